@@ -1,0 +1,38 @@
+//! The binary contract between generated code and the runtime: the structures that generated code fills or reads, and the
+//! signatures of the functions it may call. The compiler is handed the addresses ([`Symbols`]); it does not know who wrote them.
+
+/// One matrix product `C[m, n] = A[m, k] · B[k, n]`, as generated code describes it to a micro-kernel.
+///
+/// Element `C[i, j]` is defined bit for bit: `k` is cut into blocks of [`PRODUCT_BLOCK`]; in each block a chain of fused
+/// multiply-adds in ascending `k`, started as `fma(a, b, +0)`; the first block's sum is taken as it is, later ones are added to
+/// it in order. With `accumulate` the first block's sum is added to what `C` holds. An empty `k` gives `+0`.
+///
+/// Strides are in elements. `A[i, p]` lies at `a + row(i) * a_row + col(p) * a_k` where `row(i) = a_table[i]` if `a_table` is
+/// not null and `a_table_on_k == 0`, `col(p) = a_table[p]` if `a_table_on_k == 1`, and the plain index otherwise.
+/// `B[p, j]` lies at `b + p * b_k + j * b_col`; one of `b_k`, `b_col` is 1. `C[i, j]` lies at `c + i * c_row + j`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    pub a: *const f32,
+    pub a_row: i64,
+    pub a_k: i64,
+    pub a_table: *const u32,
+    pub a_table_on_k: i64,
+    pub b: *const f32,
+    pub b_k: i64,
+    pub b_col: i64,
+    pub c: *mut f32,
+    pub c_row: i64,
+    pub m: i64,
+    pub n: i64,
+    pub k: i64,
+    pub accumulate: i64,
+    /// Scratch of the calling thread for packed operands: [`PACK_FLOATS`] floats, aligned to 64 bytes.
+    pub pack: *mut f32,
+}
+
+/// Length of the blocks of `k` in the definition of a product.
+pub const PRODUCT_BLOCK: usize = 512;
+
+/// Floats of packing scratch that every product call may use.
+pub const PACK_FLOATS: usize = 512 * 512;

@@ -1,0 +1,2 @@
+//! The compiler of gradc.
+pub mod abi;
