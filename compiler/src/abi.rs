@@ -36,3 +36,44 @@ pub const PRODUCT_BLOCK: usize = 512;
 
 /// Floats of packing scratch that every product call may use.
 pub const PACK_FLOATS: usize = 512 * 512;
+
+/// What an entry point receives: one for each thread of the team.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// One pointer for each buffer of the program, in order; scratch pointers differ from thread to thread.
+    pub pointers: *const *mut u8,
+    pub thread: i64,
+    pub threads: i64,
+    /// Handed to the barrier function.
+    pub barrier: *const u8,
+    /// Packing scratch of this thread, see [`Product::pack`].
+    pub pack: *mut f32,
+    /// Handed through to called symbols.
+    pub user: *mut u8,
+}
+
+/// `kernel(context, n, first tile, end tile)`.
+pub type KernelFunction = unsafe extern "C" fn(*const Context, i64, i64, i64);
+
+/// `entry(context)`: the driver, run by every thread.
+pub type EntryFunction = unsafe extern "C" fn(*const Context);
+
+/// A function that driver code calls by name on the first thread.
+pub type DriverFunction = unsafe extern "C" fn(*const Context);
+
+/// Addresses of everything that generated code may call.
+#[derive(Clone, Debug)]
+pub struct Symbols {
+    /// `unsafe extern "C" fn(*const Product)`.
+    pub product: *const u8,
+    /// `unsafe extern "C" fn(*const u8)`, given [`Context::barrier`].
+    pub barrier: *const u8,
+    /// [`DriverFunction`]s by name.
+    pub driver: Vec<(String, *const u8)>,
+}
+
+// SAFETY: the addresses are of functions, which live as long as the process.
+unsafe impl Send for Symbols {}
+// SAFETY: as above.
+unsafe impl Sync for Symbols {}

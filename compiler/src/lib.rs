@@ -1,2 +1,3 @@
 //! The compiler of gradc.
 pub mod abi;
+pub mod loops;
