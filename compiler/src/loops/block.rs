@@ -1,8 +1,6 @@
 //! Writing blocks: a thin builder that numbers values and shares equal pure instructions.
 
-use super::{
-    Block, BufferId, Comparison, Instruction, Lane, Linear, ScalarFunction, Value, Var, View,
-};
+use super::{Block, BufferId, Comparison, Instruction, Lane, Linear, ScalarFunction, Value, Var, View};
 
 /// Builds one [`Block`]. Equal pure instructions become one value; loads are shared too as long as the block stores last.
 #[derive(Debug, Default)]
@@ -35,13 +33,7 @@ impl BlockBuilder {
 
     fn push(&mut self, instruction: Instruction, lane: Lane) -> Value {
         let shared = !matches!(instruction, Instruction::Store(..));
-        if shared
-            && let Some(found) = self
-                .block
-                .code
-                .iter()
-                .position(|known| same(known, &instruction))
-        {
+        if shared && let Some(found) = self.block.code.iter().position(|known| same(known, &instruction)) {
             return Value(found as u32);
         }
         self.block.code.push(instruction);
@@ -83,15 +75,7 @@ impl BlockBuilder {
     }
     /// Loads the word at the buffer's start.
     pub fn load_scalar(&mut self, buffer: BufferId, offset: i64, lane: Lane) -> Value {
-        self.load(
-            View {
-                buffer,
-                offset: Linear::fixed(offset),
-                strides: Vec::new(),
-                table: None,
-            },
-            lane,
-        )
+        self.load(View { buffer, offset: Linear::fixed(offset), strides: Vec::new(), table: None }, lane)
     }
     /// Stores a value.
     pub fn store(&mut self, view: View, value: Value) {

@@ -19,6 +19,8 @@
 //! - Schedule (tile steps, `vector`, `parallel`) never changes a bit of any result.
 
 pub mod block;
+pub mod math;
+pub mod random;
 
 use std::fmt;
 
@@ -30,14 +32,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    pub const ZERO: Linear = Linear {
-        constant: 0,
-        batch: 0,
-    };
-    pub const BATCH: Linear = Linear {
-        constant: 0,
-        batch: 1,
-    };
+    pub const ZERO: Linear = Linear { constant: 0, batch: 0 };
+    pub const BATCH: Linear = Linear { constant: 0, batch: 1 };
     /// A number that does not depend on the batch.
     pub const fn fixed(constant: i64) -> Self {
         Linear { constant, batch: 0 }
@@ -48,17 +44,11 @@ impl Linear {
     }
     /// `self * factor`.
     pub const fn times(self, factor: i64) -> Self {
-        Linear {
-            constant: self.constant * factor,
-            batch: self.batch * factor,
-        }
+        Linear { constant: self.constant * factor, batch: self.batch * factor }
     }
     /// `self + other`.
     pub const fn plus(self, other: Linear) -> Self {
-        Linear {
-            constant: self.constant + other.constant,
-            batch: self.batch + other.batch,
-        }
+        Linear { constant: self.constant + other.constant, batch: self.batch + other.batch }
     }
     /// `self * other`, if at most one of them depends on the batch.
     pub fn product(self, other: Linear) -> Option<Self> {
@@ -394,18 +384,9 @@ pub enum Control {
     Scalar(Block),
     /// `counter` (I32 slot, written by the first thread and passed through a barrier) from 0 while below `count`; `stop`, if given,
     /// ends the loop when it is not 0 after a turn.
-    Loop {
-        counter: Slot,
-        count: Slot,
-        stop: Option<Slot>,
-        body: Vec<Control>,
-    },
+    Loop { counter: Slot, count: Slot, stop: Option<Slot>, body: Vec<Control> },
     /// Run `then` if the slot (I32) is not 0, else `otherwise`.
-    If {
-        condition: Slot,
-        then: Vec<Control>,
-        otherwise: Vec<Control>,
-    },
+    If { condition: Slot, then: Vec<Control>, otherwise: Vec<Control> },
     /// The batch size that kernels see from here on (I32 slot).
     Batch(Slot),
     /// First thread: copy all words of buffer to buffer.
@@ -436,8 +417,7 @@ impl Block {
     pub fn lane(&self, program: &[Buffer], value: Value) -> Lane {
         use Instruction::*;
         match &self.code[value.0 as usize] {
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_)
-            | FromBits(_) | Demote(_) => Lane::F32,
+            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
             ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
             ConstI32(_)
             | Index { .. }
@@ -452,9 +432,7 @@ impl Block {
             | Bits(_)
             | Store(..) => Lane::I32,
             Load(view) => program[view.buffer.0 as usize].lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => {
-                self.lane(program, *a)
-            }
+            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => self.lane(program, *a),
         }
     }
 }

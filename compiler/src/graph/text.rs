@@ -1,0 +1,296 @@
+//! The canonical text of a graph: one line a node, types at the end, origins as a trailing comment; [`print`] and [`parse`] are inverse.
+//!
+//! ```text
+//! graph Xor
+//!   %0 = input "x" : f32[n, 2]
+//!   %1 = parameter "h.dense.weight" : f32[2, 4]
+//!   %2 = contract %0, %1 [n k, k j -> n j] : f32[n, 4]    ; h.dense @ xor.net:3:11
+//!   output "loss" = %9
+//!   update %1 = %12
+//! ```
+//! A derived node's comment ends in `<- rule of %node`.
+
+use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type};
+use crate::ops;
+use std::fmt::Write;
+
+/// Column at which the trailing comments start.
+const COMMENT_COLUMN: usize = 64;
+
+/// The canonical text; `origins` adds the trailing comments.
+pub fn print(graph: &Graph, origins: bool) -> String {
+    let mut text = format!("graph {}\n", graph.name);
+    for id in graph.ids() {
+        let mut line = format!("  %{} = {}", id.0, node_text(graph, id));
+        let comment = if origins { origin_text(graph.origin(id)) } else { String::new() };
+        if !comment.is_empty() {
+            let width = line.chars().count();
+            let _ = write!(line, "{:1$}; {comment}", " ", COMMENT_COLUMN.saturating_sub(width).max(1));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    for root in &graph.roots {
+        let _ = match root {
+            Root::Output { name, node } => writeln!(text, "  output {name:?} = %{}", node.0),
+            Root::Update { source, node } => writeln!(text, "  update %{} = %{}", source.0, node.0),
+        };
+    }
+    text
+}
+
+/// A node without its number: `add %1, %2 : f32[n, 4]`.
+pub fn node_text(graph: &Graph, id: NodeId) -> String {
+    let node = graph.node(id);
+    let mut line = ops::record(node.primitive).name.to_string();
+    for (position, operand) in node.operands.iter().enumerate() {
+        let _ = write!(line, "{} %{}", if position > 0 { "," } else { "" }, operand.0);
+    }
+    let list = |axes: &[usize]| axes.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+    let _ = match &node.attributes {
+        Attributes::None => Ok(()),
+        Attributes::Name(name) => write!(line, " {name:?}"),
+        Attributes::Constant(bits) => write!(line, " {}", number(f64::from_bits(*bits))),
+        Attributes::Axes(axes) => write!(line, " {{{}}}", list(axes)),
+        Attributes::Axis(axis) => write!(line, " axis {axis}"),
+        Attributes::Slice { axis, from, to } => write!(line, " slice {axis} {from} {to}"),
+        Attributes::Pad { axis, before, after } => write!(line, " pad {axis} {before} {after}"),
+        Attributes::Contract(spec) => write!(line, " [{}]", contraction_text(graph, node, spec)),
+        Attributes::Stream(stream) => write!(line, " stream {stream}"),
+    };
+    let _ = write!(line, " : {}", node.ty);
+    line
+}
+
+/// The shortest text that reads back to the same number; NaN and infinities by name.
+pub fn number(value: f64) -> String {
+    if value.is_finite() && (value == 0.0 || (1e-5..1e16).contains(&value.abs())) {
+        format!("{value}")
+    } else if value.is_finite() {
+        format!("{value:e}")
+    } else {
+        format!("{value}")
+    }
+}
+
+fn contraction_text(graph: &Graph, node: &Node, spec: &Contraction) -> String {
+    // The batch is n; other labels are k, j, i, … in the order of their first use.
+    let letters = "kjihmpqrstuvwxyzabcdefglo";
+    let shapes = [graph.shape(node.operands[0]), graph.shape(node.operands[1])];
+    let batch = |label: u8| {
+        [&spec.left, &spec.right]
+            .iter()
+            .zip(shapes)
+            .any(|(labels, shape)| labels.iter().zip(&shape.0).any(|(&own, dim)| own == label && *dim == Dim::Batch))
+    };
+    let mut names: Vec<(u8, char)> = Vec::new();
+    let mut rest = letters.chars();
+    for &label in spec.left.iter().chain(&spec.right) {
+        if !names.iter().any(|(known, _)| *known == label) {
+            let letter = if batch(label) { 'n' } else { rest.next().unwrap_or('?') };
+            names.push((label, letter));
+        }
+    }
+    let side = |labels: &[u8]| {
+        let letters: Vec<String> = labels
+            .iter()
+            .map(|label| names.iter().find(|(known, _)| known == label).map_or('?', |(_, letter)| *letter).to_string())
+            .collect();
+        letters.join(" ")
+    };
+    format!("{}, {} -> {}", side(&spec.left), side(&spec.right), side(&spec.out))
+}
+
+/// Reads `n k, k j -> n j`; labels are words, numbered by their first use.
+pub fn parse_contraction(text: &str) -> Option<Contraction> {
+    let (operands, out) = text.split_once("->")?;
+    let (left, right) = operands.split_once(',')?;
+    let mut names: Vec<&str> = Vec::new();
+    let mut sides = Vec::new();
+    for part in [left, right, out] {
+        let mut labels = Vec::new();
+        for word in part.split_whitespace() {
+            let known = names.iter().position(|known| *known == word);
+            labels.push(known.unwrap_or(names.len()) as u8);
+            if known.is_none() {
+                names.push(word);
+            }
+        }
+        sides.push(labels);
+    }
+    let [left, right, out] = <[Vec<u8>; 3]>::try_from(sides).ok()?;
+    Some(Contraction { left, right, out })
+}
+
+impl Contraction {
+    /// Labels renumbered by their first use, so that equal contractions are equal values.
+    pub fn canonical(&self) -> Self {
+        let mut order: Vec<u8> = Vec::new();
+        for &label in self.left.iter().chain(&self.right) {
+            if !order.contains(&label) {
+                order.push(label);
+            }
+        }
+        let rename = |labels: &[u8]| {
+            labels.iter().map(|label| order.iter().position(|known| known == label).unwrap_or(255) as u8).collect()
+        };
+        Contraction { left: rename(&self.left), right: rename(&self.right), out: rename(&self.out) }
+    }
+}
+
+fn origin_text(origin: &Origin) -> String {
+    let mut text = origin.path.clone();
+    if !origin.place.is_empty() {
+        let _ = write!(text, "{}@ {}", if text.is_empty() { "" } else { " " }, origin.place);
+    }
+    if !origin.rule.is_empty() {
+        let _ = write!(text, "{}<- {}", if text.is_empty() { "" } else { " " }, origin.rule);
+        if let Some(of) = origin.of {
+            let _ = write!(text, " of %{}", of.0);
+        }
+    }
+    text
+}
+
+fn parse_origin(text: &str) -> Origin {
+    let (rest, rule, of) = match text.split_once("<- ") {
+        None => (text, "", None),
+        Some((rest, derived)) => match derived.rsplit_once(" of %") {
+            Some((rule, of)) => (rest, rule, of.trim().parse().ok().map(NodeId)),
+            None => (rest, derived.trim(), None),
+        },
+    };
+    let (path, place) = rest.split_once("@ ").unwrap_or((rest, ""));
+    Origin { path: path.trim().into(), place: place.trim().into(), rule: rule.into(), of }
+}
+
+/// Reads a graph's text back; an error names the line.
+pub fn parse(text: &str) -> Result<Graph, String> {
+    let mut graph = Graph::default();
+    for (number, raw) in text.lines().enumerate() {
+        let (line, comment) = split_comment(raw);
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        parse_line(&mut graph, line, comment).map_err(|why| format!("line {}: {why}", number + 1))?;
+    }
+    super::verify::verify(&graph)?;
+    Ok(graph)
+}
+
+/// Splits at the first `;` outside of quotes.
+fn split_comment(line: &str) -> (&str, &str) {
+    let mut quoted = false;
+    for (position, letter) in line.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            ';' if !quoted => return (&line[..position], line[position + 1..].trim()),
+            _ => {}
+        }
+    }
+    (line, "")
+}
+
+fn parse_line(graph: &mut Graph, line: &str, comment: &str) -> Result<(), String> {
+    if let Some(name) = line.strip_prefix("graph ") {
+        graph.name = name.trim().into();
+        return Ok(());
+    }
+    if let Some(rest) = line.strip_prefix("output ") {
+        let (name, node) = rest.rsplit_once(" = ").ok_or("an output needs `= %node`")?;
+        let name = unquote(name).ok_or("an output needs a quoted name")?;
+        graph.roots.push(Root::Output { name, node: parse_id(node)? });
+        return Ok(());
+    }
+    if let Some(rest) = line.strip_prefix("update ") {
+        let (source, node) = rest.split_once(" = ").ok_or("an update needs `= %node`")?;
+        graph.roots.push(Root::Update { source: parse_id(source)?, node: parse_id(node)? });
+        return Ok(());
+    }
+    let (id, rest) = line.split_once(" = ").ok_or("a node reads `%n = primitive …`")?;
+    if parse_id(id)?.index() != graph.nodes.len() {
+        return Err(format!("expected %{}, found {id}", graph.nodes.len()));
+    }
+    let (body, ty) = rest.rsplit_once(" : ").ok_or("a node ends in its type")?;
+    let (name, arguments) = body.split_once(' ').unwrap_or((body, ""));
+    let primitive = ops::by_name(name).ok_or_else(|| format!("no primitive is called {name}"))?;
+    let (operands, attributes) = parse_arguments(arguments.trim())?;
+    let origin = parse_origin(comment);
+    let origin = match graph.origins.iter().position(|known| *known == origin) {
+        Some(known) => known,
+        None => {
+            graph.origins.push(origin);
+            graph.origins.len() - 1
+        }
+    };
+    graph.nodes.push(Node { primitive, attributes, operands, ty: parse_type(ty)?, origin: origin as u32 });
+    Ok(())
+}
+
+fn parse_arguments(mut text: &str) -> Result<(Vec<NodeId>, Attributes), String> {
+    let mut operands = Vec::new();
+    while let Some(rest) = text.strip_prefix('%') {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        operands.push(parse_id(&text[..=end])?);
+        text = rest[end..].trim_start_matches(',').trim_start();
+    }
+    Ok((operands, parse_attributes(text)?))
+}
+
+fn parse_attributes(text: &str) -> Result<Attributes, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |word: &str| word.parse::<usize>().map_err(|_| format!("`{word}` is no number"));
+    Ok(match words.as_slice() {
+        [] => Attributes::None,
+        ["axis", axis] => Attributes::Axis(number(axis)?),
+        ["slice", axis, from, to] => Attributes::Slice { axis: number(axis)?, from: number(from)?, to: number(to)? },
+        ["pad", axis, before, after] => Attributes::Pad { axis: number(axis)?, before: number(before)?, after: number(after)? },
+        ["stream", stream] => Attributes::Stream(number(stream)? as u32),
+        _ if text.starts_with('"') => Attributes::Name(unquote(text).ok_or("a name must be quoted")?),
+        _ if text.starts_with('{') => {
+            let inner = text.trim_start_matches('{').trim_end_matches('}');
+            Attributes::Axes(inner.split_whitespace().map(number).collect::<Result<_, _>>()?)
+        }
+        _ if text.starts_with('[') => {
+            let inner = text.trim_start_matches('[').trim_end_matches(']');
+            Attributes::Contract(parse_contraction(inner).ok_or("a contraction reads [n k, k j -> n j]")?)
+        }
+        [word] => Attributes::Constant(word.parse::<f64>().map_err(|_| format!("`{word}` is no number"))?.to_bits()),
+        _ => return Err(format!("`{text}` cannot be read")),
+    })
+}
+
+fn unquote(text: &str) -> Option<String> {
+    let inner = text.trim().strip_prefix('"')?.strip_suffix('"')?;
+    Some(inner.replace("\\\"", "\"").replace("\\\\", "\\"))
+}
+
+fn parse_id(text: &str) -> Result<NodeId, String> {
+    text.trim().strip_prefix('%').and_then(|digits| digits.parse().ok()).map(NodeId).ok_or_else(|| format!("`{text}` is no node"))
+}
+
+/// Reads `f32[n, 4]`.
+pub fn parse_type(text: &str) -> Result<Type, String> {
+    let bad = || format!("`{text}` is no type");
+    let (element, shape) = text.trim().strip_suffix(']').and_then(|rest| rest.split_once('[')).ok_or_else(bad)?;
+    let element = match element {
+        "f32" => Element::F32,
+        "f64" => Element::F64,
+        "i32" => Element::I32,
+        "u32" => Element::U32,
+        "bool" => Element::Bool,
+        _ => {
+            let count =
+                element.strip_prefix("class(").and_then(|rest| rest.strip_suffix(')')).and_then(|digits| digits.parse().ok());
+            Element::Class(count.ok_or_else(bad)?)
+        }
+    };
+    let dims: Option<Vec<Dim>> = shape
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(|word| if word == "n" { Some(Dim::Batch) } else { word.parse().ok().map(Dim::Fixed) })
+        .collect();
+    Ok(Type { element, shape: Shape(dims.ok_or_else(bad)?) })
+}

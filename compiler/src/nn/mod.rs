@@ -1,0 +1,164 @@
+//! What a user can name: layers, activations, losses, penalties, metrics, initialisers and optimizers, each a function that builds
+//! primitives; and the [`Network`] that they build into.
+//!
+//! A [`Function`] is a record: name, arguments with defaults and bounds, and how it is built. The language, the builder and `.net`
+//! files all call it through [`Network::call`], so what one can say, the others can. Adding one touches its file and its family's list.
+
+pub mod activations;
+pub mod clips;
+pub mod initializers;
+pub mod layers;
+pub mod losses;
+pub mod metrics;
+pub mod network;
+pub mod operations;
+pub mod optimizers;
+pub mod penalties;
+
+pub use network::{Fault, Network};
+
+use crate::graph::NodeId;
+
+/// What an argument must be, and how it is checked.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    /// A size of at least this: a whole number known when the network is built.
+    Size { least: usize },
+    /// A whole number that may be negative (an axis).
+    Integer,
+    /// Several sizes: `[2, 3]`, or one.
+    Sizes,
+    /// A number inside bounds; the bounds themselves belong to it where told. It may be a setting or a formula of settings and the step.
+    Number { low: f64, low_included: bool, high: f64, high_included: bool },
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A tensor of the network.
+    Tensor,
+    /// An initialiser, by name or call.
+    Initializer,
+    /// A penalty (`l1(1e-5)`), or `none`.
+    Penalty,
+    /// Numbers in brackets.
+    Numbers,
+}
+
+impl Kind {
+    /// Any finite number.
+    pub const ANY: Kind = Kind::Number { low: f64::NEG_INFINITY, low_included: false, high: f64::INFINITY, high_included: false };
+    /// A finite number above 0.
+    pub const POSITIVE: Kind = Kind::Number { low: 0.0, low_included: false, high: f64::INFINITY, high_included: false };
+    /// A finite number of at least 0.
+    pub const NOT_NEGATIVE: Kind = Kind::Number { low: 0.0, low_included: true, high: f64::INFINITY, high_included: false };
+    /// A share in [0, 1).
+    pub const SHARE: Kind = Kind::Number { low: 0.0, low_included: true, high: 1.0, high_included: false };
+}
+
+/// One argument of a [`Function`].
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Source text of the default; `None` if it must be given, `Some("")` if it may be left out without a value.
+    pub default: Option<&'static str>,
+    pub doc: &'static str,
+}
+
+/// A value given for an argument.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Argument {
+    /// A literal number with the text that was written.
+    Number(f64),
+    Flag(bool),
+    /// A bare word (`same`, `none`, `logits`).
+    Word(String),
+    Tensor(NodeId),
+    List(Vec<Argument>),
+    /// `name(arguments)`: an initialiser or penalty.
+    Call(Call),
+}
+
+/// A use of a function: arguments in the order of its parameters, defaults filled in (`None`: left out).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Call {
+    pub name: String,
+    pub arguments: Vec<(String, Argument)>,
+}
+
+impl Call {
+    /// The argument of this name.
+    pub fn get(&self, name: &str) -> Option<&Argument> {
+        self.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument)
+    }
+    /// A size; checked before the call, 0 if absent.
+    pub fn size(&self, name: &str) -> usize {
+        match self.get(name) {
+            Some(Argument::Number(value)) => *value as usize,
+            _ => 0,
+        }
+    }
+    /// A literal number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.get(name) {
+            Some(Argument::Number(value)) => Some(*value),
+            _ => None,
+        }
+    }
+    /// A flag; `false` if absent.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Argument::Flag(true)))
+    }
+    /// A word.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Argument::Word(word)) => Some(word),
+            _ => None,
+        }
+    }
+    /// A tensor argument.
+    pub fn tensor(&self, name: &str) -> Option<NodeId> {
+        match self.get(name) {
+            Some(Argument::Tensor(node)) => Some(*node),
+            _ => None,
+        }
+    }
+}
+
+/// What a function is good for; the language says where each may stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// Holds parameters, or behaves differently in training.
+    Layer,
+    Activation,
+    Loss,
+    Metric,
+    Operation,
+}
+
+/// A function on tensors, as the user names it.
+pub struct Function {
+    pub name: &'static str,
+    pub family: Family,
+    /// One sentence with shapes, and the source of the formula.
+    pub doc: &'static str,
+    /// Formula per element, as it stands in the summary.
+    pub formula: &'static str,
+    /// The first is the receiver `x` of `x.f(…)` and is not listed.
+    pub parameters: &'static [Parameter],
+    /// Builds it on receiver `x`.
+    pub build: fn(&mut Network, NodeId, &Call) -> Result<NodeId, Fault>,
+    /// The initialiser that it asks of the layer before it, if it does.
+    pub wants: Option<&'static str>,
+    /// Whether the choice of an initialiser looks through it.
+    pub transparent: bool,
+}
+
+/// Every function that a user can name, family by family.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    [layers::LIST, activations::LIST, losses::LIST, metrics::LIST, operations::LIST].into_iter().flatten().copied()
+}
+
+/// The function of this name.
+pub fn function(name: &str) -> Option<&'static Function> {
+    functions().find(|function| function.name == name)
+}
