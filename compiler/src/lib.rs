@@ -1,8 +1,10 @@
 //! The compiler of gradc.
 pub mod abi;
 pub mod autodiff;
+pub mod fusion;
 pub mod graph;
 pub mod loops;
+pub mod lower;
 // pub mod nn;
 pub mod ops;
 pub mod reference;

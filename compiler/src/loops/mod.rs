@@ -217,7 +217,8 @@ pub enum Instruction {
         terms: Vec<(Var, Linear)>,
         offset: Linear,
     },
-    Load(View),
+    /// The lane type tells how a word of the control buffer is read.
+    Load(View, Lane),
     Store(View, Value),
     /// F32, I32, F64.
     Add(Value, Value),
@@ -414,7 +415,7 @@ pub struct Program {
 
 impl Block {
     /// Type of a value; stores have none and are given as `I32`.
-    pub fn lane(&self, program: &[Buffer], value: Value) -> Lane {
+    pub fn lane(&self, value: Value) -> Lane {
         use Instruction::*;
         match &self.code[value.0 as usize] {
             ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
@@ -431,8 +432,8 @@ impl Block {
             | ToInt(_)
             | Bits(_)
             | Store(..) => Lane::I32,
-            Load(view) => program[view.buffer.0 as usize].lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => self.lane(program, *a),
+            Load(_, lane) => *lane,
+            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => self.lane(*a),
         }
     }
 }

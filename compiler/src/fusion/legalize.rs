@@ -1,0 +1,103 @@
+//! Brings a graph into the forms that kernels are made of. What it writes here is what fixes the order of every sum:
+//!
+//! - a reduction is over one axis, the last first; only a full reduction of a matrix keeps both (it is cut into cells);
+//! - a contraction's result has its axes in the order batch labels, left labels, right labels;
+//! - every root is a computed node, so that it has a place to be stored.
+
+use crate::graph::{Attributes, BuildError, Builder, Contraction, Graph, NodeId, Root};
+use crate::ops::{self, Lowering, Primitive};
+
+/// The graph in legal form; dead nodes are dropped.
+pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
+    let mut builder = Builder::new(graph.name.clone());
+    let live = graph.live();
+    let mut map: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let node = graph.node(id);
+        let mut origin = graph.origin(id).clone();
+        origin.of = origin.of.and_then(|of| map[of.index()]);
+        builder.set_origin(origin);
+        let operands: Option<Vec<NodeId>> = node.operands.iter().map(|operand| map[operand.index()]).collect();
+        let operands = operands.ok_or_else(|| BuildError::new("an operand is missing"))?;
+        let new = match (&ops::record(node.primitive).lowering, &node.attributes) {
+            (Lowering::Reduce(_), Attributes::Axes(axes)) => reduce(&mut builder, node.primitive, operands[0], axes)?,
+            (Lowering::Contract, Attributes::Contract(spec)) => {
+                let (a, b) = (in_memory(&mut builder, operands[0])?, in_memory(&mut builder, operands[1])?);
+                contract(&mut builder, a, b, spec)?
+            }
+            (Lowering::View, _) if node.primitive == Primitive::Reshape => {
+                let flat = contiguous(&mut builder, operands[0])?;
+                builder.reshape(flat, &node.ty.shape)?
+            }
+            _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
+        };
+        map[id.index()] = Some(new);
+    }
+    for root in &graph.roots {
+        let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
+        let node = stored(&mut builder, find(root.node())?)?;
+        match root {
+            Root::Output { name, .. } => builder.output(name.clone(), node),
+            Root::Update { source, .. } => builder.update(find(*source)?, node)?,
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// One axis at a time from the last, but for both axes of a matrix.
+fn reduce(builder: &mut Builder, primitive: Primitive, a: NodeId, axes: &[usize]) -> Result<NodeId, BuildError> {
+    let rank = builder.shape(a).rank();
+    if axes.len() == 1 || (rank == 2 && axes.len() == 2) {
+        return builder.apply(primitive, &[a], Attributes::Axes(axes.to_vec()), None);
+    }
+    let last = axes[axes.len() - 1];
+    let reduced = builder.apply(primitive, &[a], Attributes::Axes(vec![last]), None)?;
+    reduce(builder, primitive, reduced, &axes[..axes.len() - 1])
+}
+
+fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> Result<NodeId, BuildError> {
+    let both = |label: &&u8| spec.left.contains(label) && spec.right.contains(label);
+    let batch: Vec<u8> = spec.out.iter().filter(both).copied().collect();
+    let side = |own: &[u8]| -> Vec<u8> {
+        spec.out.iter().filter(|label| own.contains(label) && !batch.contains(label)).copied().collect()
+    };
+    let (left, right) = (side(&spec.left), side(&spec.right));
+    // The right operand's axes run along the lanes; swapping the factors of a product changes no bit.
+    let swap = left.last() == spec.out.last() && !left.is_empty() && !right.is_empty();
+    let (a, b, left_labels, right_labels) = if swap { (b, a, &spec.right, &spec.left) } else { (a, b, &spec.left, &spec.right) };
+    let (first, second) = if swap { (right, left) } else { (left, right) };
+    let order: Vec<u8> = batch.iter().chain(&first).chain(&second).copied().collect();
+    let canonical = Contraction { left: left_labels.clone(), right: right_labels.clone(), out: order.clone() };
+    let product = builder.apply(Primitive::Contract, &[a, b], Attributes::Contract(canonical), None)?;
+    let permutation: Vec<usize> =
+        spec.out.iter().map(|label| order.iter().position(|known| known == label).unwrap_or(0)).collect();
+    builder.transpose(product, &permutation)
+}
+
+/// An operand of a product stands in memory: coordinates and scalars of the control block are copied.
+fn in_memory(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
+    let graph = builder.graph();
+    let end = graph.node(super::bottom(graph, id)).primitive;
+    match end {
+        Primitive::Constant | Primitive::Iota | Primitive::BatchSize => builder.unary(Primitive::StopGradient, id),
+        _ => Ok(id),
+    }
+}
+
+/// What is reshaped lies in row-major order: a view of something else is copied, unless the reshape is of axes of size 1.
+fn contiguous(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
+    match builder.graph().node(id).primitive {
+        Primitive::Broadcast | Primitive::Transpose | Primitive::Slice | Primitive::Iota | Primitive::Constant => {
+            builder.unary(Primitive::StopGradient, id)
+        }
+        _ => Ok(id),
+    }
+}
+
+/// A root that is no computed node is copied by one.
+fn stored(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
+    match ops::record(builder.graph().node(id).primitive).lowering {
+        Lowering::Source | Lowering::View | Lowering::Coordinate => builder.unary(Primitive::StopGradient, id),
+        _ => Ok(id),
+    }
+}

@@ -1,0 +1,171 @@
+//! Fusion: which nodes share a kernel, and why.
+//!
+//! A [`Group`] becomes one kernel: a loop over independent tiles of one parallel axis, and inside it a sequence of nests over values
+//! that stay in cache. Its members see the same [axes](Group::axes); each member knows which of its own axes are which of the group's.
+//! The rule that keeps tiles independent: every member has the parallel axis, and none reduces over it. A full reduction rides along as
+//! partial sums of fixed cells, which a later kernel adds up.
+//!
+//! Nodes that are no members of any group are *inlined* wherever they are read: sources, views, coordinates, constants, step scalars
+//! in f64, and cheap formulas of those alone.
+//!
+//! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
+
+pub mod legalize;
+mod plan;
+pub mod text;
+
+pub(crate) use plan::{Access, axis_name, bottom, member_accesses};
+pub use plan::{Options, fuse};
+
+use crate::graph::{Attributes, Dim, Element, Graph, NodeId};
+use crate::ops::{self, Lowering, Primitive};
+
+/// Batch size that costs are estimated at; the true one is known at run time only.
+pub const NOMINAL_BATCH: usize = 64;
+
+/// Rows and columns of the cells that a full reduction of a matrix is cut into.
+pub const CELL: [usize; 2] = [48, 32];
+
+/// What kind of loop computes a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    Map,
+    /// Reduction along an axis of the operand that is its last.
+    Row,
+    /// Reduction along another axis.
+    Column,
+    /// Full reduction of a matrix: partial sums of cells.
+    Cells,
+    /// The cells' sums added up (a second member for the same node).
+    Total,
+    Product,
+    Random,
+    /// A nest of its own.
+    Opaque,
+}
+
+/// A node as a member of a group; the full reduction of a matrix is two members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct Member {
+    pub node: NodeId,
+    /// The second half of a full reduction.
+    pub total: bool,
+}
+
+/// One kernel to be.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    pub members: Vec<Member>,
+    /// Extents of the axes that members share.
+    pub axes: Vec<Dim>,
+    /// For each member the group's axes of its *domain*: its own axes, or its operand's if it reduces.
+    pub domains: Vec<Vec<usize>>,
+    /// Axes that may be cut into independent tiles; empty for a kernel that runs as one tile.
+    pub parallel: Vec<usize>,
+    /// Why each member is here.
+    pub reasons: Vec<String>,
+    /// What was not fused, and why.
+    pub refusals: Vec<String>,
+}
+
+/// The whole decision: groups in the order in which they run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fusion {
+    pub groups: Vec<Group>,
+    /// For each node, whether it is inlined where it is read.
+    pub inlined: Vec<bool>,
+    /// Sources whose next value cannot be written in place (something reads the old one later): it is staged and copied at the end.
+    pub staged: Vec<NodeId>,
+}
+
+impl Fusion {
+    /// Index of the group that makes a node's (final) value.
+    pub fn group_of(&self, node: NodeId) -> Option<usize> {
+        self.groups.iter().rposition(|group| group.members.iter().any(|member| member.node == node))
+    }
+}
+
+/// How a node is computed when it is a member.
+pub fn work(graph: &Graph, member: Member) -> Work {
+    let node = graph.node(member.node);
+    match (&ops::record(node.primitive).lowering, &node.attributes) {
+        (Lowering::Reduce(_), _) if member.total => Work::Total,
+        (Lowering::Reduce(_), Attributes::Axes(axes)) => {
+            let rank = graph.shape(node.operands[0]).rank();
+            match axes.as_slice() {
+                [_, _] => Work::Cells,
+                [axis] if axis + 1 == rank => Work::Row,
+                _ => Work::Column,
+            }
+        }
+        (Lowering::Contract, _) => Work::Product,
+        (Lowering::Random, _) => Work::Random,
+        (Lowering::Opaque, _) => Work::Opaque,
+        _ => Work::Map,
+    }
+}
+
+/// The shape that a member's loops run over.
+pub fn domain(graph: &Graph, member: Member) -> Vec<Dim> {
+    let node = graph.node(member.node);
+    match work(graph, member) {
+        Work::Row | Work::Column | Work::Cells => graph.shape(node.operands[0]).0.clone(),
+        _ => node.ty.shape.0.clone(),
+    }
+}
+
+/// Axes of a member's domain that its value lacks.
+pub fn reduced_axes(graph: &Graph, member: Member) -> Vec<usize> {
+    match (work(graph, member), &graph.node(member.node).attributes) {
+        (Work::Row | Work::Column | Work::Cells, Attributes::Axes(axes)) => axes.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// A rough count of block instructions that one element of a pointwise node takes.
+pub fn cost(graph: &Graph, id: NodeId) -> usize {
+    let node = graph.node(id);
+    let record = ops::record(node.primitive);
+    match record.exactness {
+        ops::Exactness::Ulp(_) if record.is_pointwise() => 20,
+        _ if matches!(node.primitive, Primitive::Div | Primitive::Sqrt) => 4,
+        _ if matches!(node.primitive, Primitive::StopGradient) => 0,
+        _ if record.is_pointwise() => 1,
+        _ => 0,
+    }
+}
+
+/// Whether a reshape only adds or drops axes of size 1.
+pub fn is_unit_reshape(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let strip = |dims: &[Dim]| -> Vec<Dim> { dims.iter().copied().filter(|dim| *dim != Dim::Fixed(1)).collect() };
+    node.primitive == Primitive::Reshape && strip(&node.ty.shape.0) == strip(&graph.shape(node.operands[0]).0)
+}
+
+/// Whether a node is a step scalar in f64.
+pub fn is_step_scalar(graph: &Graph, id: NodeId) -> bool {
+    graph.ty(id).element == Element::F64
+}
+
+/// For each axis of a view's operand, the axis of the view that indexes it (`None`: a fixed index). Reshapes that do more than add
+/// or drop axes of size 1 have no such map.
+pub fn view_axes(graph: &Graph, id: NodeId) -> Option<Vec<Option<usize>>> {
+    let node = graph.node(id);
+    match (node.primitive, &node.attributes) {
+        (Primitive::Broadcast, Attributes::Axes(axes)) => Some(axes.iter().map(|&axis| Some(axis)).collect()),
+        (Primitive::Transpose, Attributes::Axes(order)) => {
+            let mut back = vec![None; order.len()];
+            for (axis, &from) in order.iter().enumerate() {
+                back[from] = Some(axis);
+            }
+            Some(back)
+        }
+        (Primitive::Slice, _) => Some((0..node.ty.shape.rank()).map(Some).collect()),
+        (Primitive::Reshape, _) if is_unit_reshape(graph, id) => {
+            let unit = |dim: &Dim| *dim == Dim::Fixed(1);
+            let mut own = node.ty.shape.0.iter().enumerate().filter(|(_, dim)| !unit(dim)).map(|(axis, _)| axis);
+            Some(graph.shape(node.operands[0]).0.iter().map(|dim| if unit(dim) { None } else { own.next() }).collect())
+        }
+        _ => None,
+    }
+}

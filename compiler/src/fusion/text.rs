@@ -1,0 +1,1 @@
+//! Fusion's decisions as text.

@@ -1,0 +1,222 @@
+//! Writing the block of a nest: values are found by asking for a node at an index.
+
+use super::LowerError;
+use super::index::{Index, view};
+use super::storage::{Layout, Storage, lane, strides};
+use crate::fusion::is_unit_reshape;
+use crate::graph::{Attributes, Element, Graph, NodeId};
+use crate::loops::block::BlockBuilder;
+use crate::loops::{Comparison, Lane, Linear, Program, Value, Var, View};
+use crate::ops::{self, Lowering, Operation, Primitive};
+use std::collections::HashMap;
+
+/// Everything that a nest of one kernel needs to find values.
+pub struct Scope<'a> {
+    pub graph: &'a Graph,
+    pub layout: &'a mut Layout,
+    pub program: &'a mut Program,
+    /// Members of the kernel that are kept, with the place that later nests read.
+    pub kept: HashMap<NodeId, Storage>,
+    /// Tile variables of the kernel.
+    pub tiles: Vec<Var>,
+}
+
+/// The block under construction.
+pub struct Writer<'s, 'a> {
+    pub scope: &'s mut Scope<'a>,
+    pub block: BlockBuilder,
+    /// Kept members that this nest computes itself, with the index that it computes them at.
+    pub own: HashMap<NodeId, Vec<Index>>,
+    known: HashMap<(NodeId, Vec<Index>), Value>,
+}
+
+impl<'s, 'a> Writer<'s, 'a> {
+    /// An empty block.
+    pub fn new(scope: &'s mut Scope<'a>) -> Self {
+        Writer { scope, block: BlockBuilder::new(), own: HashMap::new(), known: HashMap::new() }
+    }
+
+    /// The value of a node at an index: loaded if it is kept, computed here otherwise.
+    pub fn value(&mut self, id: NodeId, index: &[Index]) -> Result<Value, LowerError> {
+        let key = (id, index.to_vec());
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let computed_here = self.own.get(&id).is_some_and(|own| own == index);
+        let place = self.scope.kept.get(&id).or_else(|| self.scope.layout.kept(id));
+        let value = match place.filter(|_| !computed_here).cloned() {
+            Some(storage) => self.load(&storage, index),
+            None => self.compute(id, index)?,
+        };
+        self.known.insert(key, value);
+        Ok(value)
+    }
+
+    /// Loads an element of a kept tensor.
+    pub fn load(&mut self, storage: &Storage, index: &[Index]) -> Value {
+        let place = view(storage, index, &self.scope.tiles);
+        self.block.load(place, storage.lane)
+    }
+
+    /// Stores a value.
+    pub fn store(&mut self, storage: &Storage, index: &[Index], value: Value) {
+        let place = view(storage, index, &self.scope.tiles);
+        self.block.store(place, value);
+    }
+
+    /// The formula of a node at an index.
+    pub fn compute(&mut self, id: NodeId, index: &[Index]) -> Result<Value, LowerError> {
+        let graph = self.scope.graph;
+        let node = graph.node(id);
+        let record = ops::record(node.primitive);
+        let value = match &record.lowering {
+            Lowering::Source => self.source(id, index)?,
+            Lowering::Coordinate => {
+                let Attributes::Axis(axis) = node.attributes else {
+                    return Err(LowerError("a coordinate without an axis".into()));
+                };
+                self.coordinate(&index[axis])
+            }
+            Lowering::Pointwise(lower) => {
+                let operands: Vec<Value> =
+                    node.operands.iter().map(|&operand| self.value(operand, index)).collect::<Result<_, _>>()?;
+                let elements: Vec<Element> = node.operands.iter().map(|&operand| graph.ty(operand).element).collect();
+                self.block.set_origin(id.0);
+                lower(
+                    &mut self.block,
+                    &operands,
+                    &Operation { operands: &elements, element: node.ty.element, attributes: &node.attributes },
+                )
+            }
+            Lowering::View if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) => {
+                let (place, lane) = locate(self.scope, id, index)?;
+                self.block.load(place, lane)
+            }
+            Lowering::View => {
+                let operand = node.operands[0];
+                let inner = view_index(graph, id, index)?;
+                self.value(operand, &inner)?
+            }
+            _ => return Err(LowerError(format!("%{} {} must be kept but is not", id.0, record.name))),
+        };
+        Ok(value)
+    }
+
+    fn coordinate(&mut self, index: &Index) -> Value {
+        let terms = index.terms.iter().map(|(var, factor)| (*var, Linear::fixed(*factor))).collect();
+        self.block.index(terms, Linear::fixed(index.offset))
+    }
+
+    fn source(&mut self, id: NodeId, index: &[Index]) -> Result<Value, LowerError> {
+        let graph = self.scope.graph;
+        let node = graph.node(id);
+        self.block.set_origin(id.0);
+        Ok(match (node.primitive, &node.attributes) {
+            (Primitive::Constant, Attributes::Constant(bits)) => {
+                let value = f64::from_bits(*bits);
+                match node.ty.element {
+                    Element::F32 => self.block.f32(value as f32),
+                    Element::F64 => self.block.f64(value),
+                    Element::Bool => self.block.i32(if value != 0.0 { -1 } else { 0 }),
+                    _ => self.block.i32(value as i32),
+                }
+            }
+            (Primitive::BatchSize, _) => {
+                let rows = self.block.index(Vec::new(), Linear::BATCH);
+                self.block.to_float(rows)
+            }
+            (Primitive::Step, _) => self.control("step"),
+            (Primitive::Setting, Attributes::Name(name)) => {
+                let name = format!("setting.{name}");
+                self.control(&name)
+            }
+            _ => {
+                let (place, lane) = locate(self.scope, id, index)?;
+                let word = self.block.load(place, lane);
+                // Outside, a truth is 0 or 1; inside it is a mask.
+                if node.ty.element == Element::Bool && matches!(node.primitive, Primitive::Input | Primitive::Target) {
+                    let zero = self.block.i32(0);
+                    self.block.compare(Comparison::Ne, word, zero)
+                } else {
+                    word
+                }
+            }
+        })
+    }
+
+    fn control(&mut self, name: &str) -> Value {
+        let slot = self.scope.layout.slot(self.scope.program, name, Lane::F64);
+        let control = self.scope.layout.control(self.scope.program);
+        self.block.load_scalar(control, i64::from(slot.0), Lane::F64)
+    }
+}
+
+/// Index of a view's operand for an index of the view.
+fn view_index(graph: &Graph, id: NodeId, index: &[Index]) -> Result<Vec<Index>, LowerError> {
+    let node = graph.node(id);
+    let map = crate::fusion::view_axes(graph, id).ok_or_else(|| LowerError(format!("%{} cannot be indexed through", id.0)))?;
+    let mut inner: Vec<Index> = map.iter().map(|axis| axis.map_or_else(Index::zero, |axis| index[axis].clone())).collect();
+    if let Attributes::Slice { axis, from, .. } = node.attributes {
+        inner[axis] = inner[axis].shifted(from as i64);
+    }
+    Ok(inner)
+}
+
+/// The word in memory that a node at an index is: a source, a kept node, or a view of one.
+pub fn locate(scope: &mut Scope, id: NodeId, index: &[Index]) -> Result<(View, Lane), LowerError> {
+    let storage = place_of(scope, id)?;
+    if let Some(storage) = storage {
+        return Ok((view(&storage, index, &scope.tiles), storage.lane));
+    }
+    let graph = scope.graph;
+    let node = graph.node(id);
+    if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
+        let operand = node.operands[0];
+        let inner = place_of(scope, operand)?.or(reshaped(scope, operand)?);
+        let mut storage = inner.ok_or_else(|| LowerError(format!("%{} is reshaped but not kept", operand.0)))?;
+        let mut steps = strides(&node.ty)?;
+        if storage.rows.is_some() {
+            // Rows of a data set lie one after the other: only what is inside of a row is reshaped.
+            let inside: i64 = storage.strides[0].constant;
+            steps[0] = Linear::fixed(inside);
+        }
+        storage.strides = steps;
+        return Ok((view(&storage, index, &scope.tiles), storage.lane));
+    }
+    if matches!(ops::record(node.primitive).lowering, Lowering::View) {
+        let inner = view_index(graph, id, index)?;
+        return locate(scope, node.operands[0], &inner);
+    }
+    Err(LowerError(format!("%{} {} is read from memory but not kept", id.0, ops::record(node.primitive).name)))
+}
+
+/// A unit reshape of something kept is kept in the same words.
+fn reshaped(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError> {
+    let node = scope.graph.node(id);
+    if node.primitive != Primitive::Reshape {
+        return Ok(None);
+    }
+    let operand = node.operands[0];
+    match place_of(scope, operand)? {
+        Some(storage) => Ok(Some(storage)),
+        None => reshaped(scope, operand),
+    }
+}
+
+/// Where a source or kept node stands.
+fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError> {
+    if let Some(storage) = scope.kept.get(&id).or_else(|| scope.layout.kept(id)) {
+        return Ok(Some(storage.clone()));
+    }
+    let node = scope.graph.node(id);
+    let Attributes::Name(name) = &node.attributes else { return Ok(None) };
+    if !matches!(node.primitive, Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State) {
+        return Ok(None);
+    }
+    let ty = node.ty.clone();
+    let buffer = scope.layout.source(scope.program, node.primitive, name, &ty)?;
+    let from_rows =
+        matches!(node.primitive, Primitive::Input | Primitive::Target) && ty.shape.0.first() == Some(&crate::graph::Dim::Batch);
+    let rows = if from_rows { Some(scope.layout.rows(scope.program)) } else { None };
+    Ok(Some(Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows }))
+}

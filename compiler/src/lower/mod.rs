@@ -1,0 +1,82 @@
+//! Lowering: one group of nodes becomes one kernel of the loop IR.
+//!
+//! A member of a group is *kept* (in the arena, in a parameter, or in scratch of the tile) or computed inside the block of whoever
+//! reads it. Kept members are sorted into nests: one that reads another at the very same index may share its nest, any other read
+//! waits for a later one. The schedule (which axis is cut into tiles, and how) is chosen by [`schedule`] and changes no bit.
+
+mod block;
+mod index;
+mod kernel;
+mod nests;
+mod opaque;
+mod product;
+mod schedule;
+mod storage;
+
+pub use kernel::lower_group;
+pub use storage::{Layout, Storage};
+
+use crate::fusion::Fusion;
+use crate::graph::{Dim, Graph};
+use crate::loops::{Linear, Program};
+
+/// What cannot be lowered: a bug of ours, or a form that no kernel has yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LowerError(pub String);
+
+impl std::fmt::Display for LowerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+/// A size as a number affine in the batch.
+pub(crate) fn linear(dim: Dim) -> Linear {
+    match dim {
+        Dim::Fixed(size) => Linear::fixed(size as i64),
+        Dim::Batch => Linear::BATCH,
+    }
+}
+
+/// Row-major strides, in words.
+pub(crate) fn row_major(dims: &[Linear]) -> Result<Vec<Linear>, LowerError> {
+    let mut strides = vec![Linear::fixed(1); dims.len()];
+    for axis in (1..dims.len()).rev() {
+        let product = strides[axis].product(dims[axis]);
+        strides[axis - 1] = product.ok_or_else(|| LowerError("a tensor has the batch on two axes".into()))?;
+    }
+    Ok(strides)
+}
+
+/// Product of sizes.
+pub(crate) fn volume(dims: &[Linear]) -> Result<Linear, LowerError> {
+    dims.iter()
+        .try_fold(Linear::fixed(1), |product, dim| product.product(*dim))
+        .ok_or_else(|| LowerError("a tensor has the batch on two axes".into()))
+}
+
+/// Kernels of one graph, in the order in which they run, appended to the program; returns their numbers.
+///
+/// `layout` knows the buffers that the program's graphs share and takes in those that this one adds.
+pub fn lower(
+    graph: &Graph,
+    fusion: &Fusion,
+    layout: &mut Layout,
+    program: &mut Program,
+    prefix: &str,
+) -> Result<Vec<u32>, LowerError> {
+    layout.keep(graph, fusion, program, prefix)?;
+    let mut kernels = Vec::new();
+    for number in 0..fusion.groups.len() {
+        let kernel = lower_group(graph, fusion, number, layout, program, prefix)?;
+        kernels.push(program.kernels.len() as u32);
+        program.kernels.push(kernel);
+    }
+    for copy in layout.take_staged() {
+        kernels.push(program.kernels.len() as u32);
+        program.kernels.push(kernel::copy(&copy));
+    }
+    Ok(kernels)
+}

@@ -1,0 +1,96 @@
+//! The schedule: which axis of a group is cut into tiles that threads share, which is cut again inside, and how large tiles are.
+//! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
+
+use crate::fusion::{CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
+use crate::graph::{Dim, Graph};
+
+/// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
+const HOT_WORDS: usize = 4096;
+/// Rows that a product's tile has at most where rows may be cut: whole cells of 48.
+const PRODUCT_ROWS: usize = 96;
+/// Elements of a tile of a kernel without a product.
+const MAP_ELEMENTS: usize = 8192;
+
+/// Steps of the tiles: (axis, elements).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Schedule {
+    /// Shared among threads.
+    pub parallel: Option<(usize, usize)>,
+    /// Cut again inside the tile, in order.
+    pub inner: Option<(usize, usize)>,
+}
+
+/// Chooses the schedule of a group.
+pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
+    if group.parallel.is_empty() {
+        return Schedule::default();
+    }
+    let kinds: Vec<Work> = group.members.iter().map(|member| work(graph, *member)).collect();
+    if kinds.contains(&Work::Cells) {
+        return Schedule { parallel: Some((1, CELL[1])), inner: Some((0, CELL[0])) };
+    }
+    let size = |axis: usize| group.axes[axis].at(NOMINAL_BATCH).max(1);
+    let rest = |axis: usize| (0..group.axes.len()).filter(|other| *other != axis).map(size).product::<usize>().max(1);
+    let last = group.domains[0].last().copied().unwrap_or(0);
+    let mut schedule = if kinds[0] == Work::Product {
+        product_schedule(graph, group, last, size, rest)
+    } else {
+        let axis = group.parallel[0];
+        let step = (MAP_ELEMENTS / rest(axis)).max(1);
+        let step = if axis == last { step.next_multiple_of(32) } else { step };
+        Schedule { parallel: Some((axis, step)), inner: None }
+    };
+    // Random numbers are drawn 64 columns at a time: tiles are whole groups, and together they fill the padded width.
+    let drawn_along = |axis: usize| {
+        group
+            .members
+            .iter()
+            .zip(&group.domains)
+            .any(|(member, domain)| work(graph, *member) == Work::Random && domain.last() == Some(&axis))
+    };
+    for (axis, step) in [&mut schedule.parallel, &mut schedule.inner].into_iter().flatten() {
+        if drawn_along(*axis) {
+            let width = match group.axes[*axis] {
+                Dim::Fixed(width) => width.next_multiple_of(64),
+                Dim::Batch => 64,
+            };
+            let most = step.next_multiple_of(64).min(width);
+            *step = (64..=most).rev().step_by(64).find(|step| width % step == 0).unwrap_or(64);
+        }
+    }
+    schedule
+}
+
+fn product_schedule(
+    graph: &Graph,
+    group: &Group,
+    last: usize,
+    size: impl Fn(usize) -> usize,
+    rest: impl Fn(usize) -> usize,
+) -> Schedule {
+    let out = &group.domains[0];
+    let axis = if group.parallel.contains(&last) { last } else { group.parallel[0] };
+    if axis != last {
+        let step = (HOT_WORDS / rest(axis)).max(48) / 48 * 48;
+        let step = if out.len() > 2 && out.first() == Some(&axis) && out.len() - 2 > 0 { 1 } else { step };
+        return Schedule { parallel: Some((axis, step)), inner: None };
+    }
+    // Rows may be cut too if every member has them and none folds them up.
+    let rows = match out.as_slice() {
+        [rows, _] => Some(*rows),
+        _ => None,
+    };
+    let rows = rows.filter(|rows| {
+        group.members.iter().zip(&group.domains).all(|(member, domain)| {
+            let folded = reduced_axes(graph, *member).iter().any(|axis| domain[*axis] == *rows);
+            domain.contains(rows) && !folded
+        })
+    });
+    let cut = rows.filter(|rows| size(*rows) > PRODUCT_ROWS || group.axes[*rows] == Dim::Batch);
+    let tall = match cut {
+        Some(rows) => size(rows).min(PRODUCT_ROWS),
+        None => rest(axis),
+    };
+    let step = (HOT_WORDS / tall).clamp(32, 512) / 32 * 32;
+    Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, PRODUCT_ROWS)) }
+}

@@ -1,0 +1,258 @@
+//! Where tensors are kept: buffers that all graphs of a program share, and those that one graph adds.
+
+use super::{LowerError, linear, row_major, volume};
+use crate::fusion::{Fusion, Member, Work, member_accesses, work};
+use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
+use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space};
+use crate::ops::Primitive;
+use std::collections::HashMap;
+
+/// A tensor in memory.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Storage {
+    pub buffer: BufferId,
+    pub lane: Lane,
+    /// Words from one index to the next, for each axis.
+    pub strides: Vec<Linear>,
+    /// It holds the current tile only.
+    pub local: bool,
+    /// The first axis is looked up in this row table.
+    pub rows: Option<BufferId>,
+}
+
+/// Lane type of an element in memory.
+pub fn lane(element: Element) -> Lane {
+    match element {
+        Element::F32 => Lane::F32,
+        Element::F64 => Lane::F64,
+        _ => Lane::I32,
+    }
+}
+
+/// The next value of a source that could not be written in place: copied when everything has read the old one.
+#[derive(Clone, Debug)]
+pub struct StagedCopy {
+    pub from: BufferId,
+    pub to: BufferId,
+    pub lane: Lane,
+    pub words: Linear,
+    pub name: String,
+}
+
+/// Buffers by what they hold.
+#[derive(Debug, Default)]
+pub struct Layout {
+    shared: HashMap<(Primitive, String), BufferId>,
+    slots: HashMap<String, Slot>,
+    rows: Option<BufferId>,
+    control: Option<BufferId>,
+    outputs: HashMap<String, BufferId>,
+    /// Kept tensors of the graph being lowered.
+    kept: HashMap<NodeId, Storage>,
+    /// Further places that a node's value is stored to.
+    also: HashMap<NodeId, Vec<Storage>>,
+    /// Partial sums of the graph's full reductions.
+    partials: HashMap<NodeId, Storage>,
+    /// Copies that end the step.
+    staged: Vec<StagedCopy>,
+    /// Numbers given out, by kind.
+    counts: HashMap<Primitive, u32>,
+}
+
+impl Layout {
+    /// The control buffer.
+    pub fn control(&mut self, program: &mut Program) -> BufferId {
+        *self.control.get_or_insert_with(|| push(program, "control", Space::Control, Lane::F64, Linear::ZERO))
+    }
+
+    /// The row table of the batch.
+    pub fn rows(&mut self, program: &mut Program) -> BufferId {
+        *self.rows.get_or_insert_with(|| push(program, "rows", Space::Rows, Lane::I32, Linear::BATCH))
+    }
+
+    /// The slot of this name in the control buffer.
+    pub fn slot(&mut self, program: &mut Program, name: &str, lane: Lane) -> Slot {
+        if let Some(&slot) = self.slots.get(name) {
+            return slot;
+        }
+        let control = self.control(program);
+        let slot = Slot(program.slots.len() as u32);
+        program.slots.push(SlotInfo { name: name.to_string(), lane });
+        program.buffers[control.0 as usize].words = Linear::fixed(program.slots.len() as i64);
+        self.slots.insert(name.to_string(), slot);
+        slot
+    }
+
+    /// The buffer of a named source; made at its first use, numbered in that order within its kind.
+    pub fn source(&mut self, program: &mut Program, primitive: Primitive, name: &str, ty: &Type) -> Result<BufferId, LowerError> {
+        let key = (if primitive == Primitive::Target { Primitive::Input } else { primitive }, name.to_string());
+        if let Some(&known) = self.shared.get(&key) {
+            return Ok(known);
+        }
+        let count = self.counts.entry(key.0).or_default();
+        let space = match key.0 {
+            Primitive::Parameter => Space::Parameter(*count),
+            Primitive::State => Space::State(*count),
+            _ => Space::Input(*count),
+        };
+        *count += 1;
+        let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
+        let buffer = push(program, name, space, lane(ty.element), volume(&dims)?);
+        self.shared.insert(key, buffer);
+        Ok(buffer)
+    }
+
+    /// The buffer of a shared source, if a graph has used it.
+    pub fn find(&self, primitive: Primitive, name: &str) -> Option<BufferId> {
+        self.shared.get(&(primitive, name.to_string())).copied()
+    }
+
+    /// The buffer of a named output of any graph lowered so far.
+    pub fn find_output(&self, name: &str) -> Option<BufferId> {
+        self.outputs.get(name).copied()
+    }
+
+    /// Decides where each node of the graph that other kernels or the outside read is kept.
+    pub(super) fn keep(&mut self, graph: &Graph, fusion: &Fusion, program: &mut Program, prefix: &str) -> Result<(), LowerError> {
+        self.kept.clear();
+        self.also.clear();
+        self.partials.clear();
+        for root in &graph.roots {
+            match root {
+                Root::Output { name, node } => {
+                    let full = format!("{prefix}.{name}");
+                    let number = self.outputs.len() as u32;
+                    let storage = whole(graph, *node, program, &full, Space::Output(number), &[])?;
+                    self.outputs.insert(full, storage.buffer);
+                    self.add(*node, storage);
+                }
+                Root::Update { source, node } => {
+                    let ty = graph.ty(*source).clone();
+                    let name = graph.source_name(*source).unwrap_or_default().to_string();
+                    let buffer = self.source(program, graph.node(*source).primitive, &name, &ty)?;
+                    let place = Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows: None };
+                    if fusion.staged.contains(source) {
+                        let storage = whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, &[])?;
+                        let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
+                        self.staged.push(StagedCopy {
+                            from: storage.buffer,
+                            to: place.buffer,
+                            lane: place.lane,
+                            words: volume(&dims)?,
+                            name,
+                        });
+                        self.add(*node, storage);
+                    } else {
+                        self.add(*node, place);
+                    }
+                }
+            }
+        }
+        for (number, group) in fusion.groups.iter().enumerate() {
+            for &member in &group.members {
+                for access in member_accesses(graph, &fusion.inlined, member) {
+                    let crosses = fusion.group_of(access.node).is_some_and(|home| home != number);
+                    let from_source = crate::ops::record(graph.node(access.node).primitive).is_source();
+                    if !from_source && crosses && !self.kept.contains_key(&access.node) {
+                        let pad = padding(graph, access.node);
+                        let storage =
+                            whole(graph, access.node, program, &format!("{prefix}.%{}", access.node.0), Space::Arena, &pad)?;
+                        self.add(access.node, storage);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: NodeId, storage: Storage) {
+        if self.kept.contains_key(&node) {
+            self.also.entry(node).or_default().push(storage);
+        } else {
+            self.kept.insert(node, storage);
+        }
+    }
+
+    /// Where a node of the graph being lowered is kept between kernels.
+    pub fn kept(&self, node: NodeId) -> Option<&Storage> {
+        self.kept.get(&node)
+    }
+
+    /// Further places to store it to.
+    pub fn also(&self, node: NodeId) -> &[Storage] {
+        self.also.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the partial sums of a full reduction are kept.
+    pub fn partial(&self, node: NodeId) -> Option<&Storage> {
+        self.partials.get(&node)
+    }
+
+    pub(super) fn set_partial(&mut self, node: NodeId, storage: Storage) {
+        self.partials.insert(node, storage);
+    }
+
+    pub(super) fn take_staged(&mut self) -> Vec<StagedCopy> {
+        std::mem::take(&mut self.staged)
+    }
+}
+
+/// Row padding: random numbers are drawn 64 columns at a time.
+fn padding(graph: &Graph, node: NodeId) -> Vec<i64> {
+    if work(graph, Member { node, total: false }) == Work::Random { vec![64] } else { Vec::new() }
+}
+
+/// Row-major strides of a type.
+pub fn strides(ty: &Type) -> Result<Vec<Linear>, LowerError> {
+    row_major(&ty.shape.0.iter().map(|dim| linear(*dim)).collect::<Vec<_>>())
+}
+
+/// A buffer for a whole tensor; `pad` rounds its last axis up.
+fn whole(
+    graph: &Graph,
+    node: NodeId,
+    program: &mut Program,
+    name: &str,
+    space: Space,
+    pad: &[i64],
+) -> Result<Storage, LowerError> {
+    let ty = graph.ty(node);
+    let mut dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
+    if let Some(multiple) = pad.first() {
+        match dims.last_mut() {
+            Some(last) if last.is_fixed() => last.constant = (last.constant + multiple - 1) / multiple * multiple,
+            Some(last) => last.constant += multiple,
+            None => dims.push(Linear::fixed(*multiple)),
+        }
+    }
+    let mut steps = row_major(&dims)?;
+    steps.truncate(ty.shape.rank());
+    let buffer = push(program, name, space, lane(ty.element), volume(&dims)?);
+    Ok(Storage { buffer, lane: lane(ty.element), strides: steps, local: false, rows: None })
+}
+
+/// Adds a buffer.
+pub(super) fn push(program: &mut Program, name: &str, space: Space, lane: Lane, words: Linear) -> BufferId {
+    program.buffers.push(Buffer { name: name.to_string(), space, lane, words });
+    BufferId(program.buffers.len() as u32 - 1)
+}
+
+/// A short word for a node in buffer and nest titles: its layer path or its number.
+pub fn title(graph: &Graph, node: NodeId) -> String {
+    let path = &graph.origin(node).path;
+    let name = crate::ops::record(graph.node(node).primitive).name;
+    let constant = match graph.node(node).attributes {
+        Attributes::Name(ref name) => name.clone(),
+        _ => String::new(),
+    };
+    match (path.is_empty(), constant.is_empty()) {
+        (_, false) => constant,
+        (false, _) => format!("%{} {name} {path}", node.0),
+        _ => format!("%{} {name}", node.0),
+    }
+}
+
+/// Number of cells along an axis of this size. Where the size depends on the batch it is an upper bound that is affine in it.
+pub fn cells(size: Linear, cell: i64) -> Linear {
+    Linear { constant: (size.constant + cell - 1) / cell + i64::from(size.batch > 0), batch: size.batch }
+}
