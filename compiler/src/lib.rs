@@ -1,2 +1,4 @@
 //! The compiler of gradc.
 pub mod abi;
+pub mod base;
+pub mod language;
