@@ -1,6 +1,6 @@
 //! The parser: tokens to tree, every mistake in one go.
 //!
-//! It is a recursive descent over syn's token buffer. A function that cannot go on returns a [`Slip`]; the nearest
+//! It is a recursive descent over syn's token buffer. A function that cannot go on returns a `Slip`; the nearest
 //! enclosing list (arguments up to the next `,`, statements up to the next `;`, items up to the next brace) reports
 //! it, steps over the rest of its element and goes on with the next. So a slip costs one element and one message.
 //!

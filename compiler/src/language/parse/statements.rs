@@ -243,12 +243,31 @@ impl Parser {
                 tokens.skip();
                 tokens.skip();
             }
-            let value = self.value(tokens);
+            let value = self.output(tokens);
             let start = name.as_ref().map_or(value.span, |name| name.span);
             let span = start.to(value.span);
             outputs.push(Output { name, value, span });
             if tokens.take(",").is_none() {
                 return outputs;
+            }
+        }
+    }
+
+    /// One value of a list without brackets: a slip in it leaves the others.
+    fn output(&mut self, tokens: &mut Tokens) -> Expression {
+        let start = tokens.here();
+        match self.expression(tokens) {
+            Ok(value) => value,
+            Err(slip) => {
+                self.report(slip);
+                self.stepped_over = true;
+                let is_end = |parser: &Parser, tokens: &Tokens| {
+                    tokens.at(",") || tokens.at(";") || parser.next_line_begins(tokens)
+                };
+                while !tokens.is_empty() && !is_end(self, tokens) {
+                    tokens.skip();
+                }
+                Expression::invalid(start.to(tokens.last()))
             }
         }
     }

@@ -195,6 +195,8 @@ fn what_a_slip_leaves_is_still_defined() {
         ("parameter g: [3];", "parameter g: [3] = ?;"),
         ("for i 0..3 { h = i; }", "for _ in [?] {"),
         ("minimize a +;", "minimize ?;"),
+        ("report a = x y, b = z;", "report a = x;"),
+        ("predict a = *, b = z;", "predict a = ?, b = z;"),
     ] {
         let (_, printed) = report(statement);
         assert!(printed.contains(expected), "{statement}: {printed}");
