@@ -6,5 +6,7 @@ pub mod graph;
 pub mod loops;
 pub mod lower;
 // pub mod nn;
+pub mod base;
+pub mod language;
 pub mod ops;
 pub mod reference;

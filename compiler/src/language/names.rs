@@ -1,0 +1,80 @@
+//! What a misspelt name was meant to be.
+
+/// The candidate nearest to `name`, if it is near enough to be what was meant.
+///
+/// Near is a Damerau-Levenshtein distance (insertions, deletions, exchanges, swaps of neighbours) of at most 2, or of
+/// at most a third of the name's length when that is more; and fewer changes than the name has letters. Case counts
+/// less than a letter, `drop_out` is `dropout`. Among equally near ones the first wins.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters = folded(name);
+    if letters.len() > LONGEST {
+        return None;
+    }
+    let limit = (letters.len() / 3).max(2).min(letters.len().saturating_sub(1));
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != name)
+        .map(|candidate| (distance(&letters, &folded(candidate), limit), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Longer words are no misspelt names.
+const LONGEST: usize = 80;
+
+fn folded(name: &str) -> Vec<char> {
+    name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
+}
+
+/// Optimal string alignment distance (Damerau 1964), or something above `limit` when it is above it.
+fn distance(a: &[char], b: &[char], limit: usize) -> usize {
+    if a.len().abs_diff(b.len()) > limit {
+        return limit + 1;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let exchange = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = exchange.min(above[j] + 1).min(row[j - 1] + 1);
+            let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if swapped {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    const LAYERS: [&str; 6] = ["dense", "dropout", "relu", "elu", "selu", "batch_norm"];
+
+    #[test]
+    fn finds_what_was_meant() {
+        assert_eq!(nearest("drop_out", LAYERS), Some("dropout"));
+        assert_eq!(nearest("dnese", LAYERS), Some("dense"));
+        assert_eq!(nearest("Dense", LAYERS), Some("dense"));
+        assert_eq!(nearest("batchnorm", LAYERS), Some("batch_norm"));
+        assert_eq!(nearest("batch_normalise", LAYERS), None);
+        assert_eq!(nearest("inti", ["bias", "init"]), Some("init"));
+    }
+
+    #[test]
+    fn is_silent_about_strangers() {
+        assert_eq!(nearest("conv2d", LAYERS), None);
+        assert_eq!(nearest("x", ["y"]), None);
+        assert_eq!(nearest("", LAYERS), None);
+        assert_eq!(nearest(&"dense".repeat(1000), LAYERS), None);
+    }
+
+    #[test]
+    fn the_nearest_wins_over_the_first() {
+        assert_eq!(nearest("reelu", ["elu", "relu"]), Some("relu"));
+    }
+}

@@ -1,0 +1,106 @@
+//! What stands between `,`: the elements of lists and the arguments of calls. A slip costs one of them.
+
+use super::expressions::assigned_name;
+use super::tokens::Tokens;
+use super::{ARGUMENTS, Parsed, Parser, error};
+use crate::language::ast::{Argument, Call, Expression, Name};
+use proc_macro2::Delimiter;
+
+impl Parser {
+    /// Values between `,`; sets the height of what holds them.
+    pub(super) fn list(&mut self, mut inside: Tokens) -> Parsed<Vec<Expression>> {
+        let mut values = Vec::new();
+        let mut height = 0;
+        while !inside.is_empty() && !self.is_exhausted() {
+            let start = inside.here();
+            let value = match self.expression(&mut inside) {
+                Ok(value) => value,
+                Err(slip) => {
+                    self.report(slip);
+                    self.step_to_comma(&mut inside);
+                    self.height = 1;
+                    Expression::invalid(start.to(inside.last()))
+                }
+            };
+            height = height.max(self.height);
+            values.push(value);
+            self.comma(&mut inside, "`,` or `]`");
+        }
+        self.raise(height, inside.last())?;
+        Ok(values)
+    }
+
+    /// A call whose name was taken and whose parentheses follow; sets the height to that of its arguments.
+    pub(super) fn call(&mut self, tokens: &mut Tokens, name: Name) -> Call {
+        let mut arguments: Vec<Argument> = Vec::new();
+        let mut height = 0;
+        let mut end = name.span;
+        if let Some((mut inside, span)) = tokens.take_group(Delimiter::Parenthesis) {
+            end = span;
+            while !inside.is_empty() && !self.is_exhausted() {
+                let argument = self.argument(&mut inside);
+                height = height.max(self.height);
+                self.check_order(&arguments, &argument);
+                arguments.push(argument);
+                self.comma(&mut inside, "`,` or `)`");
+            }
+        }
+        self.height = height;
+        Call { span: name.span.to(end), name, arguments }
+    }
+
+    fn argument(&mut self, inside: &mut Tokens) -> Argument {
+        let start = inside.here();
+        let name = assigned_name(inside);
+        if name.is_some() {
+            inside.skip();
+            inside.skip();
+        }
+        let value = match self.expression(inside) {
+            Ok(value) => value,
+            Err(slip) => {
+                self.report(slip);
+                self.step_to_comma(inside);
+                self.height = 1;
+                Expression::invalid(start.to(inside.last()))
+            }
+        };
+        let span = name.as_ref().map_or(value.span, |name| name.span.to(value.span));
+        Argument { name, value, span }
+    }
+
+    fn check_order(&mut self, earlier: &[Argument], argument: &Argument) {
+        let Some(name) = &argument.name else {
+            if let Some(named) = earlier.iter().find(|argument| argument.name.is_some()) {
+                let message = "an argument without a name stands behind one with a name";
+                let slip = error(ARGUMENTS, argument.span, message)
+                    .because(named.span, "named from here on")
+                    .help("put it first, or name it");
+                self.report(slip.into());
+            }
+            return;
+        };
+        let twin = |other: &&Argument| other.name.as_ref().is_some_and(|n| n.text == name.text);
+        if let Some(first) = earlier.iter().find(twin) {
+            let message = format!("argument `{}` is given twice", name.text);
+            let slip = error(ARGUMENTS, argument.span, message).because(first.span, "given here first");
+            self.report(slip.into());
+        }
+    }
+
+    /// Takes the `,` behind an element, or complains and goes on to the next one.
+    pub(super) fn comma(&mut self, inside: &mut Tokens, expected: &str) {
+        if inside.is_empty() || inside.take(",").is_some() {
+            return;
+        }
+        self.report(inside.expected(expected).into());
+        self.step_to_comma(inside);
+        inside.take(",");
+    }
+
+    pub(super) fn step_to_comma(&mut self, inside: &mut Tokens) {
+        while !inside.is_empty() && !inside.at(",") {
+            inside.skip();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Loops: `for i in 0..20 { … }`.
+
+use super::tokens::Tokens;
+use super::{Parsed, Parser, UNEXPECTED, error};
+use crate::base::place::Span;
+use crate::language::ast::{Expression, ExpressionKind, Iteration, Name, StatementKind};
+use proc_macro2::Delimiter;
+
+impl Parser {
+    pub(super) fn for_statement(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
+        tokens.skip();
+        let (variable, over) = match self.loop_header(tokens) {
+            Ok(header) => header,
+            Err(slip) => {
+                // The body is read all the same: what it says is said once, for an unreadable value.
+                let span = slip.0.primary.span;
+                self.report(slip);
+                while !tokens.is_empty() && !tokens.at_group(Delimiter::Brace) && !tokens.at(";") {
+                    tokens.skip();
+                }
+                let variable = Name { text: "_".to_owned(), span };
+                (variable, unreadable_list(span))
+            }
+        };
+        match tokens.take_group(Delimiter::Brace) {
+            Some((inside, span)) => {
+                let body = self.block_without_value(inside, span)?;
+                Ok(StatementKind::For { variable, over, body })
+            }
+            None => Err(tokens.expected("`{` and the body of the loop").into()),
+        }
+    }
+
+    fn loop_header(&mut self, tokens: &mut Tokens) -> Parsed<(Name, Iteration)> {
+        let variable = match tokens.word() {
+            Some(name) if name.text == "_" => {
+                tokens.skip();
+                name
+            }
+            _ => self.name(tokens)?,
+        };
+        if tokens.take_word("in").is_none() {
+            return Err(tokens.expected("`in`").into());
+        }
+        let from = self.expression(tokens)?;
+        let inclusive = tokens.at("..=");
+        if inclusive || tokens.at("..") {
+            tokens.take(if inclusive { "..=" } else { ".." });
+            let to = self.expression(tokens)?;
+            let span = from.span.to(to.span);
+            let (from, to) = (Box::new(from), Box::new(to));
+            let range = Iteration::Range { from, to, inclusive, span };
+            return Ok((variable, range));
+        }
+        match from.kind {
+            ExpressionKind::Array(values) => {
+                let span = from.span;
+                Ok((variable, Iteration::List { values, span }))
+            }
+            _ => Err(error(UNEXPECTED, from.span, "a loop runs over numbers known beforehand")
+                .help("write a range `0..20` or a list `[512, 256]`")
+                .into()),
+        }
+    }
+}
+
+fn unreadable_list(span: Span) -> Iteration {
+    let values = vec![Expression::invalid(span)];
+    Iteration::List { values, span }
+}

@@ -1,0 +1,301 @@
+//! Statements of networks and of blocks.
+
+use super::expressions::{assigned_name, is_name};
+use super::tokens::Tokens;
+use super::{FOREIGN, MISPLACED, Parsed, Parser, UNEXPECTED, error};
+use crate::base::diagnostics::Diagnostic;
+use crate::language::ast::{Expression, Name, Output, Statement, StatementKind};
+use crate::language::names::nearest;
+use proc_macro2::Delimiter;
+
+/// Where statements stand.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Site {
+    /// Directly in a network: everything, and no value at the end.
+    Network,
+    /// In braces of a function, a loop or an `if`: what computes, perhaps with a value at the end.
+    Block,
+}
+
+/// Words that begin a statement in a network only.
+const NETWORK_WORDS: [&str; 8] = ["input", "target", "setting", "const", "predict", "minimize", "using", "report"];
+/// Words that begin a statement anywhere.
+const COMMON_WORDS: [&str; 6] = ["parameter", "let", "layer", "for", "if", "allow"];
+
+/// Whether the next tokens can only be the beginning of a statement.
+pub(super) fn begins_statement(tokens: &Tokens) -> bool {
+    let Some(word) = tokens.word() else {
+        return tokens.at("#");
+    };
+    let text = word.text.as_str();
+    let is_word = NETWORK_WORDS.contains(&text) || COMMON_WORDS.contains(&text);
+    is_word || assigned_name(tokens).is_some()
+}
+
+/// What was found where a statement may stand.
+pub(super) enum Found {
+    Statement(StatementKind),
+    /// An expression at the end of a block.
+    Value(Expression),
+}
+
+impl Parser {
+    /// Statements up to the end of the level, and the value behind them.
+    pub(super) fn statements(&mut self, tokens: &mut Tokens, site: Site) -> (Vec<Statement>, Option<Expression>) {
+        let mut statements = Vec::new();
+        let mut value = None;
+        let mut height = 0;
+        while !tokens.is_empty() && !self.is_exhausted() {
+            if tokens.take(";").is_some() {
+                continue;
+            }
+            self.stepped_over = false;
+            let doc = self.doc(tokens);
+            if tokens.is_empty() {
+                break;
+            }
+            let word = tokens.here();
+            self.height = 1;
+            match self.statement(tokens, site) {
+                Ok(Found::Statement(kind)) => {
+                    let span = word.to(tokens.last());
+                    if !ends_with_braces(&kind) {
+                        self.semicolon(tokens);
+                    }
+                    statements.push(Statement { doc, kind, word, span });
+                }
+                Ok(Found::Value(expression)) => value = Some(expression),
+                Err(slip) => {
+                    self.report(slip);
+                    // A word that is no statement's must not be found again.
+                    if tokens.here() == word {
+                        tokens.skip();
+                    }
+                    self.step_over(tokens);
+                }
+            }
+            height = height.max(self.height);
+        }
+        self.height = height;
+        (statements, value)
+    }
+
+    /// Takes the `;` behind a statement, or complains and goes on to the next.
+    pub(super) fn semicolon(&mut self, tokens: &mut Tokens) {
+        if tokens.take(";").is_some() {
+            return;
+        }
+        if !self.stepped_over {
+            let is_cut_off = tokens.is_empty() || self.next_line_begins(tokens);
+            let slip = match is_cut_off {
+                true => error(UNEXPECTED, tokens.after_last(), "expected `;` behind the statement"),
+                false => tokens.expected("`;`"),
+            };
+            self.report(slip.into());
+            self.step_over(tokens);
+        }
+        tokens.take(";");
+    }
+
+    fn statement(&mut self, tokens: &mut Tokens, site: Site) -> Parsed<Found> {
+        if let Some(name) = assigned_name(tokens) {
+            tokens.skip();
+            tokens.skip();
+            let value = self.value(tokens);
+            return Ok(Found::Statement(StatementKind::Assign { name, value }));
+        }
+        let Some(word) = tokens.word() else {
+            return self.bare_value(tokens, site);
+        };
+        let text = word.text.as_str();
+        if site == Site::Block && NETWORK_WORDS.contains(&text) && tokens.behind().word().is_some() {
+            let message = format!("`{text}` may stand in a network only, not in a block of it");
+            return Err(error(MISPLACED, word.span, message).into());
+        }
+        let kind = match text {
+            "let" => self.let_statement(tokens)?,
+            "parameter" => self.parameter(tokens)?,
+            "layer" => {
+                let (name, value) = self.named_value(tokens)?;
+                StatementKind::Layer { name, value }
+            }
+            "for" => self.for_statement(tokens)?,
+            "if" => return self.if_statement(tokens, site),
+            "allow" if tokens.behind().at_group(Delimiter::Parenthesis) => self.allow(tokens)?,
+            _ if site == Site::Block => return self.bare_value(tokens, site),
+            "input" => {
+                let (name, tensor) = self.declaration(tokens)?;
+                StatementKind::Input { name, tensor }
+            }
+            "target" => {
+                let (name, tensor) = self.declaration(tokens)?;
+                StatementKind::Target { name, tensor }
+            }
+            "setting" => {
+                let (name, value) = self.named_value(tokens)?;
+                StatementKind::Setting { name, value }
+            }
+            "const" => {
+                let (name, value) = self.named_value(tokens)?;
+                StatementKind::Const { name, value }
+            }
+            "predict" => StatementKind::Predict(self.outputs(tokens)),
+            "report" => StatementKind::Report(self.outputs(tokens)),
+            "minimize" => {
+                tokens.skip();
+                StatementKind::Minimize(self.value(tokens))
+            }
+            "using" => {
+                tokens.skip();
+                StatementKind::Using(self.value(tokens))
+            }
+            _ => return self.bare_value(tokens, site),
+        };
+        Ok(Found::Statement(kind))
+    }
+
+    fn let_statement(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
+        let mutable = tokens.behind().at_word("mut");
+        if mutable {
+            tokens.skip();
+        }
+        let (name, value) = self.named_value(tokens)?;
+        Ok(StatementKind::Let { mutable, name, value })
+    }
+
+    /// Behind a keyword: `name = value`.
+    pub(super) fn named_value(&mut self, tokens: &mut Tokens) -> Parsed<(Name, Expression)> {
+        tokens.skip();
+        let name = self.name(tokens)?;
+        if tokens.at(":") {
+            let message = "the type of a value follows from what it is";
+            let help = format!("write `{} = …`", name.text);
+            let slip = error(FOREIGN, tokens.here(), message).help(help);
+            return Ok(self.unreadable_value(tokens, name, slip));
+        }
+        match tokens.expect("=") {
+            Ok(_) => {
+                let value = self.value(tokens);
+                Ok((name, value))
+            }
+            Err(slip) => Ok(self.unreadable_value(tokens, name, *slip.0)),
+        }
+    }
+
+    /// The name is defined all the same, so that its uses are no mistakes.
+    fn unreadable_value(&mut self, tokens: &mut Tokens, name: Name, slip: Diagnostic) -> (Name, Expression) {
+        let span = slip.primary.span;
+        self.report(slip.into());
+        self.step_over(tokens);
+        (name, Expression::invalid(span))
+    }
+
+    /// A name that may be defined.
+    pub(super) fn name(&mut self, tokens: &mut Tokens) -> Parsed<Name> {
+        match tokens.word() {
+            Some(name) if is_name(&name.text) => {
+                tokens.skip();
+                Ok(name)
+            }
+            Some(keyword) => {
+                let message = format!("expected a name, found `{}`, a keyword of Rust", keyword.text);
+                Err(error(UNEXPECTED, keyword.span, message).into())
+            }
+            None => Err(tokens.expected("a name").into()),
+        }
+    }
+
+    /// Behind `predict` or `report`: values, with names or without.
+    fn outputs(&mut self, tokens: &mut Tokens) -> Vec<Output> {
+        tokens.skip();
+        let mut outputs = Vec::new();
+        loop {
+            let name = assigned_name(tokens);
+            if name.is_some() {
+                tokens.skip();
+                tokens.skip();
+            }
+            let value = self.output(tokens);
+            let start = name.as_ref().map_or(value.span, |name| name.span);
+            let span = start.to(value.span);
+            outputs.push(Output { name, value, span });
+            if tokens.take(",").is_none() {
+                return outputs;
+            }
+        }
+    }
+
+    /// One value of a list without brackets: a slip in it leaves the others.
+    fn output(&mut self, tokens: &mut Tokens) -> Expression {
+        let start = tokens.here();
+        match self.expression(tokens) {
+            Ok(value) => value,
+            Err(slip) => {
+                self.report(slip);
+                self.stepped_over = true;
+                let is_end =
+                    |parser: &Parser, tokens: &Tokens| tokens.at(",") || tokens.at(";") || parser.next_line_begins(tokens);
+                while !tokens.is_empty() && !is_end(self, tokens) {
+                    tokens.skip();
+                }
+                Expression::invalid(start.to(tokens.last()))
+            }
+        }
+    }
+
+    fn allow(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
+        tokens.skip();
+        let mut lints = Vec::new();
+        if let Some((mut inside, span)) = tokens.take_group(Delimiter::Parenthesis) {
+            if inside.is_empty() {
+                return Err(error(UNEXPECTED, span, "expected the name of a lint").into());
+            }
+            while !inside.is_empty() {
+                lints.push(self.name(&mut inside)?);
+                self.comma(&mut inside, "`,` or `)`");
+            }
+        }
+        Ok(StatementKind::Allow(lints))
+    }
+
+    /// An expression where a statement may stand: the value of a block, or a mistake.
+    fn bare_value(&mut self, tokens: &mut Tokens, site: Site) -> Parsed<Found> {
+        if let (Some(word), Some(_)) = (tokens.word(), tokens.behind().word()) {
+            return Err(unknown_statement(&word, site).into());
+        }
+        let value = self.expression(tokens)?;
+        if site == Site::Block && tokens.is_empty() {
+            return Ok(Found::Value(value));
+        }
+        for assigning in ["+=", "-=", "*=", "/="] {
+            if tokens.at(assigning) {
+                let operator = &assigning[..1];
+                let message = format!("`{assigning}` is no operator of the language");
+                return Err(error(FOREIGN, tokens.here(), message).help(format!("write `h = h {operator} …`")).into());
+            }
+        }
+        if !tokens.at(";") && !tokens.is_empty() {
+            return Err(tokens.expected("`;`").into());
+        }
+        Err(error(MISPLACED, value.span, "nothing uses this value").help("name it: `let name = …;`").into())
+    }
+}
+
+fn ends_with_braces(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::For { .. } | StatementKind::Training { .. })
+}
+
+fn unknown_statement(word: &Name, site: Site) -> Diagnostic {
+    let text = &word.text;
+    let message = format!("`{text}` begins no statement");
+    let slip = error(MISPLACED, word.span, message);
+    let common = COMMON_WORDS.iter().copied();
+    let near = match site {
+        Site::Network => nearest(text, common.chain(NETWORK_WORDS)),
+        Site::Block => nearest(text, common),
+    };
+    match near {
+        Some(near) => slip.help(format!("write `{near}`")),
+        None => slip,
+    }
+}
