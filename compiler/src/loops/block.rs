@@ -79,7 +79,7 @@ impl BlockBuilder {
     }
     /// Loads a word of type `lane`.
     pub fn load(&mut self, view: View, lane: Lane) -> Value {
-        self.push(Instruction::Load(view), lane)
+        self.push(Instruction::Load(view, lane), lane)
     }
     /// Loads the word at the buffer's start.
     pub fn load_scalar(&mut self, buffer: BufferId, offset: i64, lane: Lane) -> Value {

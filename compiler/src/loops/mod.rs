@@ -19,6 +19,10 @@
 //! - Schedule (tile steps, `vector`, `parallel`) never changes a bit of any result.
 
 pub mod block;
+pub mod interpret;
+pub mod math;
+pub mod random;
+pub mod verify;
 
 use std::fmt;
 
@@ -208,9 +212,12 @@ pub enum Comparison {
 pub enum ScalarFunction {
     Exp,
     Log,
+    Expm1,
+    Log1p,
     Pow,
     Cos,
     Tanh,
+    Erf,
     Floor,
 }
 
@@ -227,7 +234,10 @@ pub enum Instruction {
         terms: Vec<(Var, Linear)>,
         offset: Linear,
     },
-    Load(View),
+    /// A word of the lane given: `F32` or `I32` as the buffer says. In [`Space::Control`] the view counts slots of 8 bytes, and the lane
+    /// says how one is read: `F64`, or the `I32` in its low word.
+    Load(View, Lane),
+    /// A word of the value's lane, placed as [`Instruction::Load`] finds it (an `I32` leaves the high word of its slot alone).
     Store(View, Value),
     /// F32, I32, F64.
     Add(Value, Value),
@@ -433,7 +443,7 @@ pub struct Program {
 
 impl Block {
     /// Type of a value; stores have none and are given as `I32`.
-    pub fn lane(&self, program: &[Buffer], value: Value) -> Lane {
+    pub fn lane(&self, value: Value) -> Lane {
         use Instruction::*;
         match &self.code[value.0 as usize] {
             ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_)
@@ -451,10 +461,17 @@ impl Block {
             | ToInt(_)
             | Bits(_)
             | Store(..) => Lane::I32,
-            Load(view) => program[view.buffer.0 as usize].lane,
+            Load(_, lane) => *lane,
             Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => {
-                self.lane(program, *a)
+                self.lane(*a)
             }
         }
+    }
+
+    /// Type of every value.
+    pub fn lanes(&self) -> Vec<Lane> {
+        (0..self.code.len() as u32)
+            .map(|value| self.lane(Value(value)))
+            .collect()
     }
 }
