@@ -14,7 +14,7 @@ pub mod legalize;
 mod plan;
 pub mod text;
 
-pub(crate) use plan::{Access, axis_name, bottom, member_accesses};
+pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
 
 use crate::graph::{Attributes, Dim, Element, Graph, NodeId};

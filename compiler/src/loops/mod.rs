@@ -19,8 +19,10 @@
 //! - Schedule (tile steps, `vector`, `parallel`) never changes a bit of any result.
 
 pub mod block;
+pub mod interpret;
 pub mod math;
 pub mod random;
+pub mod verify;
 
 use std::fmt;
 
@@ -198,9 +200,12 @@ pub enum Comparison {
 pub enum ScalarFunction {
     Exp,
     Log,
+    Expm1,
+    Log1p,
     Pow,
     Cos,
     Tanh,
+    Erf,
     Floor,
 }
 
@@ -217,8 +222,10 @@ pub enum Instruction {
         terms: Vec<(Var, Linear)>,
         offset: Linear,
     },
-    /// The lane type tells how a word of the control buffer is read.
+    /// A word of the lane given: `F32` or `I32` as the buffer says. In [`Space::Control`] the view counts slots of 8 bytes, and the lane
+    /// says how one is read: `F64`, or the `I32` in its low word.
     Load(View, Lane),
+    /// A word of the value's lane, placed as [`Instruction::Load`] finds it (an `I32` leaves the high word of its slot alone).
     Store(View, Value),
     /// F32, I32, F64.
     Add(Value, Value),
@@ -435,5 +442,10 @@ impl Block {
             Load(_, lane) => *lane,
             Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => self.lane(*a),
         }
+    }
+
+    /// Type of every value.
+    pub fn lanes(&self) -> Vec<Lane> {
+        (0..self.code.len() as u32).map(|value| self.lane(Value(value))).collect()
     }
 }

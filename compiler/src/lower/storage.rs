@@ -6,6 +6,7 @@ use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space};
 use crate::ops::Primitive;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A tensor in memory.
 #[derive(Clone, PartialEq, Debug)]
@@ -166,10 +167,11 @@ impl Layout {
     }
 
     fn add(&mut self, node: NodeId, storage: Storage) {
-        if self.kept.contains_key(&node) {
-            self.also.entry(node).or_default().push(storage);
-        } else {
-            self.kept.insert(node, storage);
+        match self.kept.entry(node) {
+            Entry::Vacant(place) => {
+                place.insert(storage);
+            }
+            Entry::Occupied(_) => self.also.entry(node).or_default().push(storage),
         }
     }
 

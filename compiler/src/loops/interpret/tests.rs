@@ -1,0 +1,1 @@
+//! The interpreter against hand-made programs.
