@@ -35,10 +35,17 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
     }
     for root in &graph.roots {
         let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
-        let node = stored(&mut builder, find(root.node())?)?;
+        let node = find(root.node())?;
         match root {
-            Root::Output { name, .. } => builder.output(name.clone(), node),
-            Root::Update { source, .. } => builder.update(find(*source)?, node)?,
+            Root::Output { name, .. } => {
+                let node = stored(&mut builder, node)?;
+                builder.output(name.clone(), node);
+            }
+            Root::Update { source, .. } => {
+                // What is written in place comes last, after everything that reads the old value.
+                let node = builder.unary(Primitive::StopGradient, node)?;
+                builder.update(find(*source)?, node)?;
+            }
         }
     }
     Ok(builder.finish())

@@ -107,6 +107,8 @@ pub enum Space {
     Parameter(u32),
     /// Optimizer moments and running statistics, by number; kept between steps.
     State(u32),
+    /// A copy of a parameter or state, kept to be restored; numbered in the order of the copies.
+    Saved(u32),
     /// Rows of a bound data set, by the number of the input or target.
     Input(u32),
     /// Row numbers of the batch (u32 words): row `i` of the batch is row `table[i]` of every [`Space::Input`].

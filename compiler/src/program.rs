@@ -1,0 +1,469 @@
+//! Assembly: the graphs of a network's life become one program. Their kernels stand beside each other over the same parameters, and
+//! the driver's entry points run them: `initialize`, `fit`, `step`, `evaluate`, `predict`.
+//!
+//! What never varies is left to functions of the symbol table, called on the first thread (see [`calls`]): they bind the next batch,
+//! the permutation of an epoch, and report its end. Everything that decides (sums, means, the test of the loss, patience, the
+//! best copy) is code of the program.
+
+use crate::fusion::{self, Fusion};
+use crate::graph::{Graph, Root};
+use crate::loops::block::BlockBuilder;
+use crate::loops::{Block, BufferId, Comparison, Control, Entry, Lane, Linear, Program, Slot, Space, Value, View};
+use crate::lower::{self, Layout, LowerError};
+use crate::memory::{self, MemoryPlan, Placement};
+use crate::ops::Primitive;
+use std::collections::BTreeMap;
+
+/// Functions of the symbol table that drivers call; each receives the context of the first thread.
+pub mod calls {
+    /// Start of an epoch: makes its permutation, keeps a snapshot of the state, sets the slots `steps` (turns) and `rows.sum` to 0.
+    pub const EPOCH: &str = "epoch";
+    /// Fills `rows` and the slots `batch` for the next step of training; raises `stop` if asked to from outside.
+    pub const NEXT: &str = "next";
+    /// After a step: shared counters for whoever watches.
+    pub const STEPPED: &str = "stepped";
+    /// Start of a pass over the validation rows: sets the slot `chunks`.
+    pub const VALIDATION: &str = "validation";
+    /// Fills `rows` and `batch` for the next chunk of an evaluation.
+    pub const CHUNK: &str = "chunk";
+    /// End of an epoch: its record for the history.
+    pub const EPOCH_END: &str = "epoch_end";
+    /// All of them.
+    pub const ALL: [&str; 6] = [EPOCH, NEXT, STEPPED, VALIDATION, CHUNK, EPOCH_END];
+}
+
+/// The graphs of a network, simplified, by what they are run for.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Graphs {
+    /// Outputs `loss`, `penalty` (optional) and metrics; updates of parameters and states.
+    pub training: Option<Graph>,
+    /// Outputs `loss` and metrics.
+    pub evaluation: Option<Graph>,
+    /// Outputs by the name under which they are served.
+    pub prediction: Option<Graph>,
+    /// Updates that give every parameter its first value.
+    pub initial: Option<Graph>,
+}
+
+/// One graph on its way through the stages.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// `train`, `evaluate`, `predict` or `initialize`.
+    pub name: &'static str,
+    /// The graph in legal form.
+    pub graph: Graph,
+    pub fusion: Fusion,
+    pub memory: MemoryPlan,
+}
+
+/// A program with everything that led to it.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    pub program: Program,
+    pub units: Vec<Unit>,
+    /// Slots by name.
+    pub slots: BTreeMap<String, Slot>,
+    /// Buffers of outputs, by `unit.name`.
+    pub outputs: BTreeMap<String, BufferId>,
+    /// For each parameter and state that is kept for restoring: its buffer and that of the copy.
+    pub saved: Vec<(BufferId, BufferId)>,
+}
+
+impl Assembled {
+    /// The unit of this name.
+    pub fn unit(&self, name: &str) -> Option<&Unit> {
+        self.units.iter().find(|unit| unit.name == name)
+    }
+}
+
+/// Lowers the graphs and writes the driver.
+pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Result<Assembled, LowerError> {
+    let mut assembly = Assembly {
+        program: Program { name: name.to_string(), ..Program::default() },
+        layout: Layout::default(),
+        units: Vec::new(),
+    };
+    let parts = [
+        ("initialize", &graphs.initial),
+        ("train", &graphs.training),
+        ("evaluate", &graphs.evaluation),
+        ("predict", &graphs.prediction),
+    ];
+    for (unit, graph) in parts {
+        if let Some(graph) = graph {
+            assembly.unit(unit, graph, options)?;
+        }
+    }
+    assembly.finish()
+}
+
+struct Assembly {
+    program: Program,
+    layout: Layout,
+    units: Vec<Unit>,
+}
+
+impl Assembly {
+    fn unit(&mut self, name: &'static str, graph: &Graph, options: &fusion::Options) -> Result<(), LowerError> {
+        let graph = fusion::legalize::legalize(graph).map_err(|error| LowerError(error.message))?;
+        let fusion = fusion::fuse(&graph, options).map_err(LowerError)?;
+        let kernels = lower::lower(&graph, &fusion, &mut self.layout, &mut self.program, name)?;
+        let memory = memory::plan(&self.program, &kernels);
+        self.units.push(Unit { name, graph, fusion, memory });
+        Ok(())
+    }
+
+    fn slot(&mut self, name: &str, lane: Lane) -> Slot {
+        self.layout.slot(&mut self.program, name, lane)
+    }
+
+    fn finish(mut self) -> Result<Assembled, LowerError> {
+        let control = self.layout.control(&mut self.program);
+        self.layout.rows(&mut self.program);
+        for name in ["seed.low", "seed.high", "step.word"] {
+            self.slot(name, Lane::I32);
+        }
+        self.slot("step", Lane::F64);
+        let saved = self.saved_copies();
+        let mut entries = Vec::new();
+        if let Some(unit) = self.take("initialize") {
+            entries.push(Entry { name: "initialize".into(), body: self.kernels(&unit, &unit.memory.kernels) });
+        }
+        if let Some(unit) = self.take("predict") {
+            let batch = self.slot("batch", Lane::I32);
+            let mut body = vec![Control::Batch(batch)];
+            body.extend(self.kernels(&unit, &unit.memory.kernels));
+            entries.push(Entry { name: "predict".into(), body });
+        }
+        let evaluation = self.take("evaluate");
+        if let Some(unit) = &evaluation {
+            entries.push(Entry { name: "evaluate".into(), body: self.evaluation(unit, control) });
+        }
+        if let Some(unit) = self.take("train") {
+            let mut body = vec![Control::Barrier];
+            body.extend(self.training_step(&unit, control));
+            entries.push(Entry { name: "step".into(), body });
+            let body = self.fit(&unit, evaluation.as_ref(), control, &saved);
+            entries.push(Entry { name: "fit".into(), body });
+        }
+        self.program.entries = entries;
+        let slots =
+            self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
+        let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
+        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved })
+    }
+
+    fn take(&self, name: &str) -> Option<Unit> {
+        self.units.iter().find(|unit| unit.name == name).cloned()
+    }
+
+    fn outputs(&self, unit: &Unit) -> Vec<(String, BufferId)> {
+        let names = unit.graph.roots.iter().filter_map(|root| match root {
+            Root::Output { name, .. } => Some(format!("{}.{name}", unit.name)),
+            Root::Update { .. } => None,
+        });
+        names.filter_map(|name| self.layout.find_output(&name).map(|buffer| (name, buffer))).collect()
+    }
+
+    /// One copy of each parameter, and of each state that evaluation reads: what the best epoch leaves behind.
+    fn saved_copies(&mut self) -> Vec<(BufferId, BufferId)> {
+        let evaluated: Vec<String> = self
+            .units
+            .iter()
+            .filter(|unit| unit.name == "evaluate")
+            .flat_map(|unit| source_names(&unit.graph, Primitive::State))
+            .collect();
+        let mut saved = Vec::new();
+        for number in 0..self.program.buffers.len() {
+            let buffer = self.program.buffers[number].clone();
+            let keeps = match buffer.space {
+                Space::Parameter(_) => true,
+                Space::State(_) => evaluated.contains(&buffer.name),
+                _ => false,
+            };
+            if keeps {
+                let copy = lower::add_buffer(
+                    &mut self.program,
+                    &format!("best.{}", buffer.name),
+                    Space::Saved(saved.len() as u32),
+                    buffer.lane,
+                    buffer.words,
+                );
+                saved.push((BufferId(number as u32), copy));
+            }
+        }
+        saved
+    }
+
+    /// Kernels with a barrier wherever, and only where, threads could meet.
+    fn kernels(&self, unit: &Unit, kernels: &[u32]) -> Vec<Control> {
+        let mut body = Vec::new();
+        let mut since: Vec<u32> = Vec::new();
+        for &kernel in kernels {
+            if since.iter().any(|&earlier| self.conflict(unit, earlier, kernel)) {
+                body.push(Control::Barrier);
+                since.clear();
+            }
+            body.push(Control::Kernel(kernel));
+            since.push(kernel);
+        }
+        body.push(Control::Barrier);
+        body
+    }
+
+    /// Whether the later kernel must wait for all threads of the earlier one.
+    fn conflict(&self, unit: &Unit, earlier: u32, later: u32) -> bool {
+        let (first, second) = (&self.program.kernels[earlier as usize], &self.program.kernels[later as usize]);
+        if first.parallel.is_none() && second.parallel.is_none() {
+            return false;
+        }
+        let (first, second) = (memory::touched(first), memory::touched(second));
+        let place = |buffer: BufferId| unit.memory.placements.iter().find(|placement| placement.buffer == buffer);
+        let same = |a: BufferId, b: BufferId| {
+            let shared = |a: &Placement, b: &Placement| memory::overlap(a, b, i64::from(u32::MAX));
+            self.program.buffers[a.0 as usize].space != Space::Scratch
+                && (a == b || place(a).zip(place(b)).is_some_and(|(a, b)| shared(a, b)))
+        };
+        let meet = |a: &std::collections::BTreeSet<BufferId>, b: &std::collections::BTreeSet<BufferId>| {
+            a.iter().any(|&a| b.iter().any(|&b| same(a, b)))
+        };
+        meet(&first.writes, &second.reads) || meet(&first.writes, &second.writes) || meet(&first.reads, &second.writes)
+    }
+
+    /// Forward and backward, the test of the loss, then the updates.
+    fn training_step(&mut self, unit: &Unit, control: BufferId) -> Vec<Control> {
+        let batch = self.slot("batch", Lane::I32);
+        let finite = self.slot("finite", Lane::I32);
+        let mut body = vec![Control::Batch(batch)];
+        let updates = |kernel: &u32| {
+            let writes = memory::touched(&self.program.kernels[*kernel as usize]).writes;
+            writes
+                .iter()
+                .any(|buffer| matches!(self.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_)))
+        };
+        let split = unit.memory.kernels.iter().position(updates).unwrap_or(unit.memory.kernels.len());
+        let (before, after) = unit.memory.kernels.split_at(split);
+        body.extend(self.kernels(unit, before));
+        // A product of the loss with 0 is 0 only if the loss is finite.
+        let mut block = BlockBuilder::new();
+        let loss = self.output(&mut block, "train.loss");
+        let zero = block.f64(0.0);
+        let none = block.mul(loss, zero);
+        let is_finite = block.compare(Comparison::Eq, none, zero);
+        set(&mut block, control, finite, is_finite);
+        body.push(Control::Scalar(block.finish()));
+        body.push(Control::Barrier);
+        let then = self.kernels(unit, after);
+        body.push(Control::If { condition: finite, then, otherwise: Vec::new() });
+        body
+    }
+
+    fn output(&self, block: &mut BlockBuilder, name: &str) -> Value {
+        match self.layout.find_output(name) {
+            Some(buffer) => {
+                let value = block.load_scalar(buffer, 0, Lane::F32);
+                block.promote(value)
+            }
+            None => block.f64(0.0),
+        }
+    }
+
+    /// `sum.k += mean.k * rows` for the loss and each metric of a unit; `rows.sum += rows`.
+    fn accumulate(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
+        let batch = self.slot("batch", Lane::I32);
+        let mut block = BlockBuilder::new();
+        let rows = block.load_scalar(control, i64::from(batch.0), Lane::I32);
+        let rows = block.to_float(rows);
+        let rows = block.promote(rows);
+        let mut stores = Vec::new();
+        for (name, _) in self.outputs(unit) {
+            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short);
+            let sum = self.slot(&format!("{prefix}.{short}.sum"), Lane::F64);
+            let mean = self.output(&mut block, &name);
+            let weighted = block.mul(mean, rows);
+            let so_far = block.load_scalar(control, i64::from(sum.0), Lane::F64);
+            stores.push((sum, block.add(so_far, weighted)));
+        }
+        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
+        let so_far = block.load_scalar(control, i64::from(total.0), Lane::F64);
+        stores.push((total, block.add(so_far, rows)));
+        for (slot, value) in stores {
+            set(&mut block, control, slot, value);
+        }
+        block.finish()
+    }
+
+    /// Sets the sums of a pass to zero.
+    fn clear(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
+        let mut block = BlockBuilder::new();
+        let zero = block.f64(0.0);
+        for (name, _) in self.outputs(unit) {
+            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_string();
+            let sum = self.slot(&format!("{prefix}.{short}.sum"), Lane::F64);
+            set(&mut block, control, sum, zero);
+        }
+        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
+        set(&mut block, control, total, zero);
+        block.finish()
+    }
+
+    /// A pass over the bound rows in chunks: the same code for `evaluate` and for validation in `fit`.
+    fn evaluation(&mut self, unit: &Unit, control: BufferId) -> Vec<Control> {
+        let (batch, chunk, chunks) =
+            (self.slot("batch", Lane::I32), self.slot("chunk", Lane::I32), self.slot("chunks", Lane::I32));
+        let mut turn = vec![call(calls::CHUNK), Control::Barrier, Control::Batch(batch)];
+        turn.extend(self.kernels(unit, &unit.memory.kernels));
+        let sums = self.accumulate(unit, control, "evaluate");
+        turn.push(Control::Scalar(sums));
+        let clear = self.clear(unit, control, "evaluate");
+        vec![
+            Control::Scalar(clear),
+            call(calls::VALIDATION),
+            Control::Barrier,
+            Control::Loop { counter: chunk, count: chunks, stop: None, body: turn },
+            Control::Barrier,
+        ]
+    }
+
+    /// Epochs of steps, validation, patience, the best copy.
+    fn fit(&mut self, unit: &Unit, evaluation: Option<&Unit>, control: BufferId, saved: &[(BufferId, BufferId)]) -> Vec<Control> {
+        let (epoch, epochs) = (self.slot("epoch", Lane::I32), self.slot("epochs", Lane::I32));
+        let (turn, steps) = (self.slot("turn", Lane::I32), self.slot("steps", Lane::I32));
+        let (stop, finite) = (self.slot("stop", Lane::I32), self.slot("finite", Lane::I32));
+        let (validates, improved, restore) =
+            (self.slot("validates", Lane::I32), self.slot("improved", Lane::I32), self.slot("restore", Lane::I32));
+        let mut step = vec![call(calls::NEXT), Control::Barrier];
+        step.extend(self.training_step(unit, control));
+        step.push(Control::Scalar(self.accumulate(unit, control, "train")));
+        step.push(Control::Scalar(self.stop_unless_finite(control, finite, stop)));
+        step.push(call(calls::STEPPED));
+        step.push(Control::Barrier);
+        let clear = self.clear(unit, control, "train");
+        let mut body = vec![
+            Control::Scalar(clear),
+            call(calls::EPOCH),
+            Control::Barrier,
+            Control::Loop { counter: turn, count: steps, stop: Some(stop), body: step },
+            Control::Barrier,
+        ];
+        if let Some(evaluation) = evaluation {
+            let mut then = self.evaluation(evaluation, control);
+            then.push(Control::Scalar(self.judge(evaluation, control)));
+            then.push(Control::Barrier);
+            let copies = saved.iter().map(|&(from, to)| Control::Copy { from, to }).collect();
+            then.push(Control::If { condition: improved, then: copies, otherwise: Vec::new() });
+            // A run that is stopped from outside still ends its epoch; one whose loss is not finite does not.
+            body.push(Control::If {
+                condition: finite,
+                then: vec![Control::If { condition: validates, then, otherwise: Vec::new() }],
+                otherwise: Vec::new(),
+            });
+        }
+        body.push(call(calls::EPOCH_END));
+        body.push(Control::Barrier);
+        let restores = saved.iter().map(|&(to, from)| Control::Copy { from, to }).collect();
+        vec![
+            Control::Barrier,
+            Control::Loop { counter: epoch, count: epochs, stop: Some(stop), body },
+            Control::Barrier,
+            Control::If {
+                condition: restore,
+                then: vec![Control::If { condition: finite, then: restores, otherwise: Vec::new() }],
+                otherwise: Vec::new(),
+            },
+            Control::Barrier,
+        ]
+    }
+
+    /// `stop |= !finite`
+    fn stop_unless_finite(&mut self, control: BufferId, finite: Slot, stop: Slot) -> Block {
+        let mut block = BlockBuilder::new();
+        let is_finite = block.load_scalar(control, i64::from(finite.0), Lane::I32);
+        let ones = block.i32(-1);
+        let failed = block.xor(is_finite, ones);
+        let stopped = block.load_scalar(control, i64::from(stop.0), Lane::I32);
+        let stopped = block.or(stopped, failed);
+        set(&mut block, control, stop, stopped);
+        block.finish()
+    }
+
+    /// Early stopping: the monitored mean against the best so far.
+    ///
+    /// `monitor.k` is 1 for the one result that is watched; `sign` is 1 where lower is better, -1 where higher is. An epoch counts as
+    /// better if it is so by more than `least`; NaN never is.
+    fn judge(&mut self, unit: &Unit, control: BufferId) -> Block {
+        let mut block = BlockBuilder::new();
+        let load = |block: &mut BlockBuilder, slot: Slot, lane: Lane| block.load_scalar(control, i64::from(slot.0), lane);
+        let zero = block.f64(0.0);
+        let rows = self.slot("evaluate.rows.sum", Lane::F64);
+        let rows = load(&mut block, rows, Lane::F64);
+        let mut watched = zero;
+        for (name, _) in self.outputs(unit) {
+            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_string();
+            let (sum, chosen) =
+                (self.slot(&format!("evaluate.{short}.sum"), Lane::F64), self.slot(&format!("monitor.{short}"), Lane::F64));
+            let sum = load(&mut block, sum, Lane::F64);
+            let mean = block.div(sum, rows);
+            let chosen = load(&mut block, chosen, Lane::F64);
+            let is_it = block.compare(Comparison::Ne, chosen, zero);
+            watched = block.select(is_it, mean, watched);
+        }
+        let (sign, least, best) = (self.slot("sign", Lane::F64), self.slot("least", Lane::F64), self.slot("best", Lane::F64));
+        let (waited, patience) = (self.slot("waited", Lane::I32), self.slot("patience", Lane::I32));
+        let (improved, stop, patient) =
+            (self.slot("improved", Lane::I32), self.slot("stop", Lane::I32), self.slot("out.of.patience", Lane::I32));
+        let (monitored, epoch, best_epoch) =
+            (self.slot("monitored", Lane::F64), self.slot("epoch", Lane::I32), self.slot("best.epoch", Lane::I32));
+        let factor = load(&mut block, sign, Lane::F64);
+        let score = block.mul(watched, factor);
+        let best_score = load(&mut block, best, Lane::F64);
+        let margin = load(&mut block, least, Lane::F64);
+        let reached = block.add(score, margin);
+        let better = block.compare(Comparison::Lt, reached, best_score);
+        let next_best = block.select(better, score, best_score);
+        let wait = load(&mut block, waited, Lane::I32);
+        let one = block.i32(1);
+        let none = block.i32(0);
+        let longer = block.add(wait, one);
+        let wait = block.select(better, none, longer);
+        let limit = load(&mut block, patience, Lane::I32);
+        // A patience of 0 means that none was asked for.
+        let some = block.compare(Comparison::Ne, limit, none);
+        let over = block.compare(Comparison::Le, limit, wait);
+        let over = block.and(over, some);
+        let stopped = load(&mut block, stop, Lane::I32);
+        let stopped = block.or(stopped, over);
+        let now = load(&mut block, epoch, Lane::I32);
+        let before = load(&mut block, best_epoch, Lane::I32);
+        let when = block.select(better, now, before);
+        for (slot, value) in [
+            (best, next_best),
+            (waited, wait),
+            (improved, better),
+            (stop, stopped),
+            (patient, over),
+            (monitored, watched),
+            (best_epoch, when),
+        ] {
+            set(&mut block, control, slot, value);
+        }
+        block.finish()
+    }
+}
+
+fn call(symbol: &str) -> Control {
+    Control::Call { symbol: symbol.to_string() }
+}
+
+fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
+    let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None };
+    block.store(place, value);
+}
+
+fn source_names(graph: &Graph, primitive: Primitive) -> Vec<String> {
+    graph
+        .ids()
+        .filter(|id| graph.node(*id).primitive == primitive)
+        .filter_map(|id| graph.source_name(id).map(str::to_string))
+        .collect()
+}
