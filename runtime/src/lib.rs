@@ -1,1 +1,3 @@
 //! gradc runtime.
+
+pub mod memory;
