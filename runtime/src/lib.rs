@@ -1,3 +1,4 @@
 //! gradc runtime.
 
 pub mod memory;
+pub mod team;
