@@ -1,1 +1,5 @@
 //! gradc runtime.
+
+pub mod kernels;
+pub mod memory;
+pub mod team;

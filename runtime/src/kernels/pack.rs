@@ -1,0 +1,106 @@
+//! Copies of operands into panels: `k` rows of `width` floats, one after the other, in the order in which a tile reads them.
+
+use super::vector::Vector;
+
+/// One panel to be copied: element `(p, w)` lies at `from + at(w) * stride_w + at(p) * stride_p` and goes to `to + p * row + w`.
+/// `at` is the index itself, or its entry in the table, if there is one for that direction.
+pub(super) struct Panel {
+    pub from: *const f32,
+    pub stride_w: isize,
+    pub stride_p: isize,
+    pub table_w: *const u32,
+    pub table_p: *const u32,
+    pub width: usize,
+    pub k: usize,
+    pub to: *mut f32,
+    pub row: usize,
+}
+
+/// The entry of `table`, or the index itself where there is none.
+///
+/// # Safety
+/// A table that is not null has more than `index` entries.
+#[inline(always)]
+pub(super) unsafe fn entry(table: *const u32, index: usize) -> isize {
+    if table.is_null() {
+        index as isize
+    } else {
+        // SAFETY: the caller's promise.
+        (unsafe { *table.add(index) }) as isize
+    }
+}
+
+/// Copies one panel. Rows are written in ascending order by whole vectors, so that up to `V::LANES - 1` floats behind each row,
+/// the last one too, are overwritten.
+///
+/// # Safety
+/// The processor has the instruction set of `V`; every element can be read; `V::LANES` floats behind the panel can be written;
+/// `width <= row`; the panel does not overlap the source.
+#[inline(always)]
+pub(super) unsafe fn copy<V: Vector>(panel: &Panel) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if panel.stride_w == 1 && panel.table_w.is_null() {
+            copy_rows::<V>(panel);
+        } else if panel.stride_p == 1 && panel.table_w.is_null() && panel.table_p.is_null() {
+            transpose::<V>(panel);
+        } else {
+            gather(panel, 0, 0);
+        }
+    }
+}
+
+/// The panel's rows are contiguous in the source.
+#[inline(always)]
+unsafe fn copy_rows<V: Vector>(panel: &Panel) {
+    // SAFETY: `V::LANES * whole + rest = width` floats are read from each row; what is written beyond is allowed by `copy`.
+    unsafe {
+        let whole = panel.width / V::LANES;
+        let rest = panel.width % V::LANES;
+        let part = V::part(rest);
+        for p in 0..panel.k {
+            let from = panel.from.offset(entry(panel.table_p, p) * panel.stride_p);
+            let to = panel.to.add(p * panel.row);
+            for vector in 0..whole {
+                V::load(from.add(vector * V::LANES)).store(to.add(vector * V::LANES));
+            }
+            if rest > 0 {
+                let done = whole * V::LANES;
+                V::load_part(from.add(done), part).store(to.add(done));
+            }
+        }
+    }
+}
+
+/// The panel's columns are contiguous in the source: blocks of 8×8, then what is left of width and of `k`.
+#[inline(always)]
+unsafe fn transpose<V: Vector>(panel: &Panel) {
+    let (width, k) = (panel.width / 8 * 8, panel.k / 8 * 8);
+    // SAFETY: the blocks lie inside `width` and `k`.
+    unsafe {
+        for p in (0..k).step_by(8) {
+            for w in (0..width).step_by(8) {
+                let from = panel.from.offset(w as isize * panel.stride_w).add(p);
+                let to = panel.to.add(p * panel.row + w);
+                V::transpose_8x8(from, panel.stride_w, to, panel.row);
+            }
+        }
+        gather(panel, width, 0);
+        gather(&Panel { width, ..*panel }, 0, k);
+    }
+}
+
+/// Element by element, from `(first_p, first_w)` on.
+#[inline(always)]
+unsafe fn gather(panel: &Panel, first_w: usize, first_p: usize) {
+    // SAFETY: `p < k` and `w < width`.
+    unsafe {
+        for p in first_p..panel.k {
+            let from = panel.from.offset(entry(panel.table_p, p) * panel.stride_p);
+            let to = panel.to.add(p * panel.row);
+            for w in first_w..panel.width {
+                *to.add(w) = *from.offset(entry(panel.table_w, w) * panel.stride_w);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Plain Rust over arrays: for processors without a kernel of their own. On targets whose baseline has fused multiply-adds the
+//! loops become vector instructions; elsewhere `mul_add` is an exact library call, slow but of the same bits.
+
+use super::pack::{self, Panel};
+use super::tile::{self, Tile};
+use super::vector::Vector;
+
+/// `LANES` floats in an array.
+#[derive(Clone, Copy)]
+pub(super) struct Portable<const LANES: usize>([f32; LANES]);
+
+impl<const LANES: usize> Vector for Portable<LANES> {
+    const LANES: usize = LANES;
+    const ROWS: usize = if LANES <= 8 { 6 } else { 8 };
+    type Part = usize;
+
+    #[inline(always)]
+    unsafe fn part(count: usize) -> usize {
+        count
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> Self {
+        // SAFETY: one float lies at `from`.
+        Self([unsafe { *from }; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: `LANES` floats lie at `from`, aligned as floats are.
+        Self(unsafe { *from.cast::<[f32; LANES]>() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize) -> Self {
+        let mut lanes = [0.0; LANES];
+        for (index, lane) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: `index < count`, and `count` floats lie at `from`.
+            *lane = unsafe { *from.add(index) };
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: `LANES` floats may be written at `to`, aligned as floats are.
+        unsafe { *to.cast::<[f32; LANES]>() = self.0 }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, count: usize) {
+        for (index, lane) in self.0.into_iter().enumerate().take(count) {
+            // SAFETY: `index < count`, and `count` floats may be written at `to`.
+            unsafe { *to.add(index) = lane }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        for (lane, other) in self.0.iter_mut().zip(other.0) {
+            *lane += other;
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn fused(self, factor: Self, mut addend: Self) -> Self {
+        for ((lane, a), b) in addend.0.iter_mut().zip(self.0).zip(factor.0) {
+            *lane = a.mul_add(b, *lane);
+        }
+        addend
+    }
+
+    unsafe fn tile<
+        const ROWS: usize,
+        const COLUMNS: usize,
+        const PARTIAL: bool,
+        const TABLE: bool,
+    >(
+        tile: &Tile,
+    ) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
+    }
+
+    unsafe fn pack(panel: &Panel) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { pack::copy::<Self>(panel) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_8x8(from: *const f32, column: isize, to: *mut f32, row: usize) {
+        for i in 0..8 {
+            for j in 0..8 {
+                // SAFETY: eight floats lie at each column and may be written at each row.
+                unsafe { *to.add(i * row + j) = *from.offset(j as isize * column).add(i) }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What an instruction set must offer for the micro-kernel to be written once: a vector of floats with a fused multiply-add.
+//!
+//! A lane of a vector is one element of the output. Lanes never mix, so neither the number of lanes nor the shape of the tile
+//! changes a bit of the result.
+
+use super::pack::Panel;
+use super::tile::Tile;
+
+/// A vector of [`LANES`](Vector::LANES) floats of one instruction set.
+///
+/// Every method requires that the processor has the instruction set. Those that take a pointer require that the floats they
+/// name are inside one allocation: `LANES` of them for [`load`](Vector::load) and [`store`](Vector::store), the first `count`
+/// for the partial forms, which touch nothing else.
+pub(super) trait Vector: Copy {
+    /// Floats in a vector.
+    const LANES: usize;
+
+    /// Rows of the output that a tile holds in registers, at most [`MOST_ROWS`](super::tile::MOST_ROWS).
+    const ROWS: usize;
+
+    /// The form in which the number of lanes of a partial vector is kept while a loop runs.
+    type Part: Copy;
+
+    /// `count` in `0..=LANES` as a [`Part`](Vector::Part).
+    unsafe fn part(count: usize) -> Self::Part;
+
+    /// All lanes +0.
+    unsafe fn zero() -> Self;
+
+    /// All lanes the float at `from`.
+    unsafe fn splat(from: *const f32) -> Self;
+
+    /// The floats at `from`.
+    unsafe fn load(from: *const f32) -> Self;
+
+    /// The first floats at `from`, +0 in the other lanes.
+    unsafe fn load_part(from: *const f32, part: Self::Part) -> Self;
+
+    /// Writes all lanes to `to`.
+    unsafe fn store(self, to: *mut f32);
+
+    /// Writes the first `count` lanes to `to`.
+    unsafe fn store_part(self, to: *mut f32, count: usize);
+
+    /// `self + other`, lane by lane.
+    unsafe fn add(self, other: Self) -> Self;
+
+    /// `self * factor + addend` with one rounding, lane by lane.
+    unsafe fn fused(self, factor: Self, addend: Self) -> Self;
+
+    /// The micro-kernel, compiled for this instruction set; see [`tile::compute`](super::tile::compute).
+    unsafe fn tile<
+        const ROWS: usize,
+        const COLUMNS: usize,
+        const PARTIAL: bool,
+        const TABLE: bool,
+    >(
+        tile: &Tile,
+    );
+
+    /// The copy into a panel, compiled for this instruction set; see [`pack::copy`](super::pack::copy).
+    unsafe fn pack(panel: &Panel);
+
+    /// Writes the 8×8 block whose column `j` lies at `from + j * column`, contiguous, as rows of eight at `to + i * row`.
+    unsafe fn transpose_8x8(from: *const f32, column: isize, to: *mut f32, row: usize);
+}
