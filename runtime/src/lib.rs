@@ -1,1 +1,4 @@
 //! gradc runtime.
+pub mod data;
+pub mod error;
+pub mod random;
