@@ -1,4 +1,5 @@
 //! gradc runtime.
+pub mod checkpoint;
 pub mod data;
 pub mod error;
 pub mod random;

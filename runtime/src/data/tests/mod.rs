@@ -1,4 +1,4 @@
-//! Statements about datasets and CSV files; a file is a temporary one, or bytes given to [`Csv::of_bytes`].
+//! Statements about datasets and CSV files; a file is bytes given to [`Csv::of_bytes`].
 
 mod arrays;
 mod binding;
