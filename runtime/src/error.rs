@@ -33,9 +33,13 @@ pub enum Error {
     /// A named array has another shape than it must have.
     #[error("{}", rendered(&format!("`{name}` has the shape {}; expected {}", Shape(found), Shape(expected)), &[], help))]
     Shape {
+        /// What the network calls the array.
         name: String,
+        /// The shape it has.
         found: Vec<usize>,
+        /// The shape it must have.
         expected: Vec<usize>,
+        /// What to do about it.
         help: Box<str>,
     },
     /// The operating system refused to read or write a file.
@@ -43,22 +47,29 @@ pub enum Error {
     Io {
         /// `read` or `write`.
         action: &'static str,
+        /// The file.
         path: PathBuf,
+        /// What the system said.
         source: std::io::Error,
     },
     /// A checkpoint is damaged, cut off, or holds what gradc does not read.
     #[error("{}", rendered(&joined(found, expected), &[place_in(file.as_deref())], help))]
     Checkpoint {
+        /// The file, if it came from one.
         file: Option<Box<str>>,
+        /// What is there.
         found: String,
-        /// May be empty.
+        /// What ought to be there; may be empty.
         expected: String,
+        /// What to do about it.
         help: Box<str>,
     },
     /// A checkpoint is sound, but its tensors are not the network's parameters.
-    #[error("{}", rendered("the checkpoint does not fit the network", &mismatch(missing, extra, unlike),
+    #[error("{}", rendered("the checkpoint does not fit the network", &mismatch(file.as_deref(), missing, extra, unlike),
         "use `load_matching` to take what fits, or load the file into the network that wrote it"))]
     Parameters {
+        /// The file, if it came from one.
+        file: Option<Box<str>>,
         /// Parameters that the file does not hold.
         missing: Vec<String>,
         /// Tensors that the network does not have.
@@ -69,8 +80,11 @@ pub enum Error {
     /// A setting has a value outside its range.
     #[error("{}", rendered(&format!("`{name}` cannot be {found}"), &[], &format!("`{name}` must be {expected}")))]
     Setting {
+        /// The setting, as the user writes it.
         name: String,
+        /// The value it was given.
         found: String,
+        /// What it must be, to stand after 'must be'.
         expected: String,
     },
     /// The declaration of the network is faulty: its diagnostics, rendered.
@@ -82,6 +96,7 @@ pub enum Error {
     Diverged {
         /// The step, counted from 1.
         step: u64,
+        /// NaN or an infinity.
         loss: f64,
         /// The first node with a value that is not finite.
         node: Option<String>,
@@ -96,6 +111,7 @@ pub enum Error {
     Internal {
         /// The stage or pass that noticed.
         pass: String,
+        /// What it noticed.
         text: String,
     },
 }
@@ -103,6 +119,7 @@ pub enum Error {
 /// A parameter whose shape in the file is not its shape in the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unlike {
+    /// The parameter, such as `hidden.dense.weight`.
     pub name: String,
     /// The shape in the file.
     pub found: Vec<usize>,
@@ -177,7 +194,10 @@ impl Error {
 
     /// The same error with a file, where it can name one and names none yet.
     pub fn in_file(mut self, name: &str) -> Error {
-        if let Error::Data { file, .. } | Error::Checkpoint { file, .. } = &mut self {
+        if let Error::Data { file, .. }
+        | Error::Checkpoint { file, .. }
+        | Error::Parameters { file, .. } = &mut self
+        {
             file.get_or_insert_with(|| name.into());
         }
         self
@@ -279,9 +299,15 @@ fn divergence(node: &Option<String>, place: &Option<String>, history: &str) -> V
 /// How many names of each kind an error lists.
 const LISTED: usize = 10;
 
-fn mismatch(missing: &[String], extra: &[String], unlike: &[Unlike]) -> Vec<String> {
+fn mismatch(
+    file: Option<&str>,
+    missing: &[String],
+    extra: &[String],
+    unlike: &[Unlike],
+) -> Vec<String> {
     let quoted = |name: &String| format!("`{name}`");
     vec![
+        place_in(file),
         listed("missing in the file", missing.iter().map(quoted), ", "),
         listed("unknown to the network", extra.iter().map(quoted), ", "),
         listed(

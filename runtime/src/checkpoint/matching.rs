@@ -49,6 +49,7 @@ pub fn match_strict(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> R
         return Ok(());
     }
     Err(Error::Parameters {
+        file: None,
         missing,
         extra,
         unlike,

@@ -82,7 +82,9 @@ impl Values {
 /// One named field of a dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
+    /// What a network calls the field.
     pub name: String,
+    /// What each value is.
     pub element: Element,
     /// The shape of one row.
     pub shape: Vec<usize>,
@@ -93,7 +95,9 @@ pub struct Column {
 /// One input or target as a network declares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldSpec {
+    /// The declared name.
     pub name: String,
+    /// What each value must be.
     pub element: Element,
     /// The shape of one row, without the batch dimension.
     pub shape: Vec<usize>,
@@ -109,6 +113,15 @@ impl FieldSpec {
 }
 
 /// Rows of named fields, resident in memory.
+///
+/// ```
+/// use gradc_runtime::data::Dataset;
+///
+/// let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0])?.class("y", 3, &[0, 2])?;
+/// let [train, test] = data.shuffled(7).split([0.5, 0.5])?;
+/// assert_eq!((train.rows(), test.rows()), (1, 1));
+/// # Ok::<(), gradc_runtime::error::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
     columns: Vec<Arc<Column>>,

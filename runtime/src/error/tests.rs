@@ -35,6 +35,7 @@ fn every_kind_ends_in_one_help() {
             help: "copy it again".into(),
         },
         Error::Parameters {
+            file: None,
             missing: vec!["a.weight".into()],
             extra: vec![],
             unlike: vec![],
@@ -90,6 +91,7 @@ fn long_lists_are_cut_and_counted() {
         expected: vec![128, 10],
     }];
     let text = Error::Parameters {
+        file: None,
         missing,
         extra: vec![],
         unlike,

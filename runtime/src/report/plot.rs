@@ -21,7 +21,9 @@ pub enum Panel {
 /// A named curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
+    /// What the legend calls it.
     pub name: String,
+    /// Where it is drawn.
     pub panel: Panel,
     /// Epoch or step, and the value there; a value that is not finite leaves a gap.
     pub points: Vec<(f64, f64)>,
@@ -68,33 +70,23 @@ pub fn plot_history(
 /// The curves as the text of an SVG, `unit` (`epoch` or `step`) along the horizontal axis; equal curves give equal text. An
 /// error if no curve has a finite value.
 pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String> {
-    let panels: Vec<Vec<&Series>> = [Panel::Loss, Panel::Metric]
-        .map(|panel| {
-            series
-                .iter()
-                .filter(|series| series.panel == panel && !segments(series).is_empty())
-                .collect::<Vec<_>>()
-        })
-        .into_iter()
+    let drawable = |panel: Panel| -> Vec<&Series> {
+        let curves = series.iter().filter(|series| series.panel == panel);
+        curves
+            .filter(|series| !segments(series).is_empty())
+            .collect()
+    };
+    let panels = [Panel::Loss, Panel::Metric].map(drawable);
+    let panels: Vec<&[&Series]> = panels
+        .iter()
+        .map(Vec::as_slice)
         .filter(|panel| !panel.is_empty())
         .collect();
-    let heights: Vec<u32> = panels
-        .iter()
-        .map(|panel| {
-            if panel[0].panel == Panel::Loss {
-                LOSS_HEIGHT
-            } else {
-                METRIC_HEIGHT
-            }
-        })
-        .collect();
     if panels.is_empty() {
-        return Err(Error::data(
-            "the history holds no finite value",
-            "",
-            "plot a run that did at least one epoch",
-        ));
+        let help = "plot a run that did at least one epoch";
+        return Err(Error::data("the history holds no finite value", "", help));
     }
+    let heights: Vec<u32> = panels.iter().map(|panel| panel[0].panel.height()).collect();
     let height = TITLE_HEIGHT + heights.iter().sum::<u32>();
     let mut svg = String::new();
     draw(&mut svg, height, title, unit, &panels, &heights).map_err(|error| Error::Internal {
@@ -105,6 +97,15 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
     Ok(svg.replacen(&drawn, &format!("width=\"{WIDTH}\" height=\"{height}\""), 1))
 }
 
+impl Panel {
+    fn height(self) -> u32 {
+        match self {
+            Panel::Loss => LOSS_HEIGHT,
+            Panel::Metric => METRIC_HEIGHT,
+        }
+    }
+}
+
 type Failure = Box<dyn std::error::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
@@ -113,9 +114,9 @@ fn draw(
     height: u32,
     title: &str,
     unit: &str,
-    panels: &[Vec<&Series>],
+    panels: &[&[&Series]],
     heights: &[u32],
-) -> std::result::Result<(), Failure> {
+) -> Result<(), Failure> {
     let root = SVGBackend::with_string(svg, (WIDTH * SCALE, height * SCALE)).into_drawing_area();
     root.fill(&WHITE)?;
     let (head, mut rest) = root.split_vertically(TITLE_HEIGHT * SCALE);
@@ -129,13 +130,12 @@ fn draw(
         ),
     )?;
     // One horizontal axis for all panels, so that an epoch stands below itself.
-    let all = || {
-        panels
-            .iter()
-            .flatten()
-            .flat_map(|series| series.points.iter().filter(|point| point.1.is_finite()))
-    };
-    let across = Axis::whole_numbers(all().map(|point| point.0));
+    let points = panels
+        .iter()
+        .copied()
+        .flatten()
+        .flat_map(|series| segments(series).concat());
+    let across = Axis::whole_numbers(points.map(|point| point.0));
     for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
         let (area, below) = rest.split_vertically(height * SCALE);
         let last = place + 1 == panels.len();
@@ -146,16 +146,11 @@ fn draw(
     Ok(())
 }
 
-fn draw_panel(
-    area: &Area,
-    panel: &[&Series],
-    across: &Axis,
-    unit: &str,
-) -> std::result::Result<(), Failure> {
+fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Result<(), Failure> {
     let values = panel
         .iter()
-        .flat_map(|series| series.points.iter().map(|point| point.1))
-        .filter(|value| value.is_finite());
+        .flat_map(|series| segments(series).concat())
+        .map(|point| point.1);
     let (up, upward) = match (panel[0].panel, panel) {
         (Panel::Loss, _) => (Axis::of_losses(values), "loss"),
         (Panel::Metric, [only]) => (Axis::linear(values), &only.name[..]),
@@ -208,7 +203,7 @@ fn draw_panel(
 }
 
 /// Draws the curves' names in rows above the plot, where they hide no curve; returns the rows' height.
-fn draw_names(area: &Area, panel: &[&Series]) -> std::result::Result<u32, Failure> {
+fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
     const ROW: u32 = 20;
     // More would leave no room for the curves.
     const MOST_ROWS: u32 = 6;
