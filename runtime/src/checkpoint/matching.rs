@@ -1,0 +1,57 @@
+//! Comparing a checkpoint with the parameters a network has.
+
+use super::Checkpoint;
+use crate::error::{Error, Result, Unlike};
+
+/// What [`match_some`] found, each in the order of the network's parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Parameters that the checkpoint holds in the right shape.
+    pub taken: Vec<String>,
+    /// Parameters that it does not hold.
+    pub missing: Vec<String>,
+    /// Parameters that it holds in another shape.
+    pub unlike: Vec<Unlike>,
+}
+
+/// Which of the `expected` names and shapes `checkpoint` holds; whatever else it holds does not matter.
+pub fn match_some(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Loaded {
+    let mut loaded = Loaded::default();
+    for &(name, shape) in expected {
+        match checkpoint.tensors.get(name) {
+            None => loaded.missing.push(name.to_owned()),
+            Some((found, _)) if found == shape => loaded.taken.push(name.to_owned()),
+            Some((found, _)) => {
+                loaded.unlike.push(Unlike {
+                    name: name.to_owned(),
+                    found: found.clone(),
+                    expected: shape.to_vec(),
+                });
+            }
+        }
+    }
+    loaded
+}
+
+/// An error ([`Error::Parameters`]) unless `checkpoint` holds exactly the `expected` names and shapes.
+pub fn match_strict(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Result<()> {
+    let Loaded {
+        missing, unlike, ..
+    } = match_some(expected, checkpoint);
+    let known: std::collections::BTreeSet<&str> = expected.iter().map(|(name, _)| *name).collect();
+    let extra: Vec<String> = checkpoint
+        .tensors
+        .keys()
+        .filter(|name| !known.contains(&name[..]))
+        .cloned()
+        .collect();
+    if missing.is_empty() && unlike.is_empty() && extra.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Parameters {
+        file: None,
+        missing,
+        extra,
+        unlike,
+    })
+}

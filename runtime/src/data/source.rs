@@ -1,0 +1,125 @@
+//! From a file to the text behind it: gzip and byte-order marks are known by their first bytes, whatever the name says.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// Where the bytes of a CSV file lie.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Path(PathBuf),
+    Bytes {
+        name: &'static str,
+        bytes: &'static [u8],
+    },
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// Beginnings of files that are no CSV, and what they are.
+const FOREIGN: [(&[u8], &str); 6] = [
+    (&[0xff, 0xfe], "UTF-16 text"),
+    (&[0xfe, 0xff], "UTF-16 text"),
+    (b"PK\x03\x04", "a zip archive or spreadsheet"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "an HDF5 file"),
+];
+
+impl Source {
+    /// The name to show in errors.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Source::Path(path) => path.display().to_string(),
+            Source::Bytes { name, .. } => (*name).to_owned(),
+        }
+    }
+
+    /// The text after `skip` lines; errors if it cannot be opened, is no text, or is named `.gz` without being gzip.
+    pub(super) fn open(&self, skip: usize) -> Result<Box<dyn BufRead>> {
+        let mut raw: Box<dyn BufRead> = match self {
+            Source::Path(path) => Box::new(BufReader::new(
+                File::open(path).map_err(|error| Error::read(path, error))?,
+            )),
+            Source::Bytes { bytes, .. } => Box::new(*bytes),
+        };
+        let start = self.peek(&mut raw)?;
+        if !start.starts_with(GZIP) {
+            if self.name().ends_with(".gz") && !start.is_empty() {
+                let first: Vec<String> = start
+                    .iter()
+                    .take(2)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                return Err(self.problem(
+                    format!(
+                        "the file is called .gz, but begins with the bytes {}",
+                        first.join(" ")
+                    ),
+                    "1f 8b, as gzip begins",
+                    "if it is plain text, take .gz from its name",
+                ));
+            }
+            return self.text(raw, skip);
+        }
+        self.text(Box::new(BufReader::new(MultiGzDecoder::new(raw))), skip)
+    }
+
+    fn text(&self, mut text: Box<dyn BufRead>, skip: usize) -> Result<Box<dyn BufRead>> {
+        let start = self.peek(&mut text)?;
+        if start.starts_with(GZIP) {
+            return Err(self.problem(
+                "the file is compressed twice",
+                "gzip once at most",
+                "decompress it once",
+            ));
+        }
+        if let Some((_, kind)) = FOREIGN.iter().find(|(mark, _)| start.starts_with(mark)) {
+            return Err(self.problem(
+                format!("the file is {kind}"),
+                "CSV in UTF-8",
+                "save it as CSV in UTF-8",
+            ));
+        }
+        if start.starts_with(UTF8_MARK) {
+            text.consume(UTF8_MARK.len());
+        }
+        let mut line = Vec::new();
+        for _ in 0..skip {
+            line.clear();
+            text.read_until(b'\n', &mut line)
+                .map_err(|error| self.broken(error))?;
+        }
+        Ok(text)
+    }
+
+    /// The first bytes, up to eight, left unread.
+    fn peek(&self, reader: &mut impl BufRead) -> Result<Vec<u8>> {
+        let buffer = reader.fill_buf().map_err(|error| self.broken(error))?;
+        Ok(buffer.iter().take(8).copied().collect())
+    }
+
+    /// The error for bytes that could not be read or decompressed.
+    pub(super) fn broken(&self, error: io::Error) -> Error {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match (error.kind(), self) {
+            // flate2 reports damage so; a plain file never ends unexpectedly.
+            (UnexpectedEof | InvalidData | InvalidInput, _) | (_, Source::Bytes { .. }) => self
+                .problem(
+                    format!("the gzip stream is damaged or cut off ({error})"),
+                    "",
+                    "make or copy the file again; `gzip -t` checks it",
+                ),
+            (_, Source::Path(path)) => Error::read(path, error),
+        }
+    }
+
+    fn problem(&self, found: impl Into<String>, expected: &str, help: &str) -> Error {
+        Error::data(found, expected, help).in_file(&self.name())
+    }
+}
