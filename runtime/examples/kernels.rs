@@ -84,14 +84,8 @@ fn rate(set: InstructionSet, layout: Layout, m: usize, k: usize, n: usize) -> f6
     let b = aligned(k * n);
     let mut c = aligned(m * n);
     let mut pack = aligned(PACK_FLOATS);
-    let entries = if matches!(layout, Layout::StepTable) {
-        k
-    } else {
-        m
-    };
-    let table: Vec<u32> = (0..entries)
-        .map(|i| ((i * 7919) % entries) as u32)
-        .collect();
+    let entries = if matches!(layout, Layout::StepTable) { k } else { m };
+    let table: Vec<u32> = (0..entries).map(|i| ((i * 7919) % entries) as u32).collect();
     let (left_transposed, on_k) = match layout {
         Layout::Plain | Layout::RightTransposed | Layout::RowTable => (false, 0),
         Layout::LeftTransposed => (true, 0),
@@ -103,11 +97,7 @@ fn rate(set: InstructionSet, layout: Layout, m: usize, k: usize, n: usize) -> f6
         a: a.as_ptr().cast(),
         a_row: if left_transposed { 1 } else { k as i64 },
         a_k: if left_transposed { m as i64 } else { 1 },
-        a_table: if tabled {
-            table.as_ptr()
-        } else {
-            std::ptr::null()
-        },
+        a_table: if tabled { table.as_ptr() } else { std::ptr::null() },
         a_table_on_k: on_k,
         b: b.as_ptr().cast(),
         b_k: if right_transposed { 1 } else { n as i64 },
@@ -134,13 +124,7 @@ fn rate(set: InstructionSet, layout: Layout, m: usize, k: usize, n: usize) -> f6
 
 /// At least `floats` floats, aligned to cache lines.
 fn aligned(floats: usize) -> Vec<Line> {
-    (0..floats.div_ceil(16) + 1)
-        .map(|line| {
-            Line(std::array::from_fn(|i| {
-                ((line * 16 + i) % 17) as f32 / 16.0 - 0.5
-            }))
-        })
-        .collect()
+    (0..floats.div_ceil(16) + 1).map(|line| Line(std::array::from_fn(|i| ((line * 16 + i) % 17) as f32 / 16.0 - 0.5))).collect()
 }
 
 /// One cache line.

@@ -32,18 +32,11 @@ pub struct Checkpoint {
 
 /// Writes `tensors` and `metadata` to `path`, replacing a file of that name only once the new one is complete and on the disk.
 /// Errors: a name used twice or reserved, values that do not fill a shape, or a refusal of the operating system.
-pub fn save(
-    path: impl AsRef<Path>,
-    tensors: &[Tensor],
-    metadata: &BTreeMap<String, String>,
-) -> Result<()> {
+pub fn save(path: impl AsRef<Path>, tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Result<()> {
     let path = path.as_ref();
-    let header = format::header(tensors, metadata)
-        .map_err(|error| error.in_file(&path.display().to_string()))?;
+    let header = format::header(tensors, metadata).map_err(|error| error.in_file(&path.display().to_string()))?;
     let beside = beside(path);
-    let written = write(&beside, &header, tensors)
-        .and_then(|()| fs::rename(&beside, path))
-        .and_then(|()| sync_directory(path));
+    let written = write(&beside, &header, tensors).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_directory(path));
     written.map_err(|error| {
         // Best effort: the error that matters is the first one.
         let _ = fs::remove_file(&beside);
@@ -72,9 +65,7 @@ fn write(path: &Path, header: &[u8], tensors: &[Tensor]) -> io::Result<()> {
     for (_, _, values) in format::in_file_order(tensors) {
         format::chunks(values).try_for_each(|bytes| file.write_all(&bytes))?;
     }
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// Makes the rename itself survive a power failure, where directories can be opened and synchronised.
@@ -82,9 +73,6 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }

@@ -135,69 +135,33 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Unlike {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Unlike {
-            name,
-            found,
-            expected,
-        } = self;
-        write!(
-            f,
-            "`{name}`: {} in the file, {} in the network",
-            Shape(found),
-            Shape(expected)
-        )?;
-        let transposed =
-            found.len() == 2 && found[0] != found[1] && found.iter().rev().eq(expected);
-        f.write_str(if transposed {
-            " (the transpose: weights here are [in, out])"
-        } else {
-            ""
-        })
+        let Unlike { name, found, expected } = self;
+        write!(f, "`{name}`: {} in the file, {} in the network", Shape(found), Shape(expected))?;
+        let transposed = found.len() == 2 && found[0] != found[1] && found.iter().rev().eq(expected);
+        f.write_str(if transposed { " (the transpose: weights here are [in, out])" } else { "" })
     }
 }
 
 impl Error {
     /// The file at `path` could not be read.
     pub fn read(path: &Path, source: std::io::Error) -> Error {
-        Error::Io {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        }
+        Error::Io { action: "read", path: path.to_owned(), source }
     }
 
     /// The file at `path` could not be written.
     pub fn write(path: &Path, source: std::io::Error) -> Error {
-        Error::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        }
+        Error::Io { action: "write", path: path.to_owned(), source }
     }
 
     /// A mistake in data: `found` where `expected` (may be empty) ought to be, and what to do about it.
-    pub fn data(
-        found: impl Into<String>,
-        expected: impl Into<String>,
-        help: impl Into<Box<str>>,
-    ) -> Error {
+    pub fn data(found: impl Into<String>, expected: impl Into<String>, help: impl Into<Box<str>>) -> Error {
         let (found, expected, help) = (found.into(), expected.into(), help.into());
-        Error::Data {
-            file: None,
-            row: None,
-            column: None,
-            found,
-            expected,
-            help,
-        }
+        Error::Data { file: None, row: None, column: None, found, expected, help }
     }
 
     /// The same error with a file, where it can name one and names none yet.
     pub fn in_file(mut self, name: &str) -> Error {
-        if let Error::Data { file, .. }
-        | Error::Checkpoint { file, .. }
-        | Error::Parameters { file, .. } = &mut self
-        {
+        if let Error::Data { file, .. } | Error::Checkpoint { file, .. } | Error::Parameters { file, .. } = &mut self {
             file.get_or_insert_with(|| name.into());
         }
         self
@@ -205,12 +169,7 @@ impl Error {
 
     /// The same error in data with a row (or line) and a column.
     pub fn at(mut self, row: usize, column: impl Into<Option<usize>>) -> Error {
-        if let Error::Data {
-            row: known_row,
-            column: known_column,
-            ..
-        } = &mut self
-        {
+        if let Error::Data { row: known_row, column: known_column, .. } = &mut self {
             (*known_row, *known_column) = (Some(row), column.into());
         }
         self
@@ -218,11 +177,7 @@ impl Error {
 
     /// The setting `name` is `found`, but must be `expected`.
     pub fn setting(name: &str, found: impl fmt::Display, expected: &str) -> Error {
-        Error::Setting {
-            name: name.to_owned(),
-            found: found.to_string(),
-            expected: expected.to_owned(),
-        }
+        Error::Setting { name: name.to_owned(), found: found.to_string(), expected: expected.to_owned() }
     }
 }
 
@@ -260,11 +215,7 @@ fn rendered(cause: &str, places: &[String], help: &str) -> String {
 }
 
 fn joined(found: &str, expected: &str) -> String {
-    if expected.is_empty() {
-        found.to_owned()
-    } else {
-        format!("{found}; expected {expected}")
-    }
+    if expected.is_empty() { found.to_owned() } else { format!("{found}; expected {expected}") }
 }
 
 fn place_in(file: Option<&str>) -> String {
@@ -273,17 +224,10 @@ fn place_in(file: Option<&str>) -> String {
 
 fn data_place(file: Option<&str>, row: Option<usize>, column: Option<usize>) -> String {
     let line = if file.is_some() { "line" } else { "row" };
-    let parts = [
-        file.map(str::to_owned),
-        row.map(|row| format!("{line} {row}")),
-        column.map(|column| format!("column {column}")),
-    ];
+    let parts =
+        [file.map(str::to_owned), row.map(|row| format!("{line} {row}")), column.map(|column| format!("column {column}"))];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!("in {}", parts.join(", "))
-    }
+    if parts.is_empty() { String::new() } else { format!("in {}", parts.join(", ")) }
 }
 
 fn divergence(node: &Option<String>, place: &Option<String>, history: &str) -> Vec<String> {
@@ -299,22 +243,13 @@ fn divergence(node: &Option<String>, place: &Option<String>, history: &str) -> V
 /// How many names of each kind an error lists.
 const LISTED: usize = 10;
 
-fn mismatch(
-    file: Option<&str>,
-    missing: &[String],
-    extra: &[String],
-    unlike: &[Unlike],
-) -> Vec<String> {
+fn mismatch(file: Option<&str>, missing: &[String], extra: &[String], unlike: &[Unlike]) -> Vec<String> {
     let quoted = |name: &String| format!("`{name}`");
     vec![
         place_in(file),
         listed("missing in the file", missing.iter().map(quoted), ", "),
         listed("unknown to the network", extra.iter().map(quoted), ", "),
-        listed(
-            "of another shape",
-            unlike.iter().map(Unlike::to_string),
-            "; ",
-        ),
+        listed("of another shape", unlike.iter().map(Unlike::to_string), "; "),
     ]
 }
 
@@ -324,11 +259,7 @@ fn listed(what: &str, items: impl ExactSizeIterator<Item = String>, between: &st
         return String::new();
     }
     let shown: Vec<String> = items.take(LISTED).collect();
-    let rest = if count > LISTED {
-        format!(" and {} more", count - LISTED)
-    } else {
-        String::new()
-    };
+    let rest = if count > LISTED { format!(" and {} more", count - LISTED) } else { String::new() };
     format!("{what} ({count}): {}{rest}", shown.join(between))
 }
 
@@ -336,12 +267,8 @@ fn io_help(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match source.kind() {
         ErrorKind::NotFound => "check the path; it is taken from the working directory",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "check the permissions, or choose another directory"
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "make room on the disk; an earlier file of that name is untouched"
-        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "check the permissions, or choose another directory",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk; an earlier file of that name is untouched",
         ErrorKind::IsADirectory => "name a file, not a directory",
         _ => "see the system's message above",
     }

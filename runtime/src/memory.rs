@@ -47,19 +47,11 @@ impl Arena {
             .checked_add(2 * GUARD_WORDS)
             .and_then(|all| all.checked_mul(size_of::<f32>()))
             .ok_or(ArenaError { bytes: usize::MAX })
-            .and_then(|bytes| {
-                Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| ArenaError { bytes })
-            })?;
+            .and_then(|bytes| Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| ArenaError { bytes }))?;
         // SAFETY: the layout holds the guards, so its size is not zero.
         let block = unsafe { alloc_zeroed(layout) };
-        let block = NonNull::new(block.cast::<f32>()).ok_or(ArenaError {
-            bytes: layout.size(),
-        })?;
-        let arena = Self {
-            block,
-            words,
-            layout,
-        };
+        let block = NonNull::new(block.cast::<f32>()).ok_or(ArenaError { bytes: layout.size() })?;
+        let arena = Self { block, words, layout };
         for guard in arena.guards() {
             // SAFETY: both guards lie in the block, and nobody else has seen it yet.
             unsafe {
@@ -126,9 +118,7 @@ impl Arena {
     /// Where the two guards begin.
     fn guards(&self) -> [*mut f32; 2] {
         // SAFETY: the second guard follows the floats in the same block.
-        [self.block.as_ptr(), unsafe {
-            self.as_ptr().add(self.words)
-        }]
+        [self.block.as_ptr(), unsafe { self.as_ptr().add(self.words) }]
     }
 }
 
@@ -170,12 +160,7 @@ mod tests {
     fn poison_fills_the_floats_and_leaves_the_guards() -> Result<(), ArenaError> {
         let mut arena = Arena::new(33)?;
         arena.poison(0x7FC0_1234);
-        assert!(
-            arena
-                .as_slice()
-                .iter()
-                .all(|word| word.to_bits() == 0x7FC0_1234)
-        );
+        assert!(arena.as_slice().iter().all(|word| word.to_bits() == 0x7FC0_1234));
         assert!(arena.guards_intact());
         Ok(())
     }

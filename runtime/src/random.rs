@@ -22,16 +22,7 @@ pub const SHUFFLE_STREAM: u64 = u64::from_be_bytes(*b"\0shuffle");
 const PARITY: u32 = 0x1BD1_1BDA;
 
 /// Rotation distances for 4×32 bits, one pair a round, repeated every eight rounds.
-const ROTATIONS: [[u32; 2]; 8] = [
-    [10, 26],
-    [11, 21],
-    [13, 27],
-    [23, 5],
-    [6, 20],
-    [17, 11],
-    [25, 10],
-    [18, 20],
-];
+const ROTATIONS: [[u32; 2]; 8] = [[10, 26], [11, 21], [13, 27], [23, 5], [6, 20], [17, 11], [25, 10], [18, 20]];
 
 /// Threefry4x32: the four random words that belong to `key` and `counter` after `rounds` rounds.
 pub fn threefry4x32(rounds: u32, key: [u32; 4], counter: [u32; 4]) -> [u32; 4] {
@@ -87,24 +78,14 @@ impl Rng {
     pub fn section(seed: u64, stream: u64, section: u64) -> Rng {
         let [seed_low, seed_high] = halves(seed);
         let [stream_low, stream_high] = halves(stream);
-        Rng {
-            key: [seed_low, seed_high, stream_low, stream_high],
-            section,
-            block: 0,
-            words: [0; 4],
-            used: 4,
-        }
+        Rng { key: [seed_low, seed_high, stream_low, stream_high], section, block: 0, words: [0; 4], used: 4 }
     }
 
     fn next(&mut self) -> u32 {
         if self.used == 4 {
             let [block_low, block_high] = halves(self.block);
             let [section_low, section_high] = halves(self.section);
-            self.words = threefry4x32(
-                ROUNDS,
-                self.key,
-                [block_low, block_high, section_low, section_high],
-            );
+            self.words = threefry4x32(ROUNDS, self.key, [block_low, block_high, section_low, section_high]);
             self.block = self.block.wrapping_add(1);
             self.used = 0;
         }
@@ -215,61 +196,17 @@ mod tests {
         let zero = [0; 4];
         let ones = [u32::MAX; 4];
         let table = [
-            (
-                13,
-                zero,
-                zero,
-                [0x531c7e4f, 0x39491ee5, 0x2c855a92, 0x3d6abf9a],
-            ),
-            (
-                13,
-                ones,
-                ones,
-                [0xc4189358, 0x1c9cc83a, 0xd5881c67, 0x6a0a89e0],
-            ),
-            (
-                13,
-                PI_COUNTER,
-                PI_KEY,
-                [0x4aa71d8f, 0x734738c2, 0x431fc6a8, 0xae6debf1],
-            ),
-            (
-                20,
-                zero,
-                zero,
-                [0x9c6ca96a, 0xe17eae66, 0xfc10ecd4, 0x5256a7d8],
-            ),
-            (
-                20,
-                ones,
-                ones,
-                [0x2a881696, 0x57012287, 0xf6c7446e, 0xa16a6732],
-            ),
-            (
-                20,
-                PI_COUNTER,
-                PI_KEY,
-                [0x59cd1dbb, 0xb8879579, 0x86b5d00c, 0xac8b6d84],
-            ),
-            (
-                72,
-                zero,
-                zero,
-                [0x93171da6, 0x9220326d, 0xb392b7b1, 0xff58a002],
-            ),
-            (
-                72,
-                ones,
-                ones,
-                [0x60743f3d, 0x9961e684, 0xaab21c34, 0x8c65fb7d],
-            ),
+            (13, zero, zero, [0x531c7e4f, 0x39491ee5, 0x2c855a92, 0x3d6abf9a]),
+            (13, ones, ones, [0xc4189358, 0x1c9cc83a, 0xd5881c67, 0x6a0a89e0]),
+            (13, PI_COUNTER, PI_KEY, [0x4aa71d8f, 0x734738c2, 0x431fc6a8, 0xae6debf1]),
+            (20, zero, zero, [0x9c6ca96a, 0xe17eae66, 0xfc10ecd4, 0x5256a7d8]),
+            (20, ones, ones, [0x2a881696, 0x57012287, 0xf6c7446e, 0xa16a6732]),
+            (20, PI_COUNTER, PI_KEY, [0x59cd1dbb, 0xb8879579, 0x86b5d00c, 0xac8b6d84]),
+            (72, zero, zero, [0x93171da6, 0x9220326d, 0xb392b7b1, 0xff58a002]),
+            (72, ones, ones, [0x60743f3d, 0x9961e684, 0xaab21c34, 0x8c65fb7d]),
         ];
         for (rounds, counter, key, words) in table {
-            assert_eq!(
-                threefry4x32(rounds, key, counter),
-                words,
-                "{rounds} rounds of {counter:08x?} under {key:08x?}"
-            );
+            assert_eq!(threefry4x32(rounds, key, counter), words, "{rounds} rounds of {counter:08x?} under {key:08x?}");
         }
     }
 
@@ -277,14 +214,9 @@ mod tests {
     fn the_sequence_reads_the_blocks_in_order() {
         let mut rng = Rng::section(0x1111_2222_3333_4444, 5, 6);
         let key = [0x3333_4444, 0x1111_2222, 5, 0];
-        let blocks: Vec<u32> = (0..3)
-            .flat_map(|block| threefry4x32(ROUNDS, key, [block, 0, 6, 0]))
-            .collect();
+        let blocks: Vec<u32> = (0..3).flat_map(|block| threefry4x32(ROUNDS, key, [block, 0, 6, 0])).collect();
         assert_eq!(rng.next_u32(), blocks[0]);
-        assert_eq!(
-            rng.next_u64(),
-            u64::from(blocks[1]) | u64::from(blocks[2]) << 32
-        );
+        assert_eq!(rng.next_u64(), u64::from(blocks[1]) | u64::from(blocks[2]) << 32);
         let mut bytes = [0; 6];
         rng.fill_bytes(&mut bytes);
         assert_eq!(bytes[..4], blocks[3].to_le_bytes());
@@ -336,10 +268,7 @@ mod tests {
             *counts.entry(order).or_insert(0u32) += 1;
         }
         let expected = draws as f64 / 24.0;
-        let chi: f64 = counts
-            .values()
-            .map(|&count| (f64::from(count) - expected).powi(2) / expected)
-            .sum();
+        let chi: f64 = counts.values().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
         assert_eq!(counts.len(), 24);
         assert!(chi < 49.7, "χ² = {chi}");
     }
@@ -352,10 +281,7 @@ mod tests {
         for _ in 0..30_000 {
             counts[(rng.below(3 << 30) % 3) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|&count| (9_700..10_300).contains(&count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&count| (9_700..10_300).contains(&count)), "{counts:?}");
     }
 
     #[test]

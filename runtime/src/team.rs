@@ -45,11 +45,7 @@ pub struct Broken;
 impl Barrier {
     /// A barrier for that many threads.
     pub const fn new(threads: u32) -> Self {
-        Self {
-            threads,
-            arrived: AtomicU32::new(0),
-            round: Round(AtomicU32::new(0)),
-        }
+        Self { threads, arrived: AtomicU32::new(0), round: Round(AtomicU32::new(0)) }
     }
 
     /// Waits until all threads are here.
@@ -69,11 +65,7 @@ impl Barrier {
             self.arrived.store(0, Ordering::Relaxed);
             // An addition, not a store, keeps a `BROKEN` set meanwhile.
             let before = self.round.0.fetch_add(ROUND, Ordering::AcqRel);
-            return if before & BROKEN == 0 {
-                Ok(())
-            } else {
-                Err(Broken)
-            };
+            return if before & BROKEN == 0 { Ok(()) } else { Err(Broken) };
         }
         let mut spins = 0;
         loop {
@@ -154,10 +146,8 @@ impl Done {
     /// Sleeps for that time, or until all members have ended if that is sooner; whether they have.
     pub fn wait_for(&self, time: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(state, time, |state| state.working > 0)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (state, _) =
+            self.changed.wait_timeout_while(state, time, |state| state.working > 0).unwrap_or_else(PoisonError::into_inner);
         state.working == 0
     }
 
@@ -186,9 +176,7 @@ impl<W: Fn(usize, &Barrier) + Sync> Run<'_, W> {
         self.done.with(|state| {
             state.working -= 1;
             if let Err(panic) = outcome {
-                state
-                    .panicked
-                    .get_or_insert_with(|| (index, message(&*panic)));
+                state.panicked.get_or_insert_with(|| (index, message(&*panic)));
             }
         });
         // Only now, lest a member that panics over the broken barrier is taken for the first.
@@ -199,23 +187,13 @@ impl<W: Fn(usize, &Barrier) + Sync> Run<'_, W> {
     }
 
     /// Starts the members of `indices`.
-    fn spawn<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        indices: std::ops::Range<usize>,
-    ) -> Result<(), TeamError> {
+    fn spawn<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, indices: std::ops::Range<usize>) -> Result<(), TeamError> {
         let threads = indices.end;
         for index in indices {
-            let started = thread::Builder::new()
-                .name(format!("gradc-{index}"))
-                .spawn_scoped(scope, move || self.member(index));
+            let started = thread::Builder::new().name(format!("gradc-{index}")).spawn_scoped(scope, move || self.member(index));
             if let Err(source) = started {
                 self.barrier.break_up();
-                return Err(TeamError::Spawn {
-                    index,
-                    threads,
-                    source,
-                });
+                return Err(TeamError::Spawn { index, threads, source });
             }
         }
         Ok(())
@@ -233,13 +211,7 @@ fn start<W>(threads: NonZeroUsize, worker: &W) -> Run<'_, W> {
     Run {
         worker,
         barrier: Barrier::new(u32::try_from(threads.get()).unwrap_or(u32::MAX)),
-        done: Done {
-            state: Mutex::new(State {
-                working: threads.get(),
-                panicked: None,
-            }),
-            changed: Condvar::new(),
-        },
+        done: Done { state: Mutex::new(State { working: threads.get(), panicked: None }), changed: Condvar::new() },
     }
 }
 
@@ -276,11 +248,7 @@ where
 ///
 /// # Errors
 /// As for [`run`]; the watcher does not run if a thread could not be started.
-pub fn run_watched<W, T>(
-    threads: NonZeroUsize,
-    worker: W,
-    watcher: impl FnOnce(&Done) -> T,
-) -> Result<T, TeamError>
+pub fn run_watched<W, T>(threads: NonZeroUsize, worker: W, watcher: impl FnOnce(&Done) -> T) -> Result<T, TeamError>
 where
     W: Fn(usize, &Barrier) + Sync,
 {

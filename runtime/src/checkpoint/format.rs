@@ -34,19 +34,12 @@ pub(super) fn header(tensors: &[Tensor], metadata: &BTreeMap<String, String>) ->
     texts.insert(DIGEST_KEY.to_owned(), digest_of(&tensors, &texts));
     let mut entries = vec![format!(
         "\"__metadata__\":{{{}}}",
-        texts
-            .iter()
-            .map(|(key, text)| format!("{}:{}", quoted(key), quoted(text)))
-            .collect::<Vec<_>>()
-            .join(",")
+        texts.iter().map(|(key, text)| format!("{}:{}", quoted(key), quoted(text))).collect::<Vec<_>>().join(",")
     )];
     let mut start = 0;
     for (name, shape, values) in tensors {
         let end = start + 4 * values.len();
-        entries.push(format!(
-            "{}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}",
-            quoted(name)
-        ));
+        entries.push(format!("{}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}", quoted(name)));
         start = end;
     }
     let mut json = format!("{{{}}}", entries.join(",")).into_bytes();
@@ -58,33 +51,18 @@ pub(super) fn header(tensors: &[Tensor], metadata: &BTreeMap<String, String>) ->
 }
 
 fn check(sorted: &[Tensor], metadata: &BTreeMap<String, String>) -> Result<()> {
-    let refused = |text: String| {
-        Err(Error::Internal {
-            pass: "checkpoint".to_owned(),
-            text,
-        })
-    };
+    let refused = |text: String| Err(Error::Internal { pass: "checkpoint".to_owned(), text });
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return refused(format!("two tensors are called `{}`", pair[0].0));
     }
     if sorted.iter().any(|(name, _, _)| *name == "__metadata__") {
         return refused("no tensor may be called `__metadata__`".to_owned());
     }
-    if let Some(key) = [FORMAT_KEY, DIGEST_KEY]
-        .into_iter()
-        .find(|&key| metadata.contains_key(key))
-    {
+    if let Some(key) = [FORMAT_KEY, DIGEST_KEY].into_iter().find(|&key| metadata.contains_key(key)) {
         return refused(format!("the text `{key}` is reserved"));
     }
-    match sorted
-        .iter()
-        .find(|(_, shape, values)| shape.iter().product::<usize>() != values.len())
-    {
-        Some((name, shape, values)) => refused(format!(
-            "`{name}` {} has {} values",
-            Shape(shape),
-            values.len()
-        )),
+    match sorted.iter().find(|(_, shape, values)| shape.iter().product::<usize>() != values.len()) {
+        Some((name, shape, values)) => refused(format!("`{name}` {} has {} values", Shape(shape), values.len())),
         None => Ok(()),
     }
 }
@@ -107,106 +85,65 @@ fn quoted(text: &str) -> String {
 /// What `bytes` hold; every fault of a hostile file is an error.
 pub(super) fn parse(bytes: &[u8]) -> Result<Checkpoint> {
     let (start, header) = read_header(bytes)?;
-    let mut texts: BTreeMap<String, String> = header
-        .metadata()
-        .clone()
-        .unwrap_or_default()
-        .into_iter()
-        .collect();
+    let mut texts: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
     let format = texts.get(FORMAT_KEY).cloned();
     if format.as_ref().is_some_and(|format| format != FORMAT) {
-        let found = format!(
-            "the checkpoint has the format {}",
-            format.unwrap_or_default()
-        );
-        return Err(fault(
-            found,
-            FORMAT,
-            "it was written by a newer gradc: update this one",
-        ));
+        let found = format!("the checkpoint has the format {}", format.unwrap_or_default());
+        return Err(fault(found, FORMAT, "it was written by a newer gradc: update this one"));
     }
     let digest = texts.remove(DIGEST_KEY);
     let mut tensors = BTreeMap::new();
     for (name, info) in header.tensors() {
         if info.dtype != Dtype::F32 {
             let found = format!("`{name}` has the type {}", info.dtype);
-            return Err(fault(
-                found,
-                "F32",
-                "convert the tensors to F32 before; nothing is converted silently",
-            ));
+            return Err(fault(found, "F32", "convert the tensors to F32 before; nothing is converted silently"));
         }
         let (from, to) = info.data_offsets;
         let Some(values) = bytes.get(start..).and_then(|values| values.get(from..to)) else {
             return Err(cut_off(&format!("`{name}` lies outside the file")));
         };
-        let values: Vec<f32> = values
-            .chunks_exact(4)
-            .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
+        let values: Vec<f32> =
+            values.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
         tensors.insert(name, (info.shape.clone(), values));
     }
-    let borrowed: Vec<Tensor> = tensors
-        .iter()
-        .map(|(name, (shape, values))| (&name[..], &shape[..], &values[..]))
-        .collect();
+    let borrowed: Vec<Tensor> = tensors.iter().map(|(name, (shape, values))| (&name[..], &shape[..], &values[..])).collect();
     let altered = match &digest {
         Some(digest) => *digest != digest_of(&borrowed, &texts),
         None => format.is_some(),
     };
     if altered {
-        let help =
-            "the file was altered after it was written: use another copy or an earlier checkpoint";
+        let help = "the file was altered after it was written: use another copy or an earlier checkpoint";
         return Err(fault("the checkpoint does not match its digest", "", help));
     }
     if digest.is_some() {
         texts.remove(FORMAT_KEY);
     }
-    Ok(Checkpoint {
-        tensors,
-        metadata: texts,
-    })
+    Ok(Checkpoint { tensors, metadata: texts })
 }
 
 /// Where the values begin, and the header.
 fn read_header(bytes: &[u8]) -> Result<(usize, Metadata)> {
     // In builds with overflow checks safetensors 0.8 panics on offsets near 2⁶⁴ (`read_metadata`: buffer_end + N_LEN + n).
-    let parsed = catch_unwind(|| SafeTensors::read_metadata(bytes))
-        .unwrap_or(Err(SafeTensorError::ValidationOverflow));
+    let parsed = catch_unwind(|| SafeTensors::read_metadata(bytes)).unwrap_or(Err(SafeTensorError::ValidationOverflow));
     match parsed {
         Ok((length, header)) => Ok((8 + length, header)),
         Err(SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength) => {
             Err(cut_off("the header is longer than the file"))
         }
-        Err(SafeTensorError::MetadataIncompleteBuffer) => {
-            Err(cut_off("the tensors do not fill the file exactly"))
-        }
+        Err(SafeTensorError::MetadataIncompleteBuffer) => Err(cut_off("the tensors do not fill the file exactly")),
         Err(error) => {
             let help = "check that it was saved as safetensors, and copy it again";
-            Err(fault(
-                format!("the file is no sound safetensors file: {error}"),
-                "",
-                help,
-            ))
+            Err(fault(format!("the file is no sound safetensors file: {error}"), "", help))
         }
     }
 }
 
 fn cut_off(found: &str) -> Error {
-    fault(
-        found,
-        "",
-        "the file is cut off or no safetensors file: copy it again, or use an earlier checkpoint",
-    )
+    fault(found, "", "the file is cut off or no safetensors file: copy it again, or use an earlier checkpoint")
 }
 
 fn fault(found: impl Into<String>, expected: &str, help: &str) -> Error {
-    Error::Checkpoint {
-        file: None,
-        found: found.into(),
-        expected: expected.to_owned(),
-        help: help.into(),
-    }
+    Error::Checkpoint { file: None, found: found.into(), expected: expected.to_owned(), help: help.into() }
 }
 
 /// CRC-32 over names, shapes, values and texts, each with its length so that none can move into its neighbour; `tensors` by name.
@@ -233,7 +170,5 @@ fn digest_of(tensors: &[Tensor], texts: &BTreeMap<String, String>) -> String {
 
 /// The little-endian bytes of `values`, some at a time.
 pub(super) fn chunks(values: &[f32]) -> impl Iterator<Item = Vec<u8>> {
-    values
-        .chunks(1 << 14)
-        .map(|chunk| chunk.iter().flat_map(|value| value.to_le_bytes()).collect())
+    values.chunks(1 << 14).map(|chunk| chunk.iter().flat_map(|value| value.to_le_bytes()).collect())
 }

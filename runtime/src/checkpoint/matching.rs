@@ -22,11 +22,7 @@ pub fn match_some(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Loa
             None => loaded.missing.push(name.to_owned()),
             Some((found, _)) if found == shape => loaded.taken.push(name.to_owned()),
             Some((found, _)) => {
-                loaded.unlike.push(Unlike {
-                    name: name.to_owned(),
-                    found: found.clone(),
-                    expected: shape.to_vec(),
-                });
+                loaded.unlike.push(Unlike { name: name.to_owned(), found: found.clone(), expected: shape.to_vec() });
             }
         }
     }
@@ -35,23 +31,11 @@ pub fn match_some(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Loa
 
 /// An error ([`Error::Parameters`]) unless `checkpoint` holds exactly the `expected` names and shapes.
 pub fn match_strict(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Result<()> {
-    let Loaded {
-        missing, unlike, ..
-    } = match_some(expected, checkpoint);
+    let Loaded { missing, unlike, .. } = match_some(expected, checkpoint);
     let known: std::collections::BTreeSet<&str> = expected.iter().map(|(name, _)| *name).collect();
-    let extra: Vec<String> = checkpoint
-        .tensors
-        .keys()
-        .filter(|name| !known.contains(&name[..]))
-        .cloned()
-        .collect();
+    let extra: Vec<String> = checkpoint.tensors.keys().filter(|name| !known.contains(&name[..])).cloned().collect();
     if missing.is_empty() && unlike.is_empty() && extra.is_empty() {
         return Ok(());
     }
-    Err(Error::Parameters {
-        file: None,
-        missing,
-        extra,
-        unlike,
-    })
+    Err(Error::Parameters { file: None, missing, extra, unlike })
 }

@@ -20,10 +20,7 @@ impl Scratch {
     }
 
     fn files(&self) -> Vec<String> {
-        fs::read_dir(&self.0)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
@@ -34,23 +31,14 @@ impl Drop for Scratch {
 }
 
 const TENSORS: [Tensor; 4] = [
-    (
-        "hidden.dense.weight",
-        &[2, 3],
-        &[1., -2., 3.5, f32::NAN, 0., f32::INFINITY],
-    ),
+    ("hidden.dense.weight", &[2, 3], &[1., -2., 3.5, f32::NAN, 0., f32::INFINITY]),
     ("hidden.dense.bias", &[3], &[-0., 1e-40, 7.]),
     ("empty", &[0, 4], &[]),
     ("step \"é\"\n", &[], &[9.]),
 ];
 
 fn metadata() -> BTreeMap<String, String> {
-    [
-        ("network", "Digits"),
-        ("note", "two\nlines, \"quoted\", \\ and é"),
-    ]
-    .map(|(a, b)| (a.to_owned(), b.to_owned()))
-    .into()
+    [("network", "Digits"), ("note", "two\nlines, \"quoted\", \\ and é")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
 }
 
 fn bytes(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8> {
@@ -64,15 +52,7 @@ fn bytes(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8> {
 /// Tensors with their values as bits, in which NaN equals itself.
 fn bits(checkpoint: &Checkpoint) -> Vec<(&str, &[usize], Vec<u32>)> {
     let tensors = checkpoint.tensors.iter();
-    tensors
-        .map(|(name, (shape, values))| {
-            (
-                &name[..],
-                &shape[..],
-                values.iter().map(|value| value.to_bits()).collect(),
-            )
-        })
-        .collect()
+    tensors.map(|(name, (shape, values))| (&name[..], &shape[..], values.iter().map(|value| value.to_bits()).collect())).collect()
 }
 
 #[test]
@@ -84,13 +64,7 @@ fn what_is_saved_is_loaded_bit_for_bit() {
     assert_eq!(loaded.metadata, metadata());
     let mut expected: Vec<_> = TENSORS
         .iter()
-        .map(|(name, shape, values)| {
-            (
-                *name,
-                *shape,
-                values.iter().map(|value| value.to_bits()).collect(),
-            )
-        })
+        .map(|(name, shape, values)| (*name, *shape, values.iter().map(|value| value.to_bits()).collect()))
         .collect();
     expected.sort();
     assert_eq!(bits(&loaded), expected);
@@ -114,35 +88,15 @@ fn a_save_that_fails_leaves_the_old_file() {
     // The place of the file in the making is taken by a directory, so that writing it fails.
     fs::create_dir(beside(&path)).unwrap();
     let error = save(&path, &TENSORS[..1], &metadata()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                action: "write",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Io { action: "write", .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
-    let error = save(
-        scratch.0.join("no/such/net.safetensors"),
-        &TENSORS,
-        &metadata(),
-    )
-    .unwrap_err();
-    assert!(
-        error.to_string().contains("no/such/net.safetensors"),
-        "{error}"
-    );
+    let error = save(scratch.0.join("no/such/net.safetensors"), &TENSORS, &metadata()).unwrap_err();
+    assert!(error.to_string().contains("no/such/net.safetensors"), "{error}");
 }
 
 #[test]
 fn a_bare_file_name_lies_in_the_working_directory() {
-    assert_eq!(
-        beside(Path::new("net.safetensors")).parent(),
-        Some(Path::new(""))
-    );
+    assert_eq!(beside(Path::new("net.safetensors")).parent(), Some(Path::new("")));
     sync_directory(Path::new("net.safetensors")).unwrap();
 }
 
@@ -171,17 +125,11 @@ fn hostile_files_are_errors() {
             1 => altered[place] ^= 1 << random(8),
             2 => altered.insert(place, random(256) as u8),
             3 => drop(altered.remove(place)),
-            _ => {
-                (0..1 + random(8)).for_each(|_| altered[random(original.len())] = random(256) as u8)
-            }
+            _ => (0..1 + random(8)).for_each(|_| altered[random(original.len())] = random(256) as u8),
         }
         match format::parse(&altered) {
             Err(error) => assert!(error.to_string().contains("\nhelp: ")),
-            Ok(loaded) => assert_eq!(
-                (bits(&loaded), &loaded.metadata),
-                (bits(&whole), &whole.metadata),
-                "turn {turn}"
-            ),
+            Ok(loaded) => assert_eq!((bits(&loaded), &loaded.metadata), (bits(&whole), &whole.metadata), "turn {turn}"),
         }
     }
 }
@@ -195,11 +143,7 @@ fn every_single_bit_is_guarded() {
         altered[bit / 8] ^= 1 << (bit % 8);
         // The case of a hexadecimal digit in an escape is a bit without meaning.
         if let Ok(loaded) = format::parse(&altered) {
-            assert_eq!(
-                (bits(&loaded), &loaded.metadata),
-                (bits(&whole), &whole.metadata),
-                "bit {bit}"
-            );
+            assert_eq!((bits(&loaded), &loaded.metadata), (bits(&whole), &whole.metadata), "bit {bit}");
         }
     }
 }
@@ -238,17 +182,7 @@ impl View for Foreign {
 #[test]
 fn files_from_elsewhere_load_without_a_digest() {
     let texts = [("format".to_owned(), "pt".to_owned())].into();
-    let file = serialize(
-        [(
-            "a",
-            Foreign(
-                Dtype::F32,
-                [1f32.to_le_bytes(), 2f32.to_le_bytes()].concat(),
-            ),
-        )],
-        Some(texts),
-    )
-    .unwrap();
+    let file = serialize([("a", Foreign(Dtype::F32, [1f32.to_le_bytes(), 2f32.to_le_bytes()].concat()))], Some(texts)).unwrap();
     let loaded = format::parse(&file).unwrap();
     assert_eq!(loaded.tensors["a"], (vec![2], vec![1., 2.]));
     assert_eq!(loaded.metadata["format"], "pt");
@@ -258,18 +192,10 @@ fn files_from_elsewhere_load_without_a_digest() {
 
 #[test]
 fn other_types_are_refused_by_name() {
-    for (dtype, size) in [
-        (Dtype::F64, 16),
-        (Dtype::F16, 4),
-        (Dtype::BF16, 4),
-        (Dtype::I64, 16),
-    ] {
+    for (dtype, size) in [(Dtype::F64, 16), (Dtype::F16, 4), (Dtype::BF16, 4), (Dtype::I64, 16)] {
         let file = serialize([("a", Foreign(dtype, vec![0; size]))], None).unwrap();
         let text = format::parse(&file).unwrap_err().to_string();
-        assert!(
-            text.starts_with(&format!("`a` has the type {dtype}; expected F32")),
-            "{text}"
-        );
+        assert!(text.starts_with(&format!("`a` has the type {dtype}; expected F32")), "{text}");
     }
 }
 
@@ -277,12 +203,7 @@ fn other_types_are_refused_by_name() {
 fn a_newer_format_is_refused() {
     let texts = [("gradc.format".to_owned(), "2".to_owned())].into();
     let file = serialize([("a", Foreign(Dtype::F32, vec![0; 8]))], Some(texts)).unwrap();
-    assert!(
-        format::parse(&file)
-            .unwrap_err()
-            .to_string()
-            .contains("written by a newer gradc")
-    );
+    assert!(format::parse(&file).unwrap_err().to_string().contains("written by a newer gradc"));
 }
 
 #[test]
@@ -291,12 +212,7 @@ fn matching_says_what_differs() {
     let weight: (&str, &[usize]) = ("hidden.dense.weight", &[2, 3]);
     let bias: (&str, &[usize]) = ("hidden.dense.bias", &[3]);
     match_strict(&[weight, bias], &checkpoint).unwrap();
-    let error = match_strict(
-        &[("hidden.dense.weight", &[3, 2]), ("gain", &[3])],
-        &checkpoint,
-    )
-    .unwrap_err()
-    .to_string();
+    let error = match_strict(&[("hidden.dense.weight", &[3, 2]), ("gain", &[3])], &checkpoint).unwrap_err().to_string();
     for part in [
         "missing in the file (1): `gain`",
         "unknown to the network (1): `hidden.dense.bias`",
@@ -304,18 +220,8 @@ fn matching_says_what_differs() {
     ] {
         assert!(error.contains(part), "{error}");
     }
-    let loaded = match_some(
-        &[weight, ("hidden.dense.bias", &[4]), ("gain", &[3])],
-        &checkpoint,
-    );
+    let loaded = match_some(&[weight, ("hidden.dense.bias", &[4]), ("gain", &[3])], &checkpoint);
     assert_eq!(loaded.taken, ["hidden.dense.weight"]);
     assert_eq!(loaded.missing, ["gain"]);
-    assert_eq!(
-        loaded.unlike,
-        [Unlike {
-            name: "hidden.dense.bias".to_owned(),
-            found: vec![3],
-            expected: vec![4]
-        }]
-    );
+    assert_eq!(loaded.unlike, [Unlike { name: "hidden.dense.bias".to_owned(), found: vec![3], expected: vec![4] }]);
 }

@@ -24,17 +24,8 @@ impl Builder {
     }
 
     /// As [`Dataset::classes`].
-    pub fn classes<L: Copy + TryInto<i64>>(
-        self,
-        name: &str,
-        classes: u32,
-        shape: &[usize],
-        labels: &[L],
-    ) -> Builder {
-        Builder(
-            self.0
-                .and_then(|data| data.classes(name, classes, shape, labels)),
-        )
+    pub fn classes<L: Copy + TryInto<i64>>(self, name: &str, classes: u32, shape: &[usize], labels: &[L]) -> Builder {
+        Builder(self.0.and_then(|data| data.classes(name, classes, shape, labels)))
     }
 
     /// As [`Dataset::i32`].

@@ -8,11 +8,7 @@ impl Dataset {
     /// for are left out. Errors: no rows, a missing field, another element or shape, a class out of range, NaN or an infinity.
     pub fn select(&self, specs: &[FieldSpec]) -> Result<Dataset> {
         if self.rows == 0 {
-            return Err(Error::data(
-                "the dataset has no rows",
-                "",
-                "give at least one row",
-            ));
+            return Err(Error::data("the dataset has no rows", "", "give at least one row"));
         }
         let mut columns = Vec::with_capacity(specs.len());
         for spec in specs {
@@ -21,10 +17,7 @@ impl Dataset {
             fits(column, spec)?;
             columns.push(column.clone());
         }
-        Ok(Dataset {
-            columns,
-            rows: self.rows,
-        })
+        Ok(Dataset { columns, rows: self.rows })
     }
 
     /// Whether [`Dataset::select`] would accept the fields, with its errors.
@@ -33,18 +26,12 @@ impl Dataset {
     }
 
     fn missing(&self, spec: &FieldSpec) -> Error {
-        let names: Vec<String> = self
-            .columns()
-            .map(|column| format!("`{}`", column.name))
-            .collect();
+        let names: Vec<String> = self.columns().map(|column| format!("`{}`", column.name)).collect();
         let kind = if spec.is_target { "target" } else { "input" };
         Error::data(
             format!("the dataset lacks the {kind} `{}`", spec.name),
             format!("{}{}", spec.element, Shape(&spec.shape)),
-            format!(
-                "its fields are {}; names must be those of the network",
-                names.join(", ")
-            ),
+            format!("its fields are {}; names must be those of the network", names.join(", ")),
         )
     }
 }
@@ -60,9 +47,7 @@ fn fits(column: &Column, spec: &FieldSpec) -> Result<()> {
     }
     let row_width = spec.width().max(1);
     match (&column.values, column.element, spec.element) {
-        (Values::F32(values), Element::F32, Element::F32) => {
-            finite(&column.name, row_width, values)
-        }
+        (Values::F32(values), Element::F32, Element::F32) => finite(&column.name, row_width, values),
         // Unsigned integers may serve as classes: the range is checked either way.
         (Values::U32(values), Element::Class(_) | Element::U32, Element::Class(classes)) => {
             labels(&column.name, classes, row_width, values).map(|_| ())
@@ -80,29 +65,13 @@ fn finite(name: &str, row_width: usize, values: &[f32]) -> Result<()> {
     let Some(first) = values.iter().position(|value| !value.is_finite()) else {
         return Ok(());
     };
-    let rows = values
-        .chunks(row_width)
-        .filter(|row| row.iter().any(|value| !value.is_finite()))
-        .count();
+    let rows = values.chunks(row_width).filter(|row| row.iter().any(|value| !value.is_finite())).count();
     let found = format!("`{name}` is {} ({rows} such rows)", values[first]);
-    Err(at(
-        first,
-        row_width,
-        Error::data(
-            found,
-            "finite numbers",
-            "leave these rows out, or fill the values in",
-        ),
-    ))
+    Err(at(first, row_width, Error::data(found, "finite numbers", "leave these rows out, or fill the values in")))
 }
 
 /// `labels` as indices, or the first that is not in `0..classes`.
-pub(super) fn labels<L: Copy + TryInto<i64>>(
-    name: &str,
-    classes: u32,
-    row_width: usize,
-    labels: &[L],
-) -> Result<Vec<u32>> {
+pub(super) fn labels<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, labels: &[L]) -> Result<Vec<u32>> {
     let wide = |label: &L| (*label).try_into().unwrap_or(i64::MAX);
     let outside = |label: i64| !(0..i64::from(classes)).contains(&label);
     let Some(first) = labels.iter().position(|label| outside(wide(label))) else {
@@ -111,11 +80,7 @@ pub(super) fn labels<L: Copy + TryInto<i64>>(
     let least = labels.iter().map(wide).min().unwrap_or(0);
     let greatest = labels.iter().map(wide).max().unwrap_or(0);
     let found = format!("`{name}` has the label {}", wide(&labels[first]));
-    let error = Error::data(
-        found,
-        class_range(classes),
-        class_help(classes, least, greatest),
-    );
+    let error = Error::data(found, class_range(classes), class_help(classes, least, greatest));
     Err(at(first, row_width.max(1), error))
 }
 
@@ -129,61 +94,32 @@ pub(super) fn class_help(classes: u32, least: i64, greatest: i64) -> String {
     if least >= 1 && greatest == i64::from(classes) {
         "the labels seem to start at 1: subtract 1 from each".to_owned()
     } else if least < 0 {
-        format!(
-            "labels start at 0, the least here is {least}: number the classes anew, or leave these rows out"
-        )
+        format!("labels start at 0, the least here is {least}: number the classes anew, or leave these rows out")
     } else {
         format!("the greatest label is {greatest}: declare more classes, or leave these rows out")
     }
 }
 
 /// The rows of a new field of `count` values, which must agree with the fields of `data`.
-pub(super) fn row_count(
-    data: &Dataset,
-    name: &str,
-    shape: &[usize],
-    count: usize,
-) -> Result<usize> {
+pub(super) fn row_count(data: &Dataset, name: &str, shape: &[usize], count: usize) -> Result<usize> {
     if data.column(name).is_some() {
-        return Err(Error::data(
-            format!("two fields are called `{name}`"),
-            "",
-            "give one of them another name",
-        ));
+        return Err(Error::data(format!("two fields are called `{name}`"), "", "give one of them another name"));
     }
-    let overflow = shape
-        .iter()
-        .try_fold(1usize, |product, &extent| product.checked_mul(extent))
-        .is_none();
+    let overflow = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent)).is_none();
     let row_width = if overflow { 0 } else { width(shape) };
     if row_width == 0 {
         let found = format!("a row of `{name}` has the shape {}", Shape(shape));
-        return Err(Error::data(
-            found,
-            "at least one value, and as many as memory can hold",
-            "name the extents of one row",
-        ));
+        return Err(Error::data(found, "at least one value, and as many as memory can hold", "name the extents of one row"));
     }
     if !count.is_multiple_of(row_width) {
         let found = format!("`{name}` has {count} values");
-        let expected = format!(
-            "a multiple of {row_width}, the size of a row {}",
-            Shape(shape)
-        );
-        return Err(Error::data(
-            found,
-            expected,
-            "the shape is that of one row, without the batch dimension",
-        ));
+        let expected = format!("a multiple of {row_width}, the size of a row {}", Shape(shape));
+        return Err(Error::data(found, expected, "the shape is that of one row, without the batch dimension"));
     }
     let rows = row_limit(count / row_width)?;
     if !data.columns.is_empty() && rows != data.rows {
         let found = format!("`{name}` has {rows} rows");
-        return Err(Error::data(
-            found,
-            format!("{}, as the fields before it", data.rows),
-            "give every field one entry a row",
-        ));
+        return Err(Error::data(found, format!("{}, as the fields before it", data.rows), "give every field one entry a row"));
     }
     Ok(rows)
 }
@@ -193,11 +129,7 @@ pub(super) fn row_limit(rows: usize) -> Result<usize> {
     if u32::try_from(rows).is_ok() {
         return Ok(rows);
     }
-    Err(Error::data(
-        format!("the dataset has {rows} rows"),
-        format!("at most {}", u32::MAX),
-        "train on a part of the rows",
-    ))
+    Err(Error::data(format!("the dataset has {rows} rows"), format!("at most {}", u32::MAX), "train on a part of the rows"))
 }
 
 /// Where parts of the given fractions begin and end: one bound more than parts.
@@ -206,11 +138,7 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
     let listed = || format!("{fractions:?}");
     // NaN is not above zero, so it fails here and never reaches the sum.
     if !fractions.iter().all(|&fraction| fraction > 0.0) || (sum - 1.0).abs() > 1e-6 {
-        return Err(Error::setting(
-            "split",
-            listed(),
-            "positive fractions whose sum is 1, such as 0.7, 0.15, 0.15",
-        ));
+        return Err(Error::setting("split", listed(), "positive fractions whose sum is 1, such as 0.7, 0.15, 0.15"));
     }
     let mut bounds = vec![0];
     let mut passed = 0.0;
@@ -220,11 +148,7 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
     }
     if let Some(part) = bounds.windows(2).position(|ends| ends[0] == ends[1]) {
         return Err(Error::data(
-            format!(
-                "part {} of the split {} of {rows} rows is empty",
-                part + 1,
-                listed()
-            ),
+            format!("part {} of the split {} of {rows} rows is empty", part + 1, listed()),
             "at least one row in each",
             "give it a larger fraction, or more rows",
         ));
@@ -235,33 +159,17 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
 /// An error unless two datasets have the same fields in the same order.
 pub(super) fn same_fields(ours: &Dataset, theirs: &Dataset) -> Result<()> {
     let described = |data: &Dataset| -> Vec<String> {
-        data.columns()
-            .map(|column| {
-                format!(
-                    "{}: {}{}",
-                    column.name,
-                    column.element,
-                    Shape(&column.shape)
-                )
-            })
-            .collect()
+        data.columns().map(|column| format!("{}: {}{}", column.name, column.element, Shape(&column.shape))).collect()
     };
     let (ours, theirs) = (described(ours), described(theirs));
     if ours == theirs {
         return Ok(());
     }
     let found = format!("the second dataset has the fields {}", theirs.join(", "));
-    Err(Error::data(
-        found,
-        ours.join(", "),
-        "put together only datasets of the same fields in the same order",
-    ))
+    Err(Error::data(found, ours.join(", "), "put together only datasets of the same fields in the same order"))
 }
 
 /// An error at the value `index` of a field whose rows are `row_width` long.
 fn at(index: usize, row_width: usize, error: Error) -> Error {
-    error.at(
-        index / row_width,
-        (row_width > 1).then_some(index % row_width),
-    )
+    error.at(index / row_width, (row_width > 1).then_some(index % row_width))
 }

@@ -33,15 +33,7 @@ impl<P: Into<PathBuf>> From<P> for Csv {
 
 impl Csv {
     fn of(source: Source) -> Csv {
-        Csv {
-            source,
-            header: None,
-            skip: 0,
-            separator: None,
-            columns: None,
-            targets: Vec::new(),
-            second: None,
-        }
+        Csv { source, header: None, skip: 0, separator: None, columns: None, targets: Vec::new(), second: None }
     }
 
     /// A reader of bytes that are part of the program, called `name` in errors.
@@ -51,34 +43,22 @@ impl Csv {
 
     /// Whether the first line holds names; by default it does if it is all text and the next line has a number.
     pub fn header(self, header: bool) -> Csv {
-        Csv {
-            header: Some(header),
-            ..self
-        }
+        Csv { header: Some(header), ..self }
     }
 
     /// Leaves out the first `lines` lines (default 0), before the header.
     pub fn skip(self, lines: usize) -> Csv {
-        Csv {
-            skip: lines,
-            ..self
-        }
+        Csv { skip: lines, ..self }
     }
 
     /// The ASCII character between columns (default `,`); a run of spaces separates like one.
     pub fn separator(self, separator: char) -> Csv {
-        Csv {
-            separator: Some(separator),
-            ..self
-        }
+        Csv { separator: Some(separator), ..self }
     }
 
     /// The columns to read, in this order, by name or by number from 1 (default: all, in the order of the file).
     pub fn columns<N: ToString>(self, names: impl IntoIterator<Item = N>) -> Csv {
-        Csv {
-            columns: Some(names.into_iter().map(|name| name.to_string()).collect()),
-            ..self
-        }
+        Csv { columns: Some(names.into_iter().map(|name| name.to_string()).collect()), ..self }
     }
 
     /// Moves the column, by name or by number from 1, behind all others, where targets are expected (default: the order of the
@@ -91,10 +71,7 @@ impl Csv {
     /// Takes further columns, behind all of this file, from a second one: a path, or a reader with options of its own (its
     /// separator is this one's unless set).
     pub fn targets(self, file: impl Into<Csv>) -> Csv {
-        Csv {
-            second: Some(Box::new(file.into())),
-            ..self
-        }
+        Csv { second: Some(Box::new(file.into())), ..self }
     }
 
     /// Reads the file. Errors: it cannot be opened, decompressed or understood, a line of another width, a text or nothing
@@ -118,70 +95,38 @@ impl Csv {
         let second = records.next()?;
         let layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
         let mut table = Table::new(self.source.name(), layout.headings());
-        let held = if layout.names.is_some() {
-            [None, second]
-        } else {
-            [Some(first), second]
-        };
+        let held = if layout.names.is_some() { [None, second] } else { [Some(first), second] };
         for record in held.into_iter().flatten() {
             layout.append(&mut table, &record).map_err(named_file)?;
         }
         while let Some(record) = records.next()? {
             layout.append(&mut table, &record).map_err(named_file)?;
         }
-        if table.rows() == 0 {
-            Err(named_file(no_rows()))
-        } else {
-            Ok(table)
-        }
+        if table.rows() == 0 { Err(named_file(no_rows())) } else { Ok(table) }
     }
 
     fn layout(&self, first: &Record, second: Option<&Record>) -> Result<Layout> {
         let guessed = self.header.is_none();
-        let named = self
-            .header
-            .unwrap_or_else(|| second.is_some_and(|second| is_header(first, second)));
+        let named = self.header.unwrap_or_else(|| second.is_some_and(|second| is_header(first, second)));
         let width = first.cells.len();
         if let (true, Some(second)) = (named && guessed, second)
             && width != second.cells.len()
         {
             let found = format!("the line has {width} columns");
             let expected = format!("{}, as on the next line", second.cells.len());
-            return Err(Error::data(
-                found,
-                expected,
-                "leave the line out if it holds no names (skip 1)",
-            )
-            .at(first.line, None));
+            return Err(Error::data(found, expected, "leave the line out if it holds no names (skip 1)").at(first.line, None));
         }
         if width > MOST_COLUMNS {
             let found = format!("the line has {width} columns");
-            return Err(Error::data(
-                found,
-                format!("at most {MOST_COLUMNS}"),
-                "check the separator",
-            )
-            .at(first.line, None));
+            return Err(Error::data(found, format!("at most {MOST_COLUMNS}"), "check the separator").at(first.line, None));
         }
         let names = named.then(|| first.cells.iter().map(text).collect());
-        let mut layout = Layout {
-            width,
-            names,
-            selected: Vec::new(),
-            may_be_names: guessed && !named,
-        };
+        let mut layout = Layout { width, names, selected: Vec::new(), may_be_names: guessed && !named };
         layout.selected = match &self.columns {
-            Some(columns) => columns
-                .iter()
-                .map(|name| layout.find(name))
-                .collect::<Result<_>>()?,
+            Some(columns) => columns.iter().map(|name| layout.find(name)).collect::<Result<_>>()?,
             None => (0..width).collect(),
         };
-        let targets: Vec<usize> = self
-            .targets
-            .iter()
-            .map(|name| layout.find(name))
-            .collect::<Result<_>>()?;
+        let targets: Vec<usize> = self.targets.iter().map(|name| layout.find(name)).collect::<Result<_>>()?;
         layout.selected.retain(|column| !targets.contains(column));
         layout.selected.extend(targets);
         Ok(layout)
@@ -189,11 +134,7 @@ impl Csv {
 }
 
 fn no_rows() -> Error {
-    Error::data(
-        "the file holds no rows",
-        "at least one",
-        "check the file and how many lines are skipped",
-    )
+    Error::data("the file holds no rows", "at least one", "check the file and how many lines are skipped")
 }
 
 /// What the first lines of a file say about the others.
@@ -217,11 +158,7 @@ impl Layout {
     }
 
     fn find(&self, name: &str) -> Result<usize> {
-        if let Some(column) = self
-            .names
-            .as_ref()
-            .and_then(|names| names.iter().position(|known| known == name))
-        {
+        if let Some(column) = self.names.as_ref().and_then(|names| names.iter().position(|known| known == name)) {
             return Ok(column);
         }
         match name.parse() {
@@ -231,27 +168,11 @@ impl Layout {
         let found = format!("there is no column `{name}`");
         let range = format!("a number in 1..={}", self.width);
         let Some(names) = &self.names else {
-            return Err(Error::data(
-                found,
-                range,
-                "the file has no line of names: give the number, or say that it has (header)",
-            ));
+            return Err(Error::data(found, range, "the file has no line of names: give the number, or say that it has (header)"));
         };
-        let shown: Vec<String> = names
-            .iter()
-            .take(12)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let more = if names.len() > shown.len() {
-            ", …"
-        } else {
-            ""
-        };
-        Err(Error::data(
-            found,
-            format!("a name or {range}"),
-            format!("the names are {}{more}", shown.join(", ")),
-        ))
+        let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+        let more = if names.len() > shown.len() { ", …" } else { "" };
+        Err(Error::data(found, format!("a name or {range}"), format!("the names are {}{more}", shown.join(", "))))
     }
 
     fn append(&self, table: &mut Table, record: &Record) -> Result<()> {
@@ -275,11 +196,7 @@ impl Layout {
 
     fn not_a_number(&self, record: &Record, column: usize, first: bool) -> Error {
         let cell = text(&record.cells[column]);
-        let name = self
-            .names
-            .as_ref()
-            .map(|names| format!(" in `{}`", names[column]))
-            .unwrap_or_default();
+        let name = self.names.as_ref().map(|names| format!(" in `{}`", names[column])).unwrap_or_default();
         let found = match cell.char_indices().nth(40) {
             _ if cell.is_empty() => format!("an empty cell{name}"),
             Some((end, _)) => format!("the text \"{}…\"{name}", &cell[..end]),
@@ -294,32 +211,20 @@ impl Layout {
 fn number_help(cell: &str, width: usize, may_be_name: bool) -> String {
     let separated = |&separator: &char| {
         let mut parts = cell.split(separator).filter(|part| !part.is_empty());
-        cell.contains(separator)
-            && parts.all(|part| number(part.replace(',', ".").as_bytes()).is_some())
+        cell.contains(separator) && parts.all(|part| number(part.replace(',', ".").as_bytes()).is_some())
     };
-    if let Some(separator) = [';', '\t', '|', ' ']
-        .iter()
-        .find(|separator| separated(separator))
-    {
+    if let Some(separator) = [';', '\t', '|', ' '].iter().find(|separator| separated(separator)) {
         return format!("the columns look separated by {separator:?}: set the separator");
     }
     if cell.contains(',') && number(cell.replacen(',', ".", 1).as_bytes()).is_some() {
-        return format!(
-            "numbers have a decimal point: {} for {cell}",
-            cell.replacen(',', ".", 1)
-        );
+        return format!("numbers have a decimal point: {} for {cell}", cell.replacen(',', ".", 1));
     }
     if is_missing(cell) {
-        return "fill the missing value in, leave the row out, or choose other columns (columns)"
-            .to_owned();
+        return "fill the missing value in, leave the row out, or choose other columns (columns)".to_owned();
     }
     if may_be_name {
         return "if the line holds names, say so (header); if it holds something else, leave it out (skip 1)".to_owned();
     }
-    let choice = if width > 1 {
-        "leave its column out (columns)"
-    } else {
-        "check the separator"
-    };
+    let choice = if width > 1 { "leave its column out (columns)" } else { "check the separator" };
     format!("write a number for the text, or {choice}")
 }

@@ -152,35 +152,19 @@ impl Dataset {
 
     /// With the field `name` of labels, one a row, each in `0..classes`; labels may be of any integer type. Errors as
     /// [`Dataset::f32`], and a label out of range with its row.
-    pub fn class<L: Copy + TryInto<i64>>(
-        self,
-        name: &str,
-        classes: u32,
-        labels: &[L],
-    ) -> Result<Dataset> {
+    pub fn class<L: Copy + TryInto<i64>>(self, name: &str, classes: u32, labels: &[L]) -> Result<Dataset> {
         self.classes(name, classes, &[], labels)
     }
 
     /// With the field `name` of labels in `0..classes`, `[rows, shape…]` row-major. Errors as [`Dataset::class`].
-    pub fn classes<L: Copy + TryInto<i64>>(
-        self,
-        name: &str,
-        classes: u32,
-        shape: &[usize],
-        labels: &[L],
-    ) -> Result<Dataset> {
+    pub fn classes<L: Copy + TryInto<i64>>(self, name: &str, classes: u32, shape: &[usize], labels: &[L]) -> Result<Dataset> {
         let labels = check::labels(name, classes, width(shape), labels)?;
         self.with(name, Element::Class(classes), shape, Values::U32(labels))
     }
 
     /// With the field `name` of signed integers, `[rows, shape…]` row-major. Errors as [`Dataset::f32`].
     pub fn i32(self, name: &str, shape: &[usize], values: &[i32]) -> Result<Dataset> {
-        self.with(
-            name,
-            Element::I32,
-            shape,
-            Values::U32(values.iter().map(|&value| value as u32).collect()),
-        )
+        self.with(name, Element::I32, shape, Values::U32(values.iter().map(|&value| value as u32).collect()))
     }
 
     /// With the field `name` of unsigned integers, `[rows, shape…]` row-major. Errors as [`Dataset::f32`].
@@ -190,29 +174,13 @@ impl Dataset {
 
     /// With the field `name` of truth values, `[rows, shape…]` row-major. Errors as [`Dataset::f32`].
     pub fn bool(self, name: &str, shape: &[usize], values: &[bool]) -> Result<Dataset> {
-        self.with(
-            name,
-            Element::Bool,
-            shape,
-            Values::U32(values.iter().map(|&value| u32::from(value)).collect()),
-        )
+        self.with(name, Element::Bool, shape, Values::U32(values.iter().map(|&value| u32::from(value)).collect()))
     }
 
-    fn with(
-        mut self,
-        name: &str,
-        element: Element,
-        shape: &[usize],
-        values: Values,
-    ) -> Result<Dataset> {
+    fn with(mut self, name: &str, element: Element, shape: &[usize], values: Values) -> Result<Dataset> {
         let rows = check::row_count(&self, name, shape, values.len())?;
         self.rows = rows;
-        self.columns.push(Arc::new(Column {
-            name: name.to_owned(),
-            element,
-            shape: shape.to_vec(),
-            values,
-        }));
+        self.columns.push(Arc::new(Column { name: name.to_owned(), element, shape: shape.to_vec(), values }));
         Ok(self)
     }
 
@@ -242,9 +210,7 @@ impl Dataset {
     /// fractions are positive and sum to 1 (within 10⁻⁶) and no part is empty.
     pub fn split<const N: usize>(&self, fractions: [f64; N]) -> Result<[Dataset; N]> {
         let bounds = check::split_bounds(&fractions, self.rows)?;
-        Ok(std::array::from_fn(|part| {
-            self.slice(bounds[part], bounds[part + 1])
-        }))
+        Ok(std::array::from_fn(|part| self.slice(bounds[part], bounds[part + 1])))
     }
 
     /// The first `n` rows, or all if there are fewer.
@@ -257,27 +223,14 @@ impl Dataset {
         check::same_fields(self, other)?;
         let both = self.columns().zip(other.columns()).map(|(ours, theirs)| {
             let values = match (&ours.values, &theirs.values) {
-                (Values::F32(ours), Values::F32(theirs)) => {
-                    Ok(Values::F32([&ours[..], theirs].concat()))
-                }
-                (Values::U32(ours), Values::U32(theirs)) => {
-                    Ok(Values::U32([&ours[..], theirs].concat()))
-                }
-                _ => Err(Error::Internal {
-                    pass: "data".to_owned(),
-                    text: "one element in two storages".to_owned(),
-                }),
+                (Values::F32(ours), Values::F32(theirs)) => Ok(Values::F32([&ours[..], theirs].concat())),
+                (Values::U32(ours), Values::U32(theirs)) => Ok(Values::U32([&ours[..], theirs].concat())),
+                _ => Err(Error::Internal { pass: "data".to_owned(), text: "one element in two storages".to_owned() }),
             };
-            Ok(Arc::new(Column {
-                values: values?,
-                ..ours.clone_without_values()
-            }))
+            Ok(Arc::new(Column { values: values?, ..ours.clone_without_values() }))
         });
         let columns = both.collect::<Result<_>>()?;
-        Ok(Dataset {
-            columns,
-            rows: check::row_limit(self.rows + other.rows)?,
-        })
+        Ok(Dataset { columns, rows: check::row_limit(self.rows + other.rows)? })
     }
 
     /// Rows `start..end`, both within the dataset.
@@ -292,35 +245,19 @@ impl Dataset {
                 Values::F32(values) => Values::F32(gather(values, width, rows, &source)),
                 Values::U32(values) => Values::U32(gather(values, width, rows, &source)),
             };
-            Arc::new(Column {
-                values,
-                ..column.clone_without_values()
-            })
+            Arc::new(Column { values, ..column.clone_without_values() })
         });
-        Dataset {
-            columns: columns.collect(),
-            rows,
-        }
+        Dataset { columns: columns.collect(), rows }
     }
 }
 
 impl Column {
     fn clone_without_values(&self) -> Column {
-        Column {
-            name: self.name.clone(),
-            element: self.element,
-            shape: self.shape.clone(),
-            values: Values::U32(Vec::new()),
-        }
+        Column { name: self.name.clone(), element: self.element, shape: self.shape.clone(), values: Values::U32(Vec::new()) }
     }
 }
 
-fn gather<T: Copy>(
-    values: &[T],
-    width: usize,
-    rows: usize,
-    source: impl Fn(usize) -> usize,
-) -> Vec<T> {
+fn gather<T: Copy>(values: &[T], width: usize, rows: usize, source: impl Fn(usize) -> usize) -> Vec<T> {
     let mut gathered = Vec::with_capacity(rows * width);
     for row in (0..rows).map(source) {
         gathered.extend_from_slice(&values[row * width..(row + 1) * width]);

@@ -25,15 +25,8 @@ pub(super) struct Records<'a> {
 impl<'a> Records<'a> {
     /// The lines of `source` behind the first `skip`, cut at `separator`.
     pub(super) fn open(source: &'a Source, skip: usize, separator: char) -> Result<Records<'a>> {
-        let Some(delimiter) = u8::try_from(separator)
-            .ok()
-            .filter(|byte| byte.is_ascii() && !b"\r\n\"".contains(byte))
-        else {
-            return Err(Error::setting(
-                "separator",
-                format!("{separator:?}"),
-                "one ASCII character, no quote, no line end",
-            ));
+        let Some(delimiter) = u8::try_from(separator).ok().filter(|byte| byte.is_ascii() && !b"\r\n\"".contains(byte)) else {
+            return Err(Error::setting("separator", format!("{separator:?}"), "one ASCII character, no quote, no line end"));
         };
         let text = source.open(skip)?;
         // The reader counts line feeds: with one at the very end a record's line is known in every case.
@@ -44,41 +37,22 @@ impl<'a> Records<'a> {
             .delimiter(delimiter)
             .terminator(Terminator::Any(b'\n'))
             .from_reader(text);
-        Ok(Records {
-            source,
-            reader,
-            skipped: skip,
-            runs: separator == ' ',
-        })
+        Ok(Records { source, reader, skipped: skip, runs: separator == ' ' })
     }
 
     /// The next line that is not blank.
     pub(super) fn next(&mut self) -> Result<Option<Record>> {
         let mut cells = ByteRecord::new();
-        while self
-            .reader
-            .read_byte_record(&mut cells)
-            .map_err(|error| self.broken(error))?
-        {
+        while self.reader.read_byte_record(&mut cells).map_err(|error| self.broken(error))? {
             // Before runs of separators are joined: a record's line feeds lie within its quotes and behind its end.
-            let within = cells
-                .as_slice()
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
+            let within = cells.as_slice().iter().filter(|&&byte| byte == b'\n').count();
             let behind = self.reader.position().line() as usize;
             if self.runs {
-                cells = cells
-                    .iter()
-                    .filter(|cell| !cell.trim_ascii().is_empty())
-                    .collect();
+                cells = cells.iter().filter(|cell| !cell.trim_ascii().is_empty()).collect();
             }
             let blank = cells.len() <= 1 && cells.iter().all(|cell| cell.trim_ascii().is_empty());
             if !blank {
-                return Ok(Some(Record {
-                    line: self.skipped + behind - 1 - within,
-                    cells,
-                }));
+                return Ok(Some(Record { line: self.skipped + behind - 1 - within, cells }));
             }
         }
         Ok(None)
@@ -87,10 +61,7 @@ impl<'a> Records<'a> {
     fn broken(&self, error: ::csv::Error) -> Error {
         match error.into_kind() {
             ::csv::ErrorKind::Io(error) => self.source.broken(error),
-            other => Error::Internal {
-                pass: "csv".to_owned(),
-                text: format!("{other:?}"),
-            },
+            other => Error::Internal { pass: "csv".to_owned(), text: format!("{other:?}") },
         }
     }
 }
@@ -101,8 +72,7 @@ impl<'a> Records<'a> {
 pub(super) fn is_header(first: &Record, second: &Record) -> bool {
     let name_or_empty = |cell: &[u8]| {
         let cell = text(cell);
-        cell.is_empty()
-            || !is_missing(&cell) && number(cell.replacen(',', ".", 1).as_bytes()).is_none()
+        cell.is_empty() || !is_missing(&cell) && number(cell.replacen(',', ".", 1).as_bytes()).is_none()
     };
     let mut pairs = first.cells.iter().zip(&second.cells);
     first.cells.iter().all(name_or_empty)

@@ -12,10 +12,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Path(PathBuf),
-    Bytes {
-        name: &'static str,
-        bytes: &'static [u8],
-    },
+    Bytes { name: &'static str, bytes: &'static [u8] },
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -43,24 +40,15 @@ impl Source {
     /// The text after `skip` lines; errors if it cannot be opened, is no text, or is named `.gz` without being gzip.
     pub(super) fn open(&self, skip: usize) -> Result<Box<dyn BufRead>> {
         let mut raw: Box<dyn BufRead> = match self {
-            Source::Path(path) => Box::new(BufReader::new(
-                File::open(path).map_err(|error| Error::read(path, error))?,
-            )),
+            Source::Path(path) => Box::new(BufReader::new(File::open(path).map_err(|error| Error::read(path, error))?)),
             Source::Bytes { bytes, .. } => Box::new(*bytes),
         };
         let start = self.peek(&mut raw)?;
         if !start.starts_with(GZIP) {
             if self.name().ends_with(".gz") && !start.is_empty() {
-                let first: Vec<String> = start
-                    .iter()
-                    .take(2)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let first: Vec<String> = start.iter().take(2).map(|byte| format!("{byte:02x}")).collect();
                 return Err(self.problem(
-                    format!(
-                        "the file is called .gz, but begins with the bytes {}",
-                        first.join(" ")
-                    ),
+                    format!("the file is called .gz, but begins with the bytes {}", first.join(" ")),
                     "1f 8b, as gzip begins",
                     "if it is plain text, take .gz from its name",
                 ));
@@ -73,18 +61,10 @@ impl Source {
     fn text(&self, mut text: Box<dyn BufRead>, skip: usize) -> Result<Box<dyn BufRead>> {
         let start = self.peek(&mut text)?;
         if start.starts_with(GZIP) {
-            return Err(self.problem(
-                "the file is compressed twice",
-                "gzip once at most",
-                "decompress it once",
-            ));
+            return Err(self.problem("the file is compressed twice", "gzip once at most", "decompress it once"));
         }
         if let Some((_, kind)) = FOREIGN.iter().find(|(mark, _)| start.starts_with(mark)) {
-            return Err(self.problem(
-                format!("the file is {kind}"),
-                "CSV in UTF-8",
-                "save it as CSV in UTF-8",
-            ));
+            return Err(self.problem(format!("the file is {kind}"), "CSV in UTF-8", "save it as CSV in UTF-8"));
         }
         if start.starts_with(UTF8_MARK) {
             text.consume(UTF8_MARK.len());
@@ -92,8 +72,7 @@ impl Source {
         let mut line = Vec::new();
         for _ in 0..skip {
             line.clear();
-            text.read_until(b'\n', &mut line)
-                .map_err(|error| self.broken(error))?;
+            text.read_until(b'\n', &mut line).map_err(|error| self.broken(error))?;
         }
         Ok(text)
     }
@@ -109,12 +88,11 @@ impl Source {
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         match (error.kind(), self) {
             // flate2 reports damage so; a plain file never ends unexpectedly.
-            (UnexpectedEof | InvalidData | InvalidInput, _) | (_, Source::Bytes { .. }) => self
-                .problem(
-                    format!("the gzip stream is damaged or cut off ({error})"),
-                    "",
-                    "make or copy the file again; `gzip -t` checks it",
-                ),
+            (UnexpectedEof | InvalidData | InvalidInput, _) | (_, Source::Bytes { .. }) => self.problem(
+                format!("the gzip stream is damaged or cut off ({error})"),
+                "",
+                "make or copy the file again; `gzip -t` checks it",
+            ),
             (_, Source::Path(path)) => Error::read(path, error),
         }
     }

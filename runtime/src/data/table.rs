@@ -34,14 +34,7 @@ pub struct Table {
 
 impl Table {
     pub(super) fn new(file: String, headings: Vec<Heading>) -> Table {
-        Table {
-            headings,
-            origins: vec![Origin {
-                file,
-                lines: Vec::new(),
-            }],
-            values: Vec::new(),
-        }
+        Table { headings, origins: vec![Origin { file, lines: Vec::new() }], values: Vec::new() }
     }
 
     /// Ends a row whose values have been pushed.
@@ -76,11 +69,7 @@ impl Table {
         if self.rows() != other.rows() {
             let found = format!("{} has {} rows", other.file_names(), other.rows());
             let expected = format!("{}, as {} has", self.rows(), self.file_names());
-            return Err(Error::data(
-                found,
-                expected,
-                "the files must describe the same rows; skip lines that hold no data",
-            ));
+            return Err(Error::data(found, expected, "the files must describe the same rows; skip lines that hold no data"));
         }
         let (left, right) = (self.width(), other.width());
         let mut values = Vec::with_capacity(self.values.len() + other.values.len());
@@ -89,10 +78,7 @@ impl Table {
             values.extend_from_slice(&other.values[row * right..(row + 1) * right]);
         }
         let shift = self.origins.len();
-        let moved = other.headings.into_iter().map(|heading| Heading {
-            file: heading.file + shift,
-            ..heading
-        });
+        let moved = other.headings.into_iter().map(|heading| Heading { file: heading.file + shift, ..heading });
         Ok(Table {
             headings: self.headings.into_iter().chain(moved).collect(),
             origins: self.origins.into_iter().chain(other.origins).collect(),
@@ -101,11 +87,7 @@ impl Table {
     }
 
     fn file_names(&self) -> String {
-        self.origins
-            .iter()
-            .map(|origin| origin.file.as_str())
-            .collect::<Vec<_>>()
-            .join(" and ")
+        self.origins.iter().map(|origin| origin.file.as_str()).collect::<Vec<_>>().join(" and ")
     }
 
     /// The columns as fields of a network, inputs first and targets behind, each taking as many columns as its row has values.
@@ -125,21 +107,14 @@ impl Table {
             let end = start + spec.width();
             let values = self.converted(spec, start, end)?;
             let (name, shape) = (spec.name.clone(), spec.shape.clone());
-            columns.push(Arc::new(Column {
-                name,
-                element: spec.element,
-                shape,
-                values,
-            }));
+            columns.push(Arc::new(Column { name, element: spec.element, shape, values }));
             start = end;
         }
         Ok(Dataset { columns, rows })
     }
 
     fn another_width<'a>(&self, asked: usize, specs: impl Iterator<Item = &'a FieldSpec>) -> Error {
-        let listed: Vec<String> = specs
-            .map(|spec| format!("`{}` {}{}", spec.name, spec.element, Shape(&spec.shape)))
-            .collect();
+        let listed: Vec<String> = specs.map(|spec| format!("`{}` {}{}", spec.name, spec.element, Shape(&spec.shape))).collect();
         let found = format!("the data has {} columns", self.width());
         let expected = format!("{asked}: {}", listed.join(", "));
         let help = "choose the columns in the order of the declaration (columns, target), or change the network's inputs";
@@ -158,33 +133,20 @@ impl Table {
                 },
                 |cell| self.not_finite(spec, cell, start, end),
             )?)),
-            Element::Class(classes) => {
-                self.integers(spec, start, end, 0.0, f64::from(classes) - 1.0)
-            }
-            Element::I32 => {
-                self.integers(spec, start, end, f64::from(i32::MIN), f64::from(i32::MAX))
-            }
+            Element::Class(classes) => self.integers(spec, start, end, 0.0, f64::from(classes) - 1.0),
+            Element::I32 => self.integers(spec, start, end, f64::from(i32::MIN), f64::from(i32::MAX)),
             Element::U32 => self.integers(spec, start, end, 0.0, f64::from(u32::MAX)),
             Element::Bool => self.integers(spec, start, end, 0.0, 1.0),
         }
     }
 
-    fn integers(
-        &self,
-        spec: &FieldSpec,
-        start: usize,
-        end: usize,
-        least: f64,
-        greatest: f64,
-    ) -> Result<Values> {
+    fn integers(&self, spec: &FieldSpec, start: usize, end: usize, least: f64, greatest: f64) -> Result<Values> {
         let convert = |value: f64| {
             let whole = value.fract() == 0.0 && (least..=greatest).contains(&value);
             // Through i64, so that negative numbers keep their 32 bits.
             whole.then_some(value as i64 as u32)
         };
-        Ok(Values::U32(self.each(start, end, convert, |cell| {
-            self.not_an_integer(spec, cell, start, end)
-        })?))
+        Ok(Values::U32(self.each(start, end, convert, |cell| self.not_an_integer(spec, cell, start, end))?))
     }
 
     fn each<T>(
@@ -204,25 +166,11 @@ impl Table {
         Ok(converted)
     }
 
-    fn not_finite(
-        &self,
-        spec: &FieldSpec,
-        (row, column): (usize, usize),
-        start: usize,
-        end: usize,
-    ) -> Error {
+    fn not_finite(&self, spec: &FieldSpec, (row, column): (usize, usize), start: usize, end: usize) -> Error {
         let value = self.values[row * self.width() + column];
-        let rows = self.values.chunks(self.width()).filter(|row| {
-            row[start..end]
-                .iter()
-                .any(|value| !(*value as f32).is_finite())
-        });
-        let found = format!(
-            "{} is {value:?}, in {} rows of `{}`",
-            self.headings[column].title(),
-            rows.count(),
-            spec.name
-        );
+        let rows =
+            self.values.chunks(self.width()).filter(|row| row[start..end].iter().any(|value| !(*value as f32).is_finite()));
+        let found = format!("{} is {value:?}, in {} rows of `{}`", self.headings[column].title(), rows.count(), spec.name);
         self.refusal(
             row,
             column,
@@ -232,77 +180,39 @@ impl Table {
         )
     }
 
-    fn not_an_integer(
-        &self,
-        spec: &FieldSpec,
-        (row, column): (usize, usize),
-        start: usize,
-        end: usize,
-    ) -> Error {
+    fn not_an_integer(&self, spec: &FieldSpec, (row, column): (usize, usize), start: usize, end: usize) -> Error {
         let value = self.values[row * self.width() + column];
         let fraction = value.fract() != 0.0;
         let (found, expected, help) = match spec.element {
             Element::Class(classes) => {
-                let all = || {
-                    self.values
-                        .chunks(self.width())
-                        .flat_map(|row| row[start..end].iter().copied())
-                };
-                let (least, greatest) = (
-                    all().fold(f64::INFINITY, f64::min),
-                    all().fold(f64::NEG_INFINITY, f64::max),
-                );
+                let all = || self.values.chunks(self.width()).flat_map(|row| row[start..end].iter().copied());
+                let (least, greatest) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
                 let help = if fraction {
                     "a label is a whole number; a quantity is declared without `class`".to_owned()
                 } else {
                     class_help(classes, least as i64, greatest as i64)
                 };
-                (
-                    format!("`{}` has the label {value}", spec.name),
-                    class_range(classes),
-                    help,
-                )
+                (format!("`{}` has the label {value}", spec.name), class_range(classes), help)
             }
             element => {
-                let help = format!(
-                    "give the values as {element}, or declare `{}` without it",
-                    spec.name
-                );
-                let expected = if element == Element::Bool {
-                    "0 or 1".to_owned()
-                } else {
-                    format!("an integer that fits {element}")
-                };
-                (
-                    format!("`{}` has the value {value}", spec.name),
-                    expected,
-                    help,
-                )
+                let help = format!("give the values as {element}, or declare `{}` without it", spec.name);
+                let expected =
+                    if element == Element::Bool { "0 or 1".to_owned() } else { format!("an integer that fits {element}") };
+                (format!("`{}` has the value {value}", spec.name), expected, help)
             }
         };
         self.refusal(row, column, found, expected, help)
     }
 
-    fn refusal(
-        &self,
-        row: usize,
-        column: usize,
-        found: String,
-        expected: String,
-        help: String,
-    ) -> Error {
+    fn refusal(&self, row: usize, column: usize, found: String, expected: String, help: String) -> Error {
         let heading = &self.headings[column];
         let origin = &self.origins[heading.file];
-        Error::data(found, expected, help)
-            .at(origin.lines[row], heading.number)
-            .in_file(&origin.file)
+        Error::data(found, expected, help).at(origin.lines[row], heading.number).in_file(&origin.file)
     }
 }
 
 impl Heading {
     fn title(&self) -> String {
-        self.name
-            .clone()
-            .unwrap_or_else(|| format!("column {}", self.number))
+        self.name.clone().unwrap_or_else(|| format!("column {}", self.number))
     }
 }

@@ -21,46 +21,18 @@ fn cause_place_and_help_are_lines_of_their_own() {
 fn every_kind_ends_in_one_help() {
     let io = std::io::Error::from(std::io::ErrorKind::NotFound);
     let errors = [
-        Error::Shape {
-            name: "pixels".into(),
-            found: vec![65],
-            expected: vec![64],
-            help: "drop one".into(),
-        },
+        Error::Shape { name: "pixels".into(), found: vec![65], expected: vec![64], help: "drop one".into() },
         Error::read(Path::new("a.csv"), io),
-        Error::Checkpoint {
-            file: None,
-            found: "cut off".into(),
-            expected: "".into(),
-            help: "copy it again".into(),
-        },
-        Error::Parameters {
-            file: None,
-            missing: vec!["a.weight".into()],
-            extra: vec![],
-            unlike: vec![],
-        },
+        Error::Checkpoint { file: None, found: "cut off".into(), expected: "".into(), help: "copy it again".into() },
+        Error::Parameters { file: None, missing: vec!["a.weight".into()], extra: vec![], unlike: vec![] },
         Error::setting("batch", 0, "at least 1"),
-        Error::Diverged {
-            step: 3,
-            loss: f64::NAN,
-            node: None,
-            place: None,
-            history: String::new(),
-        },
-        Error::Internal {
-            pass: "fusion".into(),
-            text: "a cycle".into(),
-        },
+        Error::Diverged { step: 3, loss: f64::NAN, node: None, place: None, history: String::new() },
+        Error::Internal { pass: "fusion".into(), text: "a cycle".into() },
     ];
     for error in errors {
         let text = error.to_string();
         assert_eq!(text.matches("\nhelp: ").count(), 1, "{text}");
-        assert!(
-            text.lines()
-                .all(|line| line.trim_end() == line && !line.is_empty()),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.trim_end() == line && !line.is_empty()), "{text}");
     }
 }
 
@@ -82,31 +54,11 @@ fn divergence_says_where_it_began() {
 
 #[test]
 fn long_lists_are_cut_and_counted() {
-    let missing = (0..25)
-        .map(|turn| format!("h.{turn}.dense.weight"))
-        .collect();
-    let unlike = vec![Unlike {
-        name: "out.weight".into(),
-        found: vec![10, 128],
-        expected: vec![128, 10],
-    }];
-    let text = Error::Parameters {
-        file: None,
-        missing,
-        extra: vec![],
-        unlike,
-    }
-    .to_string();
-    assert!(
-        text.contains("missing in the file (25): `h.0.dense.weight`, "),
-        "{text}"
-    );
+    let missing = (0..25).map(|turn| format!("h.{turn}.dense.weight")).collect();
+    let unlike = vec![Unlike { name: "out.weight".into(), found: vec![10, 128], expected: vec![128, 10] }];
+    let text = Error::Parameters { file: None, missing, extra: vec![], unlike }.to_string();
+    assert!(text.contains("missing in the file (25): `h.0.dense.weight`, "), "{text}");
     assert!(text.contains("`h.9.dense.weight` and 15 more"), "{text}");
-    assert!(
-        text.contains(
-            "`out.weight`: [10, 128] in the file, [128, 10] in the network (the transpose"
-        ),
-        "{text}"
-    );
+    assert!(text.contains("`out.weight`: [10, 128] in the file, [128, 10] in the network (the transpose"), "{text}");
     assert!(!text.contains("unknown to the network"), "{text}");
 }

@@ -94,14 +94,7 @@ impl Vector for Avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<
-        const ROWS: usize,
-        const COLUMNS: usize,
-        const PARTIAL: bool,
-        const TABLE: bool,
-    >(
-        tile: &Tile,
-    ) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
         unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
     }
@@ -133,11 +126,7 @@ pub(super) unsafe fn transpose_8x8(from: *const f32, column: isize, to: *mut f32
             let pair = |j: isize| {
                 let low = from.offset(j * column).add(4 * half);
                 let high = from.offset((j + 4) * column).add(4 * half);
-                _mm256_insertf128_ps(
-                    _mm256_castps128_ps256(_mm_loadu_ps(low)),
-                    _mm_loadu_ps(high),
-                    1,
-                )
+                _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1)
             };
             let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
             let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));

@@ -52,18 +52,12 @@ impl InstructionSet {
 
     /// The widest set that this processor has.
     pub fn detect() -> Self {
-        Self::ALL
-            .into_iter()
-            .rfind(|set| set.is_available())
-            .unwrap_or(Self::Portable)
+        Self::ALL.into_iter().rfind(|set| set.is_available()).unwrap_or(Self::Portable)
     }
 
     /// The sets that this processor has, narrowest first; `Portable` always.
     pub fn available() -> Vec<Self> {
-        Self::ALL
-            .into_iter()
-            .filter(|set| set.is_available())
-            .collect()
+        Self::ALL.into_iter().filter(|set| set.is_available()).collect()
     }
 
     /// Whether this processor has the set.
@@ -90,10 +84,7 @@ impl InstructionSet {
     /// # Errors
     /// [`UnknownInstructionSet`] for any other name.
     pub fn parse(name: &str) -> Result<Self, UnknownInstructionSet> {
-        Self::ALL
-            .into_iter()
-            .find(|set| set.name() == name)
-            .ok_or_else(|| UnknownInstructionSet { name: name.into() })
+        Self::ALL.into_iter().find(|set| set.name() == name).ok_or_else(|| UnknownInstructionSet { name: name.into() })
     }
 
     fn name(self) -> &'static str {

@@ -53,8 +53,7 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
     Plan {
         columns,
         pack_a: scattered(shape.a_k) && column_panels > 3,
-        pack_b: shape.b_col != 1
-            || (scattered(shape.b_k) && row_panels > 3 && k * shape.n > BLOCK_OF_B / 4),
+        pack_b: shape.b_col != 1 || (scattered(shape.b_k) && row_panels > 3 && k * shape.n > BLOCK_OF_B / 4),
         block_n: (BLOCK_OF_B / k / width).max(1) * width,
         block_m: (BLOCK_OF_A / k / V::ROWS).max(1) * V::ROWS,
         columns_outside: k <= 256,

@@ -76,14 +76,7 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         addend
     }
 
-    unsafe fn tile<
-        const ROWS: usize,
-        const COLUMNS: usize,
-        const PARTIAL: bool,
-        const TABLE: bool,
-    >(
-        tile: &Tile,
-    ) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
         unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
     }

@@ -38,14 +38,7 @@ impl Random {
     }
 
     fn float(&mut self, values: Values) -> f32 {
-        const SPECIAL: [f32; 6] = [
-            f32::NAN,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            0.0,
-            -0.0,
-            f32::MAX,
-        ];
+        const SPECIAL: [f32; 6] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::MAX];
         match values {
             Values::Special if self.one_in(300) => self.pick(&SPECIAL),
             // Products of these are denormal, sums of them round there.
@@ -91,15 +84,9 @@ struct Case {
 
 impl Case {
     fn random(random: &mut Random) -> Self {
-        const SIDES: [usize; 22] = [
-            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 33, 48, 70,
-        ];
+        const SIDES: [usize; 22] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 33, 48, 70];
         const DEPTHS: [usize; 8] = [0, 1, 2, 7, 63, 512, 513, 1100];
-        let (m, n, k) = (
-            random.pick(&SIDES),
-            random.pick(&SIDES),
-            random.pick(&DEPTHS),
-        );
+        let (m, n, k) = (random.pick(&SIDES), random.pick(&SIDES), random.pick(&DEPTHS));
         Self::of_shape(random, m, n, k)
     }
 
@@ -168,11 +155,7 @@ impl Case {
             a: a.as_ptr(),
             a_row: self.a_row as i64,
             a_k: self.a_k as i64,
-            a_table: if table.is_empty() {
-                std::ptr::null()
-            } else {
-                table.as_ptr()
-            },
+            a_table: if table.is_empty() { std::ptr::null() } else { table.as_ptr() },
             a_table_on_k: i64::from(self.table == Table::Steps),
             b: b.as_ptr(),
             b_k: self.b_k as i64,
@@ -188,13 +171,9 @@ impl Case {
         // SAFETY: the set is available, and all vectors are as long as the description says.
         unsafe { kernel(&described) };
         for (index, (&found, &expected)) in c.iter().zip(&expected).enumerate() {
-            let same = found.to_bits() == expected.to_bits()
-                || (found.is_nan() && expected.is_nan() && expected.to_bits() != GUARD);
-            assert!(
-                same,
-                "{name}: word {} of C is {found:e}, not {expected:e}: {self:?}",
-                index as isize - GUARD_WORDS as isize
-            );
+            let same =
+                found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan() && expected.to_bits() != GUARD);
+            assert!(same, "{name}: word {} of C is {found:e}, not {expected:e}: {self:?}", index as isize - GUARD_WORDS as isize);
         }
         let untouched = |words: &[f32]| words.iter().all(|word| word.to_bits() == GUARD);
         assert!(
@@ -206,18 +185,10 @@ impl Case {
     /// The definition, word by word.
     fn define(&self, a: &[f32], b: &[f32], table: &[u32], c: &mut [f32]) {
         let row = |i: usize| {
-            if self.table == Table::Rows {
-                table[i] as usize
-            } else {
-                i
-            }
+            if self.table == Table::Rows { table[i] as usize } else { i }
         };
         let step = |p: usize| {
-            if self.table == Table::Steps {
-                table[p] as usize
-            } else {
-                p
-            }
+            if self.table == Table::Steps { table[p] as usize } else { p }
         };
         for i in 0..self.m {
             for j in 0..self.n {
@@ -228,11 +199,7 @@ impl Case {
                         let a = a[row(i) * self.a_row + step(p) * self.a_k];
                         chain = a.mul_add(b[p * self.b_k + j * self.b_col], chain);
                     }
-                    *c = if start > 0 || self.accumulate {
-                        *c + chain
-                    } else {
-                        chain
-                    };
+                    *c = if start > 0 || self.accumulate { *c + chain } else { chain };
                 }
             }
         }
@@ -241,10 +208,8 @@ impl Case {
 
 /// The kernels of this machine, and the portable one with the lanes and rows of AVX-512, so that its walk is tested everywhere.
 fn kernels() -> Vec<(String, ProductKernel)> {
-    let mut kernels: Vec<(String, ProductKernel)> = InstructionSet::available()
-        .into_iter()
-        .map(|set| (set.to_string(), product(set)))
-        .collect();
+    let mut kernels: Vec<(String, ProductKernel)> =
+        InstructionSet::available().into_iter().map(|set| (set.to_string(), product(set))).collect();
     kernels.push(("portable of 16 lanes".into(), walk::product::<Portable<16>>));
     kernels
 }
@@ -265,13 +230,7 @@ fn random_products_are_as_defined() {
 fn products_of_many_blocks_are_as_defined() {
     let kernels = kernels();
     let mut random = Random(2);
-    for (m, k, n) in [
-        (150, 520, 300),
-        (300, 513, 40),
-        (24, 100, 1400),
-        (1, 300, 500),
-        (700, 90, 90),
-    ] {
+    for (m, k, n) in [(150, 520, 300), (300, 513, 40), (24, 100, 1400), (1, 300, 500), (700, 90, 90)] {
         for _ in 0..6 {
             let case = Case::of_shape(&mut random, m, n, k);
             for (name, kernel) in &kernels {
@@ -296,10 +255,7 @@ fn nothing_is_touched_where_there_is_no_element() {
 fn an_empty_chain_is_positive_zero() {
     let mut random = Random(4);
     for accumulate in [false, true] {
-        let case = Case {
-            accumulate,
-            ..Case::of_shape(&mut random, 7, 19, 0)
-        };
+        let case = Case { accumulate, ..Case::of_shape(&mut random, 7, 19, 0) };
         for (name, kernel) in kernels() {
             case.check(&name, kernel);
         }
@@ -312,10 +268,7 @@ fn names_parse_back() {
         assert_eq!(InstructionSet::parse(&set.to_string()), Ok(set));
     }
     let error = InstructionSet::parse("sse").map_err(|error| error.to_string());
-    assert_eq!(
-        error,
-        Err("unknown instruction set `sse`: expected `portable`, `avx2` or `avx512`".into())
-    );
+    assert_eq!(error, Err("unknown instruction set `sse`: expected `portable`, `avx2` or `avx512`".into()));
 }
 
 #[test]

@@ -33,13 +33,7 @@ pub(super) struct Tile {
 /// The processor has the instruction set of `V`, every element the tile names can be read (of `C`: also written), `C` overlaps
 /// neither operand, `ROWS <= MOST_ROWS`, and `table` holds `k` entries if `TABLE`.
 #[inline(always)]
-pub(super) unsafe fn compute<
-    V: Vector,
-    const ROWS: usize,
-    const COLUMNS: usize,
-    const PARTIAL: bool,
-    const TABLE: bool,
->(
+pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(
     tile: &Tile,
 ) {
     // SAFETY: the caller's promise is that of every method used here. The pointers formed are those of elements the tile names:
@@ -50,20 +44,12 @@ pub(super) unsafe fn compute<
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
         let mut b = tile.b;
         for p in 0..tile.k {
-            let step = if TABLE {
-                *tile.table.add(p) as isize
-            } else {
-                p as isize
-            };
+            let step = if TABLE { *tile.table.add(p) as isize } else { p as isize };
             let offset = step * tile.a_k;
             let mut row_of_b = [V::zero(); COLUMNS];
             for (column, vector) in row_of_b.iter_mut().enumerate() {
                 let from = b.add(column * V::LANES);
-                *vector = if is_partial(column) {
-                    V::load_part(from, part)
-                } else {
-                    V::load(from)
-                };
+                *vector = if is_partial(column) { V::load_part(from, part) } else { V::load(from) };
             }
             for (chain, a) in chain.iter_mut().zip(tile.a) {
                 let factor = V::splat(a.offset(offset));

@@ -58,21 +58,9 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
                 b_col: product.b_col as isize,
                 a_row_table: !table_on_k && !product.a_table.is_null(),
             }),
-            a: if table_on_k {
-                product.a
-            } else {
-                product
-                    .a
-                    .wrapping_offset(start as isize * product.a_k as isize)
-            },
-            a_steps: if table_on_k {
-                product.a_table.wrapping_add(start)
-            } else {
-                std::ptr::null()
-            },
-            b: product
-                .b
-                .wrapping_offset(start as isize * product.b_k as isize),
+            a: if table_on_k { product.a } else { product.a.wrapping_offset(start as isize * product.a_k as isize) },
+            a_steps: if table_on_k { product.a_table.wrapping_add(start) } else { std::ptr::null() },
+            b: product.b.wrapping_offset(start as isize * product.b_k as isize),
             k: length,
             add: start > 0 || product.accumulate != 0,
         };
@@ -140,15 +128,8 @@ impl Block<'_> {
                 } else {
                     self.b.offset(column as isize * product.b_col as isize)
                 },
-                b_k: if self.plan.pack_b {
-                    width as isize
-                } else {
-                    product.b_k as isize
-                },
-                c: product
-                    .c
-                    .offset(row as isize * product.c_row as isize)
-                    .add(column),
+                b_k: if self.plan.pack_b { width as isize } else { product.b_k as isize },
+                c: product.c.offset(row as isize * product.c_row as isize).add(column),
                 c_row: product.c_row as isize,
                 k: self.k,
                 lanes: 0,
@@ -178,14 +159,9 @@ impl Block<'_> {
 
     /// Where row `row` of the left operand begins.
     unsafe fn row_of_a(&self, row: usize) -> *const f32 {
-        let table = if self.a_steps.is_null() {
-            self.product.a_table
-        } else {
-            std::ptr::null()
-        };
+        let table = if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() };
         // SAFETY: a table on rows holds an entry for each row.
-        self.a
-            .wrapping_offset(unsafe { entry(table, row) } * self.product.a_row as isize)
+        self.a.wrapping_offset(unsafe { entry(table, row) } * self.product.a_row as isize)
     }
 
     fn packed_a(&self) -> *mut f32 {
@@ -197,28 +173,16 @@ impl Block<'_> {
     }
 
     unsafe fn pack_a<V: Vector>(&self, rows: Span) {
-        let row_table = if self.a_steps.is_null() {
-            self.product.a_table
-        } else {
-            std::ptr::null()
-        };
+        let row_table = if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() };
         for panel in even_pieces(rows.count, V::ROWS) {
             let row = rows.start + panel.start;
             // SAFETY: the rows lie inside the product; `rows.count * k <= BLOCK_OF_A` by the plan.
             unsafe {
                 V::pack(&Panel {
-                    from: if row_table.is_null() {
-                        self.row_of_a(row)
-                    } else {
-                        self.a
-                    },
+                    from: if row_table.is_null() { self.row_of_a(row) } else { self.a },
                     stride_w: self.product.a_row as isize,
                     stride_p: self.product.a_k as isize,
-                    table_w: if row_table.is_null() {
-                        row_table
-                    } else {
-                        row_table.add(row)
-                    },
+                    table_w: if row_table.is_null() { row_table } else { row_table.add(row) },
                     table_p: self.a_steps,
                     width: panel.count,
                     k: self.k,
@@ -253,10 +217,7 @@ impl Block<'_> {
 
 /// `0..extent` in pieces of `size`, the last one shorter.
 fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
-    (0..extent).step_by(size).map(move |start| Span {
-        start,
-        count: size.min(extent - start),
-    })
+    (0..extent).step_by(size).map(move |start| Span { start, count: size.min(extent - start) })
 }
 
 /// `0..extent` in as few pieces of at most `size` as there can be, all of nearly the same size: a short last tile would run at
@@ -265,10 +226,7 @@ fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
     let number = extent.div_ceil(size);
     (0..number).map(move |index| {
         let start = index * extent / number;
-        Span {
-            start,
-            count: (index + 1) * extent / number - start,
-        }
+        Span { start, count: (index + 1) * extent / number - start }
     })
 }
 
@@ -298,11 +256,7 @@ unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usi
 
 /// Runs the tile of `rows` rows and `vectors` vectors.
 #[inline(always)]
-unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool>(
-    tile: &Tile,
-    rows: usize,
-    vectors: usize,
-) {
+unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool>(tile: &Tile, rows: usize, vectors: usize) {
     macro_rules! kernel {
         ($($rows:literal x $vectors:literal)*) => {
             match (rows, vectors) {

@@ -33,11 +33,7 @@ impl Axis {
     /// From the least to the greatest of `values` without a margin, ticks at whole numbers.
     pub fn whole_numbers(values: impl Iterator<Item = f64>) -> Axis {
         let (least, greatest) = extremes(values);
-        let margin = if least == greatest {
-            1.0f64.max(least.abs() / 2.0)
-        } else {
-            0.0
-        };
+        let margin = if least == greatest { 1.0f64.max(least.abs() / 2.0) } else { 0.0 };
         Axis::marked(least - margin, greatest + margin, 1.0, 12)
     }
 
@@ -53,27 +49,13 @@ impl Axis {
         let (start, end) = (low - margin, high + margin);
         let decades = end - start;
         // All of 1, 2, 5 in up to three decades, then powers of ten, then every second, third, … of them.
-        let digits: &[f64] = if decades < 3.5 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let digits: &[f64] = if decades < 3.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades / 8.0).ceil().max(1.0) as i32;
         let first = (start.floor() as i32).div_euclid(stride) * stride;
         let exponents = (first..=end.ceil() as i32).step_by(stride as usize);
-        let ticks = exponents.flat_map(|exponent| {
-            digits
-                .iter()
-                .map(move |digit| digit.log10() + f64::from(exponent))
-        });
+        let ticks = exponents.flat_map(|exponent| digits.iter().map(move |digit| digit.log10() + f64::from(exponent)));
         let ticks = ticks.filter(|tick| (start..=end).contains(tick)).collect();
-        Axis {
-            start,
-            end,
-            ticks,
-            logarithmic: true,
-            decimals: 0,
-        }
+        Axis { start, end, ticks, logarithmic: true, decimals: 0 }
     }
 
     /// A linear axis with at most `most` ticks at multiples of 1, 2 or 5 times a power of ten, `finest` at the least.
@@ -81,33 +63,17 @@ impl Axis {
         let raw = ((end - start) / f64::from(most)).max(finest);
         let exponent = raw.log10().floor();
         let power = 10f64.powf(exponent);
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .map(|digit| digit * power)
-            .into_iter()
-            .find(|step| *step >= raw * 0.999_999);
+        let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= raw * 0.999_999);
         let step = step.unwrap_or(raw);
         let first = (start / step).ceil();
-        let ticks = (0..=most)
-            .map(|tick| (first + f64::from(tick)) * step)
-            .filter(|tick| *tick <= end + step * 1e-9)
-            .collect();
+        let ticks = (0..=most).map(|tick| (first + f64::from(tick)) * step).filter(|tick| *tick <= end + step * 1e-9).collect();
         let decimals = (-(step.log10() + 1e-9).floor()).clamp(0.0, 20.0) as usize;
-        Axis {
-            start,
-            end,
-            ticks,
-            logarithmic: false,
-            decimals,
-        }
+        Axis { start, end, ticks, logarithmic: false, decimals }
     }
 
     /// Where `value` lies.
     pub fn place(&self, value: f64) -> f64 {
-        if self.logarithmic {
-            value.log10()
-        } else {
-            value.clamp(-LARGEST, LARGEST)
-        }
+        if self.logarithmic { value.log10() } else { value.clamp(-LARGEST, LARGEST) }
     }
 
     /// The value at `place`, written out.
@@ -116,11 +82,7 @@ impl Axis {
             let exponent = (place + 1e-9).floor();
             let digit = 10f64.powf(place - exponent).round();
             return match exponent as i32 {
-                -3..=-1 => format!(
-                    "{:.decimals$}",
-                    digit * 10f64.powf(exponent),
-                    decimals = -exponent as usize
-                ),
+                -3..=-1 => format!("{:.decimals$}", digit * 10f64.powf(exponent), decimals = -exponent as usize),
                 0..=3 => format!("{:.0}", digit * 10f64.powf(exponent)),
                 exponent => format!("{digit}e{exponent}"),
             };
@@ -140,9 +102,7 @@ fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let Some(first) = values.next() else {
         return (0.0, 0.0);
     };
-    values.fold((first, first), |(least, greatest), value| {
-        (least.min(value), greatest.max(value))
-    })
+    values.fold((first, first), |(least, greatest), value| (least.min(value), greatest.max(value)))
 }
 
 #[cfg(test)]
@@ -155,80 +115,42 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        assert_eq!(
-            labels(&Axis::linear([0.0, 1.0].into_iter())),
-            ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
-        );
-        assert_eq!(
-            labels(&Axis::linear([0.62, 0.68].into_iter())),
-            ["0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68"]
-        );
-        assert_eq!(
-            labels(&Axis::linear([-20.0, 230.0].into_iter())),
-            ["0", "50", "100", "150", "200"]
-        );
+        assert_eq!(labels(&Axis::linear([0.0, 1.0].into_iter())), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(&Axis::linear([0.62, 0.68].into_iter())), ["0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68"]);
+        assert_eq!(labels(&Axis::linear([-20.0, 230.0].into_iter())), ["0", "50", "100", "150", "200"]);
     }
 
     #[test]
     fn epochs_are_whole_numbers() {
-        assert_eq!(
-            labels(&Axis::whole_numbers([1.0, 3.0].into_iter())),
-            ["1", "2", "3"]
-        );
+        assert_eq!(labels(&Axis::whole_numbers([1.0, 3.0].into_iter())), ["1", "2", "3"]);
         assert_eq!(
             labels(&Axis::whole_numbers([1.0, 60.0].into_iter())),
-            [
-                "5", "10", "15", "20", "25", "30", "35", "40", "45", "50", "55", "60"
-            ]
+            ["5", "10", "15", "20", "25", "30", "35", "40", "45", "50", "55", "60"]
         );
-        assert_eq!(
-            labels(&Axis::whole_numbers([7.0].into_iter())),
-            ["4", "5", "6", "7", "8", "9", "10"]
-        );
+        assert_eq!(labels(&Axis::whole_numbers([7.0].into_iter())), ["4", "5", "6", "7", "8", "9", "10"]);
     }
 
     #[test]
     fn wide_positive_losses_are_drawn_on_a_logarithmic_axis() {
         let axis = Axis::of_losses([0.011, 2.3].into_iter());
-        assert_eq!(
-            labels(&axis),
-            ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
-        );
-        assert_eq!(
-            labels(&Axis::of_losses([3e-7, 0.3].into_iter())),
-            ["1e-6", "1e-5", "1e-4", "0.001", "0.01", "0.1"]
-        );
+        assert_eq!(labels(&axis), ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]);
+        assert_eq!(labels(&Axis::of_losses([3e-7, 0.3].into_iter())), ["1e-6", "1e-5", "1e-4", "0.001", "0.01", "0.1"]);
         assert_eq!(axis.place(0.1), -1.0);
         for narrow in [[0.1, 5.0], [0.0, 9.0], [-1.0, 99.0]] {
-            assert!(
-                !Axis::of_losses(narrow.into_iter()).logarithmic,
-                "{narrow:?}"
-            );
+            assert!(!Axis::of_losses(narrow.into_iter()).logarithmic, "{narrow:?}");
         }
     }
 
     #[test]
     fn extreme_values_keep_the_axis_finite() {
-        for values in [
-            vec![],
-            vec![0.0],
-            vec![1e-300, 1e300],
-            vec![f64::MAX, f64::MIN],
-            vec![1e15, 1e15 + 1.0],
-        ] {
+        for values in [vec![], vec![0.0], vec![1e-300, 1e300], vec![f64::MAX, f64::MIN], vec![1e15, 1e15 + 1.0]] {
             for axis in [
                 Axis::linear(values.iter().copied()),
                 Axis::of_losses(values.iter().copied()),
                 Axis::whole_numbers(values.iter().copied()),
             ] {
-                assert!(
-                    axis.start < axis.end && axis.start.is_finite() && axis.end.is_finite(),
-                    "{values:?}: {axis:?}"
-                );
-                assert!(
-                    axis.ticks.len() <= 16 && axis.ticks.is_sorted(),
-                    "{values:?}: {axis:?}"
-                );
+                assert!(axis.start < axis.end && axis.start.is_finite() && axis.end.is_finite(), "{values:?}: {axis:?}");
+                assert!(axis.ticks.len() <= 16 && axis.ticks.is_sorted(), "{values:?}: {axis:?}");
             }
         }
     }

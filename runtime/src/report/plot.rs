@@ -56,12 +56,7 @@ const GRID: RGBColor = RGBColor(226, 226, 226);
 const FRAME: RGBColor = RGBColor(150, 150, 150);
 
 /// Writes [`history_svg`] to `path`; also an error if the file cannot be written.
-pub fn plot_history(
-    path: impl AsRef<Path>,
-    title: &str,
-    unit: &str,
-    series: &[Series],
-) -> Result<()> {
+pub fn plot_history(path: impl AsRef<Path>, title: &str, unit: &str, series: &[Series]) -> Result<()> {
     let path = path.as_ref();
     let svg = history_svg(title, unit, series)?;
     std::fs::write(path, svg).map_err(|error| Error::write(path, error))
@@ -72,16 +67,10 @@ pub fn plot_history(
 pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String> {
     let drawable = |panel: Panel| -> Vec<&Series> {
         let curves = series.iter().filter(|series| series.panel == panel);
-        curves
-            .filter(|series| !segments(series).is_empty())
-            .collect()
+        curves.filter(|series| !segments(series).is_empty()).collect()
     };
     let panels = [Panel::Loss, Panel::Metric].map(drawable);
-    let panels: Vec<&[&Series]> = panels
-        .iter()
-        .map(Vec::as_slice)
-        .filter(|panel| !panel.is_empty())
-        .collect();
+    let panels: Vec<&[&Series]> = panels.iter().map(Vec::as_slice).filter(|panel| !panel.is_empty()).collect();
     if panels.is_empty() {
         let help = "plot a run that did at least one epoch";
         return Err(Error::data("the history holds no finite value", "", help));
@@ -89,10 +78,8 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
     let heights: Vec<u32> = panels.iter().map(|panel| panel[0].panel.height()).collect();
     let height = TITLE_HEIGHT + heights.iter().sum::<u32>();
     let mut svg = String::new();
-    draw(&mut svg, height, title, unit, &panels, &heights).map_err(|error| Error::Internal {
-        pass: "plot".to_owned(),
-        text: error.to_string(),
-    })?;
+    draw(&mut svg, height, title, unit, &panels, &heights)
+        .map_err(|error| Error::Internal { pass: "plot".to_owned(), text: error.to_string() })?;
     let drawn = format!("width=\"{}\" height=\"{}\"", WIDTH * SCALE, height * SCALE);
     Ok(svg.replacen(&drawn, &format!("width=\"{WIDTH}\" height=\"{height}\""), 1))
 }
@@ -109,32 +96,14 @@ impl Panel {
 type Failure = Box<dyn std::error::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw(
-    svg: &mut String,
-    height: u32,
-    title: &str,
-    unit: &str,
-    panels: &[&[&Series]],
-    heights: &[u32],
-) -> Result<(), Failure> {
+fn draw(svg: &mut String, height: u32, title: &str, unit: &str, panels: &[&[&Series]], heights: &[u32]) -> Result<(), Failure> {
     let root = SVGBackend::with_string(svg, (WIDTH * SCALE, height * SCALE)).into_drawing_area();
     root.fill(&WHITE)?;
     let (head, mut rest) = root.split_vertically(TITLE_HEIGHT * SCALE);
     let centred = text(20).pos(Pos::new(HPos::Center, VPos::Center));
-    head.draw_text(
-        title,
-        &centred,
-        (
-            (WIDTH * SCALE / 2) as i32,
-            (TITLE_HEIGHT * SCALE * 3 / 5) as i32,
-        ),
-    )?;
+    head.draw_text(title, &centred, ((WIDTH * SCALE / 2) as i32, (TITLE_HEIGHT * SCALE * 3 / 5) as i32))?;
     // One horizontal axis for all panels, so that an epoch stands below itself.
-    let points = panels
-        .iter()
-        .copied()
-        .flatten()
-        .flat_map(|series| segments(series).concat());
+    let points = panels.iter().copied().flatten().flat_map(|series| segments(series).concat());
     let across = Axis::whole_numbers(points.map(|point| point.0));
     for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
         let (area, below) = rest.split_vertically(height * SCALE);
@@ -147,21 +116,14 @@ fn draw(
 }
 
 fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Result<(), Failure> {
-    let values = panel
-        .iter()
-        .flat_map(|series| segments(series).concat())
-        .map(|point| point.1);
+    let values = panel.iter().flat_map(|series| segments(series).concat()).map(|point| point.1);
     let (up, upward) = match (panel[0].panel, panel) {
         (Panel::Loss, _) => (Axis::of_losses(values), "loss"),
         (Panel::Metric, [only]) => (Axis::linear(values), &only.name[..]),
         (Panel::Metric, _) => (Axis::linear(values), "metric"),
     };
     // A lone metric stands beside its axis already.
-    let named = if panel.len() == 1 && panel[0].panel == Panel::Metric {
-        &[]
-    } else {
-        panel
-    };
+    let named = if panel.len() == 1 && panel[0].panel == Panel::Metric { &[] } else { panel };
     let (_, plot) = area.split_vertically(draw_names(area, named)? * SCALE);
     let mut chart = ChartBuilder::on(&plot)
         .margin_left(10 * SCALE)
@@ -188,10 +150,7 @@ fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Resu
     mesh.draw()?;
     for (series, colour) in panel.iter().zip(COLOURS.iter().cycle()) {
         for segment in segments(series) {
-            let placed: Vec<(f64, f64)> = segment
-                .iter()
-                .map(|&(x, y)| (across.place(x), up.place(y)))
-                .collect();
+            let placed: Vec<(f64, f64)> = segment.iter().map(|&(x, y)| (across.place(x), up.place(y))).collect();
             match placed[..] {
                 // A line of one point would not be seen.
                 [point] => chart.draw_series([Circle::new(point, 3 * SCALE, colour.filled())])?,
@@ -219,15 +178,8 @@ fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
             (x, rows) = (LEFT, rows + 1);
         }
         let y = pixels(ROW * rows - ROW / 2);
-        area.draw(&PathElement::new(
-            [(pixels(x), y), (pixels(x + 22), y)],
-            colour.stroke_width(2 * SCALE),
-        ))?;
-        area.draw_text(
-            &series.name,
-            &text(13).pos(Pos::new(HPos::Left, VPos::Center)),
-            (pixels(x + 28), y),
-        )?;
+        area.draw(&PathElement::new([(pixels(x), y), (pixels(x + 22), y)], colour.stroke_width(2 * SCALE)))?;
+        area.draw_text(&series.name, &text(13).pos(Pos::new(HPos::Left, VPos::Center)), (pixels(x + 28), y))?;
         x += width;
     }
     Ok(ROW * rows)
@@ -235,21 +187,12 @@ fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
 
 fn text(size: u32) -> TextStyle<'static> {
     // The backend divides sizes by 1.24 before it writes them.
-    (
-        "Helvetica, Arial, sans-serif",
-        f64::from(size * SCALE) * 1.24,
-    )
-        .into_font()
-        .color(&INK)
+    ("Helvetica, Arial, sans-serif", f64::from(size * SCALE) * 1.24).into_font().color(&INK)
 }
 
 /// The longest runs of points whose values are finite.
 fn segments(series: &Series) -> Vec<&[(f64, f64)]> {
-    series
-        .points
-        .split(|(x, y)| !x.is_finite() || !y.is_finite())
-        .filter(|segment| !segment.is_empty())
-        .collect()
+    series.points.split(|(x, y)| !x.is_finite() || !y.is_finite()).filter(|segment| !segment.is_empty()).collect()
 }
 
 /// An [`Axis`] as plotters wants it; its values are already places on the axis.

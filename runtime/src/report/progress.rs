@@ -58,18 +58,11 @@ const LINES: u64 = 20;
 impl Display {
     /// A bar if standard error is a terminal and neither `NO_TTY` is set nor `TERM` is `dumb`, else lines; nothing if `quiet`.
     pub fn new(quiet: bool) -> Display {
-        let dumb = std::env::var_os("NO_TTY").is_some()
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = std::env::var_os("NO_TTY").is_some() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match (quiet, std::io::stderr().is_terminal() && !dumb) {
             (true, _) => Display(Mode::Quiet),
-            (false, true) => Display(Mode::Bar {
-                bar: ProgressBar::new(0).with_style(style()),
-                drawn: None,
-            }),
-            (false, false) => Display(Mode::Lines {
-                printed: 0,
-                unprinted: None,
-            }),
+            (false, true) => Display(Mode::Bar { bar: ProgressBar::new(0).with_style(style()), drawn: None }),
+            (false, false) => Display(Mode::Lines { printed: 0, unprinted: None }),
         }
     }
 
@@ -81,9 +74,7 @@ impl Display {
                 *drawn = Some(Instant::now());
             }
             // Where epochs are counted, a line waits for the end of one.
-            Mode::Lines { printed, unprinted } if progress.epochs == 0 => {
-                say(due_line(printed, unprinted, progress))
-            }
+            Mode::Lines { printed, unprinted } if progress.epochs == 0 => say(due_line(printed, unprinted, progress)),
             _ => {}
         }
     }
@@ -116,8 +107,7 @@ impl Display {
 }
 
 fn style() -> ProgressStyle {
-    let style =
-        ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("━╸─")
 }
 
@@ -129,11 +119,7 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
 }
 
 /// The line to print now, if one is due; else the state is kept for the end.
-fn due_line(
-    printed: &mut u64,
-    unprinted: &mut Option<Progress>,
-    progress: &Progress,
-) -> Option<String> {
+fn due_line(printed: &mut u64, unprinted: &mut Option<Progress>, progress: &Progress) -> Option<String> {
     let (place, places) = turn(progress);
     if is_due(*printed, place, places) {
         *printed = place;
@@ -158,11 +144,7 @@ fn line(progress: &Progress) -> String {
 }
 
 fn turn(progress: &Progress) -> (u64, u64) {
-    if progress.epochs > 0 {
-        (progress.epoch, progress.epochs)
-    } else {
-        (progress.step, progress.steps)
-    }
+    if progress.epochs > 0 { (progress.epoch, progress.epochs) } else { (progress.step, progress.steps) }
 }
 
 /// `epoch  3/60`, as wide for the first as for the last.
@@ -205,22 +187,15 @@ fn rounded(rate: f64) -> String {
         rate if rate >= 999.5 => (rate / 1e3, "k"),
         rate => (rate, ""),
     };
-    let digits = if unit.is_empty() || scaled >= 99.95 {
-        0
-    } else {
-        1 + usize::from(scaled < 9.995)
-    };
+    let digits = if unit.is_empty() || scaled >= 99.95 { 0 } else { 1 + usize::from(scaled < 9.995) };
     format!("{scaled:.digits$}{unit}")
 }
 
 /// Whether turn `place` of `places` is printed after turn `printed` was: the first, the last, and between them one for each
 /// multiple of a round number (1, 2 or 5 times a power of ten) that gives about [`LINES`] lines. Turns may be skipped.
 fn is_due(printed: u64, place: u64, places: u64) -> bool {
-    let mut rounds =
-        (0..18).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10u64.pow(exponent)));
-    let between = rounds
-        .find(|between| places.div_ceil(*between) <= LINES)
-        .unwrap_or(u64::MAX);
+    let mut rounds = (0..18).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10u64.pow(exponent)));
+    let between = rounds.find(|between| places.div_ceil(*between) <= LINES).unwrap_or(u64::MAX);
     place > printed && (printed == 0 || place == places || place / between > printed / between)
 }
 
@@ -243,45 +218,17 @@ mod tests {
 
     #[test]
     fn a_line_holds_what_is_known() {
-        assert_eq!(
-            line(&progress()),
-            "epoch  3/60  loss 0.1235  validation 0.2000  accuracy 0.9780  52.1k/s"
-        );
-        let bare = Progress {
-            step: 7,
-            steps: 500,
-            loss: 12_345.678,
-            ..Progress::default()
-        };
+        assert_eq!(line(&progress()), "epoch  3/60  loss 0.1235  validation 0.2000  accuracy 0.9780  52.1k/s");
+        let bare = Progress { step: 7, steps: 500, loss: 12_345.678, ..Progress::default() };
         assert_eq!(line(&bare), "step   7/500  loss 12345.7");
     }
 
     #[test]
     fn numbers_are_short() {
-        let shown = [
-            0.0,
-            0.1,
-            -3.25,
-            99.9,
-            100.0,
-            1e-4,
-            1e9,
-            f64::NAN,
-            f64::INFINITY,
-        ]
-        .map(short);
-        assert_eq!(
-            shown,
-            [
-                "0.0000", "0.1000", "-3.2500", "99.9000", "100.0", "1.000e-4", "1.000e9", "NaN",
-                "inf"
-            ]
-        );
+        let shown = [0.0, 0.1, -3.25, 99.9, 100.0, 1e-4, 1e9, f64::NAN, f64::INFINITY].map(short);
+        assert_eq!(shown, ["0.0000", "0.1000", "-3.2500", "99.9000", "100.0", "1.000e-4", "1.000e9", "NaN", "inf"]);
         let rates = [870.4, 999.7, 9_994.0, 99_940.0, 123_456.0, 999_700.0, 12e6].map(rounded);
-        assert_eq!(
-            rates,
-            ["870", "1.00k", "9.99k", "99.9k", "123k", "1.00M", "12.0M"]
-        );
+        assert_eq!(rates, ["870", "1.00k", "9.99k", "99.9k", "123k", "1.00M", "12.0M"]);
     }
 
     #[test]
@@ -296,29 +243,16 @@ mod tests {
             printed.split_off(1)
         };
         assert_eq!(printed(5), [1, 2, 3, 4, 5]);
-        assert_eq!(
-            printed(60),
-            [1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]
-        );
+        assert_eq!(printed(60), [1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]);
         for places in [20, 21, 99, 500, 10_007, 100_000] {
             let printed = printed(places);
-            assert!(
-                (10..=22).contains(&printed.len())
-                    && printed[0] == 1
-                    && printed.ends_with(&[places]),
-                "{printed:?}"
-            );
+            assert!((10..=22).contains(&printed.len()) && printed[0] == 1 && printed.ends_with(&[places]), "{printed:?}");
         }
     }
 
     #[test]
     fn turns_may_be_skipped_and_none_is_printed_twice() {
-        assert!(
-            is_due(0, 13, 500)
-                && is_due(13, 52, 500)
-                && !is_due(52, 74, 500)
-                && is_due(74, 149, 500)
-        );
+        assert!(is_due(0, 13, 500) && is_due(13, 52, 500) && !is_due(52, 74, 500) && is_due(74, 149, 500));
         assert!(!is_due(500, 500, 500) && !is_due(0, 0, 500));
     }
 
@@ -326,18 +260,8 @@ mod tests {
     fn an_epoch_that_was_not_due_is_kept_for_the_end() {
         let (mut printed, mut unprinted) = (5, None);
         let mut epoch = |epoch| {
-            let line = due_line(
-                &mut printed,
-                &mut unprinted,
-                &Progress {
-                    epoch,
-                    ..progress()
-                },
-            );
-            (
-                line.is_some(),
-                unprinted.as_ref().map(|progress| progress.epoch),
-            )
+            let line = due_line(&mut printed, &mut unprinted, &Progress { epoch, ..progress() });
+            (line.is_some(), unprinted.as_ref().map(|progress| progress.epoch))
         };
         assert_eq!(epoch(7), (false, Some(7)));
         assert_eq!(epoch(10), (true, None));

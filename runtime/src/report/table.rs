@@ -23,25 +23,15 @@ pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         })
         .collect();
     let line = |cells: Vec<String>| {
-        let padded =
-            cells.iter().zip(columns).zip(&widths).map(
-                |((cell, (_, align)), &width)| match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
-                },
-            );
+        let padded = cells.iter().zip(columns).zip(&widths).map(|((cell, (_, align)), &width)| match align {
+            Align::Left => format!("{cell:<width$}"),
+            Align::Right => format!("{cell:>width$}"),
+        });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    let headings = line(
-        columns
-            .iter()
-            .map(|(heading, _)| (*heading).to_owned())
-            .collect(),
-    );
+    let headings = line(columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
     let rule = line(widths.iter().map(|&width| "─".repeat(width)).collect());
-    let body = rows
-        .iter()
-        .map(|row| line((0..columns.len()).map(|column| cell(row, column)).collect()));
+    let body = rows.iter().map(|row| line((0..columns.len()).map(|column| cell(row, column)).collect()));
     [headings, rule].into_iter().chain(body).collect()
 }
 
@@ -51,23 +41,9 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [
-            ["dense", "[batch, 128]", "8 320"],
-            ["relu", "[batch, 128]", ""],
-            ["×", "[]", "1"],
-        ];
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(|&cell| cell.to_owned()).collect())
-            .collect();
-        let text = table(
-            &[
-                ("layer", Align::Left),
-                ("shape", Align::Left),
-                ("parameters", Align::Right),
-            ],
-            &rows,
-        );
+        let rows = [["dense", "[batch, 128]", "8 320"], ["relu", "[batch, 128]", ""], ["×", "[]", "1"]];
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|&cell| cell.to_owned()).collect()).collect();
+        let text = table(&[("layer", Align::Left), ("shape", Align::Left), ("parameters", Align::Right)], &rows);
         let expected = "\
 layer  shape         parameters
 ─────  ────────────  ──────────
@@ -80,14 +56,7 @@ relu   [batch, 128]
 
     #[test]
     fn short_rows_are_filled_and_long_ones_cut() {
-        let rows = [
-            vec!["a".to_owned()],
-            vec!["b".to_owned(), "c".to_owned(), "d".to_owned()],
-            vec![],
-        ];
-        assert_eq!(
-            table(&[("x", Align::Left), ("y", Align::Right)], &rows),
-            "x  y\n─  ─\na\nb  c\n\n"
-        );
+        let rows = [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned(), "d".to_owned()], vec![]];
+        assert_eq!(table(&[("x", Align::Left), ("y", Align::Right)], &rows), "x  y\n─  ─\na\nb  c\n\n");
     }
 }

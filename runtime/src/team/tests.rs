@@ -96,8 +96,5 @@ fn a_watcher_learns_of_a_panic_at_once() {
         },
         |done| assert!(done.wait_for(Duration::from_secs(3600))),
     );
-    assert_eq!(
-        outcome.map_err(|error| error.to_string()),
-        Err("thread 1 panicked: member fails".into())
-    );
+    assert_eq!(outcome.map_err(|error| error.to_string()), Err("thread 1 panicked: member fails".into()));
 }

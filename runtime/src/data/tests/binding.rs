@@ -4,22 +4,10 @@ use super::*;
 fn columns_fill_inputs_then_targets() {
     let table = csv("1,2,3,1\n4,5,6,0\n").read().unwrap();
     // A target may be declared before an input; the columns do not follow it.
-    let specs = [
-        target("y", Element::Class(2)),
-        input("a", &[2]),
-        input("b", &[]),
-    ];
+    let specs = [target("y", Element::Class(2)), input("a", &[2]), input("b", &[])];
     let data = table.bind(&specs).unwrap();
-    assert_eq!(
-        data.columns()
-            .map(|column| &column.name[..])
-            .collect::<Vec<_>>(),
-        ["a", "b", "y"]
-    );
-    assert_eq!(
-        data.column("a").unwrap().values,
-        Values::F32(vec![1., 2., 4., 5.])
-    );
+    assert_eq!(data.columns().map(|column| &column.name[..]).collect::<Vec<_>>(), ["a", "b", "y"]);
+    assert_eq!(data.column("a").unwrap().values, Values::F32(vec![1., 2., 4., 5.]));
     assert_eq!(data.column("b").unwrap().values, Values::F32(vec![3., 6.]));
     assert_eq!(data.column("y").unwrap().values, Values::U32(vec![1, 0]));
     data.check(&specs).unwrap();
@@ -28,10 +16,7 @@ fn columns_fill_inputs_then_targets() {
 #[test]
 fn data_of_another_width_is_refused_with_both_numbers() {
     let table = csv("1,2,3\n").read().unwrap();
-    let specs = [
-        input("pixels", &[8, 8]),
-        target("digit", Element::Class(10)),
-    ];
+    let specs = [input("pixels", &[8, 8]), target("digit", Element::Class(10))];
     let expected = "the data has 3 columns; expected 65: `pixels` f32[8, 8], `digit` class(10)[]";
     says(table.bind(&specs), &[expected, "in a.csv"]);
 }
@@ -39,55 +24,33 @@ fn data_of_another_width_is_refused_with_both_numbers() {
 #[test]
 fn every_value_is_checked() {
     let y = |text, element| csv(text).read().unwrap().bind(&[target("y", element)]);
-    says(
-        y("y\n0\n10\n", Element::Class(10)),
-        &[
-            "label 10; expected a class in 0..=9",
-            "a.csv, line 3, column 1",
-        ],
-    );
+    says(y("y\n0\n10\n", Element::Class(10)), &["label 10; expected a class in 0..=9", "a.csv, line 3, column 1"]);
     says(y("1\n2\n", Element::Class(2)), &["label 2", "start at 1"]);
-    says(
-        y("2.7\n", Element::Class(3)),
-        &["label 2.7", "a label is a whole number"],
-    );
+    says(y("2.7\n", Element::Class(3)), &["label 2.7", "a label is a whole number"]);
     says(y("-0.3\n", Element::Class(3)), &["label -0.3", "line 1"]);
     says(y("nan\n", Element::Class(3)), &["label NaN"]);
-    says(
-        y("age\n1\nnan\n3\ninf\n", Element::F32),
-        &["age is NaN, in 2 rows of `y`; expected finite", "line 3"],
-    );
+    says(y("age\n1\nnan\n3\ninf\n", Element::F32), &["age is NaN, in 2 rows of `y`; expected finite", "line 3"]);
     says(y("1e39\n", Element::F32), &["column 1 is 1e39"]);
     says(y("2\n", Element::Bool), &["the value 2; expected 0 or 1"]);
     says(y("3e9\n", Element::I32), &["an integer that fits i32"]);
     says(y("-1\n", Element::U32), &["an integer that fits u32"]);
     let signed = y("-5\n", Element::I32).unwrap();
-    assert_eq!(
-        signed.column("y").unwrap().values,
-        Values::U32(vec![-5i32 as u32])
-    );
+    assert_eq!(signed.column("y").unwrap().values, Values::U32(vec![-5i32 as u32]));
 }
 
 #[test]
 fn errors_in_a_second_file_name_that_file() {
-    let table = csv("1\n2\n")
-        .targets(Csv::of_bytes("b.csv", b"y\n0\n7\n"))
-        .read()
-        .unwrap();
-    says(
-        table.bind(&[input("x", &[]), target("y", Element::Class(2))]),
-        &["in b.csv, line 3, column 1"],
-    );
+    let table = csv("1\n2\n").targets(Csv::of_bytes("b.csv", b"y\n0\n7\n")).read().unwrap();
+    says(table.bind(&[input("x", &[]), target("y", Element::Class(2))]), &["in b.csv, line 3, column 1"]);
 }
 
 #[test]
 fn the_digits_are_there() {
     let data = digits().unwrap();
     assert_eq!(data.rows(), 1797);
-    let (Values::F32(pixels), Values::U32(digit)) = (
-        &data.column("pixels").unwrap().values,
-        &data.column("digit").unwrap().values,
-    ) else {
+    let (Values::F32(pixels), Values::U32(digit)) =
+        (&data.column("pixels").unwrap().values, &data.column("digit").unwrap().values)
+    else {
         unreachable!("pixels are f32, digits classes")
     };
     assert_eq!(pixels.len(), 1797 * 64);

@@ -13,21 +13,11 @@ use flate2::write::GzEncoder;
 use super::*;
 
 fn input(name: &str, shape: &[usize]) -> FieldSpec {
-    FieldSpec {
-        name: name.to_owned(),
-        element: Element::F32,
-        shape: shape.to_vec(),
-        is_target: false,
-    }
+    FieldSpec { name: name.to_owned(), element: Element::F32, shape: shape.to_vec(), is_target: false }
 }
 
 fn target(name: &str, element: Element) -> FieldSpec {
-    FieldSpec {
-        name: name.to_owned(),
-        element,
-        shape: vec![],
-        is_target: true,
-    }
+    FieldSpec { name: name.to_owned(), element, shape: vec![], is_target: true }
 }
 
 fn csv(text: &'static str) -> Csv {
@@ -35,20 +25,13 @@ fn csv(text: &'static str) -> Csv {
 }
 
 fn rows(table: &Table) -> Vec<Vec<f64>> {
-    table
-        .values()
-        .chunks(table.width())
-        .map(<[f64]>::to_vec)
-        .collect()
+    table.values().chunks(table.width()).map(<[f64]>::to_vec).collect()
 }
 
 /// The error's text, which must hold every part.
 #[track_caller]
 fn says<T>(result: Result<T>, parts: &[&str]) {
-    let text = result
-        .err()
-        .map(|error| error.to_string())
-        .expect("the input is faulty");
+    let text = result.err().map(|error| error.to_string()).expect("the input is faulty");
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }

@@ -3,32 +3,15 @@
 use super::*;
 
 fn series(name: &str, panel: Panel, value: impl Fn(f64) -> f64) -> Series {
-    let points = (1..=40)
-        .map(f64::from)
-        .map(|epoch| (epoch, value(epoch)))
-        .collect();
-    Series {
-        name: name.to_owned(),
-        panel,
-        points,
-    }
+    let points = (1..=40).map(f64::from).map(|epoch| (epoch, value(epoch))).collect();
+    Series { name: name.to_owned(), panel, points }
 }
 
 fn run() -> Vec<Series> {
     vec![
-        series("training", Panel::Loss, |epoch| {
-            2.3 * (-epoch / 8.0).exp() + 0.01
-        }),
-        series("validation", Panel::Loss, |epoch| {
-            if epoch == 20.0 {
-                f64::NAN
-            } else {
-                2.3 * (-epoch / 8.0).exp() + 0.06
-            }
-        }),
-        series("accuracy", Panel::Metric, |epoch| {
-            1.0 - 0.9 * (-epoch / 5.0).exp()
-        }),
+        series("training", Panel::Loss, |epoch| 2.3 * (-epoch / 8.0).exp() + 0.01),
+        series("validation", Panel::Loss, |epoch| if epoch == 20.0 { f64::NAN } else { 2.3 * (-epoch / 8.0).exp() + 0.06 }),
+        series("accuracy", Panel::Metric, |epoch| 1.0 - 0.9 * (-epoch / 5.0).exp()),
     ]
 }
 
@@ -36,20 +19,8 @@ fn run() -> Vec<Series> {
 fn equal_curves_give_equal_text() {
     let svg = history_svg("Digits", "epoch", &run()).unwrap();
     assert_eq!(svg, history_svg("Digits", "epoch", &run()).unwrap());
-    assert!(
-        svg.starts_with("<svg width=\"760\" height=\"644\" viewBox=\"0 0 12160 10304\""),
-        "{}",
-        &svg[..90]
-    );
-    for word in [
-        "Digits",
-        "epoch",
-        "loss",
-        "training",
-        "validation",
-        "accuracy",
-        "0.05",
-    ] {
+    assert!(svg.starts_with("<svg width=\"760\" height=\"644\" viewBox=\"0 0 12160 10304\""), "{}", &svg[..90]);
+    for word in ["Digits", "epoch", "loss", "training", "validation", "accuracy", "0.05"] {
         assert!(svg.contains(&format!("\n{word}\n")), "{word}");
     }
     assert!(!svg.contains("NaN"));
@@ -59,31 +30,16 @@ fn equal_curves_give_equal_text() {
 fn a_gap_parts_a_curve() {
     let svg = history_svg("", "epoch", &run()).unwrap();
     let lines = |svg: &str| svg.matches("#D55E00").count();
-    let whole = [
-        run()[0].clone(),
-        series("validation", Panel::Loss, |epoch| 2.3 / epoch),
-    ];
-    assert_eq!(
-        lines(&svg),
-        lines(&history_svg("", "epoch", &whole).unwrap()) + 1
-    );
+    let whole = [run()[0].clone(), series("validation", Panel::Loss, |epoch| 2.3 / epoch)];
+    assert_eq!(lines(&svg), lines(&history_svg("", "epoch", &whole).unwrap()) + 1);
 }
 
 #[test]
 fn many_long_names_take_several_rows() {
-    let names: Vec<String> = (0..12)
-        .map(|metric| format!("mean_absolute_error_{metric}"))
-        .collect();
-    let many: Vec<Series> = names
-        .iter()
-        .map(|name| series(name, Panel::Metric, |epoch| 1.0 / epoch))
-        .collect();
+    let names: Vec<String> = (0..12).map(|metric| format!("mean_absolute_error_{metric}")).collect();
+    let many: Vec<Series> = names.iter().map(|name| series(name, Panel::Metric, |epoch| 1.0 / epoch)).collect();
     let svg = history_svg("", "epoch", &many).unwrap();
-    assert!(
-        names
-            .iter()
-            .all(|name| svg.contains(&format!("\n{name}\n")))
-    );
+    assert!(names.iter().all(|name| svg.contains(&format!("\n{name}\n"))));
     assert!(svg.contains("\nmetric\n"));
     let crowd: Vec<Series> = many.iter().cycle().take(500).cloned().collect();
     assert!(history_svg("", "epoch", &crowd).is_ok());
@@ -97,42 +53,12 @@ fn titles_are_escaped() {
 
 #[test]
 fn small_and_odd_histories_are_drawn() {
-    let one = Series {
-        name: "training".to_owned(),
-        panel: Panel::Loss,
-        points: vec![(1.0, 0.7)],
-    };
+    let one = Series { name: "training".to_owned(), panel: Panel::Loss, points: vec![(1.0, 0.7)] };
     assert!(history_svg("", "step", &[one]).unwrap().contains("<circle"));
-    for values in [
-        [0.0, 0.0],
-        [5.0, 5.0],
-        [-3.0, 1e12],
-        [1e-300, 1e300],
-        [f64::MAX, f64::MIN],
-        [1.0, f64::INFINITY],
-    ] {
-        let points = values
-            .iter()
-            .enumerate()
-            .map(|(epoch, &value)| (epoch as f64, value))
-            .collect();
-        let odd = Series {
-            name: "odd".to_owned(),
-            panel: Panel::Loss,
-            points,
-        };
-        let svg = history_svg(
-            "",
-            "step",
-            &[
-                odd.clone(),
-                Series {
-                    panel: Panel::Metric,
-                    ..odd
-                },
-            ],
-        )
-        .unwrap();
+    for values in [[0.0, 0.0], [5.0, 5.0], [-3.0, 1e12], [1e-300, 1e300], [f64::MAX, f64::MIN], [1.0, f64::INFINITY]] {
+        let points = values.iter().enumerate().map(|(epoch, &value)| (epoch as f64, value)).collect();
+        let odd = Series { name: "odd".to_owned(), panel: Panel::Loss, points };
+        let svg = history_svg("", "step", &[odd.clone(), Series { panel: Panel::Metric, ..odd }]).unwrap();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{values:?}");
     }
 }
@@ -148,8 +74,5 @@ fn nothing_to_draw_is_an_error() {
 #[test]
 fn a_file_that_cannot_be_written_is_named() {
     let error = plot_history("/nowhere/a.svg", "", "epoch", &run()).unwrap_err();
-    assert!(
-        error.to_string().contains("cannot write `/nowhere/a.svg`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("cannot write `/nowhere/a.svg`"), "{error}");
 }
