@@ -1,6 +1,9 @@
 //! The compiler of gradc.
 pub mod abi;
 pub mod autodiff;
+#[cfg(feature = "codegen")]
+pub mod codegen;
+pub mod driver;
 pub mod fusion;
 pub mod graph;
 pub mod loops;
@@ -12,3 +15,5 @@ pub mod language;
 pub mod ops;
 pub mod program;
 pub mod reference;
+#[cfg(feature = "codegen")]
+pub mod stages;

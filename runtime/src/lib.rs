@@ -1,10 +1,24 @@
-//! gradc runtime.
+//! The runtime of gradc: micro-kernels, memory, the thread team, compiled models and their runs, data, checkpoints, reports.
+//!
+//! It knows nothing of the language: it is handed what the front half of the compiler has made.
 
+mod calls;
 pub mod checkpoint;
 pub mod data;
+pub mod env;
 pub mod error;
+pub mod evaluate;
+pub mod fit;
+pub mod history;
+mod interrupt;
 pub mod kernels;
 pub mod memory;
+pub mod model;
 pub mod random;
+mod recover;
 pub mod report;
+pub mod rows;
+mod scale;
+mod stages;
 pub mod team;
+mod workspace;

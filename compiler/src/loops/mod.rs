@@ -22,6 +22,7 @@ pub mod block;
 pub mod interpret;
 pub mod math;
 pub mod random;
+pub mod text;
 pub mod verify;
 
 use std::fmt;

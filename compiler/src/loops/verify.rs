@@ -1,1 +1,6 @@
-//! The checks of a program.
+//! Checks the invariants.
+use super::Program;
+/// Checks a program.
+pub fn verify(_program: &Program, _capacity: i64) -> Result<(), String> {
+    Ok(())
+}

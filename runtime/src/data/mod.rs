@@ -194,6 +194,11 @@ impl Dataset {
         self.columns.iter().map(Arc::as_ref)
     }
 
+    /// The field of this name, shared rather than copied.
+    pub(crate) fn shared_column(&self, name: &str) -> Option<Arc<Column>> {
+        self.columns.iter().find(|column| column.name == name).cloned()
+    }
+
     /// The field called `name`.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns().find(|column| column.name == name)

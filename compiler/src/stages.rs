@@ -1,0 +1,90 @@
+//! The stages that one can look at: one line a stage says its file name and what it shows.
+
+use crate::codegen::Module;
+use crate::driver::Front;
+use crate::program::Assembled;
+use crate::{fusion, graph, loops, memory};
+use std::fmt::Write;
+
+macro_rules! stages {
+    ($($name:ident => $file:literal, $doc:literal;)*) => {
+        /// A stage of compiling, as text.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum Stage { $(#[doc = $doc] $name),* }
+
+        impl Stage {
+            /// All stages, in the order in which a network passes them.
+            pub const ALL: &'static [Stage] = &[$(Stage::$name),*];
+            /// Name of the stage's file, without `.txt`.
+            pub fn file_name(self) -> &'static str {
+                match self { $(Stage::$name => $file),* }
+            }
+            /// What it shows.
+            pub fn about(self) -> &'static str {
+                match self { $(Stage::$name => $doc),* }
+            }
+        }
+    };
+}
+
+stages! {
+    Declaration => "01-declaration", "What was written, defaults filled in.";
+    Graph => "02-graph", "The forward pass at training time.";
+    Gradient => "03-gradient", "The whole step: forward, backward rule by rule, clipping, penalties, updates.";
+    Simplified => "04-simplified", "The step after all rewrites; it fixes every bit.";
+    Rewrites => "04-simplified.log", "Each rewrite: rule, before, after, exactness.";
+    Fused => "05-fused", "Which nodes share a kernel, and why; passes over memory.";
+    Loops => "06-loops", "Kernels as nests and blocks, and the driver.";
+    Memory => "07-memory", "Lifetimes and places of temporaries.";
+    Clif => "08-clif", "What Cranelift was given.";
+    Assembly => "09-assembly", "Machine instructions.";
+}
+
+impl Stage {
+    /// The stage whose file name starts like this: `03`, `fused`, `06-loops`.
+    pub fn find(name: &str) -> Option<Stage> {
+        let matches = |stage: &&Stage| stage.file_name().starts_with(name) || stage.file_name()[3..].starts_with(name);
+        Stage::ALL.iter().find(matches).copied()
+    }
+}
+
+/// The text of a stage. Canonical: the same network and target give the same bytes.
+pub fn text(stage: Stage, front: &Front, assembled: &Assembled, module: &Module, target: &str) -> String {
+    let mut text = format!("// {} {}: {}\n", stage.file_name(), front.info.name, stage.about());
+    let machine = matches!(stage, Stage::Clif | Stage::Assembly);
+    if machine {
+        let _ = writeln!(text, "// target {target}");
+    }
+    match stage {
+        Stage::Declaration => text.push_str(&front.declaration),
+        Stage::Graph => text.push_str(&graph::text::print(&front.forward, true)),
+        Stage::Gradient => text.push_str(&graph::text::print(&front.gradient, true)),
+        Stage::Simplified => {
+            text.push_str(&front.graphs.training.as_ref().map_or_else(String::new, |graph| graph::text::print(graph, true)))
+        }
+        Stage::Rewrites => text.push_str(if front.log.is_empty() { "(unchanged)\n" } else { &front.log }),
+        Stage::Fused => {
+            for unit in &assembled.units {
+                let _ = writeln!(text, "\nunit {}", unit.name);
+                text.push_str(&fusion::text::print(&unit.graph, &unit.fusion));
+            }
+        }
+        Stage::Loops => text.push_str(&loops::text::print(&assembled.program)),
+        Stage::Memory => {
+            for unit in &assembled.units {
+                let _ = writeln!(text, "\nunit {}", unit.name);
+                text.push_str(&memory::print(&assembled.program, &unit.memory));
+            }
+        }
+        Stage::Clif | Stage::Assembly => {
+            for function in module.functions() {
+                let _ = writeln!(text, "\n// {}", function.name);
+                match &function.text {
+                    Some(both) => text.push_str(if stage == Stage::Clif { &both.clif } else { &both.assembly }),
+                    None => text.push_str("(not kept: set GRADC_DUMP, or `Options::text`)\n"),
+                }
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,20 @@
+//! The environment variables that gradc reads, and nothing else does.
+
+use gradc_compiler::codegen::InstructionSet;
+use std::path::PathBuf;
+
+/// `GRADC_DUMP`: the folder to which every compiled network's stages are written.
+pub fn dump_folder() -> Option<PathBuf> {
+    std::env::var_os("GRADC_DUMP").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// `GRADC_ISA`: `portable`, `avx2` or `avx512`; without it, or if the machine lacks it, the best that the machine has.
+pub fn instruction_set() -> InstructionSet {
+    let asked = std::env::var("GRADC_ISA").ok().and_then(|name| name.parse::<InstructionSet>().ok());
+    asked.filter(|set| set.runs_here()).unwrap_or_else(InstructionSet::host)
+}
+
+/// Threads that a run uses unless told: one for each core.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,182 @@
+//! Evaluation and prediction: chunks of a fixed size, whatever the number of rows; nothing of the model changes.
+
+use crate::calls::{Driver, Handle};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::rows::{Bound, Rows, bind};
+use crate::workspace::{Slots, Workspace, capacity};
+use gradc_compiler::loops::{BufferId, Slot};
+use std::io::Write as _;
+use std::path::Path;
+
+/// Rows of a chunk.
+pub const CHUNK: usize = 256;
+
+/// Loss and metrics over a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss over the rows, without penalties.
+    pub loss: f64,
+    /// Name and value of each reported metric.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Evaluation {
+    /// Value of a metric; NaN if there is none of this name.
+    pub fn metric(&self, name: &str) -> f64 {
+        self.metrics.iter().find(|(known, _)| known == name).map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+/// What the network serves for some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Shape of one row.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Vec<f32>,
+    pub rows: usize,
+}
+
+impl Prediction {
+    /// Values of a row; empty if there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let width = self.width();
+        self.values.get(row * width..(row + 1) * width).unwrap_or(&[])
+    }
+    /// Values a row.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product::<usize>().max(1)
+    }
+    /// For each row the index of its largest value (the first of equals).
+    pub fn classes(&self) -> Vec<usize> {
+        let best =
+            |row: &[f32]| row.iter().enumerate().fold(0, |best, (index, value)| if *value > row[best] { index } else { best });
+        self.values.chunks(self.width()).map(best).collect()
+    }
+    /// Writes one line a row.
+    pub fn to_csv(&self, file: impl AsRef<Path>) -> Result<()> {
+        let path = file.as_ref();
+        let failed = |error| Error::write(path, error);
+        let mut out = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed)?);
+        for row in self.values.chunks(self.width()) {
+            let line: Vec<String> = row.iter().map(f32::to_string).collect();
+            writeln!(out, "{}", line.join(",")).map_err(failed)?;
+        }
+        out.flush().map_err(failed)
+    }
+}
+
+/// A pass over rows in chunks; part of `fit` too, so that validation gives the same bits.
+pub(crate) struct Pass {
+    pub rows: usize,
+    pub done: usize,
+    pub chunks: Slot,
+    pub batch: Slot,
+}
+
+impl Pass {
+    /// A pass over so many rows.
+    pub fn new(model: &Model, rows: usize) -> Self {
+        let slot = |name: &str| model.compiled.assembled.slots.get(name).copied().unwrap_or(Slot(0));
+        Pass { rows, done: 0, chunks: slot("chunks"), batch: slot("batch") }
+    }
+    /// Sets the number of chunks.
+    pub fn begin(&mut self, workspace: &mut Workspace) {
+        self.done = 0;
+        workspace.set_i32(self.chunks, self.rows.div_ceil(CHUNK) as i32);
+    }
+    /// Fills in the next chunk's rows.
+    pub fn chunk(&mut self, workspace: &mut Workspace) {
+        let count = CHUNK.min(self.rows - self.done.min(self.rows));
+        for (place, row) in workspace.rows_mut().iter_mut().zip(self.done..self.done + count) {
+            *place = row as u32;
+        }
+        workspace.set_i32(self.batch, count as i32);
+        self.done += count;
+    }
+}
+
+struct EvaluationRun<'a> {
+    pass: Pass,
+    workspace: &'a mut Workspace,
+}
+
+impl Driver for EvaluationRun<'_> {
+    fn validation(&mut self) {
+        self.pass.begin(self.workspace);
+    }
+    fn chunk(&mut self) {
+        self.pass.chunk(self.workspace);
+    }
+}
+
+impl Model {
+    /// Loss and metrics on rows; running statistics and masks are not touched.
+    ///
+    /// # Errors
+    /// Rows that do not fit the network.
+    pub fn evaluate<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Evaluation> {
+        let bound = bind(&rows.into(), &self.compiled.info.fields, true)?;
+        self.evaluate_bound(&bound)
+    }
+
+    pub(crate) fn evaluate_bound(&self, bound: &Bound) -> Result<Evaluation> {
+        let mut workspace = self.workspace(&[("evaluate", capacity(CHUNK))], 1)?;
+        workspace.bind(bound);
+        let function = self.entry("evaluate")?;
+        let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
+        let mut run = EvaluationRun { pass: Pass::new(self, bound.rows), workspace: &mut workspace };
+        let mut handle = Handle(&mut run);
+        let context = gradc_compiler::abi::Context { user: handle.pointer(), ..context };
+        // SAFETY: as for `Model::run`; `user` is the handle that driver calls expect, and the run's rows stay bound until it ends.
+        unsafe { function(&raw const context) };
+        Ok(self.evaluation(&workspace))
+    }
+
+    /// Means of the pass that the workspace has just seen.
+    pub(crate) fn evaluation(&self, workspace: &Workspace) -> Evaluation {
+        let slots = Slots(&self.compiled.assembled);
+        let rows = slots.get(workspace, "evaluate.rows.sum");
+        let mean = |name: &str| slots.get(workspace, &format!("evaluate.{name}.sum")) / rows;
+        let metrics = self.compiled.info.reports.iter().map(|report| (report.name.clone(), mean(&report.name))).collect();
+        Evaluation { loss: mean("loss"), metrics }
+    }
+
+    /// What the network serves for rows, by name, in the order of its `predict` statements.
+    ///
+    /// # Errors
+    /// Rows that do not fit the network's inputs.
+    pub fn predict_all<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Vec<(String, Prediction)>> {
+        let bound = bind(&rows.into(), &self.compiled.info.fields, false)?;
+        let mut workspace = self.workspace(&[("predict", capacity(CHUNK))], 1)?;
+        workspace.bind(&bound);
+        let info = &self.compiled.info;
+        let mut served: Vec<(String, Prediction, Option<BufferId>)> = Vec::new();
+        for (name, ty) in &info.predictions {
+            let shape = ty.shape.0.iter().skip(1).map(|dim| dim.at(1)).collect();
+            let buffer = self.compiled.assembled.outputs.get(&format!("predict.{name}")).copied();
+            served.push((name.clone(), Prediction { shape, values: Vec::new(), rows: bound.rows }, buffer));
+        }
+        let mut pass = Pass::new(self, bound.rows);
+        while pass.done < bound.rows {
+            let from = pass.done;
+            pass.chunk(&mut workspace);
+            self.run("predict", &workspace)?;
+            for (_, prediction, buffer) in &mut served {
+                let count = (pass.done - from) * prediction.width();
+                let values = buffer.map_or(&[][..], |buffer| workspace.output(buffer));
+                prediction.values.extend_from_slice(&values[..count.min(values.len())]);
+            }
+        }
+        Ok(served.into_iter().map(|(name, prediction, _)| (name, prediction)).collect())
+    }
+
+    /// The first of what the network serves.
+    pub fn predict<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Prediction> {
+        let first = self.predict_all(rows)?.into_iter().next();
+        first
+            .map(|(_, prediction)| prediction)
+            .ok_or_else(|| Error::setting(self.name(), "asked for a prediction", "a network with `predict`"))
+    }
+}

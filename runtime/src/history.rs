@@ -1,0 +1,98 @@
+//! What a run leaves behind: one record an epoch, and why it ended.
+
+use crate::error::Result;
+use crate::report::plot::{self, Panel, Series};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+/// One epoch of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1 within the run.
+    pub epoch: u64,
+    /// Steps taken by its end, in the whole life of the model.
+    pub step: u64,
+    /// Mean training loss over the rows of the epoch, without penalties.
+    pub loss: f64,
+    /// Mean of the penalties.
+    pub penalty: f64,
+    /// Training metrics, in the order of [`History::metrics`].
+    pub training: Vec<f64>,
+    /// Validation loss and metrics, if there is a validation set.
+    pub validation: Option<(f64, Vec<f64>)>,
+    /// Whether it was the best so far.
+    pub improved: bool,
+    pub seconds: f64,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stopped {
+    /// All epochs or steps were run.
+    Completed,
+    /// The monitored value had not improved for `patience` epochs.
+    Patience,
+    /// Someone asked for it.
+    Interrupted,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stopped::Completed => "completed",
+            Stopped::Patience => "out of patience",
+            Stopped::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// The course of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    pub network: String,
+    /// Names of the reported metrics.
+    pub metrics: Vec<String>,
+    pub epochs: Vec<Epoch>,
+    pub stopped: Stopped,
+    /// Epoch (from 1) whose parameters the model has now, if the best were restored.
+    pub restored: Option<u64>,
+    pub elapsed: Duration,
+    /// Rows trained on a second, over the whole run.
+    pub samples_per_second: f64,
+}
+
+impl History {
+    /// The last epoch's training loss.
+    pub fn loss(&self) -> f64 {
+        self.epochs.last().map_or(f64::NAN, |epoch| epoch.loss)
+    }
+
+    /// One line: epochs, loss, why it ended.
+    pub fn line(&self) -> String {
+        format!("{} epochs, loss {:.5}, {}", self.epochs.len(), self.loss(), self.stopped)
+    }
+
+    /// Draws loss (above) and metrics (below) by epoch as an SVG.
+    pub fn plot(&self, file: impl AsRef<Path>) -> Result<()> {
+        let points = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+            self.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?))).collect()
+        };
+        let mut series =
+            vec![Series { name: "training loss".into(), panel: Panel::Loss, points: points(&|epoch| Some(epoch.loss)) }];
+        let validated = self.epochs.iter().any(|epoch| epoch.validation.is_some());
+        if validated {
+            let points = points(&|epoch| epoch.validation.as_ref().map(|(loss, _)| *loss));
+            series.push(Series { name: "validation loss".into(), panel: Panel::Loss, points });
+        }
+        for (number, metric) in self.metrics.iter().enumerate() {
+            let of = |epoch: &Epoch| epoch.training.get(number).copied();
+            series.push(Series { name: format!("training {metric}"), panel: Panel::Metric, points: points(&of) });
+            if validated {
+                let of = |epoch: &Epoch| epoch.validation.as_ref().and_then(|(_, metrics)| metrics.get(number).copied());
+                series.push(Series { name: format!("validation {metric}"), panel: Panel::Metric, points: points(&of) });
+            }
+        }
+        plot::plot_history(file, &self.network, "epoch", &series)
+    }
+}

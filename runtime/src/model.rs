@@ -1,0 +1,444 @@
+//! A compiled network with its parameters: what `network!` wraps.
+
+use crate::calls;
+use crate::checkpoint::{self, Checkpoint};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::fit::Fit;
+use crate::kernels;
+use crate::rows::{Rows, bind};
+use crate::team::gradc_barrier;
+use crate::workspace::{Slots, Store, Workspace, capacity};
+use gradc_compiler::abi::{EntryFunction, Symbols};
+use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
+use gradc_compiler::driver::{Front, Info, Setting};
+use gradc_compiler::loops::{BufferId, Space};
+use gradc_compiler::program::Assembled;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use crate::checkpoint::Loaded;
+
+/// How a model is compiled; nothing here changes a bit of any result but `seed`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Fixes weights, order and masks (default 0).
+    pub seed: u64,
+    /// Instruction set of kernels and generated code (default: the best of this machine, or `GRADC_ISA`).
+    pub instruction_set: InstructionSet,
+    /// Keep the text of Cranelift's input and of the machine code (default: when `GRADC_DUMP` is set).
+    pub text: bool,
+    /// Threads that compile (default: all cores).
+    pub compile_threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            seed: 0,
+            instruction_set: crate::env::instruction_set(),
+            text: crate::env::dump_folder().is_some(),
+            compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// What is shared by a model and its predictors: code and description, never changed after compiling.
+pub(crate) struct Compiled {
+    pub info: Info,
+    pub assembled: Assembled,
+    pub module: Module,
+    pub front: Front,
+    pub times: Vec<(&'static str, Duration)>,
+    pub fields: Vec<String>,
+    pub instruction_set: InstructionSet,
+}
+
+/// A compiled network and its state: parameters, moments, running statistics, step.
+pub struct Model {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) store: Store,
+    pub(crate) settings: Vec<f64>,
+    pub(crate) seed: u64,
+    /// Steps taken so far.
+    pub(crate) step: u64,
+    /// Epochs begun so far: each has its own permutation.
+    pub(crate) epoch: u64,
+    /// Whether scalers have been measured (or loaded).
+    pub(crate) scaled: bool,
+}
+
+impl Model {
+    /// Compiles what the front half of the compiler has made, and draws the first parameters.
+    ///
+    /// # Errors
+    /// Only for bugs of the compiler and when memory is refused.
+    pub fn compile(front: Front, options: &Options) -> Result<Model> {
+        let mut times = front.times.clone();
+        let start = Instant::now();
+        let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)
+            .map_err(|error| Error::Internal { pass: "lowering".into(), text: error.to_string() })?;
+        times.push(("fuse, lower, plan", start.elapsed()));
+        if cfg!(debug_assertions) || options.text {
+            check(&assembled)?;
+        }
+        let start = Instant::now();
+        let mut target = Target::new(options.instruction_set);
+        target.text = options.text;
+        let symbols = Symbols {
+            product: kernels::product(kernel_set(options.instruction_set)) as *const u8,
+            barrier: gradc_barrier as *const u8,
+            driver: calls::table(),
+        };
+        let module = codegen::compile(&assembled.program, target, &symbols, options.compile_threads)
+            .map_err(|error| Error::Internal { pass: "codegen".into(), text: error.to_string() })?;
+        times.push(("generate code", start.elapsed()));
+        let fields = front.info.fields.iter().map(|field| field.name.clone()).collect();
+        let settings = front.info.settings.iter().map(|setting| setting.value).collect();
+        let store = Store::new(&assembled.program)?;
+        let compiled = Compiled {
+            info: front.info.clone(),
+            front,
+            assembled,
+            module,
+            times,
+            fields,
+            instruction_set: options.instruction_set,
+        };
+        let mut model =
+            Model { compiled: Arc::new(compiled), store, settings, seed: options.seed, step: 0, epoch: 0, scaled: false };
+        model.reset(options.seed)?;
+        if let Some(folder) = crate::env::dump_folder() {
+            model.dump(folder)?;
+        }
+        Ok(model)
+    }
+
+    /// Starts anew without compiling: parameters drawn from `seed`, moments and statistics as at first, step 0.
+    pub fn reset(&mut self, seed: u64) -> Result<()> {
+        self.seed = seed;
+        self.step = 0;
+        self.epoch = 0;
+        self.scaled = false;
+        for state in self.compiled.info.states.clone() {
+            if let Some(buffer) = self.buffer(&state.name) {
+                self.store.get_mut(buffer).fill(state.initial);
+            }
+        }
+        let mut workspace = self.workspace(&[("initialize", capacity(1))], 1)?;
+        Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
+        self.run("initialize", &workspace)
+    }
+
+    /// The name of the network.
+    pub fn name(&self) -> &str {
+        &self.compiled.info.name
+    }
+
+    /// The table of layers: shape, initialiser and why, parameters, FLOPs, and the optimizer's formula.
+    pub fn summary(&self) -> &str {
+        &self.compiled.info.summary
+    }
+
+    /// What each stage of compiling took.
+    pub fn compile_times(&self) -> &[(&'static str, Duration)] {
+        &self.compiled.times
+    }
+
+    /// The instruction set that the code was compiled for.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.compiled.instruction_set
+    }
+
+    /// Trains on a data set; see [`Fit`].
+    pub fn fit<'m>(&'m mut self, data: impl Into<TrainingData<'m>>) -> Fit<'m> {
+        Fit::new(self, data.into())
+    }
+
+    /// One update on a batch; returns its loss (mean over the rows, without penalties).
+    ///
+    /// # Errors
+    /// Faulty rows, and [`Error::Diverged`] with nothing changed if the loss is not finite.
+    pub fn step<'r>(&mut self, batch: impl Into<Rows<'r>>) -> Result<f64> {
+        self.must_train()?;
+        let bound = bind(&batch.into(), &self.compiled.info.fields, true)?;
+        self.check_rows(bound.rows)?;
+        self.measure_scalers(&bound)?;
+        let mut workspace = self.workspace(&[("train", capacity(bound.rows))], 1)?;
+        workspace.bind(&bound);
+        for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {
+            *place = row;
+        }
+        self.step += 1;
+        let compiled = self.compiled.clone();
+        let slots = Slots(&compiled.assembled);
+        slots.set(&mut workspace, "batch", bound.rows as f64);
+        slots.set(&mut workspace, "step", self.step as f64);
+        slots.set(&mut workspace, "step.word", f64::from(self.step as u32 as i32));
+        self.run("step", &workspace)?;
+        let loss = self.output(&workspace, "train.loss");
+        if slots.get(&workspace, "finite") == 0.0 {
+            self.step -= 1;
+            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: String::new() });
+        }
+        Ok(loss)
+    }
+
+    /// Names and shapes of the parameters, in the order of the declaration.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.compiled.info.parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.shape.as_slice()))
+    }
+
+    /// Values of a parameter or saved state, row-major.
+    pub fn parameter(&self, name: &str) -> Result<&[f32]> {
+        let buffer = self.buffer(name).ok_or_else(|| self.unknown("parameter", name))?;
+        Ok(self.store.get(buffer))
+    }
+
+    /// Replaces a parameter's values.
+    ///
+    /// # Errors
+    /// An unknown name, another number of values, a value that is not finite.
+    pub fn set_parameter(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let buffer = self.buffer(name).ok_or_else(|| self.unknown("parameter", name))?;
+        if let Some(position) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::data(
+                format!("value {position} for `{name}` is {}", values[position]),
+                "finite numbers",
+                "check where the values come from",
+            ));
+        }
+        let own = self.store.get_mut(buffer);
+        if own.len() != values.len() {
+            let expected = own.len();
+            return Err(Error::data(
+                format!("{} values for `{name}`", values.len()),
+                format!("{expected}"),
+                "give the values row-major",
+            ));
+        }
+        own.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Value of a setting.
+    pub fn setting(&self, name: &str) -> Result<f64> {
+        let position = self.setting_position(name)?;
+        Ok(self.settings[position])
+    }
+
+    /// Changes a setting; nothing is compiled.
+    ///
+    /// # Errors
+    /// An unknown name, or a value outside the bounds of what the setting stands for.
+    pub fn set(&mut self, name: &str, value: f64) -> Result<()> {
+        let position = self.setting_position(name)?;
+        let setting = &self.compiled.info.settings[position];
+        setting.check(value).map_err(|expected| Error::setting(name, value, &expected))?;
+        self.settings[position] = value;
+        Ok(())
+    }
+
+    fn setting_position(&self, name: &str) -> Result<usize> {
+        let settings: &[Setting] = &self.compiled.info.settings;
+        settings.iter().position(|setting| setting.name == name).ok_or_else(|| self.unknown("setting", name))
+    }
+
+    fn unknown(&self, kind: &str, name: &str) -> Error {
+        let names: Vec<&str> = match kind {
+            "setting" => self.compiled.info.settings.iter().map(|setting| setting.name.as_str()).collect(),
+            _ => self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str()).collect(),
+        };
+        let near = gradc_compiler::language::names::nearest(name, names.iter().copied());
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", names.join(", ")),
+        };
+        Error::data(format!("no {kind} is called `{name}`"), "", help)
+    }
+
+    // --- files -------------------------------------------------------------------------------------------------------
+
+    /// Writes parameters and saved states as safetensors, by their names in the declaration.
+    ///
+    /// # Errors
+    /// When the file cannot be written; what stood there before is then intact.
+    pub fn save(&self, file: impl AsRef<Path>) -> Result<()> {
+        let saved = self.saved();
+        let shapes: Vec<(String, Vec<usize>, &[f32])> =
+            saved.iter().map(|(name, shape, buffer)| (name.clone(), shape.clone(), self.store.get(*buffer))).collect();
+        let tensors: Vec<(&str, &[usize], &[f32])> =
+            shapes.iter().map(|(name, shape, values)| (name.as_str(), shape.as_slice(), *values)).collect();
+        let metadata =
+            BTreeMap::from([("network".to_string(), self.name().to_string()), ("step".to_string(), self.step.to_string())]);
+        checkpoint::save(file, &tensors, &metadata)
+    }
+
+    /// Reads what [`Model::save`] wrote; all names and shapes must fit.
+    ///
+    /// # Errors
+    /// A damaged file, or a list of what is missing, extra or of another shape; the model is then unchanged.
+    pub fn load(&mut self, file: impl AsRef<Path>) -> Result<()> {
+        let path = file.as_ref();
+        let checkpoint = checkpoint::load(path)?;
+        let saved = self.saved();
+        let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
+        checkpoint::match_strict(&expected, &checkpoint).map_err(|error| error.in_file(&path.display().to_string()))?;
+        self.take(&checkpoint, &saved);
+        self.scaled = true;
+        Ok(())
+    }
+
+    /// Reads what fits; returns what was taken, what is missing and what has another shape.
+    pub fn load_matching(&mut self, file: impl AsRef<Path>) -> Result<Loaded> {
+        let checkpoint = checkpoint::load(file)?;
+        let saved = self.saved();
+        let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
+        let loaded = checkpoint::match_some(&expected, &checkpoint);
+        let taken: Vec<_> = saved.into_iter().filter(|(name, _, _)| loaded.taken.contains(name)).collect();
+        self.scaled |= self.compiled.info.scalers.iter().any(|scaler| loaded.taken.contains(&scaler.shift));
+        self.take(&checkpoint, &taken);
+        Ok(loaded)
+    }
+
+    fn take(&mut self, checkpoint: &Checkpoint, tensors: &[(String, Vec<usize>, BufferId)]) {
+        for (name, _, buffer) in tensors {
+            if let Some((_, values)) = checkpoint.tensors.get(name) {
+                let own = self.store.get_mut(*buffer);
+                if own.len() == values.len() {
+                    own.copy_from_slice(values);
+                }
+            }
+        }
+    }
+
+    /// Parameters and saved states: name, shape, buffer.
+    fn saved(&self) -> Vec<(String, Vec<usize>, BufferId)> {
+        let info = &self.compiled.info;
+        let states = info.states.iter().filter(|state| state.saved).map(|state| (&state.name, &state.shape));
+        let all = info.parameters.iter().map(|parameter| (&parameter.name, &parameter.shape)).chain(states);
+        all.filter_map(|(name, shape)| self.buffer(name).map(|buffer| (name.clone(), shape.clone(), buffer))).collect()
+    }
+
+    /// The buffer of a parameter or state.
+    pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
+        let is_kept = |space: Space| matches!(space, Space::Parameter(_) | Space::State(_));
+        let buffers = &self.compiled.assembled.program.buffers;
+        buffers.iter().position(|buffer| buffer.name == name && is_kept(buffer.space)).map(|number| BufferId(number as u32))
+    }
+
+    // --- running -----------------------------------------------------------------------------------------------------
+
+    /// Memory for a run of these units, with seed and settings in the control block.
+    pub(crate) fn workspace(&self, units: &[(&str, usize)], threads: usize) -> Result<Workspace> {
+        let mut workspace = Workspace::new(&self.compiled.assembled, &self.compiled.fields, units, threads, &self.store)?;
+        let slots = Slots(&self.compiled.assembled);
+        slots.set(&mut workspace, "seed.low", f64::from(self.seed as u32 as i32));
+        slots.set(&mut workspace, "seed.high", f64::from((self.seed >> 32) as u32 as i32));
+        for (setting, value) in self.compiled.info.settings.iter().zip(&self.settings) {
+            slots.set(&mut workspace, &format!("setting.{}", setting.name), *value);
+        }
+        Ok(workspace)
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Result<EntryFunction> {
+        let missing = || Error::Setting {
+            name: "network".into(),
+            found: format!("`{}` without what `{name}` needs", self.name()),
+            expected: "complete".into(),
+        };
+        self.compiled.module.entry(name).ok_or_else(missing)
+    }
+
+    /// Runs an entry on the calling thread, without driver calls.
+    pub(crate) fn run(&self, entry: &str, workspace: &Workspace) -> Result<()> {
+        let function = self.entry(entry)?;
+        let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
+        // SAFETY: the function is an entry of this model's program, and the workspace holds memory for it: every pointer of its table
+        // leads to a buffer of the planned size. `initialize`, `step` and `predict` make no driver calls.
+        unsafe { function(&raw const context) };
+        Ok(())
+    }
+
+    /// First value of an output.
+    pub(crate) fn output(&self, workspace: &Workspace, name: &str) -> f64 {
+        let buffer = self.compiled.assembled.outputs.get(name);
+        buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
+    }
+
+    pub(crate) fn must_train(&self) -> Result<()> {
+        if self.compiled.info.trains {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            name: self.name().to_string(),
+            found: "trained: it has no loss or no optimizer".into(),
+            expected: "a network with `minimize` and `using`".into(),
+        })
+    }
+
+    pub(crate) fn check_rows(&self, rows: usize) -> Result<()> {
+        match &self.compiled.info.needs_two_rows {
+            Some(layer) if rows < 2 => Err(Error::data(
+                format!("batch_norm `{layer}` would see 1 row; the variance is undefined in training"),
+                "at least 2 rows",
+                "use a larger batch, or `drop_last()` if it is the last one",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model({} at step {})", self.name(), self.step)
+    }
+}
+
+pub use crate::stages::Stage;
+
+/// What a network is trained on: a data set, or nothing for one without inputs.
+#[derive(Clone, Debug)]
+pub enum TrainingData<'a> {
+    Rows(Rows<'a>),
+    Nothing,
+}
+
+impl<'a> From<&'a Dataset> for TrainingData<'a> {
+    fn from(data: &'a Dataset) -> Self {
+        TrainingData::Rows(data.into())
+    }
+}
+
+impl From<()> for TrainingData<'_> {
+    fn from((): ()) -> Self {
+        TrainingData::Nothing
+    }
+}
+
+impl<'a> From<Rows<'a>> for TrainingData<'a> {
+    fn from(rows: Rows<'a>) -> Self {
+        TrainingData::Rows(rows)
+    }
+}
+
+fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {
+    match set {
+        InstructionSet::Portable => kernels::InstructionSet::Portable,
+        InstructionSet::Avx2 => kernels::InstructionSet::Avx2,
+        InstructionSet::Avx512 => kernels::InstructionSet::Avx512,
+    }
+}
+
+/// Proves program and memory plans.
+fn check(assembled: &Assembled) -> Result<()> {
+    const CAPACITY: i64 = 4096;
+    let bug = |pass: &str, text: String| Error::Internal { pass: pass.into(), text };
+    gradc_compiler::loops::verify::verify(&assembled.program, CAPACITY).map_err(|error| bug("loops", error.to_string()))?;
+    for unit in &assembled.units {
+        gradc_compiler::memory::check(&assembled.program, &unit.memory, CAPACITY).map_err(|text| bug("memory plan", text))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! What happens when a loss is not finite: nothing is lost, and the place where it arose gets a name.
+//!
+//! The step whose loss is not finite has changed no parameter. An earlier one may have: then the last snapshot is put back and the steps
+//! since then are run again, natively, up to the last one that leaves all parameters finite. A step is a pure function of state, seed and
+//! step, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
+
+use crate::error::Error;
+use crate::fit::Plan;
+use crate::model::Model;
+use crate::random::permutation;
+use crate::workspace::{Slots, Workspace};
+use gradc_compiler::graph::NodeId;
+use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
+use gradc_compiler::loops::{BufferId, Lane, Space};
+use gradc_compiler::memory::touched;
+
+/// A copy of everything that is kept between steps, and where the run stood. It is made before the run and written in place.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    tensors: Vec<(*const f32, Vec<f32>)>,
+    buffers: Vec<BufferId>,
+    step: u64,
+    epoch: u64,
+    position: usize,
+}
+
+// SAFETY: the pointers lead into the model's store, which outlives the run; they are read on the first thread while no kernel runs.
+unsafe impl Send for Snapshot {}
+
+impl Snapshot {
+    /// Room for a copy of the model's parameters and states.
+    pub fn new(model: &Model) -> Self {
+        let kept = |buffer: &BufferId| {
+            matches!(model.compiled.assembled.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_))
+        };
+        let buffers: Vec<BufferId> = model.store.buffers().filter(kept).collect();
+        let tensors = buffers
+            .iter()
+            .map(|buffer| (model.store.pointer(*buffer).cast_const().cast::<f32>(), model.store.get(*buffer).to_vec()))
+            .collect();
+        Snapshot { tensors, buffers, step: model.step, epoch: model.epoch, position: 0 }
+    }
+
+    /// Copies the state as it is now, `position` rows into an epoch.
+    pub fn take(&mut self, step: u64, epoch: u64, position: usize) {
+        for (from, to) in &mut self.tensors {
+            // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.
+            unsafe { std::ptr::copy_nonoverlapping(*from, to.as_mut_ptr(), to.len()) };
+        }
+        (self.step, self.epoch, self.position) = (step, epoch, position);
+    }
+
+    fn restore(&self, model: &mut Model) {
+        for (buffer, (_, values)) in self.buffers.iter().zip(&self.tensors) {
+            model.store.get_mut(*buffer).copy_from_slice(values);
+        }
+        model.step = self.step;
+    }
+}
+
+impl Model {
+    /// Brings back the last good state and makes the error.
+    pub(crate) fn recover(
+        &mut self,
+        plan: &Plan,
+        snapshot: Snapshot,
+        workspace: &mut Workspace,
+        loss: f64,
+        history: String,
+    ) -> Error {
+        let failed = self.step;
+        // The failing step itself has changed nothing.
+        self.step = failed.saturating_sub(1);
+        if !self.parameters_finite() {
+            let good = self.replay(plan, &snapshot, workspace, failed);
+            if good < self.step {
+                self.replay(plan, &snapshot, workspace, good);
+            }
+        }
+        let (node, place) = self.first_not_finite(plan, &snapshot, workspace);
+        Error::Diverged { step: failed, loss, node, place, history }
+    }
+
+    fn parameters_finite(&self) -> bool {
+        let names = self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str());
+        names.filter_map(|name| self.parameter(name).ok()).all(|values| values.iter().all(|value| value.is_finite()))
+    }
+
+    /// Runs steps again from the snapshot, to `until` at most; returns the last step with finite parameters.
+    fn replay(&mut self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, until: u64) -> u64 {
+        snapshot.restore(self);
+        let mut good = self.step;
+        while self.step < until {
+            self.bind_step(plan, snapshot, workspace, self.step + 1);
+            let finite = self.run("step", workspace).is_ok() && Slots(&self.compiled.assembled).get(workspace, "finite") != 0.0;
+            if !finite {
+                break;
+            }
+            self.step += 1;
+            if !self.parameters_finite() {
+                break;
+            }
+            good = self.step;
+        }
+        good
+    }
+
+    /// Rows and scalars of a step of the snapshot's epoch.
+    fn bind_step(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, step: u64) {
+        let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
+        permutation(self.seed, snapshot.epoch, &mut order);
+        let from = snapshot.position + (step - snapshot.step - 1) as usize * plan.batch;
+        let rows = &order[from.min(order.len())..(from + plan.batch).min(order.len())];
+        workspace.bind(&plan.train);
+        workspace.rows_mut()[..rows.len()].copy_from_slice(rows);
+        let slots = Slots(&self.compiled.assembled);
+        slots.set(workspace, "batch", rows.len() as f64);
+        slots.set(workspace, "step", step as f64);
+        slots.set(workspace, "step.word", f64::from(step as u32 as i32));
+    }
+
+    /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.
+    fn first_not_finite(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace) -> (Option<String>, Option<String>) {
+        let compiled = &self.compiled;
+        let Some(unit) = compiled.assembled.unit("train") else { return (None, None) };
+        self.bind_step(plan, snapshot, workspace, self.step + 1);
+        let program = &compiled.assembled.program;
+        let n = Slots(&compiled.assembled).get(workspace, "batch") as i64;
+        let mut memory = Memory::new(program, n.max(1));
+        for (number, buffer) in program.buffers.iter().enumerate() {
+            let id = BufferId(number as u32);
+            match buffer.space {
+                Space::Parameter(_) | Space::State(_) | Space::Saved(_) => memory.set_floats(id, self.store.get(id)),
+                Space::Rows => memory.words[number] = (0..n as u32).collect(),
+                Space::Input(_) => {
+                    let field = compiled.fields.iter().position(|field| *field == buffer.name);
+                    memory.words[number] =
+                        field.map_or_else(Vec::new, |field| gather(plan, field, &workspace.rows_mut()[..n as usize]));
+                }
+                Space::Control => {
+                    for (slot, info) in (0..).map(gradc_compiler::loops::Slot).zip(&program.slots) {
+                        match info.lane {
+                            Lane::F64 => memory.set_slot_f64(slot, workspace.f64(slot)),
+                            _ => memory.set_slot_i32(slot, workspace.i32(slot)),
+                        };
+                    }
+                }
+                _ => {}
+            }
+        }
+        for &kernel in &unit.memory.kernels {
+            let kernel = &program.kernels[kernel as usize];
+            if run_kernel(program, kernel, &mut memory, n, tiles(kernel, n)).is_err() {
+                return (None, None);
+            }
+            let bad = |buffer: &BufferId| {
+                let info = &program.buffers[buffer.0 as usize];
+                info.lane == Lane::F32
+                    && !matches!(info.space, Space::Parameter(_) | Space::State(_))
+                    && memory.floats(*buffer).iter().any(|value| !value.is_finite())
+            };
+            let nodes = touched(kernel)
+                .writes
+                .into_iter()
+                .filter(bad)
+                .filter_map(|buffer| node_of(&program.buffers[buffer.0 as usize].name));
+            if let Some(node) = nodes.min() {
+                let origin = unit.graph.origin(node);
+                let name = gradc_compiler::graph::text::node_text(&unit.graph, node);
+                let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
+                return (Some(name), Some(origin.place.clone()).filter(|place| !place.is_empty()));
+            }
+        }
+        (None, None)
+    }
+}
+
+/// The batch's rows of a field.
+fn gather(plan: &Plan, field: usize, rows: &[u32]) -> Vec<u32> {
+    let words = plan.train.words(field).unwrap_or_default();
+    let width = words.len() / plan.train.rows.max(1);
+    rows.iter().flat_map(|row| words.iter().skip(*row as usize * width).take(width).copied()).collect()
+}
+
+/// The graph node that a buffer's name holds: `train.%41` or `train.3.%41 exp hidden`.
+fn node_of(name: &str) -> Option<NodeId> {
+    let digits: String = name.split_once('%')?.1.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(NodeId)
+}

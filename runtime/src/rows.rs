@@ -1,0 +1,183 @@
+//! Rows handed over for one call: borrowed arrays by field name, or a [`Dataset`].
+
+use crate::data::{Column, Dataset, Values};
+use crate::error::{Error, Result};
+use gradc_compiler::driver::Field;
+use gradc_compiler::graph::Element;
+use std::sync::Arc;
+
+/// Values of one field.
+#[derive(Clone, Copy, Debug)]
+enum Slice<'a> {
+    F32(&'a [f32]),
+    U32(&'a [u32]),
+    I32(&'a [i32]),
+    Bool(&'a [bool]),
+}
+
+/// Rows by field name, row-major, without a copy where the element type allows it.
+#[derive(Clone, Debug)]
+pub struct Rows<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    Dataset(&'a Dataset),
+    Slices(Vec<(&'static str, Slice<'a>)>),
+}
+
+impl<'a> Rows<'a> {
+    /// Starts a list of arrays.
+    pub fn inputs() -> RowsBuilder<'a> {
+        RowsBuilder(Vec::new())
+    }
+}
+
+impl<'a> From<&'a Dataset> for Rows<'a> {
+    fn from(dataset: &'a Dataset) -> Self {
+        Rows(Source::Dataset(dataset))
+    }
+}
+
+/// Arrays by field name.
+#[derive(Clone, Debug)]
+pub struct RowsBuilder<'a>(Vec<(&'static str, Slice<'a>)>);
+
+impl<'a> RowsBuilder<'a> {
+    /// A field of f32.
+    pub fn f32(mut self, name: &'static str, values: &'a [f32]) -> Self {
+        self.0.push((name, Slice::F32(values)));
+        self
+    }
+    /// A field of classes or unsigned integers.
+    pub fn u32(mut self, name: &'static str, values: &'a [u32]) -> Self {
+        self.0.push((name, Slice::U32(values)));
+        self
+    }
+    /// A field of signed integers.
+    pub fn i32(mut self, name: &'static str, values: &'a [i32]) -> Self {
+        self.0.push((name, Slice::I32(values)));
+        self
+    }
+    /// A field of truths.
+    pub fn bool(mut self, name: &'static str, values: &'a [bool]) -> Self {
+        self.0.push((name, Slice::Bool(values)));
+        self
+    }
+    /// The rows.
+    pub fn done(self) -> Rows<'a> {
+        Rows(Source::Slices(self.0))
+    }
+}
+
+/// Rows checked against a network's fields: one array of words a field.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// For each field its values, or nothing if it was not asked for.
+    columns: Vec<Option<Arc<Column>>>,
+    pub rows: usize,
+}
+
+impl Bound {
+    /// No values at all: a network without fields trains on so many rows of nothing.
+    pub fn nothing(rows: usize) -> Self {
+        Bound { columns: Vec::new(), rows }
+    }
+
+    /// First word of a field's array; null if there is none.
+    pub fn pointer(&self, field: usize) -> *const u8 {
+        match self.columns.get(field).and_then(Option::as_ref).map(|column| &column.values) {
+            Some(Values::F32(values)) => values.as_ptr().cast(),
+            Some(Values::U32(values)) => values.as_ptr().cast(),
+            None => std::ptr::null(),
+        }
+    }
+
+    /// Values of a field of f32.
+    pub fn floats(&self, field: usize) -> Option<&[f32]> {
+        match &self.columns.get(field)?.as_ref()?.values {
+            Values::F32(values) => Some(values),
+            Values::U32(_) => None,
+        }
+    }
+
+    /// Words of a field, whatever its element.
+    pub fn words(&self, field: usize) -> Option<Vec<u32>> {
+        Some(match &self.columns.get(field)?.as_ref()?.values {
+            Values::F32(values) => values.iter().map(|value| value.to_bits()).collect(),
+            Values::U32(values) => values.clone(),
+        })
+    }
+}
+
+/// Checks rows against fields: names, widths, ranges, finite numbers, at least one row. Targets are asked for only if `with_targets`.
+pub fn bind(rows: &Rows, fields: &[Field], with_targets: bool) -> Result<Bound> {
+    match &rows.0 {
+        Source::Dataset(dataset) => bind_dataset(dataset, fields, with_targets),
+        Source::Slices(slices) => {
+            let mut dataset = Dataset::new();
+            for field in fields.iter().filter(|field| with_targets || !field.is_target) {
+                let slice = slices.iter().find(|(name, _)| *name == field.name);
+                let Some((_, slice)) = slice else {
+                    return Err(Error::data(
+                        format!("the field `{}` is not given", field.name),
+                        "",
+                        "give every field that the network declares",
+                    ));
+                };
+                dataset = add(dataset, field, *slice)?;
+            }
+            bind_dataset(&dataset, fields, with_targets)
+        }
+    }
+}
+
+fn add(dataset: Dataset, field: &Field, slice: Slice) -> Result<Dataset> {
+    let shape = row_shape(field);
+    let name = field.name.as_str();
+    match (field.ty.element, slice) {
+        (Element::F32, Slice::F32(values)) => dataset.f32(name, &shape, values),
+        (Element::Class(n), Slice::U32(values)) => dataset.classes(name, n, &shape, values),
+        (Element::U32, Slice::U32(values)) => dataset.u32(name, &shape, values),
+        (Element::I32, Slice::I32(values)) => dataset.i32(name, &shape, values),
+        (Element::Bool, Slice::Bool(values)) => dataset.bool(name, &shape, values),
+        (element, _) => Err(Error::data(
+            format!("the field `{name}` has another element type"),
+            element.to_string(),
+            "give an array of the declared element type",
+        )),
+    }
+}
+
+/// Shape of one row of a field.
+pub fn row_shape(field: &Field) -> Vec<usize> {
+    field.ty.shape.0.iter().skip(1).map(|dim| dim.at(1)).collect()
+}
+
+/// The fields as the data module describes them.
+pub fn specs(fields: &[Field], with_targets: bool) -> Vec<crate::data::FieldSpec> {
+    use crate::data::Element as Of;
+    let element = |field: &Field| match field.ty.element {
+        Element::Class(n) => Of::Class(n),
+        Element::I32 => Of::I32,
+        Element::U32 => Of::U32,
+        Element::Bool => Of::Bool,
+        Element::F32 | Element::F64 => Of::F32,
+    };
+    let wanted = fields.iter().filter(|field| with_targets || !field.is_target);
+    wanted
+        .map(|field| crate::data::FieldSpec {
+            name: field.name.clone(),
+            element: element(field),
+            shape: row_shape(field),
+            is_target: field.is_target,
+        })
+        .collect()
+}
+
+fn bind_dataset(dataset: &Dataset, fields: &[Field], with_targets: bool) -> Result<Bound> {
+    let specs = specs(fields, with_targets);
+    let dataset = dataset.select(&specs)?;
+    let given = |field: &Field| with_targets || !field.is_target;
+    let columns = fields.iter().map(|field| if given(field) { dataset.shared_column(&field.name) } else { None }).collect();
+    Ok(Bound { columns, rows: dataset.rows() })
+}

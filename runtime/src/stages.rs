@@ -1,0 +1,26 @@
+//! Stages as text, made when they are asked for, and the sink that writes them.
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use gradc_compiler::stages;
+pub use gradc_compiler::stages::Stage;
+use std::path::Path;
+
+impl Model {
+    /// The text of a stage.
+    pub fn stage(&self, stage: Stage) -> String {
+        let compiled = &self.compiled;
+        stages::text(stage, &compiled.front, &compiled.assembled, &compiled.module, &compiled.instruction_set.to_string())
+    }
+
+    /// Writes all stages as numbered text files into a folder, which is made if need be.
+    pub fn dump(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+        for stage in Stage::ALL {
+            let file = folder.join(format!("{}.txt", stage.file_name()));
+            std::fs::write(&file, self.stage(*stage)).map_err(|error| Error::write(&file, error))?;
+        }
+        Ok(())
+    }
+}

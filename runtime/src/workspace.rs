@@ -1,0 +1,259 @@
+//! Memory of a run: one pointer a buffer for each thread, over arenas that live as long as the workspace.
+
+use crate::error::{Error, Result};
+use crate::memory::Arena;
+use crate::rows::Bound;
+use gradc_compiler::abi::{Context, PACK_FLOATS};
+use gradc_compiler::loops::{BufferId, Lane, Program, Slot, Space};
+use gradc_compiler::memory::{ALIGN_WORDS, MemoryPlan};
+use gradc_compiler::program::Assembled;
+
+/// Parameters, states and their best copies: what a model is between runs. Indexed by buffer.
+#[derive(Debug)]
+pub struct Store {
+    tensors: Vec<Option<Arena>>,
+}
+
+impl Store {
+    /// Zeroed memory for everything that is kept between runs.
+    pub fn new(program: &Program) -> Result<Self> {
+        let tensors = program.buffers.iter().map(|buffer| match buffer.space {
+            Space::Parameter(_) | Space::State(_) | Space::Saved(_) => arena(words(buffer.words.at(1))).map(Some),
+            _ => Ok(None),
+        });
+        Ok(Store { tensors: tensors.collect::<Result<_>>()? })
+    }
+
+    /// Values of a kept buffer.
+    pub fn get(&self, buffer: BufferId) -> &[f32] {
+        self.tensors[buffer.0 as usize].as_ref().map_or(&[], Arena::as_slice)
+    }
+
+    /// Values of a kept buffer, to be changed.
+    pub fn get_mut(&mut self, buffer: BufferId) -> &mut [f32] {
+        self.tensors[buffer.0 as usize].as_mut().map_or(&mut [], Arena::as_mut_slice)
+    }
+
+    /// Buffers that are kept, in order.
+    pub fn buffers(&self) -> impl Iterator<Item = BufferId> + '_ {
+        (0..self.tensors.len()).filter(|buffer| self.tensors[*buffer].is_some()).map(|buffer| BufferId(buffer as u32))
+    }
+
+    /// Whether no write has strayed outside of a tensor.
+    pub fn guards_intact(&self) -> bool {
+        self.tensors.iter().flatten().all(Arena::guards_intact)
+    }
+
+    pub(crate) fn pointer(&self, buffer: BufferId) -> *mut u8 {
+        self.tensors[buffer.0 as usize].as_ref().map_or(std::ptr::null_mut(), |arena| arena.as_ptr().cast())
+    }
+}
+
+fn arena(words: usize) -> Result<Arena> {
+    Arena::new(words).map_err(|error| Error::data(error.to_string(), "", "use a smaller batch or a smaller network"))
+}
+
+fn words(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(0)
+}
+
+/// A batch capacity for which every offset of a plan is aligned.
+pub fn capacity(rows: usize) -> usize {
+    rows.max(1).next_multiple_of(ALIGN_WORDS as usize)
+}
+
+/// Memory of one run of an entry: temporaries, scratch, rows, outputs and the control block.
+#[derive(Debug)]
+pub struct Workspace {
+    control: Arena,
+    rows: Arena,
+    outputs: Vec<Option<Arena>>,
+    /// Temporaries of the units that run; they never run at once.
+    arena: Arena,
+    scratch: Vec<Arena>,
+    pack: Vec<Arena>,
+    /// For each thread, one pointer a buffer.
+    tables: Vec<Vec<*mut u8>>,
+    fields: Vec<(BufferId, usize)>,
+    control_buffer: BufferId,
+    rows_buffer: Option<BufferId>,
+}
+
+// SAFETY: the pointers lead into arenas that the workspace owns, or into a store and data sets that outlive its runs; they are used
+// only by generated code that is called with the workspace borrowed.
+unsafe impl Send for Workspace {}
+
+impl Workspace {
+    /// Memory for units that run with these capacities on so many threads.
+    ///
+    /// # Errors
+    /// When memory is refused, with the bytes asked for.
+    pub fn new(assembled: &Assembled, fields: &[String], units: &[(&str, usize)], threads: usize, store: &Store) -> Result<Self> {
+        let program = &assembled.program;
+        let plans: Vec<(&MemoryPlan, i64)> = units
+            .iter()
+            .filter_map(|(name, capacity)| assembled.unit(name).map(|unit| (&unit.memory, *capacity as i64)))
+            .collect();
+        let most = units.iter().map(|(_, capacity)| *capacity).max().unwrap_or(1);
+        let arena_words = plans.iter().map(|(plan, capacity)| words(plan.arena.at(*capacity))).max().unwrap_or(0);
+        let scratch_words = plans.iter().map(|(plan, capacity)| words(plan.scratch_words.at(*capacity))).max().unwrap_or(0);
+        let mut outputs = Vec::with_capacity(program.buffers.len());
+        for buffer in &program.buffers {
+            let is_output = matches!(buffer.space, Space::Output(_));
+            outputs.push(if is_output { Some(arena(words(buffer.words.at(most as i64)))?) } else { None });
+        }
+        let find =
+            |space: Space| program.buffers.iter().position(|buffer| buffer.space == space).map(|buffer| BufferId(buffer as u32));
+        let control_buffer =
+            find(Space::Control).ok_or_else(|| Error::Internal { pass: "assembly".into(), text: "no control buffer".into() })?;
+        let control_words = 2 * words(program.buffers[control_buffer.0 as usize].words.constant);
+        let mut workspace = Workspace {
+            control: arena(control_words)?,
+            rows: arena(most)?,
+            outputs,
+            arena: arena(arena_words)?,
+            scratch: (0..threads).map(|_| arena(scratch_words)).collect::<Result<_>>()?,
+            pack: (0..threads).map(|_| arena(PACK_FLOATS)).collect::<Result<_>>()?,
+            tables: Vec::new(),
+            fields: Vec::new(),
+            control_buffer,
+            rows_buffer: find(Space::Rows),
+        };
+        for (number, buffer) in program.buffers.iter().enumerate() {
+            if matches!(buffer.space, Space::Input(_)) {
+                if let Some(field) = fields.iter().position(|field| *field == buffer.name) {
+                    workspace.fields.push((BufferId(number as u32), field));
+                }
+            }
+        }
+        for thread in 0..threads {
+            let table = workspace.table(program, &plans, thread, store);
+            workspace.tables.push(table);
+        }
+        Ok(workspace)
+    }
+
+    fn table(&self, program: &Program, plans: &[(&MemoryPlan, i64)], thread: usize, store: &Store) -> Vec<*mut u8> {
+        let mut table: Vec<*mut u8> = vec![std::ptr::null_mut(); program.buffers.len()];
+        for (number, buffer) in program.buffers.iter().enumerate() {
+            table[number] = match buffer.space {
+                Space::Parameter(_) | Space::State(_) | Space::Saved(_) => store.pointer(BufferId(number as u32)),
+                Space::Control => self.control.as_ptr().cast(),
+                Space::Rows => self.rows.as_ptr().cast(),
+                Space::Output(_) => self.outputs[number].as_ref().map_or(std::ptr::null_mut(), |arena| arena.as_ptr().cast()),
+                Space::Input(_) | Space::Arena | Space::Scratch => std::ptr::null_mut(),
+            };
+        }
+        let at = |arena: &Arena, offset: i64| arena.as_ptr().wrapping_add(words(offset)).cast::<u8>();
+        for (plan, capacity) in plans {
+            for placement in &plan.placements {
+                table[placement.buffer.0 as usize] = at(&self.arena, placement.offset.at(*capacity));
+            }
+            for (buffer, offset) in &plan.scratch {
+                table[buffer.0 as usize] = at(&self.scratch[thread], offset.at(*capacity));
+            }
+        }
+        table
+    }
+
+    /// Lets the fields point to these rows.
+    pub fn bind(&mut self, bound: &Bound) {
+        for (buffer, field) in &self.fields {
+            for table in &mut self.tables {
+                table[buffer.0 as usize] = bound.pointer(*field).cast_mut();
+            }
+        }
+    }
+
+    /// Context of a thread for a run.
+    pub fn context(&self, thread: usize, threads: usize, barrier: *const u8, user: *mut u8) -> Context {
+        Context {
+            pointers: self.tables[thread].as_ptr(),
+            thread: thread as i64,
+            threads: threads as i64,
+            barrier,
+            pack: self.pack[thread].as_ptr(),
+            user,
+        }
+    }
+
+    /// The row table, as row numbers.
+    pub fn rows_mut(&mut self) -> &mut [u32] {
+        let floats = self.rows.as_mut_slice();
+        // SAFETY: f32 and u32 have the same size and alignment, and every bit pattern is valid for both.
+        unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast::<u32>(), floats.len()) }
+    }
+
+    /// First words of an output.
+    pub fn output(&self, buffer: BufferId) -> &[f32] {
+        self.outputs[buffer.0 as usize].as_ref().map_or(&[], Arena::as_slice)
+    }
+
+    fn slot(&self, slot: Slot) -> *mut u32 {
+        let at = (2 * slot.0 as usize).min(self.control.len().saturating_sub(2));
+        self.control.as_ptr().wrapping_add(at).cast()
+    }
+
+    /// Reads a scalar of the control block.
+    pub fn f64(&self, slot: Slot) -> f64 {
+        // SAFETY: the slot's two words lie in the control block, which is aligned to 64 bytes; raw because generated code has the
+        // same words.
+        unsafe { self.slot(slot).cast::<f64>().read() }
+    }
+    /// Writes a scalar of the control block.
+    pub fn set_f64(&mut self, slot: Slot, value: f64) {
+        // SAFETY: as for `f64`.
+        unsafe { self.slot(slot).cast::<f64>().write(value) }
+    }
+    /// Reads an integer of the control block.
+    pub fn i32(&self, slot: Slot) -> i32 {
+        // SAFETY: as for `f64`.
+        unsafe { self.slot(slot).cast::<i32>().read() }
+    }
+    /// Writes an integer of the control block.
+    pub fn set_i32(&mut self, slot: Slot, value: i32) {
+        // SAFETY: as for `f64`.
+        unsafe { self.slot(slot).cast::<i32>().write(value) }
+    }
+
+    /// Whether no write has strayed outside of the run's memory.
+    pub fn guards_intact(&self) -> bool {
+        let fixed = [&self.control, &self.rows, &self.arena];
+        fixed.into_iter().chain(&self.scratch).chain(&self.pack).chain(self.outputs.iter().flatten()).all(Arena::guards_intact)
+    }
+
+    /// Fills temporaries and scratch with a bit pattern: a correct program does not notice.
+    pub fn poison(&mut self, bits: u32) {
+        self.arena.poison(bits);
+        self.scratch.iter_mut().for_each(|scratch| scratch.poison(bits));
+    }
+
+    /// The buffers of control block and rows.
+    pub fn special_buffers(&self) -> (BufferId, Option<BufferId>) {
+        (self.control_buffer, self.rows_buffer)
+    }
+}
+
+/// Slots of the control block by name; a slot that the program lacks is ignored when it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<'a>(pub &'a Assembled);
+
+impl Slots<'_> {
+    /// Writes a number, in the slot's own type.
+    pub fn set(&self, workspace: &mut Workspace, name: &str, value: f64) {
+        if let Some(&slot) = self.0.slots.get(name) {
+            match self.0.program.slots[slot.0 as usize].lane {
+                Lane::F64 => workspace.set_f64(slot, value),
+                _ => workspace.set_i32(slot, value as i64 as i32),
+            }
+        }
+    }
+    /// Reads a number; 0 if there is no such slot.
+    pub fn get(&self, workspace: &Workspace, name: &str) -> f64 {
+        match self.0.slots.get(name) {
+            Some(&slot) if self.0.program.slots[slot.0 as usize].lane == Lane::F64 => workspace.f64(slot),
+            Some(&slot) => f64::from(workspace.i32(slot)),
+            None => 0.0,
+        }
+    }
+}
