@@ -54,6 +54,7 @@ pub(super) trait Vector: Copy {
         const COLUMNS: usize,
         const PARTIAL: bool,
         const TABLE: bool,
+        const KEEP: bool,
     >(
         tile: &Tile,
     );
