@@ -135,7 +135,7 @@ struct Line(#[expect(dead_code, reason = "read through pointers")] [f32; 16]);
 fn best(mut run: impl FnMut()) -> f64 {
     let begin = Instant::now();
     let mut least = Duration::MAX;
-    while begin.elapsed() < Duration::from_millis(330) {
+    while begin.elapsed() < Duration::from_millis(500) {
         let start = Instant::now();
         run();
         least = least.min(start.elapsed());

@@ -13,9 +13,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
-/// Looks at the barrier before the processor is offered to other threads: some tens of microseconds, longer than members that
+/// Looks at the barrier before the processor is offered to other threads: some microseconds, longer than members that
 /// have equal work need to meet, shorter than a slice of the scheduler.
-const SPINS: u32 = 1024;
+const SPINS: u32 = 256;
 
 /// A point that no member passes before all have reached it.
 ///

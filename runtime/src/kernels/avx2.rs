@@ -94,9 +94,17 @@ impl Vector for Avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(tile: &Tile) {
+    unsafe fn tile<
+        const ROWS: usize,
+        const COLUMNS: usize,
+        const PARTIAL: bool,
+        const TABLE: bool,
+        const KEEP: bool,
+    >(
+        tile: &Tile,
+    ) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
     }
 
     #[target_feature(enable = "avx2,fma")]

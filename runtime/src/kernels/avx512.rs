@@ -77,9 +77,17 @@ impl Vector for Avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(tile: &Tile) {
+    unsafe fn tile<
+        const ROWS: usize,
+        const COLUMNS: usize,
+        const PARTIAL: bool,
+        const TABLE: bool,
+        const KEEP: bool,
+    >(
+        tile: &Tile,
+    ) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]

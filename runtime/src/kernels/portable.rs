@@ -76,9 +76,17 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         addend
     }
 
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(tile: &Tile) {
+    unsafe fn tile<
+        const ROWS: usize,
+        const COLUMNS: usize,
+        const PARTIAL: bool,
+        const TABLE: bool,
+        const KEEP: bool,
+    >(
+        tile: &Tile,
+    ) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
     }
 
     unsafe fn pack(panel: &Panel) {

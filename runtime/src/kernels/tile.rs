@@ -19,6 +19,9 @@ pub(super) struct Tile {
     pub table: *const u32,
     pub b: *const f32,
     pub b_k: isize,
+    /// Where the keeping form copies `B` as it reads it: step `p` to `keep + p * keep_k`, in whole vectors. Null for other forms.
+    pub keep: *mut f32,
+    pub keep_k: usize,
     pub c: *mut f32,
     pub c_row: isize,
     pub k: usize,
@@ -31,9 +34,17 @@ pub(super) struct Tile {
 ///
 /// # Safety
 /// The processor has the instruction set of `V`, every element the tile names can be read (of `C`: also written), `C` overlaps
-/// neither operand, `ROWS <= MOST_ROWS`, and `table` holds `k` entries if `TABLE`.
+/// neither operand, `ROWS <= MOST_ROWS`, `table` holds `k` entries if `TABLE`, and the copy of
+/// `B` may be written if `KEEP`.
 #[inline(always)]
-pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool>(
+pub(super) unsafe fn compute<
+    V: Vector,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const PARTIAL: bool,
+    const TABLE: bool,
+    const KEEP: bool,
+>(
     tile: &Tile,
 ) {
     // SAFETY: the caller's promise is that of every method used here. The pointers formed are those of elements the tile names:
@@ -44,19 +55,7 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const COLUMNS: usize,
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
         let mut b = tile.b;
         for p in 0..tile.k {
-            let step = if TABLE { *tile.table.add(p) as isize } else { p as isize };
-            let offset = step * tile.a_k;
-            let mut row_of_b = [V::zero(); COLUMNS];
-            for (column, vector) in row_of_b.iter_mut().enumerate() {
-                let from = b.add(column * V::LANES);
-                *vector = if is_partial(column) { V::load_part(from, part) } else { V::load(from) };
-            }
-            for (chain, a) in chain.iter_mut().zip(tile.a) {
-                let factor = V::splat(a.offset(offset));
-                for (chain, &vector) in chain.iter_mut().zip(&row_of_b) {
-                    *chain = factor.fused(vector, *chain);
-                }
-            }
+            step::<V, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile, p, b, part, &mut chain);
             // The step after the last would leave the allocation.
             b = b.wrapping_offset(tile.b_k);
         }
@@ -75,6 +74,53 @@ pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const COLUMNS: usize,
                     }
                     sum.store(c);
                 }
+            }
+        }
+    }
+}
+
+/// One step of `k`: every chain takes in its product.
+#[inline(always)]
+unsafe fn step<
+    V: Vector,
+    const ROWS: usize,
+    const COLUMNS: usize,
+    const PARTIAL: bool,
+    const TABLE: bool,
+    const KEEP: bool,
+>(
+    tile: &Tile,
+    p: usize,
+    b: *const f32,
+    part: V::Part,
+    chain: &mut [[V; COLUMNS]; ROWS],
+) {
+    // SAFETY: as in `compute`, whose step this is.
+    unsafe {
+        let offset = if TABLE {
+            *tile.table.add(p) as isize
+        } else {
+            p as isize
+        } * tile.a_k;
+        let mut row_of_b = [V::zero(); COLUMNS];
+        for (column, vector) in row_of_b.iter_mut().enumerate() {
+            let from = b.add(column * V::LANES);
+            *vector = if PARTIAL && column + 1 == COLUMNS {
+                V::load_part(from, part)
+            } else {
+                V::load(from)
+            };
+        }
+        if KEEP {
+            let keep = tile.keep.add(p * tile.keep_k);
+            for (column, vector) in row_of_b.iter().enumerate() {
+                vector.store(keep.add(column * V::LANES));
+            }
+        }
+        for (chain, a) in chain.iter_mut().zip(tile.a) {
+            let factor = V::splat(a.offset(offset));
+            for (chain, &vector) in chain.iter_mut().zip(&row_of_b) {
+                *chain = factor.fused(vector, *chain);
             }
         }
     }

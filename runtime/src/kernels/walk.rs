@@ -1,25 +1,42 @@
-//! The loops around the micro-kernel: blocks of `k`, of columns, of rows, then tiles.
+//! The loops around the micro-kernel: blocks of `k`, blocks of rows and columns that fit the caches, panels, tiles.
 
-use gradc_compiler::abi::{PRODUCT_BLOCK, Product};
+use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Panel, entry};
-use super::plan::{BLOCK_OF_A, Plan, Shape, plan};
+use super::plan::{BLOCK_OF_A, BLOCK_OF_B, Plan, Shape, plan};
 use super::tile::{MOST_COLUMNS, MOST_ROWS, Tile};
 use super::vector::Vector;
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
 const SLACK: usize = 64;
 
-/// One block of `k`: both operands begin at its first step.
+const _: () = assert!(BLOCK_OF_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
+
+/// One block of `k`. Its methods rely on what [`product`] was promised.
 struct Block<'a> {
     product: &'a Product,
     plan: Plan,
+    /// The left operand at the block's first step; at its very beginning where a table gives the steps.
     a: *const f32,
     /// The table of this block's steps, or null.
     a_steps: *const u32,
+    /// The right operand at the block's first step.
     b: *const f32,
     k: usize,
+    /// Whether the block's sums are added to what the output holds.
     add: bool,
+}
+
+/// Where a tile finds its columns of the right operand.
+#[derive(Clone, Copy)]
+enum Right {
+    /// In the operand itself.
+    InPlace,
+    /// In the operand, and the tile copies them into their panel as it reads them, which costs it nothing: stores have units
+    /// of their own.
+    Keep,
+    /// In their panel.
+    Packed,
 }
 
 /// Rows or columns `start..start + count` of a block.
@@ -52,11 +69,9 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
                 m,
                 n,
                 k: length,
-                a_row: product.a_row as isize,
                 a_k: product.a_k as isize,
                 b_k: product.b_k as isize,
                 b_col: product.b_col as isize,
-                a_row_table: !table_on_k && !product.a_table.is_null(),
             }),
             a: if table_on_k { product.a } else { product.a.wrapping_offset(start as isize * product.a_k as isize) },
             a_steps: if table_on_k { product.a_table.wrapping_add(start) } else { std::ptr::null() },
@@ -74,37 +89,64 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
 }
 
 impl Block<'_> {
+    /// Goes through the blocks of rows and columns. A copy of rows serves all columns, so that rows are outside where they are
+    /// copied; a copy of columns is made along with the first rows that use it.
     unsafe fn walk<V: Vector>(&self, m: usize, n: usize) {
-        for columns in pieces(n, self.plan.block_n) {
-            if self.plan.pack_b {
-                // SAFETY: a block of columns fits its part of the scratch.
-                unsafe { self.pack_b::<V>(columns) };
-            }
-            for rows in pieces(m, self.plan.block_m) {
-                if self.plan.pack_a {
-                    // SAFETY: a block of rows fits its part of the scratch.
-                    unsafe { self.pack_a::<V>(rows) };
+        let Plan {
+            pack_a,
+            block_m,
+            block_n,
+            ..
+        } = self.plan;
+        // SAFETY: the pieces lie inside the product, and a block of rows fits its part of the scratch.
+        unsafe {
+            if pack_a {
+                for rows in pieces(m, block_m) {
+                    self.pack_a::<V>(rows);
+                    for columns in pieces(n, block_n) {
+                        self.block::<V>(rows, columns, true);
+                    }
                 }
-                // SAFETY: rows and columns lie inside the product, and what the plan packs is packed.
-                unsafe { self.tiles::<V>(rows, columns) };
+            } else {
+                for columns in pieces(n, block_n) {
+                    for rows in pieces(m, block_m) {
+                        self.block::<V>(rows, columns, rows.start == 0);
+                    }
+                }
             }
         }
     }
 
-    unsafe fn tiles<V: Vector>(&self, rows: Span, columns: Span) {
+    /// The tiles of one block of rows by one of columns; `first` if these columns are still to be copied.
+    unsafe fn block<V: Vector>(&self, rows: Span, columns: Span, first: bool) {
         let width = self.plan.columns * V::LANES;
-        // SAFETY: the pieces lie inside rows and columns.
+        let row_panels = even_pieces(rows.count, V::ROWS);
+        let keep_first = first && self.plan.pack_b && self.product.b_col == 1;
+        // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
+            if first && self.plan.pack_b && self.product.b_col != 1 {
+                self.pack_b::<V>(columns);
+            }
+            let run = |row_panel: Span, column_panel: Span| {
+                let right = if !self.plan.pack_b {
+                    Right::InPlace
+                } else if keep_first && row_panel.start == 0 {
+                    Right::Keep
+                } else {
+                    Right::Packed
+                };
+                self.panel::<V>(rows, row_panel, columns, column_panel, right);
+            };
             if self.plan.columns_outside {
                 for column_panel in pieces(columns.count, width) {
-                    for row_panel in even_pieces(rows.count, V::ROWS) {
-                        self.panel::<V>(rows, row_panel, columns, column_panel);
+                    for row_panel in row_panels.clone() {
+                        run(row_panel, column_panel);
                     }
                 }
             } else {
-                for row_panel in even_pieces(rows.count, V::ROWS) {
+                for row_panel in row_panels {
                     for column_panel in pieces(columns.count, width) {
-                        self.panel::<V>(rows, row_panel, columns, column_panel);
+                        run(row_panel, column_panel);
                     }
                 }
             }
@@ -112,31 +154,51 @@ impl Block<'_> {
     }
 
     /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
-    unsafe fn panel<V: Vector>(&self, rows: Span, row_panel: Span, columns: Span, panel: Span) {
+    unsafe fn panel<V: Vector>(
+        &self,
+        rows: Span,
+        row_panel: Span,
+        columns: Span,
+        panel: Span,
+        right: Right,
+    ) {
+        let product = self.product;
         let width = self.plan.columns * V::LANES;
         let row = rows.start + row_panel.start;
         let column = columns.start + panel.start;
-        let product = self.product;
-        // SAFETY: rows and columns lie inside the product; a packed panel is where `pack_a` and `pack_b` put it.
+        // SAFETY: rows and columns lie inside the product; a packed panel is where `pack_a`, `pack_b` or an earlier tile put it.
         unsafe {
+            let packed = self.packed_b().add(panel.start * self.k);
+            let (b, b_k) = match right {
+                Right::InPlace | Right::Keep => (
+                    self.b
+                        .wrapping_offset(column as isize * product.b_col as isize),
+                    product.b_k as isize,
+                ),
+                Right::Packed => (packed.cast_const(), width as isize),
+            };
             let mut tile = Tile {
                 a: [self.a; MOST_ROWS],
                 a_k: product.a_k as isize,
                 table: self.a_steps,
-                b: if self.plan.pack_b {
-                    self.packed_b().add(panel.start * self.k)
-                } else {
-                    self.b.offset(column as isize * product.b_col as isize)
+                b,
+                b_k,
+                keep: match right {
+                    Right::Keep => packed,
+                    Right::InPlace | Right::Packed => std::ptr::null_mut(),
                 },
-                b_k: if self.plan.pack_b { width as isize } else { product.b_k as isize },
-                c: product.c.offset(row as isize * product.c_row as isize).add(column),
+                keep_k: width,
+                c: product
+                    .c
+                    .offset(row as isize * product.c_row as isize)
+                    .add(column),
                 c_row: product.c_row as isize,
                 k: self.k,
                 lanes: 0,
                 add: self.add,
             };
             if self.plan.pack_a {
-                let packed = self.packed_a().add(row_panel.start * self.k);
+                let packed = self.packed_a(row_panel);
                 for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
                     *a = packed.add(index);
                 }
@@ -152,6 +214,9 @@ impl Block<'_> {
                 let done = run::<V>(&mut tile, row_panel.count, self.plan.columns, left);
                 tile.b = tile.b.wrapping_add(done);
                 tile.c = tile.c.wrapping_add(done);
+                if !tile.keep.is_null() {
+                    tile.keep = tile.keep.wrapping_add(done);
+                }
                 left -= done;
             }
         }
@@ -159,40 +224,58 @@ impl Block<'_> {
 
     /// Where row `row` of the left operand begins.
     unsafe fn row_of_a(&self, row: usize) -> *const f32 {
-        let table = if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() };
         // SAFETY: a table on rows holds an entry for each row.
-        self.a.wrapping_offset(unsafe { entry(table, row) } * self.product.a_row as isize)
+        self.a
+            .wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
     }
 
-    fn packed_a(&self) -> *mut f32 {
-        self.product.pack
+    /// The table on rows, or null.
+    fn a_rows(&self) -> *const u32 {
+        if self.a_steps.is_null() {
+            self.product.a_table
+        } else {
+            std::ptr::null()
+        }
     }
 
+    /// Where a panel of packed rows begins.
+    fn packed_a(&self, panel: Span) -> *mut f32 {
+        self.product.pack.wrapping_add(panel.start * self.k)
+    }
+
+    /// Where the panels of packed columns begin.
     fn packed_b(&self) -> *mut f32 {
         self.product.pack.wrapping_add(BLOCK_OF_A + SLACK)
     }
 
+    /// Copies rows of the left operand into panels.
     unsafe fn pack_a<V: Vector>(&self, rows: Span) {
-        let row_table = if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() };
+        let row_table = self.a_rows();
         for panel in even_pieces(rows.count, V::ROWS) {
             let row = rows.start + panel.start;
             // SAFETY: the rows lie inside the product; `rows.count * k <= BLOCK_OF_A` by the plan.
             unsafe {
+                let (from, table_w) = if row_table.is_null() {
+                    (self.row_of_a(row), row_table)
+                } else {
+                    (self.a, row_table.add(row))
+                };
                 V::pack(&Panel {
-                    from: if row_table.is_null() { self.row_of_a(row) } else { self.a },
+                    from,
                     stride_w: self.product.a_row as isize,
                     stride_p: self.product.a_k as isize,
-                    table_w: if row_table.is_null() { row_table } else { row_table.add(row) },
+                    table_w,
                     table_p: self.a_steps,
                     width: panel.count,
                     k: self.k,
-                    to: self.packed_a().add(panel.start * self.k),
+                    to: self.packed_a(panel),
                     row: panel.count,
                 });
             }
         }
     }
 
+    /// Copies columns of the right operand into panels.
     unsafe fn pack_b<V: Vector>(&self, columns: Span) {
         let width = self.plan.columns * V::LANES;
         for panel in pieces(columns.count, width) {
@@ -200,7 +283,9 @@ impl Block<'_> {
             // SAFETY: the columns lie inside the product; `columns.count * k <= BLOCK_OF_B` by the plan.
             unsafe {
                 V::pack(&Panel {
-                    from: self.b.offset(column as isize * self.product.b_col as isize),
+                    from: self
+                        .b
+                        .wrapping_offset(column as isize * self.product.b_col as isize),
                     stride_w: self.product.b_col as isize,
                     stride_p: self.product.b_k as isize,
                     table_w: std::ptr::null(),
@@ -215,18 +300,32 @@ impl Block<'_> {
     }
 }
 
-/// `0..extent` in pieces of `size`, the last one shorter.
+/// `0..extent` in pieces of `size`, the last one shorter. (`step_by` would divide.)
 fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
-    (0..extent).step_by(size).map(move |start| Span { start, count: size.min(extent - start) })
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let span = Span {
+            start,
+            count: size.min(extent - start),
+        };
+        start += span.count;
+        (span.count > 0).then_some(span)
+    })
 }
 
 /// `0..extent` in as few pieces of at most `size` as there can be, all of nearly the same size: a short last tile would run at
 /// the latency of its few chains.
-fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
-    let number = extent.div_ceil(size);
+fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> + Clone {
+    let number = extent.div_ceil(size).max(1);
+    let (least, longer) = (extent / number, extent % number);
+    let mut start = 0;
     (0..number).map(move |index| {
-        let start = index * extent / number;
-        Span { start, count: (index + 1) * extent / number - start }
+        let span = Span {
+            start,
+            count: least + usize::from(index < longer),
+        };
+        start += span.count;
+        span
     })
 }
 
@@ -244,11 +343,19 @@ unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usi
     tile.lanes = V::LANES - (vectors * V::LANES - done);
     // SAFETY: the caller's promise.
     unsafe {
-        match (tile.lanes < V::LANES, !tile.table.is_null()) {
-            (false, false) => select::<V, false, false>(tile, rows, vectors),
-            (true, false) => select::<V, true, false>(tile, rows, vectors),
-            (false, true) => select::<V, false, true>(tile, rows, vectors),
-            (true, true) => select::<V, true, true>(tile, rows, vectors),
+        match (
+            tile.lanes < V::LANES,
+            !tile.table.is_null(),
+            !tile.keep.is_null(),
+        ) {
+            (false, false, false) => select::<V, false, false, false>(tile, rows, vectors),
+            (true, false, false) => select::<V, true, false, false>(tile, rows, vectors),
+            (false, true, false) => select::<V, false, true, false>(tile, rows, vectors),
+            (true, true, false) => select::<V, true, true, false>(tile, rows, vectors),
+            (false, false, true) => select::<V, false, false, true>(tile, rows, vectors),
+            (true, false, true) => select::<V, true, false, true>(tile, rows, vectors),
+            (false, true, true) => select::<V, false, true, true>(tile, rows, vectors),
+            (true, true, true) => select::<V, true, true, true>(tile, rows, vectors),
         }
     }
     done
@@ -256,12 +363,16 @@ unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usi
 
 /// Runs the tile of `rows` rows and `vectors` vectors.
 #[inline(always)]
-unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool>(tile: &Tile, rows: usize, vectors: usize) {
+unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
+    tile: &Tile,
+    rows: usize,
+    vectors: usize,
+) {
     macro_rules! kernel {
         ($($rows:literal x $vectors:literal)*) => {
             match (rows, vectors) {
                 // SAFETY: the caller's promise.
-                $(($rows, $vectors) => unsafe { V::tile::<$rows, $vectors, PARTIAL, TABLE>(tile) },)*
+                $(($rows, $vectors) => unsafe { V::tile::<$rows, $vectors, PARTIAL, TABLE, KEEP>(tile) },)*
                 _ => {}
             }
         };
