@@ -112,7 +112,7 @@ fn a_network_takes_its_fields_by_name_in_its_own_order() {
 #[test]
 fn what_does_not_fit_the_network_is_refused() {
     let data = Dataset::new()
-        .f32("x", &[2], &[1., f32::NAN, 3., f32::INFINITY])
+        .f32("x", &[3], &[1., f32::NAN, f32::NAN, 3., f32::INFINITY, 0.])
         .unwrap();
     let data = data
         .class("y", 12, &[0, 11])
@@ -124,11 +124,11 @@ fn what_does_not_fit_the_network_is_refused() {
         &["lacks the input `pixels`; expected f32[2]", "`x`, `y`, `z`"],
     );
     says(
-        data.check(&[input("x", &[3])]),
-        &["`x` has the shape [2]; expected [3]"],
+        data.check(&[input("x", &[4])]),
+        &["`x` has the shape [3]; expected [4]"],
     );
     says(
-        data.check(&[input("x", &[2])]),
+        data.check(&[input("x", &[3])]),
         &["`x` is NaN (2 such rows)", "in row 0, column 1"],
     );
     says(

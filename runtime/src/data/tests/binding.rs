@@ -48,8 +48,8 @@ fn every_value_is_checked() {
     );
     says(y("1\n2\n", Element::Class(2)), &["label 2", "start at 1"]);
     says(
-        y("2.7\n", Element::Class(3)),
-        &["label 2.7", "a label is a whole number"],
+        y("1.7\n", Element::Class(3)),
+        &["label 1.7", "a label is a whole number"],
     );
     says(y("-0.3\n", Element::Class(3)), &["label -0.3", "line 1"]);
     says(y("nan\n", Element::Class(3)), &["label NaN"]);

@@ -186,6 +186,8 @@ fn text_is_told_with_its_place_and_a_reason() {
     );
     says(csv("1,2\r\n\r\n3,x\r\n").read(), &["line 3, column 2"]);
     says(csv("\"p\nq\",b\n1,2\n3,x").read(), &["line 4, column 2"]);
+    let quoted = csv("a,b\n\"p\nq\",1\n\"r\ns\",x\n").columns(["b"]);
+    says(quoted.header(true).read(), &["line 4, column 2"]);
     says(
         csv("1,2\n3,\n").read(),
         &["an empty cell", "fill the missing value in"],
