@@ -1,4 +1,5 @@
-//! From a file to the text behind it: gzip and byte-order marks are known by their first bytes, whatever the name says.
+//! From a file to the text behind it: gzip is known by its first bytes, whatever the name says. (A byte-order mark is left to
+//! the CSV reader, which drops it.)
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -16,7 +17,6 @@ pub(super) enum Source {
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
-const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// Beginnings of files that are no CSV, and what they are.
 const FOREIGN: [(&[u8], &str); 6] = [
@@ -65,9 +65,6 @@ impl Source {
         }
         if let Some((_, kind)) = FOREIGN.iter().find(|(mark, _)| start.starts_with(mark)) {
             return Err(self.problem(format!("the file is {kind}"), "CSV in UTF-8", "save it as CSV in UTF-8"));
-        }
-        if start.starts_with(UTF8_MARK) {
-            text.consume(UTF8_MARK.len());
         }
         let mut line = Vec::new();
         for _ in 0..skip {
