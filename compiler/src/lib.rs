@@ -7,13 +7,9 @@ pub mod driver;
 pub mod fusion;
 pub mod graph;
 pub mod loops;
-pub mod lower;
-pub mod memory;
-// pub mod nn;
-pub mod base;
-pub mod language;
+pub mod nn;
 pub mod ops;
 pub mod program;
 pub mod reference;
-#[cfg(feature = "codegen")]
-pub mod stages;
+pub mod step;
+pub mod summary;
