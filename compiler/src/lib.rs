@@ -1,15 +1,24 @@
-//! The compiler of gradc.
+//! The compiler of gradc: from a declaration to machine code, through stages that can all be printed.
+//!
+//! It knows nothing of threads, files, clocks, the environment, data sets and printing; the runtime does.
+
 pub mod abi;
 pub mod autodiff;
+pub mod base;
 #[cfg(feature = "codegen")]
 pub mod codegen;
 pub mod driver;
 pub mod fusion;
 pub mod graph;
+pub mod language;
 pub mod loops;
+pub mod lower;
+pub mod memory;
 pub mod nn;
 pub mod ops;
 pub mod program;
 pub mod reference;
+#[cfg(feature = "codegen")]
+pub mod stages;
 pub mod step;
 pub mod summary;

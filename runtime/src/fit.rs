@@ -299,7 +299,7 @@ impl<'m> Fit<'m> {
         }
         let threads = NonZeroUsize::new(self.threads.max(1)).unwrap_or(NonZeroUsize::MIN);
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
-        Ok(Plan { train, validation, batch, turns, epochs, steps, drop_last: self.drop_last, threads, monitor, higher_is_better })
+        Ok(Plan { train, validation, batch, turns, epochs, steps, threads, monitor, higher_is_better })
     }
 }
 
