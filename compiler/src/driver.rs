@@ -1,6 +1,14 @@
 //! The pipeline in one list: from the networks of a declaration to a program, with the text of each stage.
 
-use crate::graph::Type;
+use crate::fusion;
+use crate::graph::{Graph, Type};
+use crate::nn::arguments::check_bounds;
+use crate::nn::parameters::Measure;
+use crate::nn::{Fault, Network};
+use crate::passes::{self, Bug, Context};
+use crate::program::Graphs;
+use crate::step;
+use std::fmt;
 
 /// What the outside must know of a compiled network: names, types and first values.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -55,6 +63,8 @@ pub struct Setting {
     pub value: f64,
     /// Declared by the user, or made from a literal rate or penalty.
     pub declared: bool,
+    /// Bounds of the arguments that it stands for.
+    pub kinds: Vec<crate::nn::Kind>,
 }
 
 /// What is measured on the training rows of a field before step 1.
@@ -80,23 +90,113 @@ pub struct Report {
 pub struct Front {
     pub info: Info,
     /// Simplified graphs, ready to be lowered.
-    pub graphs: crate::program::Graphs,
-    pub fusion: crate::fusion::Options,
+    pub graphs: Graphs,
+    pub fusion: fusion::Options,
     /// Text of the declaration with defaults filled in.
     pub declaration: String,
     /// The training network as it was built, before it was differentiated.
-    pub forward: crate::graph::Graph,
+    pub forward: Graph,
     /// The whole step, before it was simplified.
-    pub gradient: crate::graph::Graph,
+    pub gradient: Graph,
     /// Every rewrite, in order.
     pub log: String,
-    /// What each stage took.
-    pub times: Vec<(&'static str, std::time::Duration)>,
+}
+
+/// Why there is no program: the user's network, or a bug of ours.
+#[derive(Clone, Debug)]
+pub enum FrontError {
+    Network(Fault),
+    Bug(Bug),
+}
+
+impl fmt::Display for FrontError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrontError::Network(fault) => write!(f, "{fault}"),
+            FrontError::Bug(bug) => write!(f, "{bug}"),
+        }
+    }
+}
+
+impl std::error::Error for FrontError {}
+
+impl From<Fault> for FrontError {
+    fn from(fault: Fault) -> Self {
+        FrontError::Network(fault)
+    }
+}
+
+impl From<Bug> for FrontError {
+    fn from(bug: Bug) -> Self {
+        FrontError::Bug(bug)
+    }
+}
+
+/// From the same network at its two times to simplified graphs. `fuel` stops rewriting after so many applications.
+pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel: Option<u64>) -> Result<Front, FrontError> {
+    let trains = training.loss.is_some() && training.optimizer.is_some();
+    let mut info = Info { name: training.name.clone(), trains, summary: crate::summary::summary(training)?, ..Info::default() };
+    let mut graphs = Graphs::default();
+    let (mut forward, mut gradient, mut log) = (Graph::default(), Graph::default(), String::new());
+    let mut states = evaluation.states.clone();
+    if trains {
+        let mut half = step::forward(training)?;
+        forward = half.graph.clone();
+        let mut context = Context { fuel, ..Context::new() };
+        half.graph = passes::simplify_forward(&half.graph, &mut context)?;
+        let whole = step::complete(training, half)?;
+        gradient = whole.graph.clone();
+        graphs.training = Some(passes::simplify_step(&whole.graph, &mut context)?);
+        log = passes::log_text(&training.name, &context.log);
+        states = whole.states;
+    }
+    let mut context = Context { fuel, ..Context::new() };
+    if evaluation.loss.is_some() {
+        graphs.evaluation = Some(passes::simplify_step(&step::evaluation(evaluation)?, &mut context)?);
+    }
+    if !evaluation.predicts.is_empty() {
+        graphs.prediction = Some(passes::simplify_step(&step::prediction(evaluation), &mut context)?);
+    }
+    graphs.initial = Some(passes::simplify_step(&step::initial(training)?, &mut context)?);
+    describe(&mut info, training, evaluation, states);
+    Ok(Front { info, graphs, fusion: fusion::Options::default(), declaration, forward, gradient, log })
+}
+
+fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {
+    let field = |source: &crate::nn::parameters::Source, is_target| Field { name: source.name.clone(), ty: source.ty.clone(), is_target };
+    info.fields.extend(training.inputs.iter().map(|source| field(source, false)));
+    info.fields.extend(training.targets.iter().map(|source| field(source, true)));
+    let sizes = |shape: &crate::graph::Shape| shape.at(1);
+    info.parameters = training.learned().map(|learned| Tensor { name: learned.name.clone(), shape: sizes(&learned.shape) }).collect();
+    info.states = states
+        .iter()
+        .map(|state| State { name: state.name.clone(), shape: sizes(&state.ty.shape), initial: state.initial as f32, saved: state.saved })
+        .collect();
+    info.settings = training.settings.iter().map(|setting| Setting { name: setting.name.clone(), value: setting.value, declared: setting.declared, kinds: setting.kinds.clone() }).collect();
+    let name = |node| training.builder.graph().source_name(node).unwrap_or_default().to_string();
+    info.scalers = training
+        .scalers
+        .iter()
+        .map(|scaler| Scaler {
+            field: name(scaler.source),
+            standardize: scaler.measure == Measure::Standardize,
+            shift: name(scaler.shift),
+            scale: name(scaler.scale),
+        })
+        .collect();
+    info.reports = training.reports.iter().map(|report| Report { name: report.name.clone(), higher_is_better: report.higher_is_better }).collect();
+    let graph = evaluation.builder.graph();
+    info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
+    let norm = training.uses.iter().find(|one| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2);
+    info.needs_two_rows = norm.map(|one| one.path.clone());
 }
 
 impl Setting {
     /// Whether a value may be set; the error says what it must be.
     pub fn check(&self, value: f64) -> Result<(), String> {
-        if value.is_finite() { Ok(()) } else { Err("a finite number".into()) }
+        if !value.is_finite() {
+            return Err("a finite number".into());
+        }
+        self.kinds.iter().try_for_each(|kind| check_bounds("setting", &self.name, *kind, value)).map_err(|fault| fault.message)
     }
 }

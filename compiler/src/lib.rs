@@ -16,6 +16,7 @@ pub mod lower;
 pub mod memory;
 pub mod nn;
 pub mod ops;
+pub mod passes;
 pub mod program;
 pub mod reference;
 #[cfg(feature = "codegen")]
