@@ -5,4 +5,7 @@ pub mod graph;
 pub mod loops;
 // pub mod nn;
 pub mod ops;
+pub mod passes;
 pub mod reference;
+pub mod rules;
+pub mod splitmix;
