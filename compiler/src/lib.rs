@@ -19,6 +19,8 @@ pub mod ops;
 pub mod passes;
 pub mod program;
 pub mod reference;
+pub mod rules;
+pub mod splitmix;
 #[cfg(feature = "codegen")]
 pub mod stages;
 pub mod step;

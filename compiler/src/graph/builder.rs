@@ -130,6 +130,13 @@ impl Builder {
         Ok(id)
     }
 
+    /// The node that [`Builder::apply`] would find standing already, if there is one.
+    pub fn find(&self, primitive: Primitive, operands: &[NodeId], attributes: Attributes, given: Option<Type>) -> Option<NodeId> {
+        let types: Vec<&Type> = operands.iter().map(|&id| self.graph.ty(id)).collect();
+        let ty = (ops::record(primitive).infer)(&types, &attributes, given.as_ref()).ok()?;
+        self.shared.get(&(primitive, attributes, operands.to_vec(), ty)).copied()
+    }
+
     fn intern_origin(&mut self) -> u32 {
         if let Some(&known) = self.origins.get(&self.origin) {
             return known;

@@ -22,6 +22,7 @@ const BASE: Record = Record {
     exactness: Exactness::Exact,
     samples: &[Sample::Real],
     smooth: true,
+    commutative: false,
 };
 
 /// Gradient of a binary primitive: one formula an operand.
@@ -152,13 +153,13 @@ fn numbers(operands: &[&Type], _: &Attributes, _: Option<&Type>) -> Result<Type,
     if ty.element == Element::Bool { Err("bool is no number".into()) } else { Ok(ty) }
 }
 
-pub const ADD: Record = binary(
+pub const ADD: Record = Record { commutative: true, ..binary(
     "add",
     "a + b",
     |evaluation| map2(evaluation, |x, y| x + y),
     Derivative::Rule { text: "d(a + b) = g, g", apply: |v| two(v.gradient, v.gradient) },
     |b, a, _| b.add(a[0], a[1]),
-);
+) };
 
 pub const SUB: Record = binary(
     "sub",
@@ -174,7 +175,7 @@ pub const SUB: Record = binary(
     |b, a, _| b.sub(a[0], a[1]),
 );
 
-pub const MUL: Record = binary(
+pub const MUL: Record = Record { commutative: true, ..binary(
     "mul",
     "a * b",
     |evaluation| map2(evaluation, |x, y| x * y),
@@ -187,7 +188,7 @@ pub const MUL: Record = binary(
         },
     },
     |b, a, _| b.mul(a[0], a[1]),
-);
+) };
 
 pub const DIV: Record = Record {
     samples: &[Sample::Real, Sample::NonZero],
@@ -266,10 +267,8 @@ pub const LT: Record =
     comparison("lt", "a < b", |e| map2(e, |x, y| truth(x < y)), |b, a, _| b.compare(Comparison::Lt, a[0], a[1]));
 pub const LE: Record =
     comparison("le", "a <= b", |e| map2(e, |x, y| truth(x <= y)), |b, a, _| b.compare(Comparison::Le, a[0], a[1]));
-pub const EQ: Record =
-    comparison("eq", "a == b", |e| map2(e, |x, y| truth(x == y)), |b, a, _| b.compare(Comparison::Eq, a[0], a[1]));
-pub const NE: Record =
-    comparison("ne", "a != b", |e| map2(e, |x, y| truth(x != y)), |b, a, _| b.compare(Comparison::Ne, a[0], a[1]));
+pub const EQ: Record = Record { commutative: true, ..comparison("eq", "a == b", |e| map2(e, |x, y| truth(x == y)), |b, a, _| b.compare(Comparison::Eq, a[0], a[1])) };
+pub const NE: Record = Record { commutative: true, ..comparison("ne", "a != b", |e| map2(e, |x, y| truth(x != y)), |b, a, _| b.compare(Comparison::Ne, a[0], a[1])) };
 
 fn bools(operands: &[&Type], _: &Attributes, _: Option<&Type>) -> Result<Type, String> {
     let first = operands.first().ok_or("needs an operand")?;
@@ -285,6 +284,7 @@ pub const AND: Record = Record {
     name: "and",
     doc: "a and b",
     arity: Some(2),
+    commutative: true,
     value: |e| map2(e, |x, y| truth(x != 0.0 && y != 0.0)),
     lowering: Lowering::Pointwise(|b, a, _| b.and(a[0], a[1])),
     ..LOGIC
@@ -293,6 +293,7 @@ pub const OR: Record = Record {
     name: "or",
     doc: "a or b",
     arity: Some(2),
+    commutative: true,
     value: |e| map2(e, |x, y| truth(x != 0.0 || y != 0.0)),
     lowering: Lowering::Pointwise(|b, a, _| b.or(a[0], a[1])),
     ..LOGIC

@@ -75,4 +75,5 @@ pub const CONTRACT: Record = Record {
     exactness: Exactness::Accumulates,
     samples: &[Sample::Real, Sample::Real],
     smooth: true,
+    commutative: false,
 };

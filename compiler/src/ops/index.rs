@@ -25,6 +25,7 @@ pub const IOTA: Record = Record {
     exactness: Exactness::Exact,
     samples: &[],
     smooth: true,
+    commutative: false,
 };
 
 pub const GATHER: Record = Record {
@@ -64,6 +65,7 @@ pub const GATHER: Record = Record {
     exactness: Exactness::Exact,
     samples: &[Sample::Real, Sample::Integer],
     smooth: true,
+    commutative: false,
 };
 
 pub const SCATTER_ADD: Record = Record {
@@ -110,4 +112,5 @@ pub const SCATTER_ADD: Record = Record {
     exactness: Exactness::Accumulates,
     samples: &[Sample::Real, Sample::Integer],
     smooth: true,
+    commutative: false,
 };

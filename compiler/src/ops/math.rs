@@ -15,6 +15,7 @@ const BASE: Record = Record {
     exactness: Exactness::Ulp(2),
     samples: &[Sample::Real],
     smooth: true,
+    commutative: false,
 };
 
 pub const EXP: Record = Record {

@@ -297,6 +297,9 @@ pub struct Record {
     pub samples: &'static [Sample],
     /// Whether second derivatives exist away from kinks.
     pub smooth: bool,
+    /// Whether its two operands may be swapped without changing a bit (not so for `max`: it matters which operand a NaN or a
+    /// signed zero is).
+    pub commutative: bool,
 }
 
 impl Record {

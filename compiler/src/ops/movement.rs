@@ -30,6 +30,7 @@ const BASE: Record = Record {
     exactness: Exactness::Exact,
     samples: &[Sample::Real],
     smooth: true,
+    commutative: false,
 };
 
 pub const BROADCAST: Record = Record {

@@ -27,4 +27,5 @@ pub const UNIFORM: Record = Record {
     exactness: Exactness::Exact,
     samples: &[],
     smooth: true,
+    commutative: false,
 };

@@ -54,6 +54,7 @@ pub const SUM: Record = Record {
     exactness: Exactness::Accumulates,
     samples: &[Sample::Real],
     smooth: true,
+    commutative: false,
 };
 
 /// The gradient goes to the elements that equal the extremum, in equal shares.

@@ -15,6 +15,7 @@ const fn source(name: &'static str, doc: &'static str, value: fn(&Evaluation) ->
         exactness: Exactness::Exact,
         samples: &[],
         smooth: true,
+        commutative: false,
     }
 }
 
