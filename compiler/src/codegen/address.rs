@@ -1,0 +1,154 @@
+//! Addresses in an innermost loop.
+//!
+//! A [`Place`] is a view's address with what moves along the loop taken out: a base computed before the first turn, a constant, the
+//! number of a byte offset that the loop advances, and, if the view goes through the row table along the loop, where to look.
+
+use cranelift_codegen::ir::{self, InstBuilder};
+
+use super::Error;
+use super::block::{Lanes, Width};
+use super::function::{Emitter, MEMORY};
+use super::plan::{stride, table_stride};
+use crate::loops::{Lane, Linear, Var, View};
+
+/// The address of a view in terms of the innermost loop's offsets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub base: ir::Value,
+    pub displacement: i32,
+    /// The offset that is added, by number.
+    offset: Option<usize>,
+    row: Option<Row>,
+}
+
+/// A row table that is looked up in every turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    rows: ir::Value,
+    offset: usize,
+    /// Bytes from one row to the next.
+    stride: i64,
+}
+
+/// What travels from turn to turn.
+#[derive(Clone, Debug)]
+pub(super) struct Travelling {
+    pub offsets: Vec<ir::Value>,
+    pub counters: Vec<ir::Value>,
+    pub kept: Vec<ir::Value>,
+}
+
+impl Travelling {
+    /// All of it, offsets first.
+    pub fn all(&self) -> Vec<ir::Value> {
+        [&self.offsets[..], &self.counters, &self.kept].concat()
+    }
+    /// The same shape with other values.
+    pub fn like(&self, values: &[ir::Value]) -> Self {
+        let (offsets, rest) = values.split_at(self.offsets.len());
+        let (counters, kept) = rest.split_at(self.counters.len());
+        Travelling {
+            offsets: offsets.to_vec(),
+            counters: counters.to_vec(),
+            kept: kept.to_vec(),
+        }
+    }
+}
+
+impl Emitter<'_> {
+    /// The address of a view; what moves along `var` is left to offsets, which are added to `steps`.
+    pub fn place(
+        &mut self,
+        view: &View,
+        var: Option<Var>,
+        steps: &mut Vec<Linear>,
+    ) -> Result<Place, Error> {
+        let unit = self.unit(view.buffer)?;
+        let mut base = self.pointer(view.buffer)?;
+        let bytes = view.offset.times(unit);
+        let displacement = i32::try_from(bytes.constant).ok();
+        let apart = match displacement {
+            Some(_) => Linear {
+                constant: 0,
+                ..bytes
+            },
+            None => bytes,
+        };
+        if apart != Linear::ZERO {
+            let apart = self.linear(apart);
+            base = self.builder.ins().iadd(base, apart);
+        }
+        base = self.weighted(base, view.strides.iter().copied(), unit, var)?;
+        let mut numbered = |step: Linear| match steps.iter().position(|&known| known == step) {
+            Some(known) => known,
+            None => {
+                steps.push(step);
+                steps.len() - 1
+            }
+        };
+        let along = var.map_or(Linear::ZERO, |var| stride(view, var).times(unit));
+        let offset = (along != Linear::ZERO).then(|| numbered(along));
+        let mut row = None;
+        if let Some(table) = &view.table {
+            let terms = table.index.iter().map(|&(v, f)| (v, Linear::fixed(f)));
+            let rows = self.pointer(table.rows)?;
+            let rows = self.weighted(rows, terms, 4, var)?;
+            let bytes = table.stride * unit;
+            match var.map_or(0, |var| table_stride(view, var)) {
+                0 => base = self.looked_up(base, rows, bytes),
+                moving => {
+                    row = Some(Row {
+                        rows,
+                        offset: numbered(Linear::fixed(4 * moving)),
+                        stride: bytes,
+                    });
+                }
+            }
+        }
+        Ok(Place {
+            base,
+            displacement: displacement.unwrap_or(0),
+            offset,
+            row,
+        })
+    }
+
+    /// `base` plus the row number at `entry` times `stride` bytes.
+    fn looked_up(&mut self, base: ir::Value, entry: ir::Value, stride: i64) -> ir::Value {
+        let row = self.builder.ins().uload32(MEMORY, entry, 0);
+        let bytes = self.times(row, stride);
+        self.builder.ins().iadd(base, bytes)
+    }
+
+    /// The address of a place in the current turn, less its displacement.
+    pub fn address(&mut self, place: Place, state: &Travelling) -> ir::Value {
+        let mut address = place.base;
+        if let Some(row) = place.row {
+            let entry = self.builder.ins().iadd(row.rows, state.offsets[row.offset]);
+            address = self.looked_up(address, entry, row.stride);
+        }
+        match place.offset {
+            Some(offset) => self.builder.ins().iadd(address, state.offsets[offset]),
+            None => address,
+        }
+    }
+
+    /// Loads the word of a place in each lane.
+    pub fn load(&mut self, place: Place, lane: Lane, width: Width, state: &Travelling) -> Lanes {
+        let address = self.address(place, state);
+        // Lanes of a place that does not move all hold one word.
+        let loaded = match place.offset {
+            Some(_) => width,
+            None => Width::One,
+        };
+        let value = self
+            .builder
+            .ins()
+            .load(loaded.of(lane), MEMORY, address, place.displacement);
+        let value = match loaded == width {
+            true => value,
+            false => self.spread(value, lane, width),
+        };
+        Lanes::plain(value, lane)
+    }
+}

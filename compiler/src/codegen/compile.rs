@@ -1,0 +1,173 @@
+//! One function from loop IR to bytes.
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{self, Function, UserFuncName};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{FuncId, ModuleReloc};
+
+use super::function::{Batch, Emitter, Machine};
+use super::symbols::{Callee, Names, signature};
+use super::target::Effort;
+use super::text;
+use super::{Error, InstructionSet, Target};
+use crate::loops::Program;
+
+/// A compiled function, not yet in executable memory.
+#[derive(Clone)]
+pub struct Compiled {
+    /// Its name in the module, which the disassembly and profilers show.
+    pub name: String,
+    /// Number of Cranelift instructions it was compiled from.
+    pub instructions: usize,
+    /// What a reader may want to see, if the target asks for it.
+    pub text: Option<Text>,
+    pub(super) number: u32,
+    /// Size of the code in bytes.
+    pub size: usize,
+    pub(super) alignment: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) relocations: Vec<ModuleReloc>,
+}
+
+/// The text of a compiled function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text {
+    /// Cranelift's input; `@` and a hexadecimal number give the graph node that an instruction serves.
+    pub clif: String,
+    /// Machine instructions as Cranelift writes them, functions by name.
+    pub assembly: String,
+}
+
+/// Compiles kernel `index` of a program.
+///
+/// # Errors
+/// If there is no such kernel, or it breaks a rule of the loop IR.
+pub fn compile_kernel(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
+    let names = Names::of(program);
+    let kernel = program
+        .kernels
+        .get(index)
+        .ok_or_else(|| Error::Malformed(format!("there is no kernel {index}")))?;
+    let callee = Callee::Kernel(index as u32);
+    function(
+        program,
+        &names,
+        callee,
+        target,
+        Effort::Optimize,
+        |e, arguments| {
+            let &[_, n, first, end] = arguments else {
+                return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
+            };
+            e.batch = Batch::Argument(n);
+            e.kernel(kernel, first, end)
+        },
+    )
+}
+
+/// Compiles entry `index` of a program.
+///
+/// # Errors
+/// If there is no such entry, or it breaks a rule of the loop IR.
+pub fn compile_entry(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
+    let names = Names::of(program);
+    let entry = program
+        .entries
+        .get(index)
+        .ok_or_else(|| Error::Malformed(format!("there is no entry {index}")))?;
+    let callee = Callee::Entry(index as u32);
+    function(program, &names, callee, target, Effort::Quick, |e, _| {
+        e.entry(entry)
+    })
+}
+
+/// Writes a function with `write`, which gets its arguments, and compiles it.
+fn function(
+    program: &Program,
+    names: &Names,
+    callee: Callee,
+    target: Target,
+    effort: Effort,
+    write: impl FnOnce(&mut Emitter, &[ir::Value]) -> Result<(), Error>,
+) -> Result<Compiled, Error> {
+    let name = names.name(callee);
+    let number = names.number(callee);
+    let back_end = target.back_end(effort)?;
+    let signature = signature(callee, back_end.default_call_conv());
+    let function = Function::with_name_signature(UserFuncName::user(0, number), signature);
+    let mut context = Context::for_function(function);
+    context.set_disasm(target.text);
+    let mut frontend = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut context.func, &mut frontend);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let arguments = builder.block_params(entry).to_vec();
+    let Some(&first) = arguments.first() else {
+        return Err(Error::Malformed("a function without a context".to_owned()));
+    };
+    let machine = Machine {
+        convention: back_end.default_call_conv(),
+        x86: cfg!(target_arch = "x86_64"),
+        blend: target.instruction_set != InstructionSet::Portable,
+    };
+    let mut emitter = Emitter::new(builder, program, names, machine, first);
+    write(&mut emitter, &arguments).map_err(|error| Error::In {
+        function: name.clone(),
+        error: Box::new(error),
+    })?;
+    let titles = emitter.finish(back_end.frontend_config());
+    let clif = target
+        .text
+        .then(|| text::clif(&context.func, names, &titles));
+    let instructions = context.func.dfg.num_insts();
+    finish(
+        &mut context,
+        &*back_end,
+        name,
+        number,
+        names,
+        instructions,
+        clif,
+    )
+}
+
+fn finish(
+    context: &mut Context,
+    back_end: &dyn TargetIsa,
+    name: String,
+    number: u32,
+    names: &Names,
+    instructions: usize,
+    clif: Option<String>,
+) -> Result<Compiled, Error> {
+    context
+        .compile(back_end, &mut ControlPlane::default())
+        .map_err(|error| Error::Cranelift(format!("{name}: {:?}", error.inner)))?;
+    let code = context
+        .compiled_code()
+        .ok_or_else(|| Error::Cranelift(format!("{name}: no code")))?;
+    let id = FuncId::from_u32(number);
+    let relocations = code
+        .buffer
+        .relocs()
+        .iter()
+        .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
+        .collect();
+    let text = clif.map(|clif| Text {
+        clif,
+        assembly: text::assembly(&name, code.vcode.as_deref(), &context.func, names),
+    });
+    Ok(Compiled {
+        name,
+        instructions,
+        text,
+        number,
+        alignment: u64::from(code.buffer.alignment),
+        size: code.code_buffer().len(),
+        bytes: code.code_buffer().to_vec(),
+        relocations,
+    })
+}

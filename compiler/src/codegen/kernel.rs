@@ -1,0 +1,118 @@
+//! Kernels: one function each, `kernel(context, n, first tile, end tile)`.
+//!
+//! The pointers of all buffers that the kernel uses are loaded first. Then tiles `first..end` run in order, each executing the
+//! kernel's statements; a kernel without a parallel loop is one tile.
+
+use std::collections::BTreeSet;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder};
+
+use super::Error;
+use super::function::{Bound, Count, Emitter};
+use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var};
+
+impl Emitter<'_> {
+    /// Writes a kernel whose entry block is current.
+    pub fn kernel(
+        &mut self,
+        kernel: &Kernel,
+        first: ir::Value,
+        end: ir::Value,
+    ) -> Result<(), Error> {
+        let mut used = BTreeSet::new();
+        buffers_of(&kernel.body, &mut used);
+        self.load_pointers(used);
+        let some = self.builder.ins().icmp(IntCC::SignedLessThan, first, end);
+        self.guarded(some, |e| match kernel.parallel {
+            None => e.statements(&kernel.body),
+            Some(parallel) => e.turns(first, &mut |e, tile| {
+                e.bind(parallel.var, Bound::At(tile));
+                e.statements(&kernel.body)?;
+                let next = e.plus(tile, 1);
+                Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, end)))
+            }),
+        })
+    }
+
+    fn statements(&mut self, body: &[Statement]) -> Result<(), Error> {
+        for statement in body {
+            match statement {
+                Statement::Nest(nest) => {
+                    self.title(nest.title.clone(), nest.block.origins.first().copied());
+                    self.nest(nest)?;
+                }
+                Statement::Product(product) => {
+                    self.title(product.title.clone(), Some(product.origin));
+                    self.product(product)?;
+                }
+                Statement::Tiles {
+                    var,
+                    step,
+                    total,
+                    body,
+                } => self.tiles(*var, *step, *total, body)?,
+            }
+            self.origin(None);
+        }
+        Ok(())
+    }
+
+    /// Tiles `0..ceil(total / step)`, without a division: the first row of each tile is counted beside its number.
+    fn tiles(
+        &mut self,
+        var: Var,
+        step: i64,
+        total: Linear,
+        body: &[Statement],
+    ) -> Result<(), Error> {
+        if step <= 0 {
+            return Err(Error::Malformed(format!("tiles of {step} rows")));
+        }
+        if total.is_fixed() {
+            let tiles = Count::Known((total.constant.max(0) + step - 1) / step);
+            return self.repeat(var, tiles, &mut |e| e.statements(body));
+        }
+        let total = self.linear(total);
+        let zero = self.int(0);
+        let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, total);
+        self.guarded(some, |e| {
+            e.turns(zero, &mut |e, tile| {
+                e.bind(var, Bound::At(tile));
+                e.statements(body)?;
+                let next = e.plus(tile, 1);
+                let row = e.times(next, step);
+                Ok((
+                    next,
+                    e.builder.ins().icmp(IntCC::SignedLessThan, row, total),
+                ))
+            })
+        })
+    }
+}
+
+/// All buffers that statements touch.
+fn buffers_of(body: &[Statement], found: &mut BTreeSet<BufferId>) {
+    for statement in body {
+        match statement {
+            Statement::Nest(nest) => buffers_in(&nest.block, found),
+            Statement::Product(product) => {
+                for operand in [&product.a, &product.b, &product.c] {
+                    found.insert(operand.base.buffer);
+                    found.extend(operand.rows.as_ref().map(|rows| rows.rows));
+                }
+            }
+            Statement::Tiles { body, .. } => buffers_of(body, found),
+        }
+    }
+}
+
+/// All buffers that a block touches.
+pub(super) fn buffers_in(block: &Block, found: &mut BTreeSet<BufferId>) {
+    for instruction in &block.code {
+        if let Instruction::Load(view, _) | Instruction::Store(view, _) = instruction {
+            found.insert(view.buffer);
+            found.extend(view.table.as_ref().map(|table| table.rows));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Functions in executable memory.
+//!
+//! A module is one piece of memory, sized for its code and made executable once, after which nothing in it changes. Dropping it gives
+//! the memory back, so the function pointers that it hands out are good as long as it lives; calling them is unsafe for this and for
+//! all that [`crate::abi`] asks of the caller.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module as _, ModuleError, ModuleRelocTarget};
+
+use super::compile::{Compiled, compile_entry, compile_kernel};
+use super::symbols::{Callee, Names, library, library_name, signature};
+use super::target::Effort;
+use super::{Error, Target};
+use crate::abi::{EntryFunction, KernelFunction, Symbols};
+use crate::loops::Program;
+
+/// A compiled program, ready to run.
+pub struct Module {
+    kernels: Vec<KernelFunction>,
+    entries: Vec<(String, EntryFunction)>,
+    functions: Vec<Compiled>,
+    /// Held for its `Drop`; behind a lock because Cranelift's module may be sent to another thread but not shared.
+    _memory: Mutex<Memory>,
+}
+
+/// Executable memory that is given back when it is dropped.
+struct Memory(Option<JITModule>);
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(module) = self.0.take() {
+            // SAFETY: pointers into the memory are handed out only by `Module`, whose documentation ends their validity here, and
+            // calling one is unsafe for that reason.
+            unsafe { module.free_memory() }
+        }
+    }
+}
+
+/// Room in the arena for each function beside its code: Cranelift rounds up to pages, whose size is at most this.
+const ROOM: usize = 64 << 10;
+/// Room in the arena for each call: on some processors a jump to a far function.
+const VENEER: usize = 32;
+
+impl Module {
+    /// Puts the functions of a program into executable memory: one for each kernel and each entry, in any order.
+    ///
+    /// # Errors
+    /// If a function is missing, a symbol has no address, the machine lacks the instruction set, or there is no memory.
+    pub fn link(
+        program: &Program,
+        target: Target,
+        symbols: &Symbols,
+        mut functions: Vec<Compiled>,
+    ) -> Result<Module, Error> {
+        if !target.instruction_set.runs_here() {
+            let message = format!("this machine has no {}", target.instruction_set);
+            return Err(Error::Host(message));
+        }
+        let names = Names::of(program);
+        let back_end = target.back_end(Effort::Optimize)?;
+        let convention = back_end.default_call_conv();
+        let mut builder = JITBuilder::with_isa(back_end, Box::new(library_name));
+        let size = functions
+            .iter()
+            .map(|f| f.bytes.len() + VENEER * f.relocations.len() + ROOM)
+            .sum::<usize>();
+        let arena = ArenaMemoryProvider::new_with_size(size.max(ROOM))
+            .map_err(|error| Error::Memory(error.to_string()))?;
+        builder.memory_provider(Box::new(arena));
+        for (call, address) in library() {
+            builder.symbol(library_name(call), address);
+        }
+        check_relocations(&functions, &names, symbols)?;
+        for callee in names.all() {
+            if let Some(address) = names.address(callee, symbols) {
+                builder.symbol(names.name(callee), address);
+            }
+        }
+        let mut memory = Memory(Some(JITModule::new(builder)));
+        let Memory(Some(jit)) = &mut memory else {
+            return Err(Error::Memory("no module".to_owned()));
+        };
+        for callee in names.all() {
+            let linkage = match callee {
+                Callee::Kernel(_) | Callee::Entry(_) => Linkage::Local,
+                _ => Linkage::Import,
+            };
+            let signature = signature(callee, convention);
+            let id = jit
+                .declare_function(&names.name(callee), linkage, &signature)
+                .map_err(refused)?;
+            if id.as_u32() != names.number(callee) {
+                return Err(Error::Malformed("functions are numbered twice".to_owned()));
+            }
+        }
+        let mut defined = vec![false; program.kernels.len() + program.entries.len()];
+        for function in &functions {
+            match defined.get_mut(function.number as usize) {
+                Some(done) => *done = true,
+                None => return Err(Error::MissingSymbol(function.name.clone())),
+            }
+            jit.define_function_bytes(
+                FuncId::from_u32(function.number),
+                function.alignment,
+                &function.bytes,
+                &function.relocations,
+            )
+            .map_err(refused)?;
+        }
+        if let Some(missing) = names.all().zip(&defined).find(|(_, done)| !**done) {
+            return Err(Error::MissingSymbol(names.name(missing.0)));
+        }
+        jit.finalize_definitions().map_err(refused)?;
+        let address = |callee| jit.get_finalized_function(FuncId::from_u32(names.number(callee)));
+        let kernels = (0..program.kernels.len() as u32)
+            .map(|i| {
+                let address = address(Callee::Kernel(i));
+                // SAFETY: the function was compiled with the signature of `Callee::Kernel`, which is that of `KernelFunction`, in the
+                // convention of `extern "C"`, and its memory is executable from here on.
+                unsafe { std::mem::transmute::<*const u8, KernelFunction>(address) }
+            })
+            .collect();
+        let entries = program
+            .entries
+            .iter()
+            .zip(0..)
+            .map(|(entry, i)| {
+                let address = address(Callee::Entry(i));
+                // SAFETY: as above, for `Callee::Entry` and `EntryFunction`.
+                let function = unsafe { std::mem::transmute::<*const u8, EntryFunction>(address) };
+                (entry.name.clone(), function)
+            })
+            .collect();
+        for function in &mut functions {
+            function.bytes = Vec::new();
+            function.relocations = Vec::new();
+        }
+        Ok(Module {
+            kernels,
+            entries,
+            functions,
+            _memory: Mutex::new(memory),
+        })
+    }
+
+    /// The function of a kernel, good while the module lives.
+    pub fn kernel(&self, index: usize) -> Option<KernelFunction> {
+        self.kernels.get(index).copied()
+    }
+
+    /// The function of an entry, good while the module lives.
+    pub fn entry(&self, name: &str) -> Option<EntryFunction> {
+        self.entries
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|&(_, function)| function)
+    }
+
+    /// The functions it was linked from, with their text if the target asked for it.
+    pub fn functions(&self) -> &[Compiled] {
+        &self.functions
+    }
+}
+
+/// Compiles all functions of a program on `threads` threads and links them.
+///
+/// # Errors
+/// As [`compile_kernel`], [`compile_entry`] and [`Module::link`].
+pub fn compile(
+    program: &Program,
+    target: Target,
+    symbols: &Symbols,
+    threads: usize,
+) -> Result<Module, Error> {
+    let kernels = program.kernels.len();
+    let count = kernels + program.entries.len();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(done);
+            }
+            done.push(match index.checked_sub(kernels) {
+                None => compile_kernel(program, index, target)?,
+                Some(entry) => compile_entry(program, entry, target)?,
+            });
+        }
+    };
+    let functions = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
+        let mut functions: Vec<Compiled> = work()?;
+        for other in others {
+            let done: Result<Vec<Compiled>, Error> = match other.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            functions.extend(done?);
+        }
+        Ok::<_, Error>(functions)
+    })?;
+    Module::link(program, target, symbols, functions)
+}
+
+fn refused(error: ModuleError) -> Error {
+    match error {
+        ModuleError::Allocation { err } => Error::Memory(err.to_string()),
+        other => Error::Cranelift(other.to_string()),
+    }
+}
+
+/// Sees that everything called has an address, since Cranelift would panic where one is missing.
+fn check_relocations(
+    functions: &[Compiled],
+    names: &Names,
+    symbols: &Symbols,
+) -> Result<(), Error> {
+    let callees: Vec<Callee> = names.all().collect();
+    for relocation in functions.iter().flat_map(|f| &f.relocations) {
+        let found = match relocation.name {
+            ModuleRelocTarget::User { index, .. } => match callees.get(index as usize) {
+                Some(&callee @ (Callee::Kernel(_) | Callee::Entry(_))) => Ok(callee),
+                Some(&callee) => match names.address(callee, symbols) {
+                    Some(_) => Ok(callee),
+                    None => Err(names.name(callee)),
+                },
+                None => Err(format!("function {index}")),
+            }
+            .map(|_| ()),
+            ModuleRelocTarget::LibCall(call) => match library().iter().any(|&(c, _)| c == call) {
+                true => Ok(()),
+                false => Err(library_name(call)),
+            },
+            ModuleRelocTarget::FunctionOffset(..) => Ok(()),
+            _ => Err("a symbol of another module".to_owned()),
+        };
+        found.map_err(Error::MissingSymbol)?;
+    }
+    Ok(())
+}

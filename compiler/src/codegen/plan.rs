@@ -1,0 +1,178 @@
+//! What can be done once for all turns of an innermost loop.
+//!
+//! - A value is **invariant** if it does not depend on the loop's variable and is not loaded from a buffer that the block stores to.
+//!   It is computed once, in one lane, before the first turn.
+//! - A word is **kept** in a register if every access of the block to its buffer is to that one word, in every turn: it is loaded
+//!   before the first turn (if a load comes before the first store), handed from turn to turn, and stored after the last. These are
+//!   the accumulators of reductions. In a vector loop there are none, as lanes store to words of their own.
+
+use crate::loops::{Block, BufferId, Instruction, Lane, Linear, Value, Var, View};
+
+/// A word that lives in a register while the loop runs.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Kept {
+    pub view: View,
+    pub lane: Lane,
+    /// Whether the block reads the word before it writes it.
+    pub read_first: bool,
+}
+
+/// The plan of one block in its innermost loop.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Plan {
+    /// For each instruction, whether it is invariant.
+    pub invariant: Vec<bool>,
+    pub kept: Vec<Kept>,
+    /// For each load or store of a kept word, its place in `kept`.
+    pub kept_at: Vec<Option<usize>>,
+}
+
+/// The stride of a view along a variable, in elements.
+pub(super) fn stride(view: &View, var: Var) -> Linear {
+    view.strides
+        .iter()
+        .filter(|&&(v, _)| v == var)
+        .fold(Linear::ZERO, |sum, &(_, stride)| sum.plus(stride))
+}
+
+/// The number of table rows that a view moves on along a variable.
+pub(super) fn table_stride(view: &View, var: Var) -> i64 {
+    let Some(table) = &view.table else { return 0 };
+    table
+        .index
+        .iter()
+        .filter(|&&(v, _)| v == var)
+        .map(|&(_, factor)| factor)
+        .sum()
+}
+
+/// Whether a view's address changes with a variable.
+pub(super) fn moves(view: &View, var: Var) -> bool {
+    stride(view, var) != Linear::ZERO || table_stride(view, var) != 0
+}
+
+/// The operands of an instruction.
+pub(super) fn operands(instruction: &Instruction) -> Vec<Value> {
+    use Instruction::*;
+    match instruction {
+        ConstF32(_) | ConstI32(_) | ConstF64(_) | Index { .. } | Load(..) => Vec::new(),
+        Add(a, b)
+        | Sub(a, b)
+        | Mul(a, b)
+        | Div(a, b)
+        | Compare(_, a, b)
+        | And(a, b)
+        | Or(a, b)
+        | Xor(a, b) => vec![*a, *b],
+        Fma(a, b, c) | Select(a, b, c) => vec![*a, *b, *c],
+        Store(_, a)
+        | Sqrt(a)
+        | ShiftLeft(a, _)
+        | ShiftRight(a, _)
+        | ShiftRightSigned(a, _)
+        | Round(a)
+        | Truncate(a)
+        | Floor(a)
+        | ToInt(a)
+        | ToFloat(a)
+        | Bits(a)
+        | FromBits(a)
+        | Promote(a)
+        | Demote(a) => vec![*a],
+        Call(_, arguments) => arguments.clone(),
+    }
+}
+
+/// Plans a block inside the loop of `var`; without a loop nothing is kept.
+pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool) -> Plan {
+    let stored: Vec<BufferId> = block
+        .code
+        .iter()
+        .filter_map(|instruction| match instruction {
+            Instruction::Store(view, _) => Some(view.buffer),
+            _ => None,
+        })
+        .collect();
+    let mut invariant = Vec::with_capacity(block.code.len());
+    for instruction in &block.code {
+        let fixed = match instruction {
+            Instruction::Store(..) => false,
+            Instruction::Index { terms, .. } => {
+                var.is_none_or(|var| terms.iter().all(|&(v, _)| v != var))
+            }
+            Instruction::Load(view, _) => {
+                let written = stored.contains(&view.buffer)
+                    || view
+                        .table
+                        .as_ref()
+                        .is_some_and(|table| stored.contains(&table.rows));
+                !written && var.is_none_or(|var| !moves(view, var))
+            }
+            pure => operands(pure)
+                .iter()
+                .all(|value| invariant.get(value.0 as usize) == Some(&true)),
+        };
+        invariant.push(fixed);
+    }
+    let (kept, kept_at) = match var {
+        Some(var) if !vector => keep(block, lanes, var, &stored),
+        _ => (Vec::new(), vec![None; block.code.len()]),
+    };
+    Plan {
+        invariant,
+        kept,
+        kept_at,
+    }
+}
+
+fn keep(
+    block: &Block,
+    lanes: &[Lane],
+    var: Var,
+    stored: &[BufferId],
+) -> (Vec<Kept>, Vec<Option<usize>>) {
+    let accesses = || {
+        block
+            .code
+            .iter()
+            .enumerate()
+            .filter_map(|(at, instruction)| match instruction {
+                Instruction::Load(view, lane) => Some((at, view, Some(*lane), true)),
+                Instruction::Store(view, value) => {
+                    Some((at, view, lanes.get(value.0 as usize).copied(), false))
+                }
+                _ => None,
+            })
+    };
+    let mut kept: Vec<Kept> = Vec::new();
+    let mut kept_at = vec![None; block.code.len()];
+    for &buffer in stored {
+        if kept.iter().any(|known| known.view.buffer == buffer) {
+            continue;
+        }
+        let mut on_buffer = accesses().filter(|(_, view, ..)| view.buffer == buffer);
+        let Some((_, first, Some(lane), loaded)) = on_buffer.next() else {
+            continue;
+        };
+        let alone = on_buffer.all(|(_, view, other, _)| view == first && other == Some(lane));
+        let in_table = accesses().any(|(_, view, ..)| {
+            view.table
+                .as_ref()
+                .is_some_and(|table| table.rows == buffer)
+        });
+        if !alone || in_table || moves(first, var) {
+            continue;
+        }
+        for (at, view, ..) in accesses() {
+            if view.buffer == buffer {
+                kept_at[at] = Some(kept.len());
+            }
+        }
+        kept.push(Kept {
+            view: first.clone(),
+            lane,
+            read_first: loaded,
+        });
+    }
+    (kept, kept_at)
+}

@@ -1,0 +1,120 @@
+//! Product calls: a descriptor on the stack, filled for each call.
+//!
+//! The micro-kernel asks that `C`'s columns lie next to one another and that `B` be contiguous along one of its axes, and looks up
+//! rows for `A` alone; what does not fit is refused here. An axis of one element has any stride, so it is given the one that fits.
+
+use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, types};
+
+use super::Error;
+use super::function::{Count, Emitter, MEMORY};
+use super::symbols::Callee;
+use crate::abi::{self, Product};
+use crate::loops::{Linear, Operand, ProductStatement, View};
+
+const ONE: Linear = Linear::fixed(1);
+
+impl Emitter<'_> {
+    /// Writes a product call.
+    pub fn product(&mut self, product: &ProductStatement) -> Result<(), Error> {
+        let refuse = |what: &str| Err(Error::Malformed(format!("{}: {what}", product.title)));
+        let m = self.count(product.m)?;
+        let n = self.count(product.n)?;
+        let k = self.count(product.k)?;
+        let single = |count: Count| matches!(count, Count::Known(1));
+        let fitting = |stride: Linear, count: Count| if single(count) { ONE } else { stride };
+        if product.b.rows.is_some() || product.c.rows.is_some() {
+            return refuse("only the left operand of a product may go through the row table");
+        }
+        if fitting(product.c.column, n) != ONE {
+            return refuse("the columns of a product's result must be adjacent");
+        }
+        let (mut b_k, mut b_col) = (product.b.row, product.b.column);
+        if b_k != ONE && b_col != ONE {
+            b_k = fitting(b_k, k);
+            b_col = fitting(b_col, n);
+        }
+        if b_k != ONE && b_col != ONE {
+            return refuse("the right operand of a product must be contiguous along one axis");
+        }
+        let descriptor = match self.descriptor {
+            Some(slot) => slot,
+            None => {
+                let slot = self.builder.create_sized_stack_slot(StackSlotData::new(
+                    StackSlotKind::ExplicitSlot,
+                    size_of::<Product>() as u32,
+                    3,
+                ));
+                self.descriptor = Some(slot);
+                slot
+            }
+        };
+        let (table, on_k) = self.table(&product.a)?;
+        let a = self.first(&product.a.base)?;
+        let b = self.first(&product.b.base)?;
+        let c = self.first(&product.c.base)?;
+        let a_row = self.linear(product.a.row);
+        let a_k = self.linear(product.a.column);
+        let b_k = self.linear(b_k);
+        let b_col = self.linear(b_col);
+        let c_row = self.linear(product.c.row);
+        let m = self.count_value(m);
+        let n = self.count_value(n);
+        let k = self.count_value(k);
+        let accumulate = self.int(i64::from(product.accumulate));
+        let pack = self.context_field(std::mem::offset_of!(abi::Context, pack));
+        let address = self.builder.ins().stack_addr(types::I64, descriptor, 0);
+        macro_rules! fill {
+            ($($field:ident = $value:expr),* $(,)?) => {
+                $(self.builder.ins().store(
+                    MEMORY,
+                    $value,
+                    address,
+                    std::mem::offset_of!(Product, $field) as i32,
+                );)*
+            };
+        }
+        fill!(
+            a = a,
+            a_row = a_row,
+            a_k = a_k,
+            a_table = table,
+            a_table_on_k = on_k,
+            b = b,
+            b_k = b_k,
+            b_col = b_col,
+            c = c,
+            c_row = c_row,
+            m = m,
+            n = n,
+            k = k,
+            accumulate = accumulate,
+            pack = pack,
+        );
+        self.call(Callee::Product, &[address]);
+        Ok(())
+    }
+
+    /// The row table of an operand (null without one), and whether it is looked up along `k`.
+    fn table(&mut self, a: &Operand) -> Result<(ir::Value, ir::Value), Error> {
+        match &a.rows {
+            None => Ok((self.int(0), self.int(0))),
+            Some(rows) => {
+                let pointer = self.pointer(rows.rows)?;
+                let first = rows.first.iter().map(|&(v, f)| (v, Linear::fixed(f)));
+                let table = self.weighted(pointer, first, 4, None)?;
+                Ok((table, self.int(i64::from(rows.on_columns))))
+            }
+        }
+    }
+
+    /// The address of an operand's first element.
+    fn first(&mut self, base: &View) -> Result<ir::Value, Error> {
+        if base.table.is_some() {
+            return Err(Error::Malformed(
+                "the base of a product's operand has a row table of its own".to_owned(),
+            ));
+        }
+        let place = self.place(base, None, &mut Vec::new())?;
+        Ok(self.plus(place.base, i64::from(place.displacement)))
+    }
+}
