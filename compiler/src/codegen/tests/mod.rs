@@ -1,0 +1,342 @@
+//! Generated code against the loop interpreter, bit for bit, on every instruction set of this machine.
+//!
+//! Buffers of generated code lie between guard words, so that a stray store fails a test instead of passing unseen.
+
+mod entries;
+mod fuzz;
+mod instructions;
+mod nests;
+mod products;
+mod threads;
+
+use crate::abi::{self, Product, Symbols};
+use crate::codegen::{InstructionSet, Module, Target, compile};
+use crate::loops::block::BlockBuilder;
+use crate::loops::interpret::{Memory, run_kernel, tiles};
+use crate::loops::{
+    Axis, Block, Buffer, BufferId, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space,
+    Statement, Var, View,
+};
+
+/// The targets that can run here, with the verifier on and text kept.
+pub fn targets() -> Vec<Target> {
+    InstructionSet::ALL
+        .into_iter()
+        .filter(|set| set.runs_here())
+        .map(|set| Target {
+            verify: true,
+            text: true,
+            ..Target::new(set)
+        })
+        .collect()
+}
+
+/// A program of buffers alone.
+pub fn program(buffers: &[(&str, Space, Lane, Linear)]) -> Program {
+    Program {
+        name: "test".to_owned(),
+        buffers: buffers
+            .iter()
+            .map(|&(name, space, lane, words)| Buffer {
+                name: name.to_owned(),
+                space,
+                lane,
+                words,
+            })
+            .collect(),
+        ..Program::default()
+    }
+}
+
+/// A view with fixed strides.
+pub fn view(buffer: u32, offset: i64, strides: &[(u32, i64)]) -> View {
+    View {
+        buffer: BufferId(buffer),
+        offset: Linear::fixed(offset),
+        strides: strides
+            .iter()
+            .map(|&(var, stride)| (Var(var), Linear::fixed(stride)))
+            .collect(),
+        table: None,
+    }
+}
+
+/// An axis.
+pub fn axis(var: u32, extent: Extent, vector: bool) -> Axis {
+    Axis {
+        var: Var(var),
+        extent,
+        vector,
+    }
+}
+
+/// A nest around what `write` builds.
+pub fn nest(title: &str, axes: &[Axis], write: impl FnOnce(&mut BlockBuilder)) -> Statement {
+    Statement::Nest(Nest {
+        title: title.to_owned(),
+        axes: axes.to_vec(),
+        block: block(write),
+    })
+}
+
+/// The block that `write` builds.
+pub fn block(write: impl FnOnce(&mut BlockBuilder)) -> Block {
+    let mut builder = BlockBuilder::new();
+    builder.set_origin(7);
+    write(&mut builder);
+    builder.finish()
+}
+
+/// A kernel with ten loop variables.
+pub fn kernel(name: &str, parallel: Option<Parallel>, body: Vec<Statement>) -> Kernel {
+    Kernel {
+        name: name.to_owned(),
+        parallel,
+        body,
+        vars: 10,
+    }
+}
+
+/// Words on each side of a buffer that nothing may touch.
+const GUARD: usize = 16;
+const UNTOUCHED: u32 = 0xdead_beef;
+
+/// The memory of a program as generated code sees it.
+pub struct Native {
+    buffers: Vec<Vec<u64>>,
+    words: Vec<usize>,
+    pack: Vec<f32>,
+}
+
+impl Native {
+    /// A copy of the interpreter's memory.
+    pub fn of(memory: &Memory) -> Self {
+        let buffers = memory.words.iter().map(|words| {
+            let mut all = vec![UNTOUCHED; GUARD];
+            all.extend(words);
+            all.resize(all.len().next_multiple_of(2) + GUARD, UNTOUCHED);
+            all.chunks(2)
+                .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+                .collect()
+        });
+        Native {
+            buffers: buffers.collect(),
+            words: memory.words.iter().map(Vec::len).collect(),
+            pack: vec![0.0; 64],
+        }
+    }
+
+    /// Pointers to the first word of each buffer.
+    pub fn pointers(&mut self) -> Vec<*mut u8> {
+        self.buffers
+            .iter_mut()
+            .map(|buffer| buffer[GUARD / 2..].as_mut_ptr().cast())
+            .collect()
+    }
+
+    /// A context for a thread that is alone.
+    pub fn context(&mut self, pointers: &[*mut u8]) -> abi::Context {
+        abi::Context {
+            pointers: pointers.as_ptr(),
+            thread: 0,
+            threads: 1,
+            barrier: std::ptr::null(),
+            pack: self.pack.as_mut_ptr(),
+            user: std::ptr::null_mut(),
+        }
+    }
+
+    /// The words of a buffer, after a look at the guards.
+    pub fn words(&self, buffer: usize) -> Vec<u32> {
+        let all: Vec<u32> = self.buffers[buffer]
+            .iter()
+            .flat_map(|&pair| [pair as u32, (pair >> 32) as u32])
+            .collect();
+        let size = self.words[buffer];
+        let (before, rest) = all.split_at(GUARD);
+        let (words, after) = rest.split_at(size);
+        assert!(
+            before.iter().chain(after).all(|&word| word == UNTOUCHED),
+            "buffer {buffer} was written outside its words"
+        );
+        words.to_vec()
+    }
+}
+
+/// Fails unless both memories hold the same bits, any NaN being as good as any other.
+pub fn assert_same(program: &Program, expected: &Memory, found: &Native, what: &str) {
+    for (index, buffer) in program.buffers.iter().enumerate() {
+        let want = &expected.words[index];
+        let have = found.words(index);
+        let same = |at: usize| match buffer.lane {
+            Lane::F32 => {
+                let nan = |word: u32| f32::from_bits(word).is_nan();
+                want[at] == have[at] || (nan(want[at]) && nan(have[at]))
+            }
+            Lane::I32 => want[at] == have[at],
+            Lane::F64 => {
+                let low = at & !1;
+                let wide = |words: &[u32]| u64::from(words[low]) | u64::from(words[low + 1]) << 32;
+                let nan = |bits: u64| f64::from_bits(bits).is_nan();
+                let (want, have) = (wide(want), wide(&have));
+                want == have || (nan(want) && nan(have))
+            }
+        };
+        if let Some(at) = (0..want.len()).find(|&at| !same(at)) {
+            panic!(
+                "{what}: word {at} of `{}` is {:#x} ({}), expected {:#x} ({})",
+                buffer.name,
+                have[at],
+                f32::from_bits(have[at]),
+                want[at],
+                f32::from_bits(want[at]),
+            );
+        }
+    }
+}
+
+/// Runs every kernel of a program in order on a copy of `memory`, interpreted and generated for every target, and compares.
+pub fn check(program: &Program, memory: &Memory, n: i64) {
+    let mut expected = memory.clone();
+    for kernel in &program.kernels {
+        let all = tiles(kernel, n);
+        run_kernel(program, kernel, &mut expected, n, all).expect("the program is correct");
+    }
+    for target in targets() {
+        let module = compile(program, target, &symbols(), 1).expect("the program compiles");
+        let mut native = Native::of(memory);
+        let pointers = native.pointers();
+        let context = native.context(&pointers);
+        for (index, kernel) in program.kernels.iter().enumerate() {
+            let function = module.kernel(index).expect("there is such a kernel");
+            let all = tiles(kernel, n);
+            // SAFETY: the context and all buffers outlive the call, and the interpreter found no access outside them.
+            unsafe { function(&context, n, all.start, all.end) };
+        }
+        let what = format!("{} n={n}\n{}", target.instruction_set, listing(&module));
+        assert_same(program, &expected, &native, &what);
+    }
+}
+
+/// The text of all functions of a module.
+pub fn listing(module: &Module) -> String {
+    module
+        .functions()
+        .iter()
+        .filter_map(|function| function.text.as_ref())
+        .map(|text| format!("{}\n{}", text.clif, text.assembly))
+        .collect()
+}
+
+/// Symbols with a naive product and without a team.
+pub fn symbols() -> Symbols {
+    Symbols {
+        product: product as *const u8,
+        barrier: alone as *const u8,
+        driver: Vec::new(),
+    }
+}
+
+extern "C" fn alone(_: *const u8) {
+    std::process::abort();
+}
+
+/// The product as its definition reads.
+///
+/// # Safety
+/// The descriptor must describe memory that exists.
+unsafe extern "C" fn product(product: *const Product) {
+    // SAFETY: generated code passes a descriptor on its stack, and the interpreter found all elements in their buffers.
+    unsafe {
+        let p = *product;
+        assert!(!p.pack.is_null());
+        for i in 0..p.m {
+            for j in 0..p.n {
+                let c = p.c.offset((i * p.c_row + j) as isize);
+                let mut sum = (p.accumulate != 0).then(|| *c);
+                for first in (0..p.k).step_by(abi::PRODUCT_BLOCK) {
+                    let mut chain = 0.0_f32;
+                    for k in first..p.k.min(first + abi::PRODUCT_BLOCK as i64) {
+                        let looked_up = |index: i64, on_k: i64| {
+                            if p.a_table.is_null() || p.a_table_on_k != on_k {
+                                return index;
+                            }
+                            i64::from(*p.a_table.offset(index as isize))
+                        };
+                        let (row, column) = (looked_up(i, 0), looked_up(k, 1));
+                        let a = *p.a.offset((row * p.a_row + column * p.a_k) as isize);
+                        let b = *p.b.offset((k * p.b_k + j * p.b_col) as isize);
+                        chain = a.mul_add(b, chain);
+                    }
+                    sum = Some(sum.map_or(chain, |sum| sum + chain));
+                }
+                *c = sum.unwrap_or(0.0);
+            }
+        }
+    }
+}
+
+/// A small generator of test data: the same numbers on every machine.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// 32 bits.
+    pub fn word(&mut self) -> u32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        (mixed >> 32) as u32
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.word() as usize % limit
+    }
+
+    /// The bits of a float: small numbers, special ones, any bits.
+    pub fn float(&mut self) -> u32 {
+        match self.below(8) {
+            0 => SPECIAL[self.below(SPECIAL.len())].to_bits(),
+            1 => self.word(),
+            _ => ((self.word() as i32 as f32) * 2.0_f32.powi(-29)).to_bits(),
+        }
+    }
+}
+
+/// Floats at which conversions and comparisons change.
+pub const SPECIAL: [f32; 32] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    0.499_999_97,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+    -f32::NAN,
+    f32::MAX,
+    f32::MIN,
+    f32::MIN_POSITIVE,
+    -f32::MIN_POSITIVE,
+    1e-45,
+    -1e-45,
+    5.877_472e-39,
+    2_147_483_520.0,
+    -2_147_483_520.0,
+    2_147_483_648.0,
+    -2_147_483_648.0,
+    3e9,
+    -3e9,
+    8_388_607.5,
+    8_388_608.0,
+    -8_388_607.5,
+    16_777_217.0,
+    88.722_84,
+];
