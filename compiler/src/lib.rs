@@ -11,6 +11,8 @@ pub mod driver;
 pub mod fusion;
 pub mod graph;
 pub mod language;
+#[cfg(feature = "codegen")]
+pub mod codegen;
 pub mod loops;
 pub mod lower;
 pub mod memory;
