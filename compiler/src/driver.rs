@@ -163,16 +163,32 @@ pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel
 }
 
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {
-    let field = |source: &crate::nn::parameters::Source, is_target| Field { name: source.name.clone(), ty: source.ty.clone(), is_target };
+    let field =
+        |source: &crate::nn::parameters::Source, is_target| Field { name: source.name.clone(), ty: source.ty.clone(), is_target };
     info.fields.extend(training.inputs.iter().map(|source| field(source, false)));
     info.fields.extend(training.targets.iter().map(|source| field(source, true)));
     let sizes = |shape: &crate::graph::Shape| shape.at(1);
-    info.parameters = training.learned().map(|learned| Tensor { name: learned.name.clone(), shape: sizes(&learned.shape) }).collect();
+    info.parameters =
+        training.learned().map(|learned| Tensor { name: learned.name.clone(), shape: sizes(&learned.shape) }).collect();
     info.states = states
         .iter()
-        .map(|state| State { name: state.name.clone(), shape: sizes(&state.ty.shape), initial: state.initial as f32, saved: state.saved })
+        .map(|state| State {
+            name: state.name.clone(),
+            shape: sizes(&state.ty.shape),
+            initial: state.initial as f32,
+            saved: state.saved,
+        })
         .collect();
-    info.settings = training.settings.iter().map(|setting| Setting { name: setting.name.clone(), value: setting.value, declared: setting.declared, kinds: setting.kinds.clone() }).collect();
+    info.settings = training
+        .settings
+        .iter()
+        .map(|setting| Setting {
+            name: setting.name.clone(),
+            value: setting.value,
+            declared: setting.declared,
+            kinds: setting.kinds.clone(),
+        })
+        .collect();
     let name = |node| training.builder.graph().source_name(node).unwrap_or_default().to_string();
     info.scalers = training
         .scalers
@@ -184,7 +200,11 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
             scale: name(scaler.scale),
         })
         .collect();
-    info.reports = training.reports.iter().map(|report| Report { name: report.name.clone(), higher_is_better: report.higher_is_better }).collect();
+    info.reports = training
+        .reports
+        .iter()
+        .map(|report| Report { name: report.name.clone(), higher_is_better: report.higher_is_better })
+        .collect();
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
     let norm = training.uses.iter().find(|one| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2);

@@ -11,8 +11,6 @@ pub mod driver;
 pub mod fusion;
 pub mod graph;
 pub mod language;
-#[cfg(feature = "codegen")]
-pub mod codegen;
 pub mod loops;
 pub mod lower;
 pub mod memory;

@@ -47,31 +47,19 @@ impl Travelling {
     pub fn like(&self, values: &[ir::Value]) -> Self {
         let (offsets, rest) = values.split_at(self.offsets.len());
         let (counters, kept) = rest.split_at(self.counters.len());
-        Travelling {
-            offsets: offsets.to_vec(),
-            counters: counters.to_vec(),
-            kept: kept.to_vec(),
-        }
+        Travelling { offsets: offsets.to_vec(), counters: counters.to_vec(), kept: kept.to_vec() }
     }
 }
 
 impl Emitter<'_> {
     /// The address of a view; what moves along `var` is left to offsets, which are added to `steps`.
-    pub fn place(
-        &mut self,
-        view: &View,
-        var: Option<Var>,
-        steps: &mut Vec<Linear>,
-    ) -> Result<Place, Error> {
+    pub fn place(&mut self, view: &View, var: Option<Var>, steps: &mut Vec<Linear>) -> Result<Place, Error> {
         let unit = self.unit(view.buffer)?;
         let mut base = self.pointer(view.buffer)?;
         let bytes = view.offset.times(unit);
         let displacement = i32::try_from(bytes.constant).ok();
         let apart = match displacement {
-            Some(_) => Linear {
-                constant: 0,
-                ..bytes
-            },
+            Some(_) => Linear { constant: 0, ..bytes },
             None => bytes,
         };
         if apart != Linear::ZERO {
@@ -97,20 +85,11 @@ impl Emitter<'_> {
             match var.map_or(0, |var| table_stride(view, var)) {
                 0 => base = self.looked_up(base, rows, bytes),
                 moving => {
-                    row = Some(Row {
-                        rows,
-                        offset: numbered(Linear::fixed(4 * moving)),
-                        stride: bytes,
-                    });
+                    row = Some(Row { rows, offset: numbered(Linear::fixed(4 * moving)), stride: bytes });
                 }
             }
         }
-        Ok(Place {
-            base,
-            displacement: displacement.unwrap_or(0),
-            offset,
-            row,
-        })
+        Ok(Place { base, displacement: displacement.unwrap_or(0), offset, row })
     }
 
     /// `base` plus the row number at `entry` times `stride` bytes.
@@ -141,10 +120,7 @@ impl Emitter<'_> {
             Some(_) => width,
             None => Width::One,
         };
-        let value = self
-            .builder
-            .ins()
-            .load(loaded.of(lane), MEMORY, address, place.displacement);
+        let value = self.builder.ins().load(loaded.of(lane), MEMORY, address, place.displacement);
         let value = match loaded == width {
             true => value,
             false => self.spread(value, lane, width),

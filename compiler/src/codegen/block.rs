@@ -25,11 +25,7 @@ pub(super) struct Lanes {
 impl Lanes {
     /// A value that is not a comparison.
     pub fn plain(value: ir::Value, lane: Lane) -> Self {
-        Lanes {
-            value,
-            lane,
-            condition: None,
-        }
+        Lanes { value, lane, condition: None }
     }
 }
 
@@ -89,12 +85,7 @@ fn int_condition(comparison: Comparison) -> IntCC {
 
 impl Emitter<'_> {
     /// Writes an instruction that touches neither memory nor loop variables.
-    pub fn pure(
-        &mut self,
-        instruction: &Instruction,
-        width: Width,
-        values: &Values,
-    ) -> Result<Lanes, Error> {
+    pub fn pure(&mut self, instruction: &Instruction, width: Width, values: &Values) -> Result<Lanes, Error> {
         use Instruction::*;
         let get = |value: Value| {
             values
@@ -219,9 +210,7 @@ impl Emitter<'_> {
                 if passed.len() != arity(function) {
                     return Err(mistyped(instruction));
                 }
-                let result = self
-                    .call(Callee::Scalar(function), &passed)
-                    .ok_or_else(|| mistyped(instruction))?;
+                let result = self.call(Callee::Scalar(function), &passed).ok_or_else(|| mistyped(instruction))?;
                 (result, Lane::F64)
             }
             Index { .. } | Load(..) | Store(..) => return Err(mistyped(instruction)),
@@ -244,14 +233,7 @@ impl Emitter<'_> {
         self.builder.ins().bitcast(to, CAST, value)
     }
 
-    fn compare(
-        &mut self,
-        comparison: Comparison,
-        a: ir::Value,
-        b: ir::Value,
-        lane: Lane,
-        width: Width,
-    ) -> Lanes {
+    fn compare(&mut self, comparison: Comparison, a: ir::Value, b: ir::Value, lane: Lane, width: Width) -> Lanes {
         let condition = match lane {
             Lane::I32 => self.builder.ins().icmp(int_condition(comparison), a, b),
             _ => self.builder.ins().fcmp(float_condition(comparison), a, b),
@@ -260,21 +242,10 @@ impl Emitter<'_> {
             Width::One => self.builder.ins().bmask(types::I32, condition),
             Width::Four => condition,
         };
-        Lanes {
-            value,
-            lane: Lane::I32,
-            condition: Some(condition),
-        }
+        Lanes { value, lane: Lane::I32, condition: Some(condition) }
     }
 
-    fn select(
-        &mut self,
-        mask: Lanes,
-        a: ir::Value,
-        b: ir::Value,
-        lane: Lane,
-        width: Width,
-    ) -> ir::Value {
+    fn select(&mut self, mask: Lanes, a: ir::Value, b: ir::Value, lane: Lane, width: Width) -> ir::Value {
         match (width, mask.condition) {
             (Width::One, Some(condition)) => self.builder.ins().select(condition, a, b),
             (Width::One, None) => {
@@ -319,10 +290,7 @@ impl Emitter<'_> {
         let greater = self.compare(Comparison::Lt, low, number, Lane::F32, width);
         let number = self.select(greater, number, low, Lane::F32, width);
         match width {
-            _ if !self.machine.x86 => self
-                .builder
-                .ins()
-                .fcvt_to_sint_sat(width.of(Lane::I32), number),
+            _ if !self.machine.x86 => self.builder.ins().fcvt_to_sint_sat(width.of(Lane::I32), number),
             Width::Four => self.builder.ins().x86_cvtt2dq(types::I32X4, number),
             Width::One => {
                 let vector = self.builder.ins().scalar_to_vector(types::F32X4, number);

@@ -46,25 +46,15 @@ pub struct Text {
 /// If there is no such kernel, or it breaks a rule of the loop IR.
 pub fn compile_kernel(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
     let names = Names::of(program);
-    let kernel = program
-        .kernels
-        .get(index)
-        .ok_or_else(|| Error::Malformed(format!("there is no kernel {index}")))?;
+    let kernel = program.kernels.get(index).ok_or_else(|| Error::Malformed(format!("there is no kernel {index}")))?;
     let callee = Callee::Kernel(index as u32);
-    function(
-        program,
-        &names,
-        callee,
-        target,
-        Effort::Optimize,
-        |e, arguments| {
-            let &[_, n, first, end] = arguments else {
-                return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
-            };
-            e.batch = Batch::Argument(n);
-            e.kernel(kernel, first, end)
-        },
-    )
+    function(program, &names, callee, target, Effort::Optimize, |e, arguments| {
+        let &[_, n, first, end] = arguments else {
+            return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
+        };
+        e.batch = Batch::Argument(n);
+        e.kernel(kernel, first, end)
+    })
 }
 
 /// Compiles entry `index` of a program.
@@ -73,14 +63,9 @@ pub fn compile_kernel(program: &Program, index: usize, target: Target) -> Result
 /// If there is no such entry, or it breaks a rule of the loop IR.
 pub fn compile_entry(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
     let names = Names::of(program);
-    let entry = program
-        .entries
-        .get(index)
-        .ok_or_else(|| Error::Malformed(format!("there is no entry {index}")))?;
+    let entry = program.entries.get(index).ok_or_else(|| Error::Malformed(format!("there is no entry {index}")))?;
     let callee = Callee::Entry(index as u32);
-    function(program, &names, callee, target, Effort::Quick, |e, _| {
-        e.entry(entry)
-    })
+    function(program, &names, callee, target, Effort::Quick, |e, _| e.entry(entry))
 }
 
 /// Writes a function with `write`, which gets its arguments, and compiles it.
@@ -114,24 +99,11 @@ fn function(
         blend: target.instruction_set != InstructionSet::Portable,
     };
     let mut emitter = Emitter::new(builder, program, names, machine, first);
-    write(&mut emitter, &arguments).map_err(|error| Error::In {
-        function: name.clone(),
-        error: Box::new(error),
-    })?;
+    write(&mut emitter, &arguments).map_err(|error| Error::In { function: name.clone(), error: Box::new(error) })?;
     let titles = emitter.finish(back_end.frontend_config());
-    let clif = target
-        .text
-        .then(|| text::clif(&context.func, names, &titles));
+    let clif = target.text.then(|| text::clif(&context.func, names, &titles));
     let instructions = context.func.dfg.num_insts();
-    finish(
-        &mut context,
-        &*back_end,
-        name,
-        number,
-        names,
-        instructions,
-        clif,
-    )
+    finish(&mut context, &*back_end, name, number, names, instructions, clif)
 }
 
 fn finish(
@@ -146,20 +118,11 @@ fn finish(
     context
         .compile(back_end, &mut ControlPlane::default())
         .map_err(|error| Error::Cranelift(format!("{name}: {:?}", error.inner)))?;
-    let code = context
-        .compiled_code()
-        .ok_or_else(|| Error::Cranelift(format!("{name}: no code")))?;
+    let code = context.compiled_code().ok_or_else(|| Error::Cranelift(format!("{name}: no code")))?;
     let id = FuncId::from_u32(number);
-    let relocations = code
-        .buffer
-        .relocs()
-        .iter()
-        .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
-        .collect();
-    let text = clif.map(|clif| Text {
-        clif,
-        assembly: text::assembly(&name, code.vcode.as_deref(), &context.func, names),
-    });
+    let relocations =
+        code.buffer.relocs().iter().map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id)).collect();
+    let text = clif.map(|clif| Text { clif, assembly: text::assembly(&name, code.vcode.as_deref(), &context.func, names) });
     Ok(Compiled {
         name,
         instructions,

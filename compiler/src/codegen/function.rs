@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc,
-    StackSlot, Type, UserExternalName, types,
+    self, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc, StackSlot, Type, UserExternalName,
+    types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
@@ -166,9 +166,7 @@ impl<'f> Emitter<'f> {
 
     /// A field of the context.
     pub fn context_field(&mut self, offset: usize) -> ir::Value {
-        self.builder
-            .ins()
-            .load(types::I64, MEMORY, self.context, offset as i32)
+        self.builder.ins().load(types::I64, MEMORY, self.context, offset as i32)
     }
 
     /// Loads the pointers of these buffers; called in the entry block.
@@ -183,17 +181,16 @@ impl<'f> Emitter<'f> {
 
     /// First byte of a buffer.
     pub fn pointer(&self, buffer: BufferId) -> Result<ir::Value, Error> {
-        self.pointers
-            .get(&buffer)
-            .copied()
-            .ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
+        self.pointers.get(&buffer).copied().ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
     }
 
     /// Bytes from one element of a buffer to the next.
     pub fn unit(&self, buffer: BufferId) -> Result<i64, Error> {
-        let buffer = self.program.buffers.get(buffer.0 as usize).ok_or_else(|| {
-            Error::Malformed(format!("buffer {} is not in the program", buffer.0))
-        })?;
+        let buffer = self
+            .program
+            .buffers
+            .get(buffer.0 as usize)
+            .ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))?;
         Ok(match (buffer.space, buffer.lane) {
             (Space::Control, _) | (_, Lane::F64) => 8,
             _ => 4,
@@ -212,9 +209,7 @@ impl<'f> Emitter<'f> {
     }
 
     fn opening(&self, var: Var) -> Result<(Bound, u32), Error> {
-        self.vars.get(&var).copied().ok_or_else(|| {
-            Error::Malformed(format!("loop variable {} is used outside its loop", var.0))
-        })
+        self.vars.get(&var).copied().ok_or_else(|| Error::Malformed(format!("loop variable {} is used outside its loop", var.0)))
     }
 
     /// `start + Σ var·factor·scale` over the terms but `skip`.
@@ -285,11 +280,7 @@ impl<'f> Emitter<'f> {
                 };
                 let step_value = self.int(step);
                 let value = self.builder.ins().smin(step_value, left);
-                Ok(Count::Dynamic {
-                    value,
-                    fours: step % 4 == 0 && four(total),
-                    positive: false,
-                })
+                Ok(Count::Dynamic { value, fours: step % 4 == 0 && four(total), positive: false })
             }
         }
     }
@@ -324,11 +315,7 @@ impl<'f> Emitter<'f> {
     }
 
     /// Writes `inside` to be executed only if `condition` holds.
-    pub fn guarded(
-        &mut self,
-        condition: ir::Value,
-        inside: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn guarded(&mut self, condition: ir::Value, inside: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let then = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.ins().brif(condition, then, &[], done, &[]);
@@ -362,19 +349,14 @@ impl<'f> Emitter<'f> {
                     Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, end)))
                 })
             }
-            Count::Dynamic {
-                value, positive, ..
-            } => {
+            Count::Dynamic { value, positive, .. } => {
                 let mut all = |e: &mut Self| {
                     let first = e.int(0);
                     e.turns(first, &mut |e, index| {
                         e.bind(var, Bound::At(index));
                         inside(e)?;
                         let next = e.plus(index, 1);
-                        Ok((
-                            next,
-                            e.builder.ins().icmp(IntCC::SignedLessThan, next, value),
-                        ))
+                        Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, value)))
                     })
                 };
                 if positive {
@@ -398,9 +380,7 @@ impl<'f> Emitter<'f> {
         self.builder.switch_to_block(head);
         let (next, more) = turn(self, parameters[0])?;
         let done = self.builder.create_block();
-        self.builder
-            .ins()
-            .brif(more, head, &[BlockArg::Value(next)], done, &[]);
+        self.builder.ins().brif(more, head, &[BlockArg::Value(next)], done, &[]);
         self.builder.switch_to_block(done);
         Ok(())
     }
@@ -408,10 +388,7 @@ impl<'f> Emitter<'f> {
     /// A new block with parameters of these types.
     pub fn head(&mut self, types: &[Type]) -> (ir::Block, Vec<ir::Value>) {
         let block = self.builder.create_block();
-        let parameters = types
-            .iter()
-            .map(|&ty| self.builder.append_block_param(block, ty))
-            .collect();
+        let parameters = types.iter().map(|&ty| self.builder.append_block_param(block, ty)).collect();
         (block, parameters)
     }
 
@@ -425,10 +402,7 @@ impl<'f> Emitter<'f> {
                 let name = self
                     .builder
                     .func
-                    .declare_imported_user_function(UserExternalName {
-                        namespace: 0,
-                        index: self.names.number(callee),
-                    });
+                    .declare_imported_user_function(UserExternalName { namespace: 0, index: self.names.number(callee) });
                 let reference = self.builder.import_function(ExtFuncData {
                     name: ExternalName::user(name),
                     signature,

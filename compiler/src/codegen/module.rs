@@ -49,12 +49,7 @@ impl Module {
     ///
     /// # Errors
     /// If a function is missing, a symbol has no address, the machine lacks the instruction set, or there is no memory.
-    pub fn link(
-        program: &Program,
-        target: Target,
-        symbols: &Symbols,
-        mut functions: Vec<Compiled>,
-    ) -> Result<Module, Error> {
+    pub fn link(program: &Program, target: Target, symbols: &Symbols, mut functions: Vec<Compiled>) -> Result<Module, Error> {
         if !target.instruction_set.runs_here() {
             let message = format!("this machine has no {}", target.instruction_set);
             return Err(Error::Host(message));
@@ -63,12 +58,8 @@ impl Module {
         let back_end = target.back_end(Effort::Optimize)?;
         let convention = back_end.default_call_conv();
         let mut builder = JITBuilder::with_isa(back_end, Box::new(library_name));
-        let size = functions
-            .iter()
-            .map(|f| f.bytes.len() + VENEER * f.relocations.len() + ROOM)
-            .sum::<usize>();
-        let arena = ArenaMemoryProvider::new_with_size(size.max(ROOM))
-            .map_err(|error| Error::Memory(error.to_string()))?;
+        let size = functions.iter().map(|f| f.bytes.len() + VENEER * f.relocations.len() + ROOM).sum::<usize>();
+        let arena = ArenaMemoryProvider::new_with_size(size.max(ROOM)).map_err(|error| Error::Memory(error.to_string()))?;
         builder.memory_provider(Box::new(arena));
         for (call, address) in library() {
             builder.symbol(library_name(call), address);
@@ -89,9 +80,7 @@ impl Module {
                 _ => Linkage::Import,
             };
             let signature = signature(callee, convention);
-            let id = jit
-                .declare_function(&names.name(callee), linkage, &signature)
-                .map_err(refused)?;
+            let id = jit.declare_function(&names.name(callee), linkage, &signature).map_err(refused)?;
             if id.as_u32() != names.number(callee) {
                 return Err(Error::Malformed("functions are numbered twice".to_owned()));
             }
@@ -138,12 +127,7 @@ impl Module {
             function.bytes = Vec::new();
             function.relocations = Vec::new();
         }
-        Ok(Module {
-            kernels,
-            entries,
-            functions,
-            _memory: Mutex::new(memory),
-        })
+        Ok(Module { kernels, entries, functions, _memory: Mutex::new(memory) })
     }
 
     /// The function of a kernel, good while the module lives.
@@ -153,10 +137,7 @@ impl Module {
 
     /// The function of an entry, good while the module lives.
     pub fn entry(&self, name: &str) -> Option<EntryFunction> {
-        self.entries
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|&(_, function)| function)
+        self.entries.iter().find(|(known, _)| known == name).map(|&(_, function)| function)
     }
 
     /// The functions it was linked from, with their text if the target asked for it.
@@ -169,12 +150,7 @@ impl Module {
 ///
 /// # Errors
 /// As [`compile_kernel`], [`compile_entry`] and [`Module::link`].
-pub fn compile(
-    program: &Program,
-    target: Target,
-    symbols: &Symbols,
-    threads: usize,
-) -> Result<Module, Error> {
+pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: usize) -> Result<Module, Error> {
     let kernels = program.kernels.len();
     let count = kernels + program.entries.len();
     let next = AtomicUsize::new(0);
@@ -214,11 +190,7 @@ fn refused(error: ModuleError) -> Error {
 }
 
 /// Sees that everything called has an address, since Cranelift would panic where one is missing.
-fn check_relocations(
-    functions: &[Compiled],
-    names: &Names,
-    symbols: &Symbols,
-) -> Result<(), Error> {
+fn check_relocations(functions: &[Compiled], names: &Names, symbols: &Symbols) -> Result<(), Error> {
     let callees: Vec<Callee> = names.all().collect();
     for relocation in functions.iter().flat_map(|f| &f.relocations) {
         let found = match relocation.name {

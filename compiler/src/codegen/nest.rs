@@ -53,9 +53,7 @@ impl Emitter<'_> {
             None => self.innermost(None, &nest.block),
             Some((inner, outer)) => {
                 if outer.iter().any(|axis| axis.vector) {
-                    return Err(Error::Malformed(
-                        "a vector axis that is not innermost".to_owned(),
-                    ));
+                    return Err(Error::Malformed("a vector axis that is not innermost".to_owned()));
                 }
                 self.axes(outer, inner, &nest.block)
             }
@@ -84,29 +82,17 @@ impl Emitter<'_> {
         let count = self.count(axis.extent)?;
         match count {
             Count::Known(turns) if turns <= 0 => Ok(()),
-            Count::Dynamic {
-                value,
-                positive: false,
-                ..
-            } => {
+            Count::Dynamic { value, positive: false, .. } => {
                 let zero = self.int(0);
                 let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, value);
-                self.guarded(some, |e| {
-                    e.counted(Some(axis.var), axis.vector, count, block)
-                })
+                self.guarded(some, |e| e.counted(Some(axis.var), axis.vector, count, block))
             }
             _ => self.counted(Some(axis.var), axis.vector, count, block),
         }
     }
 
     /// Writes the innermost loop, given that it has a first turn.
-    fn counted(
-        &mut self,
-        var: Option<Var>,
-        vector: bool,
-        count: Count,
-        block: &Block,
-    ) -> Result<(), Error> {
+    fn counted(&mut self, var: Option<Var>, vector: bool, count: Count, block: &Block) -> Result<(), Error> {
         let lanes: Vec<Lane> = lanes(block)?;
         if let (Some(var), true) = (var, vector) {
             check_vector(block, &lanes, var)?;
@@ -124,10 +110,7 @@ impl Emitter<'_> {
             kept_places.push(place);
             let ty = Width::One.of(kept.lane);
             let first = match (kept.read_first, kept.lane) {
-                (true, _) => self
-                    .builder
-                    .ins()
-                    .load(ty, MEMORY, place.base, place.displacement),
+                (true, _) => self.builder.ins().load(ty, MEMORY, place.base, place.displacement),
                 // Written before it is read: any value will do.
                 (false, Lane::F32) => self.builder.ins().f32const(0.0),
                 (false, Lane::F64) => self.builder.ins().f64const(0.0),
@@ -144,20 +127,12 @@ impl Emitter<'_> {
             state = self.run(&p, Width::One, count, None, state)?;
         }
         for (place, value) in kept_places.into_iter().zip(state.kept) {
-            self.builder
-                .ins()
-                .store(MEMORY, value, place.base, place.displacement);
+            self.builder.ins().store(MEMORY, value, place.base, place.displacement);
         }
         Ok(())
     }
 
-    fn preamble<'a>(
-        &mut self,
-        var: Option<Var>,
-        vector: bool,
-        block: &'a Block,
-        lanes: &[Lane],
-    ) -> Result<Preamble<'a>, Error> {
+    fn preamble<'a>(&mut self, var: Option<Var>, vector: bool, block: &'a Block, lanes: &[Lane]) -> Result<Preamble<'a>, Error> {
         let size = block.code.len();
         let mut p = Preamble {
             block,
@@ -177,10 +152,7 @@ impl Emitter<'_> {
                 Instruction::Load(view, lane) if p.plan.invariant[at] && var.is_some() => {
                     let place = self.place(view, None, &mut p.steps)?;
                     let ty = Width::One.of(*lane);
-                    let value = self
-                        .builder
-                        .ins()
-                        .load(ty, MEMORY, place.base, place.displacement);
+                    let value = self.builder.ins().load(ty, MEMORY, place.base, place.displacement);
                     p.scalars[at] = Some(Lanes::plain(value, *lane));
                 }
                 Instruction::Load(view, _) | Instruction::Store(view, _) => {
@@ -191,10 +163,7 @@ impl Emitter<'_> {
                     let start = self.weighted(start, terms.iter().copied(), 1, var)?;
                     let start = self.builder.ins().ireduce(types::I32, start);
                     let step = var.map_or(Linear::ZERO, |var| {
-                        terms
-                            .iter()
-                            .filter(|&&(v, _)| v == var)
-                            .fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor))
+                        terms.iter().filter(|&&(v, _)| v == var).fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor))
                     });
                     if p.plan.invariant[at] {
                         p.scalars[at] = Some(Lanes::plain(start, Lane::I32));
@@ -252,16 +221,9 @@ impl Emitter<'_> {
     }
 
     /// The vector loop over groups of four lanes; counters come back in one lane.
-    fn groups(
-        &mut self,
-        p: &Preamble,
-        count: Count,
-        state: Travelling,
-    ) -> Result<Travelling, Error> {
+    fn groups(&mut self, p: &Preamble, count: Count, state: Travelling) -> Result<Travelling, Error> {
         let mut state = match count {
-            Count::Known(turns) => {
-                self.run(p, Width::Four, Count::Known(turns / 4), None, state)?
-            }
+            Count::Known(turns) => self.run(p, Width::Four, Count::Known(turns / 4), None, state)?,
             Count::Dynamic { value, fours, .. } => {
                 let whole = match fours {
                     true => value,
@@ -289,25 +251,15 @@ impl Emitter<'_> {
     fn rest(&mut self, p: &Preamble, count: Count, state: Travelling) -> Result<Travelling, Error> {
         match count {
             Count::Known(turns) if turns % 4 == 0 => Ok(state),
-            Count::Known(turns) if turns % 4 == 1 => {
-                self.run(p, Width::One, Count::Known(1), None, state)
-            }
+            Count::Known(turns) if turns % 4 == 1 => self.run(p, Width::One, Count::Known(1), None, state),
             Count::Known(turns) => {
                 let end = self.int(turns);
-                let count = Count::Dynamic {
-                    value: end,
-                    fours: false,
-                    positive: true,
-                };
+                let count = Count::Dynamic { value: end, fours: false, positive: true };
                 self.run(p, Width::One, count, Some(end), state)
             }
             Count::Dynamic { fours: true, .. } => Ok(state),
             Count::Dynamic { value, .. } => {
-                let count = Count::Dynamic {
-                    value,
-                    fours: false,
-                    positive: false,
-                };
+                let count = Count::Dynamic { value, fours: false, positive: false };
                 self.run(p, Width::One, count, Some(value), state)
             }
         }
@@ -333,35 +285,23 @@ impl Emitter<'_> {
             (None, Count::Known(turns)) => self.int(turns * width.lanes()),
             (None, Count::Dynamic { value, .. }) => value,
         };
-        let clock = counting(&p.steps)
-            .ok_or_else(|| Error::Malformed("a loop without a counting offset".to_owned()))?;
+        let clock = counting(&p.steps).ok_or_else(|| Error::Malformed("a loop without a counting offset".to_owned()))?;
         let limit = self.times(end, p.steps[clock].constant);
         let start = state.all();
-        let types: Vec<Type> = start
-            .iter()
-            .map(|&value| self.builder.func.dfg.value_type(value))
-            .collect();
+        let types: Vec<Type> = start.iter().map(|&value| self.builder.func.dfg.value_type(value)).collect();
         let (head, inside) = self.head(&types);
         let (done, after) = self.head(&types);
-        let arguments = |values: &[ir::Value]| -> Vec<BlockArg> {
-            values.iter().map(|&value| BlockArg::Value(value)).collect()
-        };
+        let arguments = |values: &[ir::Value]| -> Vec<BlockArg> { values.iter().map(|&value| BlockArg::Value(value)).collect() };
         let first = arguments(&start);
         if positive {
             self.builder.ins().jump(head, &first);
         } else {
-            let some = self
-                .builder
-                .ins()
-                .icmp(IntCC::SignedLessThan, state.offsets[clock], limit);
+            let some = self.builder.ins().icmp(IntCC::SignedLessThan, state.offsets[clock], limit);
             self.builder.ins().brif(some, head, &first, done, &first);
         }
         self.builder.switch_to_block(head);
         let next = self.turn(p, width, &state.like(&inside))?;
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::SignedLessThan, next.offsets[clock], limit);
+        let more = self.builder.ins().icmp(IntCC::SignedLessThan, next.offsets[clock], limit);
         let again = arguments(&next.all());
         self.builder.ins().brif(more, head, &again, done, &again);
         self.builder.switch_to_block(done);
@@ -369,12 +309,7 @@ impl Emitter<'_> {
     }
 
     /// Writes one turn and returns what travels on.
-    fn turn(
-        &mut self,
-        p: &Preamble,
-        width: Width,
-        state: &Travelling,
-    ) -> Result<Travelling, Error> {
+    fn turn(&mut self, p: &Preamble, width: Width, state: &Travelling) -> Result<Travelling, Error> {
         let mut values = match width {
             Width::One => p.scalars.clone(),
             Width::Four => p.vectors.clone(),
@@ -386,22 +321,16 @@ impl Emitter<'_> {
             }
             self.origin(p.block.origins.get(at).copied());
             values[at] = match (instruction, p.plan.kept_at[at], p.places[at]) {
-                (Instruction::Load(_, lane), Some(word), _) => {
-                    Some(Lanes::plain(kept[word], *lane))
-                }
+                (Instruction::Load(_, lane), Some(word), _) => Some(Lanes::plain(kept[word], *lane)),
                 (Instruction::Store(_, value), Some(word), _) => {
                     kept[word] = defined(&values, value.0)?.value;
                     None
                 }
-                (Instruction::Load(_, lane), None, Some(place)) => {
-                    Some(self.load(place, *lane, width, state))
-                }
+                (Instruction::Load(_, lane), None, Some(place)) => Some(self.load(place, *lane, width, state)),
                 (Instruction::Store(_, value), None, Some(place)) => {
                     let value = defined(&values, value.0)?.value;
                     let address = self.address(place, state);
-                    self.builder
-                        .ins()
-                        .store(MEMORY, value, address, place.displacement);
+                    self.builder.ins().store(MEMORY, value, address, place.displacement);
                     None
                 }
                 (Instruction::Index { .. }, ..) => {
@@ -413,15 +342,8 @@ impl Emitter<'_> {
             };
         }
         self.origin(None);
-        let mut next = Travelling {
-            kept,
-            ..state.clone()
-        };
-        for (offset, (step, &by)) in next
-            .offsets
-            .iter_mut()
-            .zip(p.steps.iter().zip(&p.step_values))
-        {
+        let mut next = Travelling { kept, ..state.clone() };
+        for (offset, (step, &by)) in next.offsets.iter_mut().zip(p.steps.iter().zip(&p.step_values)) {
             let by = match step.is_fixed() {
                 true => self.int(step.constant * width.lanes()),
                 false => self.times(by, width.lanes()),
@@ -447,18 +369,11 @@ impl Emitter<'_> {
 fn counting(steps: &[Linear]) -> Option<usize> {
     let words = Linear::fixed(4);
     let positive = |step: &Linear| step.is_fixed() && step.constant > 0;
-    steps
-        .iter()
-        .position(|&step| step == words)
-        .or_else(|| steps.iter().position(positive))
+    steps.iter().position(|&step| step == words).or_else(|| steps.iter().position(positive))
 }
 
 fn defined(values: &Values, value: u32) -> Result<Lanes, Error> {
-    values
-        .get(value as usize)
-        .copied()
-        .flatten()
-        .ok_or_else(|| Error::Malformed(format!("value {value} is not defined")))
+    values.get(value as usize).copied().flatten().ok_or_else(|| Error::Malformed(format!("value {value} is not defined")))
 }
 
 /// The type of each value of a block; a store counts as an `I32`.
@@ -467,16 +382,12 @@ fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
     let mut lanes: Vec<Lane> = Vec::with_capacity(block.code.len());
     for instruction in &block.code {
         let of = |value: &Value| {
-            lanes
-                .get(value.0 as usize)
-                .copied()
-                .ok_or_else(|| Error::Malformed(format!("value {} is not defined", value.0)))
+            lanes.get(value.0 as usize).copied().ok_or_else(|| Error::Malformed(format!("value {} is not defined", value.0)))
         };
         let lane = match instruction {
             Load(_, lane) => *lane,
             Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => of(a)?,
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_)
-            | FromBits(_) | Demote(_) => Lane::F32,
+            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
             ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
             ConstI32(_)
             | Index { .. }

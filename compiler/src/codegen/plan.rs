@@ -29,21 +29,13 @@ pub(super) struct Plan {
 
 /// The stride of a view along a variable, in elements.
 pub(super) fn stride(view: &View, var: Var) -> Linear {
-    view.strides
-        .iter()
-        .filter(|&&(v, _)| v == var)
-        .fold(Linear::ZERO, |sum, &(_, stride)| sum.plus(stride))
+    view.strides.iter().filter(|&&(v, _)| v == var).fold(Linear::ZERO, |sum, &(_, stride)| sum.plus(stride))
 }
 
 /// The number of table rows that a view moves on along a variable.
 pub(super) fn table_stride(view: &View, var: Var) -> i64 {
     let Some(table) = &view.table else { return 0 };
-    table
-        .index
-        .iter()
-        .filter(|&&(v, _)| v == var)
-        .map(|&(_, factor)| factor)
-        .sum()
+    table.index.iter().filter(|&&(v, _)| v == var).map(|&(_, factor)| factor).sum()
 }
 
 /// Whether a view's address changes with a variable.
@@ -56,14 +48,7 @@ pub(super) fn operands(instruction: &Instruction) -> Vec<Value> {
     use Instruction::*;
     match instruction {
         ConstF32(_) | ConstI32(_) | ConstF64(_) | Index { .. } | Load(..) => Vec::new(),
-        Add(a, b)
-        | Sub(a, b)
-        | Mul(a, b)
-        | Div(a, b)
-        | Compare(_, a, b)
-        | And(a, b)
-        | Or(a, b)
-        | Xor(a, b) => vec![*a, *b],
+        Add(a, b) | Sub(a, b) | Mul(a, b) | Div(a, b) | Compare(_, a, b) | And(a, b) | Or(a, b) | Xor(a, b) => vec![*a, *b],
         Fma(a, b, c) | Select(a, b, c) => vec![*a, *b, *c],
         Store(_, a)
         | Sqrt(a)
@@ -97,20 +82,13 @@ pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool
     for instruction in &block.code {
         let fixed = match instruction {
             Instruction::Store(..) => false,
-            Instruction::Index { terms, .. } => {
-                var.is_none_or(|var| terms.iter().all(|&(v, _)| v != var))
-            }
+            Instruction::Index { terms, .. } => var.is_none_or(|var| terms.iter().all(|&(v, _)| v != var)),
             Instruction::Load(view, _) => {
-                let written = stored.contains(&view.buffer)
-                    || view
-                        .table
-                        .as_ref()
-                        .is_some_and(|table| stored.contains(&table.rows));
+                let written =
+                    stored.contains(&view.buffer) || view.table.as_ref().is_some_and(|table| stored.contains(&table.rows));
                 !written && var.is_none_or(|var| !moves(view, var))
             }
-            pure => operands(pure)
-                .iter()
-                .all(|value| invariant.get(value.0 as usize) == Some(&true)),
+            pure => operands(pure).iter().all(|value| invariant.get(value.0 as usize) == Some(&true)),
         };
         invariant.push(fixed);
     }
@@ -118,31 +96,16 @@ pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool
         Some(var) if !vector => keep(block, lanes, var, &stored),
         _ => (Vec::new(), vec![None; block.code.len()]),
     };
-    Plan {
-        invariant,
-        kept,
-        kept_at,
-    }
+    Plan { invariant, kept, kept_at }
 }
 
-fn keep(
-    block: &Block,
-    lanes: &[Lane],
-    var: Var,
-    stored: &[BufferId],
-) -> (Vec<Kept>, Vec<Option<usize>>) {
+fn keep(block: &Block, lanes: &[Lane], var: Var, stored: &[BufferId]) -> (Vec<Kept>, Vec<Option<usize>>) {
     let accesses = || {
-        block
-            .code
-            .iter()
-            .enumerate()
-            .filter_map(|(at, instruction)| match instruction {
-                Instruction::Load(view, lane) => Some((at, view, Some(*lane), true)),
-                Instruction::Store(view, value) => {
-                    Some((at, view, lanes.get(value.0 as usize).copied(), false))
-                }
-                _ => None,
-            })
+        block.code.iter().enumerate().filter_map(|(at, instruction)| match instruction {
+            Instruction::Load(view, lane) => Some((at, view, Some(*lane), true)),
+            Instruction::Store(view, value) => Some((at, view, lanes.get(value.0 as usize).copied(), false)),
+            _ => None,
+        })
     };
     let mut kept: Vec<Kept> = Vec::new();
     let mut kept_at = vec![None; block.code.len()];
@@ -155,11 +118,7 @@ fn keep(
             continue;
         };
         let alone = on_buffer.all(|(_, view, other, _)| view == first && other == Some(lane));
-        let in_table = accesses().any(|(_, view, ..)| {
-            view.table
-                .as_ref()
-                .is_some_and(|table| table.rows == buffer)
-        });
+        let in_table = accesses().any(|(_, view, ..)| view.table.as_ref().is_some_and(|table| table.rows == buffer));
         if !alone || in_table || moves(first, var) {
             continue;
         }
@@ -168,11 +127,7 @@ fn keep(
                 kept_at[at] = Some(kept.len());
             }
         }
-        kept.push(Kept {
-            view: first.clone(),
-            lane,
-            read_first: loaded,
-        });
+        kept.push(Kept { view: first.clone(), lane, read_first: loaded });
     }
     (kept, kept_at)
 }

@@ -66,21 +66,12 @@ impl Names {
 
     /// All callees, in the order of their numbers.
     pub fn all(&self) -> impl Iterator<Item = Callee> {
-        let fixed = [
-            Callee::Product,
-            Callee::Barrier,
-            Callee::Share,
-            Callee::Copy,
-        ];
+        let fixed = [Callee::Product, Callee::Barrier, Callee::Share, Callee::Copy];
         (0..self.kernels.len() as u32)
             .map(Callee::Kernel)
             .chain((0..self.entries.len() as u32).map(Callee::Entry))
             .chain(fixed)
-            .chain(
-                SCALARS
-                    .iter()
-                    .map(|&(function, _)| Callee::Scalar(function)),
-            )
+            .chain(SCALARS.iter().map(|&(function, _)| Callee::Scalar(function)))
             .chain((0..self.drivers.len() as u32).map(Callee::Driver))
     }
 
@@ -128,11 +119,7 @@ impl Names {
             Callee::Scalar(function) => Some(scalar_address(function)),
             Callee::Driver(i) => {
                 let name = &self.drivers[i as usize];
-                symbols
-                    .driver
-                    .iter()
-                    .find(|(known, _)| known == name)
-                    .map(|&(_, address)| address)
+                symbols.driver.iter().find(|(known, _)| known == name).map(|&(_, address)| address)
             }
         }
     }
@@ -158,17 +145,11 @@ fn collect(body: &[Control], found: &mut BTreeSet<String>) {
                 found.insert(symbol.clone());
             }
             Control::Loop { body, .. } => collect(body, found),
-            Control::If {
-                then, otherwise, ..
-            } => {
+            Control::If { then, otherwise, .. } => {
                 collect(then, found);
                 collect(otherwise, found);
             }
-            Control::Kernel(_)
-            | Control::Barrier
-            | Control::Scalar(_)
-            | Control::Batch(_)
-            | Control::Copy { .. } => {}
+            Control::Kernel(_) | Control::Barrier | Control::Scalar(_) | Control::Batch(_) | Control::Copy { .. } => {}
         }
     }
 }
@@ -177,9 +158,7 @@ fn collect(body: &[Control], found: &mut BTreeSet<String>) {
 pub(super) fn signature(callee: Callee, convention: CallConv) -> Signature {
     let (parameters, result): (&[_], _) = match callee {
         Callee::Kernel(_) => (&[types::I64; 4], None),
-        Callee::Entry(_) | Callee::Product | Callee::Barrier | Callee::Driver(_) => {
-            (&[types::I64], None)
-        }
+        Callee::Entry(_) | Callee::Product | Callee::Barrier | Callee::Driver(_) => (&[types::I64], None),
         Callee::Share => (&[types::I64; 4], Some(types::I64)),
         Callee::Copy => (&[types::I64; 3], None),
         Callee::Scalar(function) => match arity(function) {

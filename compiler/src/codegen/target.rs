@@ -28,11 +28,7 @@ pub enum InstructionSet {
 
 impl InstructionSet {
     /// Every set, the poorest first.
-    pub const ALL: [InstructionSet; 3] = [
-        InstructionSet::Portable,
-        InstructionSet::Avx2,
-        InstructionSet::Avx512,
-    ];
+    pub const ALL: [InstructionSet; 3] = [InstructionSet::Portable, InstructionSet::Avx2, InstructionSet::Avx512];
 
     /// The richest set of the machine this runs on.
     pub fn host() -> Self {
@@ -72,16 +68,9 @@ impl InstructionSet {
     fn flags(self) -> &'static [&'static str] {
         match self {
             InstructionSet::Portable => &[],
-            InstructionSet::Avx2 | InstructionSet::Avx512 => &[
-                "has_sse3",
-                "has_ssse3",
-                "has_sse41",
-                "has_sse42",
-                "has_popcnt",
-                "has_avx",
-                "has_avx2",
-                "has_fma",
-            ],
+            InstructionSet::Avx2 | InstructionSet::Avx512 => {
+                &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_avx2", "has_fma"]
+            }
         }
     }
 }
@@ -99,10 +88,7 @@ impl fmt::Display for InstructionSet {
 impl FromStr for InstructionSet {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|set| set.to_string() == text)
-            .ok_or_else(|| Error::UnknownInstructionSet(text.to_owned()))
+        Self::ALL.into_iter().find(|set| set.to_string() == text).ok_or_else(|| Error::UnknownInstructionSet(text.to_owned()))
     }
 }
 
@@ -128,11 +114,7 @@ pub(super) enum Effort {
 impl Target {
     /// Code for `instruction_set`, verified in debug builds, without text.
     pub fn new(instruction_set: InstructionSet) -> Self {
-        Target {
-            instruction_set,
-            verify: cfg!(debug_assertions),
-            text: false,
-        }
+        Target { instruction_set, verify: cfg!(debug_assertions), text: false }
     }
 
     /// Code for the machine this runs on.
@@ -159,8 +141,7 @@ impl Target {
             flags.set(name, value).map_err(|e| host(e.to_string()))?;
         }
         let x86 = cfg!(target_arch = "x86_64");
-        let mut builder =
-            cranelift_native::builder_with_options(!x86).map_err(|e| host(e.to_owned()))?;
+        let mut builder = cranelift_native::builder_with_options(!x86).map_err(|e| host(e.to_owned()))?;
         if x86 {
             for flag in self.instruction_set.flags() {
                 builder.enable(flag).map_err(|e| host(e.to_string()))?;
@@ -168,8 +149,6 @@ impl Target {
         } else if self.instruction_set != InstructionSet::Portable {
             return Err(host(format!("{} needs x86-64", self.instruction_set)));
         }
-        builder
-            .finish(settings::Flags::new(flags))
-            .map_err(|e| host(e.to_string()))
+        builder.finish(settings::Flags::new(flags)).map_err(|e| host(e.to_string()))
     }
 }

@@ -9,10 +9,7 @@ pub(super) fn clif(function: &Function, names: &Names, titles: &[(Block, String)
     let mut text = String::new();
     for line in function.display().to_string().lines() {
         let head = line.trim_start();
-        let title = titles.iter().find(|(block, _)| {
-            head.strip_prefix(&block.to_string())
-                .is_some_and(begins_head)
-        });
+        let title = titles.iter().find(|(block, _)| head.strip_prefix(&block.to_string()).is_some_and(begins_head));
         if let Some((_, title)) = title {
             let indent = line.len() - head.len();
             text.push_str(&format!("{:indent$}; {title}\n", ""));
@@ -49,21 +46,14 @@ fn named(number: u32, names: &Names) -> Option<String> {
 }
 
 /// The machine instructions of a function.
-pub(super) fn assembly(
-    name: &str,
-    code: Option<&str>,
-    function: &Function,
-    names: &Names,
-) -> String {
+pub(super) fn assembly(name: &str, code: Option<&str>, function: &Function, names: &Names) -> String {
     let mut text = format!("{name}:\n");
     for line in code.unwrap_or_default().lines() {
         let mut line = line.to_owned();
         // Longer numbers first, so that none is taken for the beginning of another.
         for (reference, user) in function.params.user_named_funcs().iter().rev() {
             if let Some(name) = named(user.index, names) {
-                line = line
-                    .replace(&format!("User({reference})"), &name)
-                    .replace(&reference.to_string(), &name);
+                line = line.replace(&format!("User({reference})"), &name).replace(&reference.to_string(), &name);
             }
         }
         text.push_str(&line);

@@ -153,13 +153,16 @@ fn numbers(operands: &[&Type], _: &Attributes, _: Option<&Type>) -> Result<Type,
     if ty.element == Element::Bool { Err("bool is no number".into()) } else { Ok(ty) }
 }
 
-pub const ADD: Record = Record { commutative: true, ..binary(
-    "add",
-    "a + b",
-    |evaluation| map2(evaluation, |x, y| x + y),
-    Derivative::Rule { text: "d(a + b) = g, g", apply: |v| two(v.gradient, v.gradient) },
-    |b, a, _| b.add(a[0], a[1]),
-) };
+pub const ADD: Record = Record {
+    commutative: true,
+    ..binary(
+        "add",
+        "a + b",
+        |evaluation| map2(evaluation, |x, y| x + y),
+        Derivative::Rule { text: "d(a + b) = g, g", apply: |v| two(v.gradient, v.gradient) },
+        |b, a, _| b.add(a[0], a[1]),
+    )
+};
 
 pub const SUB: Record = binary(
     "sub",
@@ -175,20 +178,23 @@ pub const SUB: Record = binary(
     |b, a, _| b.sub(a[0], a[1]),
 );
 
-pub const MUL: Record = Record { commutative: true, ..binary(
-    "mul",
-    "a * b",
-    |evaluation| map2(evaluation, |x, y| x * y),
-    Derivative::Rule {
-        text: "d(a * b) = g b, g a",
-        apply: |v| {
-            let left = v.builder.mul(v.gradient, v.operands[1])?;
-            let right = v.builder.mul(v.gradient, v.operands[0])?;
-            two(left, right)
+pub const MUL: Record = Record {
+    commutative: true,
+    ..binary(
+        "mul",
+        "a * b",
+        |evaluation| map2(evaluation, |x, y| x * y),
+        Derivative::Rule {
+            text: "d(a * b) = g b, g a",
+            apply: |v| {
+                let left = v.builder.mul(v.gradient, v.operands[1])?;
+                let right = v.builder.mul(v.gradient, v.operands[0])?;
+                two(left, right)
+            },
         },
-    },
-    |b, a, _| b.mul(a[0], a[1]),
-) };
+        |b, a, _| b.mul(a[0], a[1]),
+    )
+};
 
 pub const DIV: Record = Record {
     samples: &[Sample::Real, Sample::NonZero],
@@ -267,8 +273,14 @@ pub const LT: Record =
     comparison("lt", "a < b", |e| map2(e, |x, y| truth(x < y)), |b, a, _| b.compare(Comparison::Lt, a[0], a[1]));
 pub const LE: Record =
     comparison("le", "a <= b", |e| map2(e, |x, y| truth(x <= y)), |b, a, _| b.compare(Comparison::Le, a[0], a[1]));
-pub const EQ: Record = Record { commutative: true, ..comparison("eq", "a == b", |e| map2(e, |x, y| truth(x == y)), |b, a, _| b.compare(Comparison::Eq, a[0], a[1])) };
-pub const NE: Record = Record { commutative: true, ..comparison("ne", "a != b", |e| map2(e, |x, y| truth(x != y)), |b, a, _| b.compare(Comparison::Ne, a[0], a[1])) };
+pub const EQ: Record = Record {
+    commutative: true,
+    ..comparison("eq", "a == b", |e| map2(e, |x, y| truth(x == y)), |b, a, _| b.compare(Comparison::Eq, a[0], a[1]))
+};
+pub const NE: Record = Record {
+    commutative: true,
+    ..comparison("ne", "a != b", |e| map2(e, |x, y| truth(x != y)), |b, a, _| b.compare(Comparison::Ne, a[0], a[1]))
+};
 
 fn bools(operands: &[&Type], _: &Attributes, _: Option<&Type>) -> Result<Type, String> {
     let first = operands.first().ok_or("needs an operand")?;

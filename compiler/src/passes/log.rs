@@ -13,8 +13,11 @@ pub fn text(name: &str, log: &[Application]) -> String {
     let width = |column: fn(&Application) -> &str| {
         log.iter().map(|application| column(application).chars().count()).filter(|&width| width <= WIDEST).max().unwrap_or(0)
     };
-    let (rule, before, after) =
-        (width(|application| application.rule), width(|application| &application.before), width(|application| &application.after));
+    let (rule, before, after) = (
+        width(|application| application.rule),
+        width(|application| &application.before),
+        width(|application| &application.after),
+    );
     let mut text = format!("rewrites {name}\n");
     for application in log {
         let line = format!(

@@ -151,7 +151,10 @@ fn cross_entropy_on_a_softmax_becomes_a_log_softmax() {
     let loss = mean_of_products(&mut builder, y, log);
     let (builder, loss, x) = forward(builder, loss);
     let shifted = "sub(x, broadcast{0}(stop_gradient(reduce_max{1}(x))))";
-    assert_eq!(formula(builder.graph(), loss), format!("div(neg(sum{{0 1}}(mul(y, sub({shifted}, broadcast{{0}}(log(sum{{1}}(exp({shifted})))))))), batch_size)"));
+    assert_eq!(
+        formula(builder.graph(), loss),
+        format!("div(neg(sum{{0 1}}(mul(y, sub({shifted}, broadcast{{0}}(log(sum{{1}}(exp({shifted})))))))), batch_size)")
+    );
     let shifted = "sub(x, broadcast{0}(reduce_max{1}(x)))";
     assert_eq!(derived_formula(builder, loss, x), "");
 }

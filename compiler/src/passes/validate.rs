@@ -22,7 +22,8 @@ pub fn sample(graph: &Graph, batch: usize, seed: u64) -> Environment {
         let node = graph.node(id);
         let Attributes::Name(name) = &node.attributes else { continue };
         // A source's values depend on its name alone, so that graphs with the same sources see the same values.
-        let hash = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash =
+            name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut random = Random(hash);
         let positive = matches!(node.primitive, Primitive::State | Primitive::Setting);
         let count = node.ty.shape.count(batch);

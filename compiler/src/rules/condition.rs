@@ -19,7 +19,10 @@ pub enum Condition {
     /// The node is of none of these forms.
     Unless(Name, &'static [&'static str]),
     /// Something else, in words.
-    Check { doc: &'static str, holds: fn(&Graph, &Bindings) -> bool },
+    Check {
+        doc: &'static str,
+        holds: fn(&Graph, &Bindings) -> bool,
+    },
 }
 
 impl Condition {

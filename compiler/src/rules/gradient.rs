@@ -9,14 +9,26 @@ use crate::ops::Primitive;
 const OPPOSITE: Condition = Condition::Negatives("x", "y");
 
 pub(super) const RULES: &[Rule] = &[
-    rule("sigmoid-tail", "mul(mul(g, sigmoid(neg(y))), exp(y))", "mul(g, sigmoid(y))", Approximates { ulp: 4 }, "e^y / (1 + e^y).")
-        .single(),
+    rule(
+        "sigmoid-tail",
+        "mul(mul(g, sigmoid(neg(y))), exp(y))",
+        "mul(g, sigmoid(y))",
+        Approximates { ulp: 4 },
+        "e^y / (1 + e^y).",
+    )
+    .single(),
     rule("sigmoid-rest", "mul(sigmoid(x), exp(y))", "sub(1, sigmoid(x))", Approximates { ulp: 4 }, "e^-x / (1 + e^-x).")
         .when(OPPOSITE)
         .single(),
-    rule("sigmoid-rest-scaled", "mul(mul(g, sigmoid(x)), exp(y))", "mul(g, sub(1, sigmoid(x)))", Approximates { ulp: 4 }, "As above.")
-        .when(OPPOSITE)
-        .single(),
+    rule(
+        "sigmoid-rest-scaled",
+        "mul(mul(g, sigmoid(x)), exp(y))",
+        "mul(g, sub(1, sigmoid(x)))",
+        Approximates { ulp: 4 },
+        "As above.",
+    )
+    .when(OPPOSITE)
+    .single(),
     rule(
         "sigmoid-slope",
         "mul(mul(g, sigmoid(x)), sub(1, sigmoid(x)))",
@@ -76,8 +88,5 @@ fn selected_alike(graph: &Graph, bindings: &Bindings) -> bool {
     let (Some(x), Some(y)) = (bindings.node("x"), bindings.node("y")) else { return false };
     let (x, y) = (graph.node(x), graph.node(y));
     let zero = |node: &crate::graph::Node| node.operands[1..].iter().any(|&branch| graph.constant(branch) == Some(0.0));
-    x.primitive == Primitive::Select
-        && y.primitive == Primitive::Select
-        && x.operands[0] == y.operands[0]
-        && (zero(x) || zero(y))
+    x.primitive == Primitive::Select && y.primitive == Primitive::Select && x.operands[0] == y.operands[0] && (zero(x) || zero(y))
 }

@@ -23,7 +23,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("neg-neg", "neg(neg(x))", "x", BitExact, "Two flips of the sign bit."),
     rule("add-neg", "add(x, neg(y))", "sub(x, y)", BitExact, "What subtraction means."),
     rule("sub-neg", "sub(x, neg(y))", "add(x, y)", BitExact, "What subtraction means."),
-    rule("neg-sub", "neg(sub(x, y))", "sub(y, x)", BUT_FOR_ZERO, "Rounding is symmetric; only x = y gives another zero.").private(),
+    rule("neg-sub", "neg(sub(x, y))", "sub(y, x)", BUT_FOR_ZERO, "Rounding is symmetric; only x = y gives another zero.")
+        .private(),
     rule("mul-neg-neg", "mul(neg(x), neg(y))", "mul(x, y)", BitExact, "The signs cancel."),
     rule("div-neg-neg", "div(neg(x), neg(y))", "div(x, y)", BitExact, "The signs cancel."),
     rule("mul-neg", "mul(neg(x), y)", "neg(mul(x, y))", BitExact, "Signs move outwards, where they meet sums and each other."),

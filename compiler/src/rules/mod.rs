@@ -95,8 +95,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     SIMPLIFYING.iter().copied().chain([masks::RULES]).flatten()
 }
 
-const SIMPLIFYING: &[&[Rule]] =
-    &[identities::RULES, movement::RULES, stability::RULES, gradient::RULES, scalars::RULES];
+const SIMPLIFYING: &[&[Rule]] = &[identities::RULES, movement::RULES, stability::RULES, gradient::RULES, scalars::RULES];
 
 /// The rules that make graphs smaller or steadier.
 pub static SIMPLIFY: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(SIMPLIFYING));

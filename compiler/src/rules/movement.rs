@@ -27,16 +27,29 @@ pub(super) const RULES: &[Rule] = &[
         .by(broadcast_broadcast),
     rule("transpose-broadcast", "transpose{p}(broadcast{a}(x))", "broadcast{p a}(x)", BitExact, "Repeated in the other order.")
         .by(transpose_broadcast),
-    rule("sum-of-one", "sum{a}(x)", "reshape(x)", Approximates { ulp: 0 }, "The sum of one term; 0 + -0 is +0.").when(ONE_ELEMENT),
+    rule("sum-of-one", "sum{a}(x)", "reshape(x)", Approximates { ulp: 0 }, "The sum of one term; 0 + -0 is +0.")
+        .when(ONE_ELEMENT),
     rule("max-of-one", "reduce_max{a}(x)", "reshape(x)", BitExact, "The largest of one.").when(ONE_ELEMENT),
     rule("min-of-one", "reduce_min{a}(x)", "reshape(x)", BitExact, "The smallest of one.").when(ONE_ELEMENT),
     rule("slice-all", "slice{r}(x)", "x", BitExact, "The whole axis.").when(SAME_TYPE),
     rule("pad-nothing", "pad{r}(x)", "x", BitExact, "No zeros are added.").when(SAME_TYPE),
     rule("slice-pad", "slice{r}(pad{q}(x))", "slice(x)", BitExact, "The zeros are cut off again.").by(slice_pad),
-    rule("contract-transpose-left", "contract{s}(transpose{p}(x), y)", "contract(x, y)", BitExact, "A product reads any strides.")
-        .by(|builder, bindings| contract_transposed(builder, bindings, true)),
-    rule("contract-transpose-right", "contract{s}(x, transpose{p}(y))", "contract(x, y)", BitExact, "A product reads any strides.")
-        .by(|builder, bindings| contract_transposed(builder, bindings, false)),
+    rule(
+        "contract-transpose-left",
+        "contract{s}(transpose{p}(x), y)",
+        "contract(x, y)",
+        BitExact,
+        "A product reads any strides.",
+    )
+    .by(|builder, bindings| contract_transposed(builder, bindings, true)),
+    rule(
+        "contract-transpose-right",
+        "contract{s}(x, transpose{p}(y))",
+        "contract(x, y)",
+        BitExact,
+        "A product reads any strides.",
+    )
+    .by(|builder, bindings| contract_transposed(builder, bindings, false)),
     rule("transpose-contract", "transpose{p}(contract{s}(x, y))", "contract(x, y)", BitExact, "A product writes any order.")
         .by(transpose_contract)
         .private(),
@@ -140,4 +153,3 @@ fn transpose_contract(builder: &mut Builder, bindings: &Bindings) -> Option<Node
     let operands = [bindings.node("x")?, bindings.node("y")?];
     builder.apply(Primitive::Contract, &operands, Attributes::Contract(changed), None).ok()
 }
-

@@ -67,10 +67,22 @@ pub(super) const RULES: &[Rule] = &[
     .by(|builder, bindings| sum_common(builder, bindings, Primitive::Div))
     .private(),
     rule("sum-neg", "sum{a}(neg(x))", "neg(sum{a}(x))", Approximates { ulp: 0 }, "One sign, after the sum.").private(),
-    rule("contract-neg-left", "contract{s}(neg(x), y)", "neg(contract{s}(x, y))", Approximates { ulp: 0 }, "Signs move outwards.")
-        .private(),
-    rule("contract-neg-right", "contract{s}(x, neg(y))", "neg(contract{s}(x, y))", Approximates { ulp: 0 }, "Signs move outwards.")
-        .private(),
+    rule(
+        "contract-neg-left",
+        "contract{s}(neg(x), y)",
+        "neg(contract{s}(x, y))",
+        Approximates { ulp: 0 },
+        "Signs move outwards.",
+    )
+    .private(),
+    rule(
+        "contract-neg-right",
+        "contract{s}(x, neg(y))",
+        "neg(contract{s}(x, y))",
+        Approximates { ulp: 0 },
+        "Signs move outwards.",
+    )
+    .private(),
 ];
 
 /// The larger of the two scales takes in the other.

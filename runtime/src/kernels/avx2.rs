@@ -94,13 +94,7 @@ impl Vector for Avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<
-        const ROWS: usize,
-        const COLUMNS: usize,
-        const PARTIAL: bool,
-        const TABLE: bool,
-        const KEEP: bool,
-    >(
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
         tile: &Tile,
     ) {
         // SAFETY: the caller's promise, passed on.

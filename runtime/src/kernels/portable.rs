@@ -76,13 +76,7 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         addend
     }
 
-    unsafe fn tile<
-        const ROWS: usize,
-        const COLUMNS: usize,
-        const PARTIAL: bool,
-        const TABLE: bool,
-        const KEEP: bool,
-    >(
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
         tile: &Tile,
     ) {
         // SAFETY: the caller's promise, passed on.

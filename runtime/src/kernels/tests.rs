@@ -157,11 +157,7 @@ impl Case {
                 a: a.as_ptr(),
                 a_row: self.a_row as i64,
                 a_k: self.a_k as i64,
-                a_table: if table.is_empty() {
-                    std::ptr::null()
-                } else {
-                    table.as_ptr()
-                },
+                a_table: if table.is_empty() { std::ptr::null() } else { table.as_ptr() },
                 a_table_on_k: i64::from(self.table == Table::Steps),
                 b: b.as_ptr(),
                 b_k: self.b_k as i64,
@@ -177,8 +173,8 @@ impl Case {
             // SAFETY: the set is available, and all vectors are as long as the description says.
             unsafe { kernel(&described) };
             for (index, (&found, &expected)) in c.iter().zip(&expected).enumerate() {
-                let same = found.to_bits() == expected.to_bits()
-                    || (found.is_nan() && expected.is_nan() && expected.to_bits() != GUARD);
+                let same =
+                    found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan() && expected.to_bits() != GUARD);
                 assert!(
                     same,
                     "{name}: word {} of C is {found:e}, not {expected:e}: {self:?}",
@@ -239,13 +235,7 @@ fn random_products_are_as_defined() {
 fn products_of_many_blocks_are_as_defined() {
     let kernels = kernels();
     let mut random = Random(2);
-    for (m, k, n) in [
-        (150, 520, 300),
-        (300, 513, 40),
-        (24, 100, 1400),
-        (1, 300, 500),
-        (700, 90, 90),
-    ] {
+    for (m, k, n) in [(150, 520, 300), (300, 513, 40), (24, 100, 1400), (1, 300, 500), (700, 90, 90)] {
         for _ in 0..4 {
             let case = Case::of_shape(&mut random, m, n, k);
             case.check(&kernels);
@@ -266,10 +256,7 @@ fn nothing_is_touched_where_there_is_no_element() {
 fn an_empty_chain_is_positive_zero() {
     let mut random = Random(4);
     for accumulate in [false, true] {
-        let case = Case {
-            accumulate,
-            ..Case::of_shape(&mut random, 7, 19, 0)
-        };
+        let case = Case { accumulate, ..Case::of_shape(&mut random, 7, 19, 0) };
         case.check(&kernels());
     }
 }

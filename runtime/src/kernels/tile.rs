@@ -81,14 +81,7 @@ pub(super) unsafe fn compute<
 
 /// One step of `k`: every chain takes in its product.
 #[inline(always)]
-unsafe fn step<
-    V: Vector,
-    const ROWS: usize,
-    const COLUMNS: usize,
-    const PARTIAL: bool,
-    const TABLE: bool,
-    const KEEP: bool,
->(
+unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
     tile: &Tile,
     p: usize,
     b: *const f32,
@@ -97,19 +90,11 @@ unsafe fn step<
 ) {
     // SAFETY: as in `compute`, whose step this is.
     unsafe {
-        let offset = if TABLE {
-            *tile.table.add(p) as isize
-        } else {
-            p as isize
-        } * tile.a_k;
+        let offset = if TABLE { *tile.table.add(p) as isize } else { p as isize } * tile.a_k;
         let mut row_of_b = [V::zero(); COLUMNS];
         for (column, vector) in row_of_b.iter_mut().enumerate() {
             let from = b.add(column * V::LANES);
-            *vector = if PARTIAL && column + 1 == COLUMNS {
-                V::load_part(from, part)
-            } else {
-                V::load(from)
-            };
+            *vector = if PARTIAL && column + 1 == COLUMNS { V::load_part(from, part) } else { V::load(from) };
         }
         if KEEP {
             let keep = tile.keep.add(p * tile.keep_k);

@@ -49,13 +49,7 @@ pub(super) trait Vector: Copy {
     unsafe fn fused(self, factor: Self, addend: Self) -> Self;
 
     /// The micro-kernel, compiled for this instruction set; see [`tile::compute`](super::tile::compute).
-    unsafe fn tile<
-        const ROWS: usize,
-        const COLUMNS: usize,
-        const PARTIAL: bool,
-        const TABLE: bool,
-        const KEEP: bool,
-    >(
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
         tile: &Tile,
     );
 

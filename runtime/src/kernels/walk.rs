@@ -92,12 +92,7 @@ impl Block<'_> {
     /// Goes through the blocks of rows and columns. A copy of rows serves all columns, so that rows are outside where they are
     /// copied; a copy of columns is made along with the first rows that use it.
     unsafe fn walk<V: Vector>(&self, m: usize, n: usize) {
-        let Plan {
-            pack_a,
-            block_m,
-            block_n,
-            ..
-        } = self.plan;
+        let Plan { pack_a, block_m, block_n, .. } = self.plan;
         // SAFETY: the pieces lie inside the product, and a block of rows fits its part of the scratch.
         unsafe {
             if pack_a {
@@ -154,14 +149,7 @@ impl Block<'_> {
     }
 
     /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
-    unsafe fn panel<V: Vector>(
-        &self,
-        rows: Span,
-        row_panel: Span,
-        columns: Span,
-        panel: Span,
-        right: Right,
-    ) {
+    unsafe fn panel<V: Vector>(&self, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
         let product = self.product;
         let width = self.plan.columns * V::LANES;
         let row = rows.start + row_panel.start;
@@ -170,11 +158,9 @@ impl Block<'_> {
         unsafe {
             let packed = self.packed_b().add(panel.start * self.k);
             let (b, b_k) = match right {
-                Right::InPlace | Right::Keep => (
-                    self.b
-                        .wrapping_offset(column as isize * product.b_col as isize),
-                    product.b_k as isize,
-                ),
+                Right::InPlace | Right::Keep => {
+                    (self.b.wrapping_offset(column as isize * product.b_col as isize), product.b_k as isize)
+                }
                 Right::Packed => (packed.cast_const(), width as isize),
             };
             let mut tile = Tile {
@@ -188,10 +174,7 @@ impl Block<'_> {
                     Right::InPlace | Right::Packed => std::ptr::null_mut(),
                 },
                 keep_k: width,
-                c: product
-                    .c
-                    .offset(row as isize * product.c_row as isize)
-                    .add(column),
+                c: product.c.offset(row as isize * product.c_row as isize).add(column),
                 c_row: product.c_row as isize,
                 k: self.k,
                 lanes: 0,
@@ -225,17 +208,12 @@ impl Block<'_> {
     /// Where row `row` of the left operand begins.
     unsafe fn row_of_a(&self, row: usize) -> *const f32 {
         // SAFETY: a table on rows holds an entry for each row.
-        self.a
-            .wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
+        self.a.wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
     }
 
     /// The table on rows, or null.
     fn a_rows(&self) -> *const u32 {
-        if self.a_steps.is_null() {
-            self.product.a_table
-        } else {
-            std::ptr::null()
-        }
+        if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() }
     }
 
     /// Where a panel of packed rows begins.
@@ -255,11 +233,8 @@ impl Block<'_> {
             let row = rows.start + panel.start;
             // SAFETY: the rows lie inside the product; `rows.count * k <= BLOCK_OF_A` by the plan.
             unsafe {
-                let (from, table_w) = if row_table.is_null() {
-                    (self.row_of_a(row), row_table)
-                } else {
-                    (self.a, row_table.add(row))
-                };
+                let (from, table_w) =
+                    if row_table.is_null() { (self.row_of_a(row), row_table) } else { (self.a, row_table.add(row)) };
                 V::pack(&Panel {
                     from,
                     stride_w: self.product.a_row as isize,
@@ -283,9 +258,7 @@ impl Block<'_> {
             // SAFETY: the columns lie inside the product; `columns.count * k <= BLOCK_OF_B` by the plan.
             unsafe {
                 V::pack(&Panel {
-                    from: self
-                        .b
-                        .wrapping_offset(column as isize * self.product.b_col as isize),
+                    from: self.b.wrapping_offset(column as isize * self.product.b_col as isize),
                     stride_w: self.product.b_col as isize,
                     stride_p: self.product.b_k as isize,
                     table_w: std::ptr::null(),
@@ -304,10 +277,7 @@ impl Block<'_> {
 fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
     let mut start = 0;
     std::iter::from_fn(move || {
-        let span = Span {
-            start,
-            count: size.min(extent - start),
-        };
+        let span = Span { start, count: size.min(extent - start) };
         start += span.count;
         (span.count > 0).then_some(span)
     })
@@ -320,10 +290,7 @@ fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> + Clone
     let (least, longer) = (extent / number, extent % number);
     let mut start = 0;
     (0..number).map(move |index| {
-        let span = Span {
-            start,
-            count: least + usize::from(index < longer),
-        };
+        let span = Span { start, count: least + usize::from(index < longer) };
         start += span.count;
         span
     })
@@ -343,11 +310,7 @@ unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usi
     tile.lanes = V::LANES - (vectors * V::LANES - done);
     // SAFETY: the caller's promise.
     unsafe {
-        match (
-            tile.lanes < V::LANES,
-            !tile.table.is_null(),
-            !tile.keep.is_null(),
-        ) {
+        match (tile.lanes < V::LANES, !tile.table.is_null(), !tile.keep.is_null()) {
             (false, false, false) => select::<V, false, false, false>(tile, rows, vectors),
             (true, false, false) => select::<V, true, false, false>(tile, rows, vectors),
             (false, true, false) => select::<V, false, true, false>(tile, rows, vectors),
@@ -363,11 +326,7 @@ unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usi
 
 /// Runs the tile of `rows` rows and `vectors` vectors.
 #[inline(always)]
-unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
-    tile: &Tile,
-    rows: usize,
-    vectors: usize,
-) {
+unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(tile: &Tile, rows: usize, vectors: usize) {
     macro_rules! kernel {
         ($($rows:literal x $vectors:literal)*) => {
             match (rows, vectors) {

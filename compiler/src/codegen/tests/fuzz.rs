@@ -21,12 +21,7 @@ impl Growing {
         let m = self.masks[dice.below(self.masks.len())];
         let k = self.masks[dice.below(self.masks.len())];
         let count = dice.below(32) as u8;
-        let comparison = [
-            Comparison::Lt,
-            Comparison::Le,
-            Comparison::Eq,
-            Comparison::Ne,
-        ][dice.below(4)];
+        let comparison = [Comparison::Lt, Comparison::Le, Comparison::Eq, Comparison::Ne][dice.below(4)];
         match dice.below(36) {
             0 => self.floats.push(b.add(f, g)),
             1 => self.floats.push(b.sub(f, g)),
@@ -108,27 +103,11 @@ fn random(dice: &mut Dice) -> (Program, i64) {
         let y = b.load(at(1, 0), Lane::F32);
         let row = b.load(view(3, 0, &[(0, 1)]), Lane::F32);
         let i = b.load(at(2, 0), Lane::I32);
-        let index = b.index(
-            vec![
-                (Var(0), Linear::fixed(5)),
-                (
-                    Var(1),
-                    Linear {
-                        constant: -2,
-                        batch: 1,
-                    },
-                ),
-            ],
-            Linear::fixed(40),
-        );
+        let index = b.index(vec![(Var(0), Linear::fixed(5)), (Var(1), Linear { constant: -2, batch: 1 })], Linear::fixed(40));
         let constant = b.f32_bits(dice.float());
         let seven = b.i32(7);
         let first = b.compare(Comparison::Lt, x, row);
-        let mut growing = Growing {
-            floats: vec![x, y, row, constant],
-            ints: vec![i, index, seven],
-            masks: vec![first],
-        };
+        let mut growing = Growing { floats: vec![x, y, row, constant], ints: vec![i, index, seven], masks: vec![first] };
         for _ in 0..length {
             growing.grow(b, dice);
         }

@@ -65,12 +65,7 @@ fn all(b: &mut BlockBuilder) -> Vec<Value> {
         made.push(b.shift_right(i, count));
         made.push(b.shift_right_signed(i, count));
     }
-    for comparison in [
-        Comparison::Lt,
-        Comparison::Le,
-        Comparison::Eq,
-        Comparison::Ne,
-    ] {
+    for comparison in [Comparison::Lt, Comparison::Le, Comparison::Eq, Comparison::Ne] {
         let floats = b.compare(comparison, x, y);
         let ints = b.compare(comparison, i, j);
         let both = b.and(floats, ints);
@@ -224,10 +219,7 @@ fn called_functions_are_numbered_by_their_order() {
         assert_eq!(names.number(callee), number as u32);
     }
     assert_eq!(names.name(Callee::Scalar(ScalarFunction::Erf)), "gradc.erf");
-    assert_eq!(
-        names.name(Callee::Scalar(ScalarFunction::Floor)),
-        "gradc.floor"
-    );
+    assert_eq!(names.name(Callee::Scalar(ScalarFunction::Floor)), "gradc.floor");
 }
 
 #[test]
@@ -263,19 +255,8 @@ fn what_vectors_cannot_do_is_refused() {
 #[test]
 fn mistyped_operands_are_refused() {
     let mut program = table(16, 1);
-    let block = Block {
-        code: vec![Instruction::ConstI32(4), Instruction::Sqrt(Value(0))],
-        origins: vec![0, 0],
-    };
-    program.kernels.push(kernel(
-        "bad",
-        None,
-        vec![Statement::Nest(Nest {
-            title: "bad".to_owned(),
-            axes: Vec::new(),
-            block,
-        })],
-    ));
+    let block = Block { code: vec![Instruction::ConstI32(4), Instruction::Sqrt(Value(0))], origins: vec![0, 0] };
+    program.kernels.push(kernel("bad", None, vec![Statement::Nest(Nest { title: "bad".to_owned(), axes: Vec::new(), block })]));
     let error = compile(&program, targets()[0], &symbols(), 1).err();
     let text = error.map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(text, "in kernel0.bad: operands do not fit Sqrt(Value(0))");

@@ -14,8 +14,7 @@ use crate::codegen::{InstructionSet, Module, Target, compile};
 use crate::loops::block::BlockBuilder;
 use crate::loops::interpret::{Memory, run_kernel, tiles};
 use crate::loops::{
-    Axis, Block, Buffer, BufferId, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space,
-    Statement, Var, View,
+    Axis, Block, Buffer, BufferId, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space, Statement, Var, View,
 };
 
 /// The targets that can run here, with the verifier on and text kept.
@@ -23,11 +22,7 @@ pub fn targets() -> Vec<Target> {
     InstructionSet::ALL
         .into_iter()
         .filter(|set| set.runs_here())
-        .map(|set| Target {
-            verify: true,
-            text: true,
-            ..Target::new(set)
-        })
+        .map(|set| Target { verify: true, text: true, ..Target::new(set) })
         .collect()
 }
 
@@ -35,15 +30,7 @@ pub fn targets() -> Vec<Target> {
 pub fn program(buffers: &[(&str, Space, Lane, Linear)]) -> Program {
     Program {
         name: "test".to_owned(),
-        buffers: buffers
-            .iter()
-            .map(|&(name, space, lane, words)| Buffer {
-                name: name.to_owned(),
-                space,
-                lane,
-                words,
-            })
-            .collect(),
+        buffers: buffers.iter().map(|&(name, space, lane, words)| Buffer { name: name.to_owned(), space, lane, words }).collect(),
         ..Program::default()
     }
 }
@@ -53,30 +40,19 @@ pub fn view(buffer: u32, offset: i64, strides: &[(u32, i64)]) -> View {
     View {
         buffer: BufferId(buffer),
         offset: Linear::fixed(offset),
-        strides: strides
-            .iter()
-            .map(|&(var, stride)| (Var(var), Linear::fixed(stride)))
-            .collect(),
+        strides: strides.iter().map(|&(var, stride)| (Var(var), Linear::fixed(stride))).collect(),
         table: None,
     }
 }
 
 /// An axis.
 pub fn axis(var: u32, extent: Extent, vector: bool) -> Axis {
-    Axis {
-        var: Var(var),
-        extent,
-        vector,
-    }
+    Axis { var: Var(var), extent, vector }
 }
 
 /// A nest around what `write` builds.
 pub fn nest(title: &str, axes: &[Axis], write: impl FnOnce(&mut BlockBuilder)) -> Statement {
-    Statement::Nest(Nest {
-        title: title.to_owned(),
-        axes: axes.to_vec(),
-        block: block(write),
-    })
+    Statement::Nest(Nest { title: title.to_owned(), axes: axes.to_vec(), block: block(write) })
 }
 
 /// The block that `write` builds.
@@ -89,12 +65,7 @@ pub fn block(write: impl FnOnce(&mut BlockBuilder)) -> Block {
 
 /// A kernel with ten loop variables.
 pub fn kernel(name: &str, parallel: Option<Parallel>, body: Vec<Statement>) -> Kernel {
-    Kernel {
-        name: name.to_owned(),
-        parallel,
-        body,
-        vars: 10,
-    }
+    Kernel { name: name.to_owned(), parallel, body, vars: 10 }
 }
 
 /// Words on each side of a buffer that nothing may touch.
@@ -115,23 +86,14 @@ impl Native {
             let mut all = vec![UNTOUCHED; GUARD];
             all.extend(words);
             all.resize(all.len().next_multiple_of(2) + GUARD, UNTOUCHED);
-            all.chunks(2)
-                .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
-                .collect()
+            all.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect()
         });
-        Native {
-            buffers: buffers.collect(),
-            words: memory.words.iter().map(Vec::len).collect(),
-            pack: vec![0.0; 64],
-        }
+        Native { buffers: buffers.collect(), words: memory.words.iter().map(Vec::len).collect(), pack: vec![0.0; 64] }
     }
 
     /// Pointers to the first word of each buffer.
     pub fn pointers(&mut self) -> Vec<*mut u8> {
-        self.buffers
-            .iter_mut()
-            .map(|buffer| buffer[GUARD / 2..].as_mut_ptr().cast())
-            .collect()
+        self.buffers.iter_mut().map(|buffer| buffer[GUARD / 2..].as_mut_ptr().cast()).collect()
     }
 
     /// A context for a thread that is alone.
@@ -148,17 +110,11 @@ impl Native {
 
     /// The words of a buffer, after a look at the guards.
     pub fn words(&self, buffer: usize) -> Vec<u32> {
-        let all: Vec<u32> = self.buffers[buffer]
-            .iter()
-            .flat_map(|&pair| [pair as u32, (pair >> 32) as u32])
-            .collect();
+        let all: Vec<u32> = self.buffers[buffer].iter().flat_map(|&pair| [pair as u32, (pair >> 32) as u32]).collect();
         let size = self.words[buffer];
         let (before, rest) = all.split_at(GUARD);
         let (words, after) = rest.split_at(size);
-        assert!(
-            before.iter().chain(after).all(|&word| word == UNTOUCHED),
-            "buffer {buffer} was written outside its words"
-        );
+        assert!(before.iter().chain(after).all(|&word| word == UNTOUCHED), "buffer {buffer} was written outside its words");
         words.to_vec()
     }
 }
@@ -230,11 +186,7 @@ pub fn listing(module: &Module) -> String {
 
 /// Symbols with a naive product and without a team.
 pub fn symbols() -> Symbols {
-    Symbols {
-        product: product as *const u8,
-        barrier: alone as *const u8,
-        driver: Vec::new(),
-    }
+    Symbols { product: product as *const u8, barrier: alone as *const u8, driver: Vec::new() }
 }
 
 extern "C" fn alone(_: *const u8) {
@@ -282,10 +234,7 @@ pub struct Dice(pub u64);
 impl Dice {
     /// 32 bits.
     pub fn word(&mut self) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         (mixed >> 32) as u32
     }

@@ -64,25 +64,10 @@ fn loops_without_turns_touch_nothing() {
     let mut program = program(&[arena("x", 4), arena("y", 4)]);
     for (extent, vector) in [
         (Extent::fixed(0), true),
-        (
-            Extent::Whole(Linear {
-                constant: -3,
-                batch: 1,
-            }),
-            true,
-        ),
-        (
-            Extent::Whole(Linear {
-                constant: -3,
-                batch: 1,
-            }),
-            false,
-        ),
+        (Extent::Whole(Linear { constant: -3, batch: 1 }), true),
+        (Extent::Whole(Linear { constant: -3, batch: 1 }), false),
     ] {
-        for axes in [
-            vec![axis(0, extent, vector)],
-            vec![axis(1, extent, false), axis(0, Extent::fixed(4), vector)],
-        ] {
+        for axes in [vec![axis(0, extent, vector)], vec![axis(1, extent, false), axis(0, Extent::fixed(4), vector)]] {
             let body = nest("none", &axes, |b| {
                 let x = b.load(view(0, 1 << 40, &[]), Lane::F32);
                 let y = b.load(view(1, 0, &[(0, 1)]), Lane::F32);
@@ -152,38 +137,13 @@ fn a_buffer_that_is_read_and_written() {
 #[test]
 fn row_tables() {
     let (rows, width) = (11, 6);
-    let row = Table {
-        rows: BufferId(1),
-        index: vec![(Var(0), 1)],
-        stride: width,
-    };
+    let row = Table { rows: BufferId(1), index: vec![(Var(0), 1)], stride: width };
     for n in [1, 5, 8] {
         let mut program = program(&[
-            (
-                "data",
-                Space::Input(0),
-                Lane::F32,
-                Linear::fixed(i64::from(rows) * width),
-            ),
+            ("data", Space::Input(0), Lane::F32, Linear::fixed(i64::from(rows) * width)),
             ("rows", Space::Rows, Lane::I32, Linear::BATCH),
-            (
-                "y",
-                Space::Arena,
-                Lane::F32,
-                Linear {
-                    constant: 0,
-                    batch: width,
-                },
-            ),
-            (
-                "z",
-                Space::Arena,
-                Lane::F32,
-                Linear {
-                    constant: 0,
-                    batch: width,
-                },
-            ),
+            ("y", Space::Arena, Lane::F32, Linear { constant: 0, batch: width }),
+            ("z", Space::Arena, Lane::F32, Linear { constant: 0, batch: width }),
         ]);
         let batch = axis(0, Extent::Whole(Linear::BATCH), false);
         let columns = |vector| axis(1, Extent::fixed(width), vector);
@@ -211,44 +171,17 @@ fn row_tables() {
 #[test]
 fn tiles_of_rows_and_columns() {
     let width = 13;
-    for (total, fixed) in [
-        (1, true),
-        (6, true),
-        (8, true),
-        (9, true),
-        (1, false),
-        (7, false),
-        (12, false),
-    ] {
+    for (total, fixed) in [(1, true), (6, true), (8, true), (9, true), (1, false), (7, false), (12, false)] {
         let rows = match fixed {
             true => Linear::fixed(total),
             false => Linear::BATCH,
         };
         let words = rows.times(width);
-        let mut program = program(&[
-            ("x", Space::Arena, Lane::F32, words),
-            ("y", Space::Arena, Lane::F32, words),
-        ]);
+        let mut program = program(&[("x", Space::Arena, Lane::F32, words), ("y", Space::Arena, Lane::F32, words)]);
         for (step, column_step) in [(4, 4), (3, 8), (16, 13), (1, 5)] {
             let axes = [
-                axis(
-                    2,
-                    Extent::Tile {
-                        tile: Var(0),
-                        step,
-                        total: rows,
-                    },
-                    false,
-                ),
-                axis(
-                    3,
-                    Extent::Tile {
-                        tile: Var(1),
-                        step: column_step,
-                        total: Linear::fixed(width),
-                    },
-                    true,
-                ),
+                axis(2, Extent::Tile { tile: Var(0), step, total: rows }, false),
+                axis(3, Extent::Tile { tile: Var(1), step: column_step, total: Linear::fixed(width) }, true),
             ];
             let at = [(0, step * width), (2, width), (1, column_step), (3, 1)];
             let tile = nest("tile", &axes, |b| {
@@ -257,44 +190,16 @@ fn tiles_of_rows_and_columns() {
                 let sum = b.fma(x, x, y);
                 b.store(view(1, 0, &at), sum);
             });
-            let columns = Statement::Tiles {
-                var: Var(1),
-                step: column_step,
-                total: Linear::fixed(width),
-                body: vec![tile],
-            };
-            let parallel = Parallel {
-                var: Var(0),
-                step,
-                total: rows,
-            };
-            program
-                .kernels
-                .push(kernel("tiles", Some(parallel), vec![columns]));
+            let columns = Statement::Tiles { var: Var(1), step: column_step, total: Linear::fixed(width), body: vec![tile] };
+            let parallel = Parallel { var: Var(0), step, total: rows };
+            program.kernels.push(kernel("tiles", Some(parallel), vec![columns]));
         }
         // Inner tiles along the batch.
-        let inner = nest(
-            "batch",
-            &[axis(
-                1,
-                Extent::Tile {
-                    tile: Var(0),
-                    step: 4,
-                    total: rows,
-                },
-                true,
-            )],
-            |b| {
-                let x = b.load(view(0, 0, &[(0, 4), (1, 1)]), Lane::F32);
-                b.store(view(1, 0, &[(0, 4), (1, 1)]), x);
-            },
-        );
-        let tiles = Statement::Tiles {
-            var: Var(0),
-            step: 4,
-            total: rows,
-            body: vec![inner],
-        };
+        let inner = nest("batch", &[axis(1, Extent::Tile { tile: Var(0), step: 4, total: rows }, true)], |b| {
+            let x = b.load(view(0, 0, &[(0, 4), (1, 1)]), Lane::F32);
+            b.store(view(1, 0, &[(0, 4), (1, 1)]), x);
+        });
+        let tiles = Statement::Tiles { var: Var(0), step: 4, total: rows, body: vec![inner] };
         program.kernels.push(kernel("batch", None, vec![tiles]));
         check(&program, &filled(&program, total, 1), total);
     }
@@ -304,45 +209,26 @@ fn tiles_of_rows_and_columns() {
 #[test]
 fn column_major_by_the_batch() {
     for n in [1, 4, 6] {
-        let words = Linear {
-            constant: 0,
-            batch: 5,
-        };
-        let mut program = program(&[
-            ("x", Space::Arena, Lane::F32, words),
-            ("y", Space::Arena, Lane::F32, words),
-        ]);
+        let words = Linear { constant: 0, batch: 5 };
+        let mut program = program(&[("x", Space::Arena, Lane::F32, words), ("y", Space::Arena, Lane::F32, words)]);
         let mut across = view(0, 0, &[(1, 1)]);
         across.strides.push((Var(0), Linear::BATCH));
         let mut last = view(1, 0, &[(0, -1), (1, -5)]);
-        last.offset = Linear {
-            constant: -1,
-            batch: 5,
-        };
-        let axes = [
-            axis(1, Extent::Whole(Linear::BATCH), false),
-            axis(0, Extent::fixed(5), false),
-        ];
+        last.offset = Linear { constant: -1, batch: 5 };
+        let axes = [axis(1, Extent::Whole(Linear::BATCH), false), axis(0, Extent::fixed(5), false)];
         let body = nest("backwards", &axes, |b| {
             let x = b.load(across.clone(), Lane::F32);
             b.store(last, x);
         });
         program.kernels.push(kernel("backwards", None, vec![body]));
-        let body = nest(
-            "rows",
-            &[
-                axis(0, Extent::fixed(5), false),
-                axis(1, Extent::Whole(Linear::BATCH), true),
-            ],
-            |b| {
-                let x = b.load(across.clone(), Lane::F32);
-                let mut to = across.clone();
-                to.buffer = BufferId(1);
-                let y = b.load(to.clone(), Lane::F32);
-                let y = b.add(x, y);
-                b.store(to, y);
-            },
-        );
+        let body = nest("rows", &[axis(0, Extent::fixed(5), false), axis(1, Extent::Whole(Linear::BATCH), true)], |b| {
+            let x = b.load(across.clone(), Lane::F32);
+            let mut to = across.clone();
+            to.buffer = BufferId(1);
+            let y = b.load(to.clone(), Lane::F32);
+            let y = b.add(x, y);
+            b.store(to, y);
+        });
         program.kernels.push(kernel("rows", None, vec![body]));
         check(&program, &filled(&program, n, 1), n);
     }

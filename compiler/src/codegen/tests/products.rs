@@ -5,12 +5,7 @@ use super::*;
 use crate::loops::{Operand, OperandRows, ProductStatement};
 
 fn operand(base: View, row: Linear, column: Linear) -> Operand {
-    Operand {
-        base,
-        row,
-        column,
-        rows: None,
-    }
+    Operand { base, row, column, rows: None }
 }
 
 fn fixed(number: i64) -> Linear {
@@ -21,20 +16,13 @@ fn fixed(number: i64) -> Linear {
 #[test]
 fn tiles_with_an_epilogue() {
     for n in [1, 3, 4, 10] {
-        let batch = |words| Linear {
-            constant: 0,
-            batch: words,
-        };
+        let batch = |words| Linear { constant: 0, batch: words };
         let mut program = program(&[
             ("a", Space::Arena, Lane::F32, batch(7)),
             ("b", Space::Parameter(0), Lane::F32, fixed(35)),
             ("c", Space::Arena, Lane::F32, batch(6)),
         ]);
-        let m = Extent::Tile {
-            tile: Var(0),
-            step: 3,
-            total: Linear::BATCH,
-        };
+        let m = Extent::Tile { tile: Var(0), step: 3, total: Linear::BATCH };
         let product = |b: Operand, accumulate| {
             Statement::Product(Box::new(ProductStatement {
                 title: "product".to_owned(),
@@ -48,27 +36,19 @@ fn tiles_with_an_epilogue() {
                 origin: 3,
             }))
         };
-        let epilogue = nest(
-            "epilogue",
-            &[axis(1, m, false), axis(2, Extent::fixed(5), true)],
-            |b| {
-                let at = view(2, 0, &[(0, 18), (1, 6), (2, 1)]);
-                let zero = b.f32(0.0);
-                let c = b.load(at.clone(), Lane::F32);
-                let c = b.max(zero, c);
-                b.store(at, c);
-            },
-        );
+        let epilogue = nest("epilogue", &[axis(1, m, false), axis(2, Extent::fixed(5), true)], |b| {
+            let at = view(2, 0, &[(0, 18), (1, 6), (2, 1)]);
+            let zero = b.f32(0.0);
+            let c = b.load(at.clone(), Lane::F32);
+            let c = b.max(zero, c);
+            b.store(at, c);
+        });
         let body = vec![
             product(operand(view(1, 0, &[]), fixed(5), fixed(1)), false),
             product(operand(view(1, 0, &[]), fixed(1), fixed(7)), true),
             epilogue,
         ];
-        let parallel = Parallel {
-            var: Var(0),
-            step: 3,
-            total: Linear::BATCH,
-        };
+        let parallel = Parallel { var: Var(0), step: 3, total: Linear::BATCH };
         program.kernels.push(kernel("dense", Some(parallel), body));
         check(&program, &filled(&program, n, 1), n);
     }
@@ -82,37 +62,17 @@ fn gathered_rows() {
             ("data", Space::Input(0), Lane::F32, fixed(13 * 4)),
             ("rows", Space::Rows, Lane::I32, Linear::BATCH),
             ("b", Space::Parameter(0), Lane::F32, fixed(4 * 3)),
-            (
-                "c",
-                Space::Arena,
-                Lane::F32,
-                Linear {
-                    constant: 0,
-                    batch: 3,
-                },
-            ),
+            ("c", Space::Arena, Lane::F32, Linear { constant: 0, batch: 3 }),
             ("gradient", Space::Arena, Lane::F32, fixed(4 * 3)),
         ]);
-        let through = |on_columns, first: &[(Var, i64)]| {
-            Some(OperandRows {
-                rows: BufferId(1),
-                first: first.to_vec(),
-                on_columns,
-            })
-        };
+        let through =
+            |on_columns, first: &[(Var, i64)]| Some(OperandRows { rows: BufferId(1), first: first.to_vec(), on_columns });
         let forward = ProductStatement {
             title: "forward".to_owned(),
-            a: Operand {
-                rows: through(false, &[(Var(0), 4)]),
-                ..operand(view(0, 0, &[]), fixed(4), fixed(1))
-            },
+            a: Operand { rows: through(false, &[(Var(0), 4)]), ..operand(view(0, 0, &[]), fixed(4), fixed(1)) },
             b: operand(view(2, 0, &[]), fixed(3), fixed(1)),
             c: operand(view(3, 0, &[(0, 12)]), fixed(3), fixed(1)),
-            m: Extent::Tile {
-                tile: Var(0),
-                step: 4,
-                total: Linear::BATCH,
-            },
+            m: Extent::Tile { tile: Var(0), step: 4, total: Linear::BATCH },
             n: Extent::fixed(3),
             k: Extent::fixed(4),
             accumulate: false,
@@ -120,10 +80,7 @@ fn gathered_rows() {
         };
         let gradient = ProductStatement {
             title: "gradient".to_owned(),
-            a: Operand {
-                rows: through(true, &[]),
-                ..operand(view(0, 0, &[]), fixed(1), fixed(4))
-            },
+            a: Operand { rows: through(true, &[]), ..operand(view(0, 0, &[]), fixed(1), fixed(4)) },
             b: operand(view(3, 0, &[]), fixed(3), fixed(1)),
             c: operand(view(4, 0, &[]), fixed(3), fixed(1)),
             m: Extent::fixed(4),
@@ -132,18 +89,10 @@ fn gathered_rows() {
             accumulate: false,
             origin: 2,
         };
-        let parallel = Parallel {
-            var: Var(0),
-            step: 4,
-            total: Linear::BATCH,
-        };
+        let parallel = Parallel { var: Var(0), step: 4, total: Linear::BATCH };
         let statement = |product: ProductStatement| vec![Statement::Product(Box::new(product))];
-        program
-            .kernels
-            .push(kernel("forward", Some(parallel), statement(forward)));
-        program
-            .kernels
-            .push(kernel("gradient", None, statement(gradient)));
+        program.kernels.push(kernel("forward", Some(parallel), statement(forward)));
+        program.kernels.push(kernel("gradient", None, statement(gradient)));
         check(&program, &filled(&program, n, 13), n);
     }
 }

@@ -7,10 +7,7 @@ use crate::codegen::{Compiled, Error, compile_kernel};
 /// A program of some kernels of middling size.
 fn several(kernels: usize) -> Program {
     let words = Linear::fixed(64);
-    let mut program = program(&[
-        ("x", Space::Arena, Lane::F32, words),
-        ("y", Space::Arena, Lane::F32, words),
-    ]);
+    let mut program = program(&[("x", Space::Arena, Lane::F32, words), ("y", Space::Arena, Lane::F32, words)]);
     for index in 0..kernels {
         let body = nest("chain", &[axis(0, Extent::fixed(64), true)], |b| {
             let mut x = b.load(view(0, 0, &[(0, 1)]), Lane::F32);
@@ -36,10 +33,7 @@ fn threads_do_not_change_the_code() {
         let texts = |module: &Module| {
             let mut functions: Vec<_> = module.functions().iter().collect();
             functions.sort_by_key(|function| function.name.clone());
-            functions
-                .into_iter()
-                .map(|function| (function.size, function.text.clone()))
-                .collect::<Vec<_>>()
+            functions.into_iter().map(|function| (function.size, function.text.clone())).collect::<Vec<_>>()
         };
         assert_eq!(texts(&alone), texts(&team));
     }
@@ -60,10 +54,7 @@ fn a_module_needs_all_its_functions() {
     let target = targets()[0];
     let first = compile_kernel(&program, 0, target).expect("the kernel compiles");
     let error = Module::link(&program, target, &symbols(), vec![first]).err();
-    assert_eq!(
-        error,
-        Some(Error::MissingSymbol("kernel1.chain".to_owned()))
-    );
+    assert_eq!(error, Some(Error::MissingSymbol("kernel1.chain".to_owned())));
 }
 
 #[test]
@@ -89,10 +80,7 @@ fn resident_pages() -> usize {
 #[test]
 fn dropped_modules_give_their_memory_back() {
     let program = several(3);
-    let target = Target {
-        text: false,
-        ..targets()[0]
-    };
+    let target = Target { text: false, ..targets()[0] };
     let run = |times| {
         for _ in 0..times {
             let module = compile(&program, target, &symbols(), 1).expect("the program compiles");

@@ -47,34 +47,13 @@ fn a_network_takes_its_fields_by_name_in_its_own_order() {
 
 #[test]
 fn what_does_not_fit_the_network_is_refused() {
-    let data = Dataset::new()
-        .f32("x", &[3], &[1., f32::NAN, f32::NAN, 3., f32::INFINITY, 0.])
-        .unwrap();
-    let data = data
-        .class("y", 12, &[0, 11])
-        .unwrap()
-        .f32("z", &[], &[0., 1.])
-        .unwrap();
-    says(
-        data.check(&[input("pixels", &[2])]),
-        &["lacks the input `pixels`; expected f32[2]", "`x`, `y`, `z`"],
-    );
-    says(
-        data.check(&[input("x", &[4])]),
-        &["`x` has the shape [3]; expected [4]"],
-    );
-    says(
-        data.check(&[input("x", &[3])]),
-        &["`x` is NaN (2 such rows)", "in row 0, column 1"],
-    );
-    says(
-        data.check(&[target("y", Element::Class(10))]),
-        &["label 11", "in row 1\n"],
-    );
-    says(
-        data.check(&[target("z", Element::Class(10))]),
-        &["`z` holds f32; expected class(10)"],
-    );
+    let data = Dataset::new().f32("x", &[3], &[1., f32::NAN, f32::NAN, 3., f32::INFINITY, 0.]).unwrap();
+    let data = data.class("y", 12, &[0, 11]).unwrap().f32("z", &[], &[0., 1.]).unwrap();
+    says(data.check(&[input("pixels", &[2])]), &["lacks the input `pixels`; expected f32[2]", "`x`, `y`, `z`"]);
+    says(data.check(&[input("x", &[4])]), &["`x` has the shape [3]; expected [4]"]);
+    says(data.check(&[input("x", &[3])]), &["`x` is NaN (2 such rows)", "in row 0, column 1"]);
+    says(data.check(&[target("y", Element::Class(10))]), &["label 11", "in row 1\n"]);
+    says(data.check(&[target("z", Element::Class(10))]), &["`z` holds f32; expected class(10)"]);
     says(data.take(0).check(&[]), &["the dataset has no rows"]);
     data.check(&[target("y", Element::Class(20))]).unwrap();
 }

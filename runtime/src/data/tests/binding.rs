@@ -26,10 +26,7 @@ fn every_value_is_checked() {
     let y = |text, element| csv(text).read().unwrap().bind(&[target("y", element)]);
     says(y("y\n0\n10\n", Element::Class(10)), &["label 10; expected a class in 0..=9", "a.csv, line 3, column 1"]);
     says(y("1\n2\n", Element::Class(2)), &["label 2", "start at 1"]);
-    says(
-        y("1.7\n", Element::Class(3)),
-        &["label 1.7", "a label is a whole number"],
-    );
+    says(y("1.7\n", Element::Class(3)), &["label 1.7", "a label is a whole number"]);
     says(y("-0.3\n", Element::Class(3)), &["label -0.3", "line 1"]);
     says(y("nan\n", Element::Class(3)), &["label NaN"]);
     says(y("age\n1\nnan\n3\ninf\n", Element::F32), &["age is NaN, in 2 rows of `y`; expected finite", "line 3"]);

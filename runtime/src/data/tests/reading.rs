@@ -92,14 +92,8 @@ fn text_is_told_with_its_place_and_a_reason() {
     says(csv("\"p\nq\",b\n1,2\n3,x").read(), &["line 4, column 2"]);
     let quoted = csv("a,b\n\"p\nq\",1\n\"r\ns\",x\n").columns(["b"]);
     says(quoted.header(true).read(), &["line 4, column 2"]);
-    says(
-        csv("1,2\n3,\n").read(),
-        &["an empty cell", "fill the missing value in"],
-    );
-    says(
-        csv("1,2\nNA,1\n").read(),
-        &["the text \"NA\"", "fill the missing value in"],
-    );
+    says(csv("1,2\n3,\n").read(), &["an empty cell", "fill the missing value in"]);
+    says(csv("1,2\nNA,1\n").read(), &["the text \"NA\"", "fill the missing value in"]);
     says(csv("1;2\n3;4\n").read(), &["set the separator", "';'"]);
     says(csv("1,5;2\n3;4\n").read(), &["set the separator"]);
     says(csv("1,5;2\n3;4\n").separator(';').read(), &["the text \"1,5\"", "a decimal point: 1.5 for 1,5"]);
