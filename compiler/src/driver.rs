@@ -135,14 +135,15 @@ impl From<Bug> for FrontError {
 /// From the same network at its two times to simplified graphs. `fuel` stops rewriting after so many applications.
 pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel: Option<u64>) -> Result<Front, FrontError> {
     let trains = training.loss.is_some() && training.optimizer.is_some();
-    let mut info = Info { name: training.name.clone(), trains, summary: crate::summary::summary(training)?, ..Info::default() };
+    let mut info = Info { name: training.name.clone(), trains, summary: String::new(), ..Info::default() };
     let mut graphs = Graphs::default();
     let (mut forward, mut gradient, mut log) = (Graph::default(), Graph::default(), String::new());
     let mut states = evaluation.states.clone();
     if trains {
         let mut half = step::forward(training)?;
         forward = half.graph.clone();
-        let mut context = Context { fuel, ..Context::new() };
+        let mut context = Context::new();
+        context.fuel = fuel;
         half.graph = passes::simplify_forward(&half.graph, &mut context)?;
         let whole = step::complete(training, half)?;
         gradient = whole.graph.clone();
@@ -150,7 +151,8 @@ pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel
         log = passes::log_text(&training.name, &context.log);
         states = whole.states;
     }
-    let mut context = Context { fuel, ..Context::new() };
+    let mut context = Context::new();
+    context.fuel = fuel;
     if evaluation.loss.is_some() {
         graphs.evaluation = Some(passes::simplify_step(&step::evaluation(evaluation)?, &mut context)?);
     }

@@ -76,7 +76,7 @@ impl Model {
     /// # Errors
     /// Only for bugs of the compiler and when memory is refused.
     pub fn compile(front: Front, options: &Options) -> Result<Model> {
-        let mut times = front.times.clone();
+        let mut times = Vec::new();
         let start = Instant::now();
         let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)
             .map_err(|error| Error::Internal { pass: "lowering".into(), text: error.to_string() })?;
