@@ -2,7 +2,7 @@
 use gradc_compiler::graph::{Element, Shape, Type, Dim};
 use gradc_compiler::nn::{Argument, Call, Network};
 use gradc_runtime::model::{Model, Options};
-fn build(training: bool) -> Network {
+pub fn build(training: bool) -> Network {
     let mut n = Network::new("Digits", training);
     let x = n.input("pixels", Type::f32(Shape::batch(&[64])), "d:1:1").unwrap();
     let y = n.target("digit", Type { element: Element::Class(10), shape: Shape(vec![Dim::Batch]) }, "d:2:1").unwrap();

@@ -150,7 +150,9 @@ impl Builder {
     /// A pointwise node of constants is the constant of its f64 value.
     fn fold(&mut self, primitive: Primitive, operands: &[NodeId], attributes: &Attributes, ty: &Type) -> Option<NodeId> {
         let record = ops::record(primitive);
-        if !record.is_pointwise() || operands.is_empty() || !ty.element.is_real() {
+        // A copy is asked for where a value must be stored: it stays.
+        let is_copy = primitive == Primitive::StopGradient;
+        if is_copy || !record.is_pointwise() || operands.is_empty() || !ty.element.is_real() {
             return None;
         }
         let constants: Option<Vec<f64>> = operands.iter().map(|&id| self.graph.constant(id)).collect();
