@@ -4,7 +4,7 @@
 //! - a contraction's result has its axes in the order batch labels, left labels, right labels;
 //! - every root is a computed node, so that it has a place to be stored.
 
-use crate::graph::{Attributes, BuildError, Builder, Contraction, Graph, NodeId, Root};
+use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
 
 /// The graph in legal form; dead nodes are dropped.
@@ -26,7 +26,7 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
                 contract(&mut builder, a, b, spec)?
             }
             (Lowering::View, _) if node.primitive == Primitive::Reshape => {
-                let flat = contiguous(&mut builder, operands[0])?;
+                let flat = contiguous(&mut builder, operands[0], &node.ty.shape)?;
                 builder.reshape(flat, &node.ty.shape)?
             }
             _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
@@ -91,14 +91,18 @@ fn in_memory(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
     }
 }
 
-/// What is reshaped lies in row-major order: a view of something else is copied, unless the reshape is of axes of size 1.
-fn contiguous(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
-    match builder.graph().node(id).primitive {
-        Primitive::Broadcast | Primitive::Transpose | Primitive::Slice | Primitive::Iota | Primitive::Constant => {
-            builder.unary(Primitive::StopGradient, id)
+/// What is reshaped lies in row-major order: views, rows of a data set that do not stay rows, and random numbers (whose rows are
+/// padded) are copied, unless the reshape is of axes of size 1.
+fn contiguous(builder: &mut Builder, id: NodeId, shape: &Shape) -> Result<NodeId, BuildError> {
+    let copied = match builder.graph().node(id).primitive {
+        Primitive::Broadcast | Primitive::Transpose | Primitive::Slice | Primitive::Iota | Primitive::Constant => true,
+        Primitive::Uniform => true,
+        Primitive::Input | Primitive::Target => {
+            builder.shape(id).0.first() == Some(&Dim::Batch) && shape.0.first() != Some(&Dim::Batch)
         }
-        _ => Ok(id),
-    }
+        _ => false,
+    };
+    if copied { builder.unary(Primitive::StopGradient, id) } else { Ok(id) }
 }
 
 /// A root that is no computed node is copied by one.

@@ -460,20 +460,45 @@ impl KernelLowering<'_> {
         }
     }
 
-    /// Partial sums of one cell of 48×32: lane = column, rows in order, lanes folded by halving.
+    /// Partial sums of cells of 48×32. Where the tile is no cell, in a kernel that runs as one, the cells are looped over here.
     fn cells(&mut self, position: usize) -> Result<(), LowerError> {
+        let domain = self.group.domains[position].clone();
+        let uncut: Vec<(usize, i64)> = domain
+            .iter()
+            .zip(CELL)
+            .filter(|(axis, _)| self.axes[**axis].tile.is_none())
+            .map(|(&axis, cell)| (axis, cell as i64))
+            .collect();
+        let around = std::mem::take(&mut self.body);
+        for &(axis, cell) in &uncut {
+            // No tile of the kernel: what the kernel keeps is kept whole.
+            let var = self.var();
+            self.axes[axis].tile = Some((var, cell));
+        }
+        let made = self.cell(position, &domain);
+        let mut body = std::mem::replace(&mut self.body, around);
+        for &(axis, _) in uncut.iter().rev() {
+            if let Some((var, step)) = self.axes[axis].tile.take() {
+                body = vec![Statement::Tiles { var, step, total: self.axes[axis].size, body }];
+            }
+        }
+        self.body.extend(body);
+        made
+    }
+
+    /// One cell: lane = column, rows in order, lanes folded by halving.
+    fn cell(&mut self, position: usize, domain: &[usize]) -> Result<(), LowerError> {
         let graph = self.scope.graph;
         let node = self.group.members[position].node;
-        let domain = self.group.domains[position].clone();
         let fold = self.fold_of(node)?;
         let name = title(graph, node);
         let partial = self.partials.get(&node).cloned().ok_or_else(|| LowerError(format!("%{} has no cells", node.0)))?;
         let lanes = self.lanes(&[], &name)?;
         self.clear_lanes(&lanes, &[], fold, &name);
-        let (loops, index) = self.loops(&domain);
+        let (loops, index) = self.loops(domain);
         let lane_var = loops[1].var;
         let mut writer = Writer::new(&mut self.scope);
-        let value = writer.value(graph.node(node).operands[0], &Self::at(&index, &domain))?;
+        let value = writer.value(graph.node(node).operands[0], &Self::at(&index, domain))?;
         let so_far = writer.load(&lanes, &[Index::var(lane_var)]);
         writer.block.set_origin(node.0);
         let next = fold.lower(&mut writer.block, so_far, value);

@@ -12,6 +12,8 @@ mod opaque;
 mod product;
 mod schedule;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use kernel::lower_group;
 pub use storage::{Layout, Storage};

@@ -1,7 +1,8 @@
 //! Which kept members of a kernel share a nest, and in what order the nests run.
 
-use crate::fusion::{Access, Fusion, Group, Work, cost, member_accesses, reduced_axes, work};
+use crate::fusion::{Access, Fusion, Group, Work, bottom, cost, is_unit_reshape, member_accesses, reduced_axes, work};
 use crate::graph::{Graph, NodeId};
+use crate::ops::Primitive;
 
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,8 +30,12 @@ const CHEAP: usize = 3;
 
 /// Sorts a group's members into nests. `outside` tells which nodes are read by other kernels.
 pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(NodeId) -> bool) -> Plan {
-    let mut kept: Vec<bool> =
-        group.members.iter().map(|member| work(graph, *member) != Work::Map || outside(member.node)).collect();
+    let reshaped = reshaped(graph);
+    let mut kept: Vec<bool> = group
+        .members
+        .iter()
+        .map(|member| work(graph, *member) != Work::Map || outside(member.node) || reshaped[member.node.index()])
+        .collect();
     loop {
         let inline = inline(fusion, group, &kept);
         let nests = nests(graph, group, &kept, &inline);
@@ -39,6 +44,18 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
         };
         kept[member] = true;
     }
+}
+
+/// Which nodes are read through a reshape: only words in memory have another shape.
+fn reshaped(graph: &Graph) -> Vec<bool> {
+    let mut reshaped = vec![false; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
+            reshaped[bottom(graph, node.operands[0]).index()] = true;
+        }
+    }
+    reshaped
 }
 
 fn inline(fusion: &Fusion, group: &Group, kept: &[bool]) -> Vec<bool> {

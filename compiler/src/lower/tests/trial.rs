@@ -1,0 +1,286 @@
+//! Running a graph both ways: lowered and interpreted in f32, and by the f64 reference.
+
+use crate::fusion::{self, Fusion, Options, legalize::legalize};
+use crate::graph::{Attributes, Dim, Element, Graph, Root};
+use crate::loops::interpret::{Memory, run_kernel, tiles};
+use crate::loops::{BufferId, Lane, Program, Space, Statement};
+use crate::lower::{Layout, lower};
+use crate::ops::{Array, Environment, Primitive};
+use crate::reference;
+use std::collections::BTreeMap;
+
+/// Rows that every buffer has room for.
+const CAPACITY: i64 = 64;
+/// What memory holds that nobody has written: a NaN of a payload that no arithmetic makes.
+const POISON: u32 = 0x7fde_ad00;
+const SEED: u64 = 0x5eed_0123_4567_89ab;
+const STEP: u64 = 3;
+
+/// A small generator of numbers for tests (SplitMix64).
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    /// The next word.
+    pub fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    /// A number in `0..end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.word() % end.max(1) as u64) as usize
+    }
+    /// A real in [-1, 1) that f32 holds exactly.
+    pub fn real(&mut self) -> f64 {
+        (self.word() >> 41) as f64 / f64::from(1u32 << 22) - 1.0
+    }
+}
+
+/// A graph with everything that it became.
+pub struct Trial {
+    pub graph: Graph,
+    pub fusion: Fusion,
+    pub program: Program,
+    pub kernels: Vec<u32>,
+}
+
+/// Results by name: outputs, and updated sources as `update.name`.
+pub type Results = BTreeMap<String, Vec<f32>>;
+
+impl Trial {
+    /// Legalizes, fuses and lowers.
+    pub fn new(graph: &Graph, fuse: bool) -> Result<Self, String> {
+        let graph = legalize(graph).map_err(|error| error.to_string())?;
+        let fusion = fusion::fuse(&graph, &Options { fuse })?;
+        let (mut layout, mut program) = (Layout::default(), Program { name: graph.name.clone(), ..Program::default() });
+        let kernels = lower(&graph, &fusion, &mut layout, &mut program, "t").map_err(|error| error.to_string())?;
+        Ok(Trial { graph, fusion, program, kernels })
+    }
+
+    /// The same with every vector mark taken off.
+    pub fn scalar(&self) -> Self {
+        fn clear(body: &mut [Statement]) {
+            for statement in body {
+                match statement {
+                    Statement::Nest(nest) => nest.axes.iter_mut().for_each(|axis| axis.vector = false),
+                    Statement::Product(_) => {}
+                    Statement::Tiles { body, .. } => clear(body),
+                }
+            }
+        }
+        let mut program = self.program.clone();
+        program.kernels.iter_mut().for_each(|kernel| clear(&mut kernel.body));
+        Trial { graph: self.graph.clone(), fusion: self.fusion.clone(), program, kernels: self.kernels.clone() }
+    }
+
+    fn find(&self, name: &str, matches: impl Fn(Space) -> bool) -> Option<BufferId> {
+        let position = self.program.buffers.iter().position(|buffer| buffer.name == name && matches(buffer.space));
+        position.map(|position| BufferId(position as u32))
+    }
+
+    /// Runs all kernels for a batch of `n`, tiles from the last to the first if `backwards`; temporaries start poisoned in every tile.
+    pub fn run(&self, data: &Data, n: usize, backwards: bool) -> Result<Results, String> {
+        let mut memory = Memory::new(&self.program, CAPACITY);
+        self.fill(&mut memory, data, n);
+        for &kernel in &self.kernels {
+            let kernel = &self.program.kernels[kernel as usize];
+            let mut order: Vec<i64> = tiles(kernel, n as i64).collect();
+            if backwards {
+                order.reverse();
+            }
+            for tile in order {
+                for (buffer, words) in self.program.buffers.iter().zip(&mut memory.words) {
+                    if buffer.space == Space::Scratch {
+                        words.fill(POISON);
+                    }
+                }
+                run_kernel(&self.program, kernel, &mut memory, n as i64, tile..tile + 1).map_err(|fault| fault.to_string())?;
+            }
+        }
+        let mut results = Results::new();
+        for root in &self.graph.roots {
+            let count = self.graph.shape(root.node()).count(n);
+            let (key, buffer) = match root {
+                Root::Output { name, .. } => {
+                    (name.clone(), self.find(&format!("t.{name}"), |space| matches!(space, Space::Output(_))))
+                }
+                Root::Update { source, .. } => {
+                    let name = self.graph.source_name(*source).unwrap_or_default();
+                    (format!("update.{name}"), self.find(name, |space| matches!(space, Space::Parameter(_) | Space::State(_))))
+                }
+            };
+            let buffer = buffer.ok_or_else(|| format!("{key} has no buffer"))?;
+            let declared = &self.program.buffers[buffer.0 as usize];
+            let words = memory.words[buffer.0 as usize].iter().take(count);
+            let value = |word: u32| if declared.lane == Lane::I32 { word as i32 as f32 } else { f32::from_bits(word) };
+            let values: Vec<f32> = match self.graph.ty(root.node()).element {
+                Element::Bool => words.map(|word| f32::from(u8::from(*word != 0))).collect(),
+                _ => words.map(|word| value(*word)).collect(),
+            };
+            results.insert(key, values);
+        }
+        Ok(results)
+    }
+
+    fn fill(&self, memory: &mut Memory, data: &Data, n: usize) {
+        for (index, buffer) in self.program.buffers.iter().enumerate() {
+            let words = &mut memory.words[index];
+            match buffer.space {
+                Space::Rows => {
+                    words.fill(u32::MAX);
+                    for (word, row) in words.iter_mut().zip(&data.rows[..n]) {
+                        *word = *row as u32;
+                    }
+                }
+                Space::Parameter(_) | Space::State(_) | Space::Input(_) => {
+                    if let Some(array) = data.bound.get(&buffer.name) {
+                        *words = array.iter().map(|&value| word(value, buffer.lane)).collect();
+                    }
+                }
+                Space::Control => {}
+                _ => words.fill(POISON),
+            }
+        }
+        for (slot, info) in self.program.slots.iter().enumerate() {
+            let slot = crate::loops::Slot(slot as u32);
+            match info.name.as_str() {
+                "step" => memory.set_slot_f64(slot, STEP as f64),
+                "seed.low" => memory.set_slot_i32(slot, SEED as i32),
+                "seed.high" => memory.set_slot_i32(slot, (SEED >> 32) as i32),
+                "step.word" => memory.set_slot_i32(slot, STEP as i32),
+                name => {
+                    let value = name.strip_prefix("setting.").and_then(|name| data.bound.get(name));
+                    memory.set_slot_f64(slot, value.map_or(0.0, |value| value[0]))
+                }
+            };
+        }
+    }
+}
+
+fn word(value: f64, lane: Lane) -> u32 {
+    match lane {
+        Lane::F32 => (value as f32).to_bits(),
+        _ => value as i32 as u32,
+    }
+}
+
+/// Values of the sources: whole data sets for what has a batch, of which `rows` are the batch.
+pub struct Data {
+    bound: BTreeMap<String, Vec<f64>>,
+    rows: Vec<usize>,
+}
+
+impl Data {
+    /// Draws values for every source of a graph.
+    pub fn draw(graph: &Graph, seed: u64) -> Self {
+        let mut numbers = Numbers(seed);
+        let total = 2 * CAPACITY as usize + 5;
+        let rows = (0..CAPACITY as usize).map(|_| numbers.below(total)).collect();
+        let mut bound = BTreeMap::new();
+        for id in graph.ids() {
+            let node = graph.node(id);
+            let Attributes::Name(name) = &node.attributes else { continue };
+            let count = node.ty.shape.count(total);
+            let draw = |numbers: &mut Numbers| match node.ty.element {
+                Element::F32 | Element::F64 => numbers.real(),
+                Element::Bool => numbers.below(2) as f64,
+                Element::Class(classes) => numbers.below(classes as usize) as f64,
+                _ => numbers.below(8) as f64,
+            };
+            // Settings are rates, and moments are not negative.
+            let settle = |value: f64| match node.primitive {
+                Primitive::Setting => 0.5 + 0.25 * value,
+                Primitive::State => value.abs(),
+                _ => value,
+            };
+            bound.insert(name.clone(), (0..count).map(|_| settle(draw(&mut numbers))).collect());
+        }
+        Data { bound, rows }
+    }
+
+    fn environment(&self, graph: &Graph, n: usize) -> Environment {
+        let mut sources = BTreeMap::new();
+        for id in graph.ids() {
+            let node = graph.node(id);
+            let Attributes::Name(name) = &node.attributes else { continue };
+            let dims = node.ty.shape.at(n);
+            let bound = &self.bound[name];
+            let data = if node.ty.shape.0.first() == Some(&Dim::Batch) {
+                let width = node.ty.shape.fixed_count();
+                self.rows[..n].iter().flat_map(|row| bound[row * width..(row + 1) * width].iter().copied()).collect()
+            } else {
+                bound[..node.ty.shape.count(n)].to_vec()
+            };
+            sources.insert(name.clone(), Array::new(dims, data));
+        }
+        Environment { sources, batch: n, step: STEP, seed: SEED }
+    }
+
+    /// The reference's results, and the largest finite magnitude of any value on the way.
+    pub fn expected(&self, graph: &Graph, n: usize) -> (BTreeMap<String, Vec<f64>>, f64) {
+        let environment = self.environment(graph, n);
+        let largest = reference::evaluate(graph, &environment)
+            .iter()
+            .flatten()
+            .flat_map(|array| &array.data)
+            .map(|value| value.abs())
+            .filter(|value| value.is_finite())
+            .fold(1.0, f64::max);
+        let (outputs, updates) = reference::run(graph, &environment);
+        let updates = updates.into_iter().map(|(name, array)| (format!("update.{name}"), array.data));
+        (outputs.into_iter().map(|(name, array)| (name, array.data)).chain(updates).collect(), largest)
+    }
+}
+
+/// Runs a graph for several batch sizes with fusion on and off, forwards and backwards, with vectors and without: all of one set of
+/// bits, and close to the reference.
+pub fn check(graph: &Graph, seed: u64) -> Result<(), String> {
+    let data = Data::draw(graph, seed);
+    let fused = Trial::new(graph, true)?;
+    let alone = Trial::new(graph, false)?;
+    let scalar = fused.scalar();
+    for n in [1, 2, 3, 33, 64] {
+        let at = |what: &str, why: String| format!("{what}, batch {n}: {why}");
+        let results = fused.run(&data, n, false).map_err(|why| at("fused", why))?;
+        for (what, trial, backwards) in
+            [("alone", &alone, false), ("fused, tiles backwards", &fused, true), ("alone, tiles backwards", &alone, true), ("fused, without vectors", &scalar, false)]
+        {
+            let others = trial.run(&data, n, backwards).map_err(|why| at(what, why))?;
+            same(&results, &others).map_err(|why| at(what, why))?;
+        }
+        let (expected, largest) = data.expected(graph, n);
+        close(&results, &expected, largest).map_err(|why| at("against the reference", why))?;
+    }
+    Ok(())
+}
+
+fn same(a: &Results, b: &Results) -> Result<(), String> {
+    for (name, values) in a {
+        let others = b.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        let equal = |x: &f32, y: &f32| x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
+        if let Some(at) = values.iter().zip(others).position(|(x, y)| !equal(x, y)) {
+            return Err(format!("{name}[{at}]: {} is not {}", values[at], others[at]));
+        }
+    }
+    Ok(())
+}
+
+fn close(found: &Results, expected: &BTreeMap<String, Vec<f64>>, largest: f64) -> Result<(), String> {
+    for (name, values) in expected {
+        let others = found.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        if others.len() != values.len() {
+            return Err(format!("{name} has {} elements, not {}", others.len(), values.len()));
+        }
+        for (at, (&value, &other)) in values.iter().zip(others).enumerate() {
+            let other = f64::from(other);
+            let apart = (value - other).abs();
+            let fits = apart <= 1e-4 * value.abs() + 1e-5 * largest || value == other || (value.is_nan() && other.is_nan());
+            if !fits {
+                return Err(format!("{name}[{at}]: {other} should be {value}"));
+            }
+        }
+    }
+    Ok(())
+}
