@@ -18,3 +18,8 @@ pub fn instruction_set() -> InstructionSet {
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+/// `GRADC_FUEL`: rewriting stops after so many applications, so that a miscompile is found by bisection.
+pub fn fuel() -> Option<u64> {
+    std::env::var("GRADC_FUEL").ok()?.parse().ok()
+}

@@ -14,6 +14,7 @@ mod interrupt;
 pub mod kernels;
 pub mod memory;
 pub mod model;
+pub mod predictor;
 pub mod random;
 mod recover;
 pub mod report;

@@ -11,7 +11,8 @@ use crate::team::gradc_barrier;
 use crate::workspace::{Slots, Store, Workspace, capacity};
 use gradc_compiler::abi::{EntryFunction, Symbols};
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
-use gradc_compiler::driver::{Front, Info, Setting};
+use gradc_compiler::driver::{self, Front, FrontError, Info, Setting};
+use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Space};
 use gradc_compiler::program::Assembled;
 use std::collections::BTreeMap;
@@ -71,6 +72,21 @@ pub struct Model {
 }
 
 impl Model {
+    /// Compiles a declaration.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with all mistakes of the declaration, drawn on its text.
+    pub fn from_declaration(declaration: &Declaration, options: &Options) -> Result<Model> {
+        let start = Instant::now();
+        let front = front(declaration)?;
+        let mut model = Self::compile(front, options)?;
+        if let Some(compiled) = Arc::get_mut(&mut model.compiled) {
+            let rest: Duration = compiled.times.iter().map(|(_, time)| *time).sum();
+            compiled.times.insert(0, ("elaborate, differentiate, simplify", start.elapsed().saturating_sub(rest)));
+        }
+        Ok(model)
+    }
+
     /// Compiles what the front half of the compiler has made, and draws the first parameters.
     ///
     /// # Errors
@@ -126,6 +142,9 @@ impl Model {
             if let Some(buffer) = self.buffer(&state.name) {
                 self.store.get_mut(buffer).fill(state.initial);
             }
+        }
+        if self.compiled.module.entry("initialize").is_none() {
+            return Ok(());
         }
         let mut workspace = self.workspace(&[("initialize", capacity(1))], 1)?;
         Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
@@ -422,6 +441,18 @@ impl<'a> From<Rows<'a>> for TrainingData<'a> {
     fn from(rows: Rows<'a>) -> Self {
         TrainingData::Rows(rows)
     }
+}
+
+/// Elaborates a declaration for both times and runs the front half of the compiler.
+///
+/// # Errors
+/// As [`Model::from_declaration`].
+pub fn front(declaration: &Declaration) -> Result<Front> {
+    let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
+    driver::front(&elaborated.training, &elaborated.evaluation, declaration.text(), crate::env::fuel()).map_err(|error| match error {
+        FrontError::Network(fault) => Error::Model(fault.to_string()),
+        FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
+    })
 }
 
 fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {

@@ -1,0 +1,55 @@
+//! A trained network for serving: shared, unchanging, without the code of training.
+
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::evaluate::{Evaluation, Prediction};
+use crate::model::{Model, Options};
+use crate::rows::Rows;
+use gradc_compiler::driver::Front;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Serves a saved network; cloning it is cheap, and all threads may use it at once.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    model: Arc<Model>,
+}
+
+impl Predictor {
+    /// Compiles what serves, and loads its parameters.
+    ///
+    /// # Errors
+    /// A file that does not hold all of them.
+    pub fn load(mut front: Front, file: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        front.graphs.training = None;
+        front.graphs.initial = None;
+        front.info.trains = false;
+        let mut model = Model::compile(front, options)?;
+        let loaded = model.load_matching(&file)?;
+        if !loaded.missing.is_empty() || !loaded.unlike.is_empty() {
+            let file = Some(file.as_ref().display().to_string().into());
+            return Err(Error::Parameters { file, missing: loaded.missing, extra: Vec::new(), unlike: loaded.unlike });
+        }
+        Ok(Predictor { model: Arc::new(model) })
+    }
+
+    /// The first of what the network serves.
+    pub fn predict<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Prediction> {
+        self.model.predict(rows)
+    }
+
+    /// Everything that the network serves, by name.
+    pub fn predict_all<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Vec<(String, Prediction)>> {
+        self.model.predict_all(rows)
+    }
+
+    /// Loss and metrics on a data set.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        self.model.evaluate(data)
+    }
+
+    /// The model behind it.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+}

@@ -1,0 +1,40 @@
+//! What the code that `network!` writes calls. Not for use by hand.
+
+use crate::{Declaration, Model, Options, Predictor, Result};
+use gradc_compiler::base::place::Source;
+use gradc_runtime::error::Error;
+use gradc_runtime::model;
+
+/// The text of a network as it stands in the user's file.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// Each token at the line and column that it has in the file.
+    pub text: &'a str,
+    pub file: &'a str,
+    pub first_line: u32,
+    /// Name of the network among those of the text.
+    pub network: &'a str,
+    /// Values of Rust expressions in the text, in order.
+    pub rust: &'a [f64],
+    /// Sizes given in place of the declared constants.
+    pub sizes: &'a [(&'static str, f64)],
+}
+
+/// Parses the text again: the same code that ran while rustc compiled.
+pub fn declaration(text: &Text) -> Result<Declaration> {
+    let source = Source::within(text.file, text.text, text.first_line);
+    let declaration = Declaration::parse(source.clone()).map_err(|diagnostics| Error::Model(diagnostics.render(&source)))?;
+    let declaration = declaration.network(text.network).map_err(|diagnostics| Error::Model(diagnostics.render(&source)))?;
+    let declaration = declaration.rust_values(text.rust);
+    Ok(text.sizes.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
+}
+
+/// Compiles the network.
+pub fn compile(text: &Text, seed: u64) -> Result<Model> {
+    Model::from_declaration(&declaration(text)?, &Options { seed, ..Options::default() })
+}
+
+/// Compiles what serves, and loads a file of parameters.
+pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predictor> {
+    Predictor::load(model::front(&declaration(text)?)?, file, &Options::default())
+}
