@@ -23,7 +23,8 @@ impl<'a> Rebuild<'a> {
         Rebuild { from, builder: Builder::new(from.name.clone()), map, old_labels, labels: Vec::new() }
     }
 
-    /// Copies a node whose operands are copied; operands of commutative primitives are put in ascending order.
+    /// Copies a node whose operands are copied; operands of commutative primitives are put in ascending order, numbers
+    /// last.
     pub fn place(&mut self, id: NodeId, context: &mut Context) -> Result<NodeId, BuildError> {
         let node = self.from.node(id);
         let mut operands = Vec::with_capacity(node.operands.len());
@@ -31,7 +32,7 @@ impl<'a> Rebuild<'a> {
             operands.push(self.map[operand.index()].ok_or_else(|| BuildError::new(format!("%{} was not copied", operand.0)))?);
         }
         if ops::record(node.primitive).commutative {
-            operands.sort_unstable();
+            operands.sort_unstable_by_key(|&operand| (self.builder.graph().constant(operand).is_some(), operand));
         }
         self.builder.set_origin(self.origin(id));
         let placed = self.builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?;

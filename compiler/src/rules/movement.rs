@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("cast-same", "cast(x)", "x", BitExact, "Already of that element.").when(SAME_TYPE),
     rule("cast-back", "cast(cast(x))", "x", BitExact, "There and back through an element that holds every value.")
         .when(Condition::Check { doc: "nothing is lost on the way", holds: cast_back }),
+    rule("cast-repeated", "cast(broadcast{a}(x))", "broadcast{a}(cast(x))", BitExact, "Converted once, then repeated.").by(cast_repeated),
     rule("reshape-same", "reshape(x)", "x", BitExact, "Already of that shape.").when(SAME_TYPE),
     rule("reshape-reshape", "reshape(reshape(x))", "reshape(x)", BitExact, "Only the last shape counts."),
     rule("transpose-same", "transpose{p}(x)", "x", BitExact, "The axes stay where they are.")
@@ -76,6 +77,12 @@ fn cast_back(graph: &Graph, bindings: &Bindings) -> bool {
         _ => false,
     };
     from == to && holds
+}
+
+fn cast_repeated(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
+    let ty = builder.ty(bindings.root).clone();
+    let cast = builder.cast(bindings.node("x")?, ty.element).ok()?;
+    builder.broadcast(cast, &ty.shape, bindings.axes("a")?).ok()
 }
 
 fn transpose_transpose(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
