@@ -19,7 +19,7 @@ use super::Error;
 use super::function::{Batch, Emitter, MEMORY};
 use super::kernel::buffers_in;
 use super::symbols::Callee;
-use super::synchronize::{Step, synchronize};
+use super::synchronize::{Step, Turns, synchronize};
 use crate::abi;
 use crate::loops::{BufferId, Entry, Slot, Space};
 
@@ -104,7 +104,7 @@ impl Emitter<'_> {
                     then,
                     otherwise,
                 } => self.branch(*condition, then, otherwise, thread)?,
-                Step::Loop { .. } => self.repeated(step, thread)?,
+                Step::Loop(turns) => self.repeated(turns, thread)?,
             }
         }
         Ok(())
@@ -145,7 +145,9 @@ impl Emitter<'_> {
 
     /// Runs a kernel's tiles, or this thread's share of them.
     fn share(&mut self, index: u32, thread: Thread) -> Result<(), Error> {
-        let kernel = &self.program.kernels[index as usize];
+        let Some(kernel) = self.program.kernels.get(index as usize) else {
+            return Err(Error::Malformed(format!("there is no kernel {index}")));
+        };
         let callee = Callee::Kernel(index);
         self.title(kernel.name.clone(), None);
         let n = self.n();
@@ -175,7 +177,7 @@ impl Emitter<'_> {
     fn copy(&mut self, from: BufferId, to: BufferId, thread: Thread) -> Result<(), Error> {
         let bytes = |e: &Self, buffer: BufferId| {
             let unit = e.unit(buffer)?;
-            Ok::<_, Error>(e.program.buffers[buffer.0 as usize].words.times(unit))
+            Ok::<_, Error>(e.buffer(buffer)?.words.times(unit))
         };
         let size = bytes(self, from)?;
         if size != bytes(self, to)? || !size.is_fixed() {
@@ -213,46 +215,36 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn repeated(&mut self, step: &Step, thread: Thread) -> Result<(), Error> {
-        let Step::Loop {
-            counter,
-            count,
-            stop,
-            before_counter,
-            body,
-        } = step
-        else {
-            return Err(Error::Malformed("a loop that is none".to_owned()));
-        };
+    fn repeated(&mut self, turns: &Turns, thread: Thread) -> Result<(), Error> {
         let zero = self.int(0);
         let (head, number) = self.head(&[types::I64]);
         let turn = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.ins().jump(head, &[BlockArg::Value(zero)]);
         self.builder.switch_to_block(head);
-        if *before_counter {
+        if turns.before_counter {
             self.barrier(thread)?;
         }
-        let (control, displacement) = self.slot(*counter, thread)?;
+        let (control, displacement) = self.slot(turns.counter, thread)?;
         self.guarded(thread.first, |e| {
             let word = e.builder.ins().ireduce(types::I32, number[0]);
             e.builder.ins().store(MEMORY, word, control, displacement);
             Ok(())
         })?;
         self.barrier(thread)?;
-        let count = self.read(*count, thread)?;
+        let count = self.read(turns.count, thread)?;
         let more = self
             .builder
             .ins()
             .icmp(IntCC::SignedLessThan, number[0], count);
         self.builder.ins().brif(more, turn, &[], done, &[]);
         self.builder.switch_to_block(turn);
-        self.steps(body, thread)?;
+        self.steps(&turns.body, thread)?;
         let next = self.plus(number[0], 1);
         let again = [BlockArg::Value(next)];
-        match stop {
+        match turns.stop {
             Some(stop) => {
-                let stop = self.read(*stop, thread)?;
+                let stop = self.read(stop, thread)?;
                 self.builder.ins().brif(stop, done, &[], head, &again);
             }
             None => {
@@ -276,7 +268,7 @@ fn collect(steps: &[Step], found: &mut BTreeSet<BufferId>) {
                 collect(then, found);
                 collect(otherwise, found);
             }
-            Step::Loop { body, .. } => collect(body, found),
+            Step::Loop(turns) => collect(&turns.body, found),
             Step::Barrier | Step::Kernel(_) | Step::Batch(_) | Step::Call(_) => {}
         }
     }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder};
+use cranelift_codegen::ir;
 
 use super::Error;
-use super::function::{Bound, Count, Emitter};
+use super::function::{Bound, Emitter};
+use super::turns::Count;
 use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var};
 
 impl Emitter<'_> {
@@ -23,14 +23,14 @@ impl Emitter<'_> {
         let mut used = BTreeSet::new();
         buffers_of(&kernel.body, &mut used);
         self.load_pointers(used);
-        let some = self.builder.ins().icmp(IntCC::SignedLessThan, first, end);
+        let some = self.less(first, end);
         self.guarded(some, |e| match kernel.parallel {
             None => e.statements(&kernel.body),
             Some(parallel) => e.turns(first, &mut |e, tile| {
                 e.bind(parallel.var, Bound::At(tile));
                 e.statements(&kernel.body)?;
                 let next = e.plus(tile, 1);
-                Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, end)))
+                Ok((next, e.less(next, end)))
             }),
         })
     }
@@ -58,7 +58,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Tiles `0..ceil(total / step)`, without a division: the first row of each tile is counted beside its number.
+    /// Tiles `0..ceil(total / step)`, without a division.
     fn tiles(
         &mut self,
         var: Var,
@@ -74,19 +74,9 @@ impl Emitter<'_> {
             return self.repeat(var, tiles, &mut |e| e.statements(body));
         }
         let total = self.linear(total);
-        let zero = self.int(0);
-        let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, total);
+        let some = self.positive(total);
         self.guarded(some, |e| {
-            e.turns(zero, &mut |e, tile| {
-                e.bind(var, Bound::At(tile));
-                e.statements(body)?;
-                let next = e.plus(tile, 1);
-                let row = e.times(next, step);
-                Ok((
-                    next,
-                    e.builder.ins().icmp(IntCC::SignedLessThan, row, total),
-                ))
-            })
+            e.strided(var, step, total, &mut |e| e.statements(body))
         })
     }
 }

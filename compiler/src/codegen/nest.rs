@@ -15,36 +15,12 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, Type, types};
 
 use super::Error;
-use super::address::{Place, Travelling};
-use super::block::{Lanes, Values, Width};
-use super::function::{Count, Emitter, MEMORY};
-use super::plan::{Plan, operands, plan, stride, table_stride};
-use crate::loops::{Axis, Block, Instruction, Lane, Linear, Nest, Value, Var};
-
-/// An `i32` that is advanced along the loop.
-#[derive(Clone, Copy, Debug)]
-struct Counter {
-    start: ir::Value,
-    /// What it gains in one turn of one lane.
-    step: ir::Value,
-}
-
-/// What is computed before the first turn.
-struct Preamble<'a> {
-    block: &'a Block,
-    plan: Plan,
-    /// For each load and store, its address.
-    places: Vec<Option<Place>>,
-    /// For each moving index, its place in `counters`.
-    counter_at: Vec<Option<usize>>,
-    counters: Vec<Counter>,
-    /// Bytes that each offset gains in one turn of one lane.
-    steps: Vec<Linear>,
-    step_values: Vec<ir::Value>,
-    /// Invariant values in one lane and in four.
-    scalars: Values,
-    vectors: Values,
-}
+use super::address::Travelling;
+use super::block::{Lanes, Width, defined};
+use super::function::{Emitter, MEMORY};
+use super::preamble::{Preamble, check_vector, counting, lanes};
+use super::turns::Count;
+use crate::loops::{Axis, Block, Instruction, Lane, Nest, Var};
 
 impl Emitter<'_> {
     /// Writes a loop nest.
@@ -89,8 +65,7 @@ impl Emitter<'_> {
                 positive: false,
                 ..
             } => {
-                let zero = self.int(0);
-                let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, value);
+                let some = self.positive(value);
                 self.guarded(some, |e| {
                     e.counted(Some(axis.var), axis.vector, count, block)
                 })
@@ -149,106 +124,6 @@ impl Emitter<'_> {
                 .store(MEMORY, value, place.base, place.displacement);
         }
         Ok(())
-    }
-
-    fn preamble<'a>(
-        &mut self,
-        var: Option<Var>,
-        vector: bool,
-        block: &'a Block,
-        lanes: &[Lane],
-    ) -> Result<Preamble<'a>, Error> {
-        let size = block.code.len();
-        let mut p = Preamble {
-            block,
-            plan: plan(block, lanes, var, vector),
-            places: vec![None; size],
-            counter_at: vec![None; size],
-            counters: Vec::new(),
-            steps: Vec::new(),
-            step_values: Vec::new(),
-            scalars: vec![None; size],
-            vectors: vec![None; size],
-        };
-        for (at, instruction) in block.code.iter().enumerate() {
-            self.origin(block.origins.get(at).copied());
-            match instruction {
-                _ if p.plan.kept_at[at].is_some() => {}
-                Instruction::Load(view, lane) if p.plan.invariant[at] && var.is_some() => {
-                    let place = self.place(view, None, &mut p.steps)?;
-                    let ty = Width::One.of(*lane);
-                    let value = self
-                        .builder
-                        .ins()
-                        .load(ty, MEMORY, place.base, place.displacement);
-                    p.scalars[at] = Some(Lanes::plain(value, *lane));
-                }
-                Instruction::Load(view, _) | Instruction::Store(view, _) => {
-                    p.places[at] = Some(self.place(view, var, &mut p.steps)?);
-                }
-                Instruction::Index { terms, offset } => {
-                    let start = self.linear(*offset);
-                    let start = self.weighted(start, terms.iter().copied(), 1, var)?;
-                    let start = self.builder.ins().ireduce(types::I32, start);
-                    let step = var.map_or(Linear::ZERO, |var| {
-                        terms
-                            .iter()
-                            .filter(|&&(v, _)| v == var)
-                            .fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor))
-                    });
-                    if p.plan.invariant[at] {
-                        p.scalars[at] = Some(Lanes::plain(start, Lane::I32));
-                    } else {
-                        let step = self.linear(step);
-                        let step = self.builder.ins().ireduce(types::I32, step);
-                        p.counter_at[at] = Some(p.counters.len());
-                        p.counters.push(Counter { start, step });
-                    }
-                }
-                pure if p.plan.invariant[at] && var.is_some() => {
-                    p.scalars[at] = Some(self.pure(pure, Width::One, &p.scalars)?);
-                }
-                _ => {}
-            }
-        }
-        // Turns are counted by an offset, so there is one with a known step.
-        if var.is_some() && counting(&p.steps).is_none() {
-            p.steps.push(Linear::fixed(1));
-        }
-        for step in p.steps.clone() {
-            let value = self.linear(step);
-            p.step_values.push(value);
-        }
-        Ok(p)
-    }
-
-    /// Spreads the invariants that moving instructions use over four lanes.
-    fn spread_invariants(&mut self, p: &mut Preamble) {
-        for (at, instruction) in p.block.code.iter().enumerate() {
-            if p.plan.invariant[at] {
-                continue;
-            }
-            for operand in operands(instruction) {
-                let operand = operand.0 as usize;
-                if let (None, Some(scalar)) = (p.vectors[operand], p.scalars[operand]) {
-                    let value = self.spread(scalar.value, scalar.lane, Width::Four);
-                    p.vectors[operand] = Some(Lanes::plain(value, scalar.lane));
-                }
-            }
-        }
-    }
-
-    /// Turns the counters of one lane into those of four: `start + lane·step`.
-    fn start_lanes(&mut self, p: &Preamble, state: &mut Travelling) {
-        for (counter, value) in p.counters.iter().zip(&mut state.counters) {
-            let lanes: Vec<u8> = (0..4i32).flat_map(i32::to_le_bytes).collect();
-            let lanes = self.builder.func.dfg.constants.insert(lanes.into());
-            let lanes = self.builder.ins().vconst(types::I32X4, lanes);
-            let step = self.spread(counter.step, Lane::I32, Width::Four);
-            let along = self.builder.ins().imul(lanes, step);
-            let start = self.spread(counter.start, Lane::I32, Width::Four);
-            *value = self.builder.ins().iadd(start, along);
-        }
     }
 
     /// The vector loop over groups of four lanes; counters come back in one lane.
@@ -390,14 +265,14 @@ impl Emitter<'_> {
                     Some(Lanes::plain(kept[word], *lane))
                 }
                 (Instruction::Store(_, value), Some(word), _) => {
-                    kept[word] = defined(&values, value.0)?.value;
+                    kept[word] = defined(&values, *value)?.value;
                     None
                 }
                 (Instruction::Load(_, lane), None, Some(place)) => {
                     Some(self.load(place, *lane, width, state))
                 }
                 (Instruction::Store(_, value), None, Some(place)) => {
-                    let value = defined(&values, value.0)?.value;
+                    let value = defined(&values, *value)?.value;
                     let address = self.address(place, state);
                     self.builder
                         .ins()
@@ -441,80 +316,4 @@ impl Emitter<'_> {
         }
         Ok(next)
     }
-}
-
-/// The offset that counts turns: one with a known positive step, that of whole words if there is a choice.
-fn counting(steps: &[Linear]) -> Option<usize> {
-    let words = Linear::fixed(4);
-    let positive = |step: &Linear| step.is_fixed() && step.constant > 0;
-    steps
-        .iter()
-        .position(|&step| step == words)
-        .or_else(|| steps.iter().position(positive))
-}
-
-fn defined(values: &Values, value: u32) -> Result<Lanes, Error> {
-    values
-        .get(value as usize)
-        .copied()
-        .flatten()
-        .ok_or_else(|| Error::Malformed(format!("value {value} is not defined")))
-}
-
-/// The type of each value of a block; a store counts as an `I32`.
-fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
-    use Instruction::*;
-    let mut lanes: Vec<Lane> = Vec::with_capacity(block.code.len());
-    for instruction in &block.code {
-        let of = |value: &Value| {
-            lanes
-                .get(value.0 as usize)
-                .copied()
-                .ok_or_else(|| Error::Malformed(format!("value {} is not defined", value.0)))
-        };
-        let lane = match instruction {
-            Load(_, lane) => *lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => of(a)?,
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_)
-            | FromBits(_) | Demote(_) => Lane::F32,
-            ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
-            ConstI32(_)
-            | Index { .. }
-            | Compare(..)
-            | And(..)
-            | Or(..)
-            | Xor(..)
-            | ShiftLeft(..)
-            | ShiftRight(..)
-            | ShiftRightSigned(..)
-            | ToInt(_)
-            | Bits(_)
-            | Store(..) => Lane::I32,
-        };
-        lanes.push(lane);
-    }
-    Ok(lanes)
-}
-
-/// Refuses what four lanes cannot do: strides other than 0 and 1, row tables along the axis, `f64`.
-fn check_vector(block: &Block, lanes: &[Lane], var: Var) -> Result<(), Error> {
-    if lanes.contains(&Lane::F64) {
-        return Err(Error::Malformed("an f64 in a vector loop".to_owned()));
-    }
-    for instruction in &block.code {
-        let (view, store) = match instruction {
-            Instruction::Load(view, _) => (view, false),
-            Instruction::Store(view, _) => (view, true),
-            _ => continue,
-        };
-        let along = stride(view, var);
-        let fits = along == Linear::fixed(1) || (along == Linear::ZERO && !store);
-        if !fits || table_stride(view, var) != 0 {
-            return Err(Error::Malformed(format!(
-                "a {} with stride {along} along a vector axis",
-                if store { "store" } else { "load" },
-            )));
-        }
-    }
-    Ok(())
 }

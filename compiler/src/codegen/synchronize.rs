@@ -41,15 +41,19 @@ pub(super) enum Step<'p> {
         then: Vec<Step<'p>>,
         otherwise: Vec<Step<'p>>,
     },
-    Loop {
-        counter: Slot,
-        count: Slot,
-        stop: Option<Slot>,
-        /// A barrier before the counter's slot is written.
-        before_counter: bool,
-        /// Up to the test of `stop`.
-        body: Vec<Step<'p>>,
-    },
+    Loop(Turns<'p>),
+}
+
+/// A loop with its barriers; one always stands after the counter's slot is written.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Turns<'p> {
+    pub counter: Slot,
+    pub count: Slot,
+    pub stop: Option<Slot>,
+    /// Whether another barrier stands before the counter's slot is written.
+    pub before_counter: bool,
+    /// Up to the test of `stop`.
+    pub body: Vec<Step<'p>>,
 }
 
 type Slots = BTreeSet<Slot>;
@@ -246,13 +250,13 @@ impl<'p> Walk<'p> {
             if covered == head {
                 tested.join(&end);
                 *since = tested;
-                steps.push(Step::Loop {
+                steps.push(Step::Loop(Turns {
                     counter,
                     count,
                     stop,
                     before_counter,
                     body: inside,
-                });
+                }));
                 return Ok(());
             }
             head = covered;

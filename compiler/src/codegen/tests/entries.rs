@@ -357,11 +357,7 @@ fn barriers(steps: &[Step]) -> usize {
             Step::If {
                 then, otherwise, ..
             } => barriers(then) + barriers(otherwise),
-            Step::Loop {
-                before_counter,
-                body,
-                ..
-            } => usize::from(*before_counter) + barriers(body),
+            Step::Loop(turns) => usize::from(turns.before_counter) + barriers(&turns.body),
             _ => 0,
         })
         .sum()
