@@ -32,6 +32,17 @@ impl Lanes {
 /// The values of a block known so far, by number.
 pub(super) type Values = Vec<Option<Lanes>>;
 
+/// A value that was made before.
+pub(super) fn defined(values: &Values, value: Value) -> Result<Lanes, Error> {
+    let found = values.get(value.0 as usize).copied().flatten();
+    found.ok_or_else(|| undefined(value))
+}
+
+/// The error of a value that was not.
+pub(super) fn undefined(value: Value) -> Error {
+    Error::Malformed(format!("value {} is used before it is made", value.0))
+}
+
 /// How many lanes are written at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Width {
@@ -87,13 +98,7 @@ impl Emitter<'_> {
     /// Writes an instruction that touches neither memory nor loop variables.
     pub fn pure(&mut self, instruction: &Instruction, width: Width, values: &Values) -> Result<Lanes, Error> {
         use Instruction::*;
-        let get = |value: Value| {
-            values
-                .get(value.0 as usize)
-                .copied()
-                .flatten()
-                .ok_or_else(|| Error::Malformed(format!("value {} is not defined", value.0)))
-        };
+        let get = |value: Value| defined(values, value);
         let of = |value: Value, lanes: &[Lane]| {
             let found = get(value)?;
             match lanes.contains(&found.lane) {
@@ -186,7 +191,7 @@ impl Emitter<'_> {
             Round(a) => (self.builder.ins().nearest(of(a, F32)?.value), Lane::F32),
             Truncate(a) => (self.builder.ins().trunc(of(a, F32)?.value), Lane::F32),
             Floor(a) => (self.builder.ins().floor(of(a, F32)?.value), Lane::F32),
-            ToInt(a) => (self.to_int(of(a, F32)?.value, width), Lane::I32),
+            ToInt(a) => (self.integer(of(a, F32)?.value, width), Lane::I32),
             ToFloat(a) => {
                 let a = of(a, I32)?.value;
                 let float = self.builder.ins().fcvt_from_sint(ty(Lane::F32), a);
@@ -268,7 +273,7 @@ impl Emitter<'_> {
     }
 
     /// NaN to zero, clamp, convert: then no lane is out of range and no conversion has a special case left.
-    fn to_int(&mut self, x: ir::Value, width: Width) -> ir::Value {
+    fn integer(&mut self, x: ir::Value, width: Width) -> ir::Value {
         let constant = |e: &mut Self, number: f32| {
             let scalar = e.builder.ins().f32const(number);
             e.spread(scalar, Lane::F32, width)

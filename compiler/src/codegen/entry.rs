@@ -19,7 +19,7 @@ use super::Error;
 use super::function::{Batch, Emitter, MEMORY};
 use super::kernel::buffers_in;
 use super::symbols::Callee;
-use super::synchronize::{Step, synchronize};
+use super::synchronize::{Step, Turns, synchronize};
 use crate::abi;
 use crate::loops::{BufferId, Entry, Slot, Space};
 
@@ -41,7 +41,10 @@ impl Emitter<'_> {
     pub fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
         let steps = synchronize(self.program, &entry.body)?;
         let control = (0..).map(BufferId).zip(&self.program.buffers);
-        let control = control.clone().find(|(_, buffer)| buffer.space == Space::Control).map(|(id, _)| id);
+        let control = control
+            .clone()
+            .find(|(_, buffer)| buffer.space == Space::Control)
+            .map(|(id, _)| id);
         let mut used: BTreeSet<BufferId> = control.into_iter().collect();
         collect(&steps, &mut used);
         self.load_pointers(used);
@@ -59,7 +62,11 @@ impl Emitter<'_> {
                 None => None,
             },
         };
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(
+            StackSlotKind::ExplicitSlot,
+            8,
+            3,
+        ));
         self.batch = Batch::Local(slot);
         self.set_batch(slot, zero);
         self.steps(&steps, thread)
@@ -92,8 +99,12 @@ impl Emitter<'_> {
                         Ok(())
                     })?;
                 }
-                Step::If { condition, then, otherwise } => self.branch(*condition, then, otherwise, thread)?,
-                Step::Loop { .. } => self.repeated(step, thread)?,
+                Step::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => self.branch(*condition, then, otherwise, thread)?,
+                Step::Loop(turns) => self.repeated(turns, thread)?,
             }
         }
         Ok(())
@@ -116,20 +127,27 @@ impl Emitter<'_> {
     fn slot(&self, slot: Slot, thread: Thread) -> Result<(ir::Value, i32), Error> {
         match (thread.control, i32::try_from(8 * i64::from(slot.0))) {
             (Some(control), Ok(displacement)) => Ok((control, displacement)),
-            _ => Err(Error::Malformed("the program has no control buffer".to_owned())),
+            _ => Err(Error::Malformed(
+                "the program has no control buffer".to_owned(),
+            )),
         }
     }
 
     /// An I32 slot, widened.
     fn read(&mut self, slot: Slot, thread: Thread) -> Result<ir::Value, Error> {
         let (control, displacement) = self.slot(slot, thread)?;
-        let word = self.builder.ins().load(types::I32, MEMORY, control, displacement);
+        let word = self
+            .builder
+            .ins()
+            .load(types::I32, MEMORY, control, displacement);
         Ok(self.builder.ins().sextend(types::I64, word))
     }
 
     /// Runs a kernel's tiles, or this thread's share of them.
     fn share(&mut self, index: u32, thread: Thread) -> Result<(), Error> {
-        let kernel = &self.program.kernels[index as usize];
+        let Some(kernel) = self.program.kernels.get(index as usize) else {
+            return Err(Error::Malformed(format!("there is no kernel {index}")));
+        };
         let callee = Callee::Kernel(index);
         self.title(kernel.name.clone(), None);
         let n = self.n();
@@ -159,12 +177,13 @@ impl Emitter<'_> {
     fn copy(&mut self, from: BufferId, to: BufferId, thread: Thread) -> Result<(), Error> {
         let bytes = |e: &Self, buffer: BufferId| {
             let unit = e.unit(buffer)?;
-            Ok::<_, Error>(e.program.buffers[buffer.0 as usize].words.times(unit))
+            Ok::<_, Error>(e.buffer(buffer)?.words.times(unit))
         };
         let size = bytes(self, from)?;
         if size != bytes(self, to)? || !size.is_fixed() {
             return Err(Error::Malformed(
-                "a copy between buffers of different size, or of one that depends on the batch".to_owned(),
+                "a copy between buffers of different size, or of one that depends on the batch"
+                    .to_owned(),
             ));
         }
         let (from, to) = (self.pointer(from)?, self.pointer(to)?);
@@ -175,7 +194,13 @@ impl Emitter<'_> {
         })
     }
 
-    fn branch(&mut self, condition: Slot, then: &[Step], otherwise: &[Step], thread: Thread) -> Result<(), Error> {
+    fn branch(
+        &mut self,
+        condition: Slot,
+        then: &[Step],
+        otherwise: &[Step],
+        thread: Thread,
+    ) -> Result<(), Error> {
         let condition = self.read(condition, thread)?;
         let yes = self.builder.create_block();
         let no = self.builder.create_block();
@@ -190,36 +215,36 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn repeated(&mut self, step: &Step, thread: Thread) -> Result<(), Error> {
-        let Step::Loop { counter, count, stop, before_counter, body } = step else {
-            return Err(Error::Malformed("a loop that is none".to_owned()));
-        };
+    fn repeated(&mut self, turns: &Turns, thread: Thread) -> Result<(), Error> {
         let zero = self.int(0);
         let (head, number) = self.head(&[types::I64]);
         let turn = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.ins().jump(head, &[BlockArg::Value(zero)]);
         self.builder.switch_to_block(head);
-        if *before_counter {
+        if turns.before_counter {
             self.barrier(thread)?;
         }
-        let (control, displacement) = self.slot(*counter, thread)?;
+        let (control, displacement) = self.slot(turns.counter, thread)?;
         self.guarded(thread.first, |e| {
             let word = e.builder.ins().ireduce(types::I32, number[0]);
             e.builder.ins().store(MEMORY, word, control, displacement);
             Ok(())
         })?;
         self.barrier(thread)?;
-        let count = self.read(*count, thread)?;
-        let more = self.builder.ins().icmp(IntCC::SignedLessThan, number[0], count);
+        let count = self.read(turns.count, thread)?;
+        let more = self
+            .builder
+            .ins()
+            .icmp(IntCC::SignedLessThan, number[0], count);
         self.builder.ins().brif(more, turn, &[], done, &[]);
         self.builder.switch_to_block(turn);
-        self.steps(body, thread)?;
+        self.steps(&turns.body, thread)?;
         let next = self.plus(number[0], 1);
         let again = [BlockArg::Value(next)];
-        match stop {
+        match turns.stop {
             Some(stop) => {
-                let stop = self.read(*stop, thread)?;
+                let stop = self.read(stop, thread)?;
                 self.builder.ins().brif(stop, done, &[], head, &again);
             }
             None => {
@@ -237,11 +262,13 @@ fn collect(steps: &[Step], found: &mut BTreeSet<BufferId>) {
         match step {
             Step::Scalar(block) => buffers_in(block, found),
             Step::Copy { from, to } => found.extend([*from, *to]),
-            Step::If { then, otherwise, .. } => {
+            Step::If {
+                then, otherwise, ..
+            } => {
                 collect(then, found);
                 collect(otherwise, found);
             }
-            Step::Loop { body, .. } => collect(body, found),
+            Step::Loop(turns) => collect(&turns.body, found),
             Step::Barrier | Step::Kernel(_) | Step::Batch(_) | Step::Call(_) => {}
         }
     }

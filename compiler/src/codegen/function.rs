@@ -1,19 +1,13 @@
-//! One function being written: the state that statements of every kind share, and the loops around them.
-//!
-//! Loop variables are bound while the code inside their loop is written; a loop of one turn binds its variable to zero and writes no
-//! loop at all. All loops test at the end of a turn, behind a guard that is left out where the first turn is certain, so that what
-//! stands before the first turn (addresses, invariant loads) is executed only if a turn follows: the loop IR promises that accesses
-//! lie in their buffers only for turns that happen.
+//! One function being written: the state that statements of every kind share.
 //!
 //! Buffers are taken to be disjoint: two buffers that one kernel uses never share a word, so a store to one leaves values that were
 //! loaded from another valid.
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc, StackSlot, Type, UserExternalName,
-    types,
+    self, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc, StackSlot,
+    Type, UserExternalName, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
@@ -21,7 +15,7 @@ use cranelift_frontend::FunctionBuilder;
 use super::Error;
 use super::symbols::{Callee, Names, signature};
 use crate::abi;
-use crate::loops::{BufferId, Extent, Lane, Linear, Program, Space, Var};
+use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Space, Var};
 
 /// What a loop variable is while its loop is written.
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +33,6 @@ pub(super) enum Batch {
     Argument(ir::Value),
     /// Entries keep it on their stack, since the driver changes it.
     Local(StackSlot),
-}
-
-/// The turns of a loop.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Count {
-    Known(i64),
-    Dynamic {
-        value: ir::Value,
-        /// Whether the number is a multiple of four.
-        fours: bool,
-        /// Whether the first turn is certain.
-        positive: bool,
-    },
 }
 
 /// What is known about the machine.
@@ -166,7 +147,9 @@ impl<'f> Emitter<'f> {
 
     /// A field of the context.
     pub fn context_field(&mut self, offset: usize) -> ir::Value {
-        self.builder.ins().load(types::I64, MEMORY, self.context, offset as i32)
+        self.builder
+            .ins()
+            .load(types::I64, MEMORY, self.context, offset as i32)
     }
 
     /// Loads the pointers of these buffers; called in the entry block.
@@ -181,26 +164,36 @@ impl<'f> Emitter<'f> {
 
     /// First byte of a buffer.
     pub fn pointer(&self, buffer: BufferId) -> Result<ir::Value, Error> {
-        self.pointers.get(&buffer).copied().ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
+        self.pointers
+            .get(&buffer)
+            .copied()
+            .ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
+    }
+
+    /// A buffer of the program.
+    pub fn buffer(&self, buffer: BufferId) -> Result<&'f Buffer, Error> {
+        let found = self.program.buffers.get(buffer.0 as usize);
+        found.ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
     }
 
     /// Bytes from one element of a buffer to the next.
     pub fn unit(&self, buffer: BufferId) -> Result<i64, Error> {
-        let buffer = self
-            .program
-            .buffers
-            .get(buffer.0 as usize)
-            .ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))?;
+        let buffer = self.buffer(buffer)?;
         Ok(match (buffer.space, buffer.lane) {
             (Space::Control, _) | (_, Lane::F64) => 8,
             _ => 4,
         })
     }
 
-    /// Binds a loop variable until it is bound again.
+    /// Binds a loop variable until its loop ends.
     pub fn bind(&mut self, var: Var, bound: Bound) {
         self.vars.insert(var, (bound, self.opened));
         self.opened += 1;
+    }
+
+    /// Ends the loop of a variable.
+    pub fn unbind(&mut self, var: Var) {
+        self.vars.remove(&var);
     }
 
     /// What a loop variable is here.
@@ -209,7 +202,9 @@ impl<'f> Emitter<'f> {
     }
 
     fn opening(&self, var: Var) -> Result<(Bound, u32), Error> {
-        self.vars.get(&var).copied().ok_or_else(|| Error::Malformed(format!("loop variable {} is used outside its loop", var.0)))
+        self.vars.get(&var).copied().ok_or_else(|| {
+            Error::Malformed(format!("loop variable {} is used outside its loop", var.0))
+        })
     }
 
     /// `start + Σ var·factor·scale` over the terms but `skip`.
@@ -246,53 +241,6 @@ impl<'f> Emitter<'f> {
         Ok(sum)
     }
 
-    /// The number of turns of a loop.
-    pub fn count(&mut self, extent: Extent) -> Result<Count, Error> {
-        let four = |number: Linear| number.constant % 4 == 0 && number.batch % 4 == 0;
-        match extent {
-            Extent::Whole(number) if number.is_fixed() => Ok(Count::Known(number.constant.max(0))),
-            Extent::Whole(number) => {
-                let value = self.linear(number);
-                Ok(Count::Dynamic {
-                    value,
-                    fours: four(number),
-                    // The batch is at least one.
-                    positive: number.batch > 0 && number.constant + number.batch > 0,
-                })
-            }
-            Extent::Tile { tile, step, total } => {
-                if step <= 0 {
-                    return Err(Error::Malformed(format!("a tile of {step} rows")));
-                }
-                if total.is_fixed() && total.constant % step == 0 {
-                    return Ok(Count::Known(if total.constant > 0 { step } else { 0 }));
-                }
-                if total.is_fixed() && total.constant <= step {
-                    return Ok(Count::Known(total.constant.max(0)));
-                }
-                let total_value = self.linear(total);
-                let left = match self.bound(tile)? {
-                    Bound::Zero => total_value,
-                    Bound::At(tile) => {
-                        let done = self.times(tile, step);
-                        self.builder.ins().isub(total_value, done)
-                    }
-                };
-                let step_value = self.int(step);
-                let value = self.builder.ins().smin(step_value, left);
-                Ok(Count::Dynamic { value, fours: step % 4 == 0 && four(total), positive: false })
-            }
-        }
-    }
-
-    /// A number of turns as a value.
-    pub fn count_value(&mut self, count: Count) -> ir::Value {
-        match count {
-            Count::Known(number) => self.int(number),
-            Count::Dynamic { value, .. } => value,
-        }
-    }
-
     /// Goes on in a new block, reached from the current one.
     pub fn next_block(&mut self) -> ir::Block {
         let block = self.builder.create_block();
@@ -314,81 +262,13 @@ impl<'f> Emitter<'f> {
         self.builder.set_srcloc(place);
     }
 
-    /// Writes `inside` to be executed only if `condition` holds.
-    pub fn guarded(&mut self, condition: ir::Value, inside: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
-        let then = self.builder.create_block();
-        let done = self.builder.create_block();
-        self.builder.ins().brif(condition, then, &[], done, &[]);
-        self.builder.switch_to_block(then);
-        inside(self)?;
-        self.builder.ins().jump(done, &[]);
-        self.builder.switch_to_block(done);
-        Ok(())
-    }
-
-    /// Writes a loop of `count` turns of a variable around `inside`.
-    pub fn repeat(
-        &mut self,
-        var: Var,
-        count: Count,
-        inside: &mut dyn FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        match count {
-            Count::Known(turns) if turns <= 0 => Ok(()),
-            Count::Known(1) => {
-                self.bind(var, Bound::Zero);
-                inside(self)
-            }
-            Count::Known(turns) => {
-                let first = self.int(0);
-                self.turns(first, &mut |e, index| {
-                    e.bind(var, Bound::At(index));
-                    inside(e)?;
-                    let next = e.plus(index, 1);
-                    let end = e.int(turns);
-                    Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, end)))
-                })
-            }
-            Count::Dynamic { value, positive, .. } => {
-                let mut all = |e: &mut Self| {
-                    let first = e.int(0);
-                    e.turns(first, &mut |e, index| {
-                        e.bind(var, Bound::At(index));
-                        inside(e)?;
-                        let next = e.plus(index, 1);
-                        Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, value)))
-                    })
-                };
-                if positive {
-                    return all(self);
-                }
-                let zero = self.int(0);
-                let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, value);
-                self.guarded(some, all)
-            }
-        }
-    }
-
-    /// Writes a loop from `first` that goes on as `turn` says: it returns the next number and whether there is a next turn.
-    pub fn turns(
-        &mut self,
-        first: ir::Value,
-        turn: &mut dyn FnMut(&mut Self, ir::Value) -> Result<(ir::Value, ir::Value), Error>,
-    ) -> Result<(), Error> {
-        let (head, parameters) = self.head(&[types::I64]);
-        self.builder.ins().jump(head, &[BlockArg::Value(first)]);
-        self.builder.switch_to_block(head);
-        let (next, more) = turn(self, parameters[0])?;
-        let done = self.builder.create_block();
-        self.builder.ins().brif(more, head, &[BlockArg::Value(next)], done, &[]);
-        self.builder.switch_to_block(done);
-        Ok(())
-    }
-
     /// A new block with parameters of these types.
     pub fn head(&mut self, types: &[Type]) -> (ir::Block, Vec<ir::Value>) {
         let block = self.builder.create_block();
-        let parameters = types.iter().map(|&ty| self.builder.append_block_param(block, ty)).collect();
+        let parameters = types
+            .iter()
+            .map(|&ty| self.builder.append_block_param(block, ty))
+            .collect();
         (block, parameters)
     }
 
@@ -402,7 +282,10 @@ impl<'f> Emitter<'f> {
                 let name = self
                     .builder
                     .func
-                    .declare_imported_user_function(UserExternalName { namespace: 0, index: self.names.number(callee) });
+                    .declare_imported_user_function(UserExternalName {
+                        namespace: 0,
+                        index: self.names.number(callee),
+                    });
                 let reference = self.builder.import_function(ExtFuncData {
                     name: ExternalName::user(name),
                     signature,

@@ -5,27 +5,32 @@
 
 use std::collections::BTreeSet;
 
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder};
+use cranelift_codegen::ir;
 
 use super::Error;
-use super::function::{Bound, Count, Emitter};
+use super::function::{Bound, Emitter};
+use super::turns::Count;
 use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var};
 
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
-    pub fn kernel(&mut self, kernel: &Kernel, first: ir::Value, end: ir::Value) -> Result<(), Error> {
+    pub fn kernel(
+        &mut self,
+        kernel: &Kernel,
+        first: ir::Value,
+        end: ir::Value,
+    ) -> Result<(), Error> {
         let mut used = BTreeSet::new();
         buffers_of(&kernel.body, &mut used);
         self.load_pointers(used);
-        let some = self.builder.ins().icmp(IntCC::SignedLessThan, first, end);
+        let some = self.less(first, end);
         self.guarded(some, |e| match kernel.parallel {
             None => e.statements(&kernel.body),
             Some(parallel) => e.turns(first, &mut |e, tile| {
                 e.bind(parallel.var, Bound::At(tile));
                 e.statements(&kernel.body)?;
                 let next = e.plus(tile, 1);
-                Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, next, end)))
+                Ok((next, e.less(next, end)))
             }),
         })
     }
@@ -41,15 +46,26 @@ impl Emitter<'_> {
                     self.title(product.title.clone(), Some(product.origin));
                     self.product(product)?;
                 }
-                Statement::Tiles { var, step, total, body } => self.tiles(*var, *step, *total, body)?,
+                Statement::Tiles {
+                    var,
+                    step,
+                    total,
+                    body,
+                } => self.tiles(*var, *step, *total, body)?,
             }
             self.origin(None);
         }
         Ok(())
     }
 
-    /// Tiles `0..ceil(total / step)`, without a division: the first row of each tile is counted beside its number.
-    fn tiles(&mut self, var: Var, step: i64, total: Linear, body: &[Statement]) -> Result<(), Error> {
+    /// Tiles `0..ceil(total / step)`, without a division.
+    fn tiles(
+        &mut self,
+        var: Var,
+        step: i64,
+        total: Linear,
+        body: &[Statement],
+    ) -> Result<(), Error> {
         if step <= 0 {
             return Err(Error::Malformed(format!("tiles of {step} rows")));
         }
@@ -58,16 +74,9 @@ impl Emitter<'_> {
             return self.repeat(var, tiles, &mut |e| e.statements(body));
         }
         let total = self.linear(total);
-        let zero = self.int(0);
-        let some = self.builder.ins().icmp(IntCC::SignedLessThan, zero, total);
+        let some = self.positive(total);
         self.guarded(some, |e| {
-            e.turns(zero, &mut |e, tile| {
-                e.bind(var, Bound::At(tile));
-                e.statements(body)?;
-                let next = e.plus(tile, 1);
-                let row = e.times(next, step);
-                Ok((next, e.builder.ins().icmp(IntCC::SignedLessThan, row, total)))
-            })
+            e.strided(var, step, total, &mut |e| e.statements(body))
         })
     }
 }

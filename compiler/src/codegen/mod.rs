@@ -25,11 +25,13 @@ mod kernel;
 mod module;
 mod nest;
 mod plan;
+mod preamble;
 mod product;
 mod symbols;
 mod synchronize;
 mod target;
 mod text;
+mod turns;
 
 pub use compile::{Compiled, Text, compile_entry, compile_kernel};
 pub use module::{Module, compile};

@@ -15,7 +15,7 @@ use super::symbols::{Callee, Names, library, library_name, signature};
 use super::target::Effort;
 use super::{Error, Target};
 use crate::abi::{EntryFunction, KernelFunction, Symbols};
-use crate::loops::Program;
+use crate::loops::{Program, Statement};
 
 /// A compiled program, ready to run.
 pub struct Module {
@@ -152,15 +152,19 @@ impl Module {
 /// As [`compile_kernel`], [`compile_entry`] and [`Module::link`].
 pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: usize) -> Result<Module, Error> {
     let kernels = program.kernels.len();
-    let count = kernels + program.entries.len();
+    let mut order: Vec<usize> = (0..kernels + program.entries.len()).collect();
+    // The largest first, so that no thread is left alone with it at the end; entries are small.
+    order.sort_by_key(|&index| {
+        let kernel = program.kernels.get(index);
+        std::cmp::Reverse(kernel.map_or(0, |kernel| instructions(&kernel.body)))
+    });
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
+            let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return Ok(done);
-            }
+            };
             done.push(match index.checked_sub(kernels) {
                 None => compile_kernel(program, index, target)?,
                 Some(entry) => compile_entry(program, entry, target)?,
@@ -168,7 +172,9 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
         }
     };
     let functions = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..threads.min(order.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
         let mut functions: Vec<Compiled> = work()?;
         for other in others {
             let done: Result<Vec<Compiled>, Error> = match other.join() {
@@ -180,6 +186,17 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
         Ok::<_, Error>(functions)
     })?;
     Module::link(program, target, symbols, functions)
+}
+
+/// Number of block instructions of statements.
+fn instructions(body: &[Statement]) -> usize {
+    body.iter()
+        .map(|statement| match statement {
+            Statement::Nest(nest) => nest.block.code.len(),
+            Statement::Product(_) => 1,
+            Statement::Tiles { body, .. } => instructions(body),
+        })
+        .sum()
 }
 
 fn refused(error: ModuleError) -> Error {

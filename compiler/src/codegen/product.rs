@@ -6,8 +6,9 @@
 use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, types};
 
 use super::Error;
-use super::function::{Count, Emitter, MEMORY};
+use super::function::{Emitter, MEMORY};
 use super::symbols::Callee;
+use super::turns::Count;
 use crate::abi::{self, Product};
 use crate::loops::{Linear, Operand, ProductStatement, View};
 

@@ -20,7 +20,9 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Program, Slot, Space, Statement, View};
+use crate::loops::{
+    Block, BufferId, Control, Instruction, Kernel, Program, Slot, Space, Statement, View,
+};
 
 /// A control statement with every barrier in its place.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,15 +41,19 @@ pub(super) enum Step<'p> {
         then: Vec<Step<'p>>,
         otherwise: Vec<Step<'p>>,
     },
-    Loop {
-        counter: Slot,
-        count: Slot,
-        stop: Option<Slot>,
-        /// A barrier before the counter's slot is written.
-        before_counter: bool,
-        /// Up to the test of `stop`.
-        body: Vec<Step<'p>>,
-    },
+    Loop(Turns<'p>),
+}
+
+/// A loop with its barriers; one always stands after the counter's slot is written.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Turns<'p> {
+    pub counter: Slot,
+    pub count: Slot,
+    pub stop: Option<Slot>,
+    /// Whether another barrier stands before the counter's slot is written.
+    pub before_counter: bool,
+    /// Up to the test of `stop`.
+    pub body: Vec<Step<'p>>,
 }
 
 type Slots = BTreeSet<Slot>;
@@ -109,7 +115,10 @@ impl Since {
 ///
 /// # Errors
 /// If a statement names a slot or a kernel that the program lacks.
-pub(super) fn synchronize<'p>(program: &'p Program, body: &'p [Control]) -> Result<Vec<Step<'p>>, Error> {
+pub(super) fn synchronize<'p>(
+    program: &'p Program,
+    body: &'p [Control],
+) -> Result<Vec<Step<'p>>, Error> {
     let mut since = Since::default();
     Walk { program }.sequence(body, &mut since)
 }
@@ -127,7 +136,12 @@ impl<'p> Walk<'p> {
         Ok(steps)
     }
 
-    fn statement(&self, statement: &'p Control, since: &mut Since, steps: &mut Vec<Step<'p>>) -> Result<(), Error> {
+    fn statement(
+        &self,
+        statement: &'p Control,
+        since: &mut Since,
+        steps: &mut Vec<Step<'p>>,
+    ) -> Result<(), Error> {
         match statement {
             Control::Barrier => {
                 if steps.last() != Some(&Step::Barrier) {
@@ -167,22 +181,41 @@ impl<'p> Walk<'p> {
                     found.writes = self.all();
                 }
                 access(Who::First, found, since, steps);
-                steps.push(Step::Copy { from: *from, to: *to });
+                steps.push(Step::Copy {
+                    from: *from,
+                    to: *to,
+                });
             }
             Control::Call { symbol } => {
-                let found = Access { reads: self.all(), writes: self.all() };
+                let found = Access {
+                    reads: self.all(),
+                    writes: self.all(),
+                };
                 access(Who::First, found, since, steps);
                 steps.push(Step::Call(symbol));
             }
-            Control::If { condition, then, otherwise } => {
+            Control::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 access(Who::Team, self.read(*condition)?, since, steps);
                 let mut other = since.clone();
                 let then = self.sequence(then, since)?;
                 let otherwise = self.sequence(otherwise, &mut other)?;
                 since.join(&other);
-                steps.push(Step::If { condition: *condition, then, otherwise });
+                steps.push(Step::If {
+                    condition: *condition,
+                    then,
+                    otherwise,
+                });
             }
-            Control::Loop { counter, count, stop, body } => self.repeat(*counter, *count, *stop, body, since, steps)?,
+            Control::Loop {
+                counter,
+                count,
+                stop,
+                body,
+            } => self.repeat(*counter, *count, *stop, body, since, steps)?,
         }
         Ok(())
     }
@@ -197,7 +230,10 @@ impl<'p> Walk<'p> {
         since: &mut Since,
         steps: &mut Vec<Step<'p>>,
     ) -> Result<(), Error> {
-        let written = Access { writes: self.read(counter)?.reads, ..Access::default() };
+        let written = Access {
+            writes: self.read(counter)?.reads,
+            ..Access::default()
+        };
         let mut head = since.clone();
         loop {
             let before_counter = head.conflicts(Who::First, &written);
@@ -214,7 +250,13 @@ impl<'p> Walk<'p> {
             if covered == head {
                 tested.join(&end);
                 *since = tested;
-                steps.push(Step::Loop { counter, count, stop, before_counter, body: inside });
+                steps.push(Step::Loop(Turns {
+                    counter,
+                    count,
+                    stop,
+                    before_counter,
+                    body: inside,
+                }));
                 return Ok(());
             }
             head = covered;
@@ -225,7 +267,10 @@ impl<'p> Walk<'p> {
         if slot.0 as usize >= self.program.slots.len() {
             return Err(Error::Malformed(format!("there is no slot {}", slot.0)));
         }
-        Ok(Access { reads: Slots::from([slot]), ..Access::default() })
+        Ok(Access {
+            reads: Slots::from([slot]),
+            ..Access::default()
+        })
     }
 
     fn all(&self) -> Slots {
