@@ -157,8 +157,6 @@ impl Builder {
             environment: &ops::Environment::default(),
         });
         let folded = *value.data.first()?;
-        // f32 arithmetic must not meet a constant that it could not have computed.
-        let folded = if ty.element == Element::F32 { f64::from(folded as f32) } else { folded };
         let scalar = self.constant_of(ty.element, folded);
         self.broadcast_scalar(scalar, &ty.shape).ok()
     }
@@ -174,9 +172,9 @@ impl Builder {
         self.apply(Primitive::Constant, &[], Attributes::Constant(value.to_bits()), Some(ty))
             .expect("a scalar constant has no operands that could be wrong")
     }
-    /// An f32 scalar constant.
+    /// An f32 scalar constant. The graph keeps the number that was written; it is rounded once, where it is lowered.
     pub fn constant(&mut self, value: f64) -> NodeId {
-        self.constant_of(Element::F32, f64::from(value as f32))
+        self.constant_of(Element::F32, value)
     }
     /// An f64 scalar constant.
     pub fn constant_f64(&mut self, value: f64) -> NodeId {
@@ -185,7 +183,6 @@ impl Builder {
     /// A constant with element and shape of `like`.
     pub fn constant_like(&mut self, like: NodeId, value: f64) -> Built {
         let ty = self.ty(like).clone();
-        let value = if ty.element == Element::F32 { f64::from(value as f32) } else { value };
         let scalar = self.constant_of(ty.element, value);
         self.broadcast_scalar(scalar, &ty.shape)
     }

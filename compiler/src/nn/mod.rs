@@ -5,7 +5,10 @@
 //! files all call it through [`Network::call`], so what one can say, the others can. Adding one touches its file and its family's list.
 
 pub mod activations;
+pub mod arguments;
+pub mod choice;
 pub mod clips;
+pub mod fault;
 pub mod initializers;
 pub mod layers;
 pub mod losses;
@@ -13,9 +16,14 @@ pub mod metrics;
 pub mod network;
 pub mod operations;
 pub mod optimizers;
+pub mod parameters;
 pub mod penalties;
+mod statements;
+#[cfg(test)]
+mod tests;
 
-pub use network::{Fault, Network};
+pub use fault::Fault;
+pub use network::Network;
 
 use crate::graph::NodeId;
 
@@ -23,18 +31,27 @@ use crate::graph::NodeId;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Kind {
     /// A size of at least this: a whole number known when the network is built.
-    Size { least: usize },
+    Size {
+        least: usize,
+    },
     /// A whole number that may be negative (an axis).
     Integer,
     /// Several sizes: `[2, 3]`, or one.
     Sizes,
     /// A number inside bounds; the bounds themselves belong to it where told. It may be a setting or a formula of settings and the step.
-    Number { low: f64, low_included: bool, high: f64, high_included: bool },
+    Number {
+        low: f64,
+        low_included: bool,
+        high: f64,
+        high_included: bool,
+    },
     Flag,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A tensor of the network.
     Tensor,
+    /// One tensor or several, one after the other.
+    Tensors,
     /// An initialiser, by name or call.
     Initializer,
     /// A penalty (`l1(1e-5)`), or `none`.
@@ -52,6 +69,8 @@ impl Kind {
     pub const NOT_NEGATIVE: Kind = Kind::Number { low: 0.0, low_included: true, high: f64::INFINITY, high_included: false };
     /// A share in [0, 1).
     pub const SHARE: Kind = Kind::Number { low: 0.0, low_included: true, high: 1.0, high_included: false };
+    /// A weight in [0, 1].
+    pub const WEIGHT: Kind = Kind::Number { low: 0.0, low_included: true, high: 1.0, high_included: true };
 }
 
 /// One argument of a [`Function`].
@@ -64,28 +83,55 @@ pub struct Parameter {
     pub doc: &'static str,
 }
 
+impl Parameter {
+    /// An argument that must be given.
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Parameter { name, kind, default: None, doc }
+    }
+    /// An argument that may be left out.
+    pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
+        Parameter { name, kind, default: Some(default), doc }
+    }
+}
+
 /// A value given for an argument.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Argument {
-    /// A literal number with the text that was written.
+    /// A literal number.
     Number(f64),
     Flag(bool),
     /// A bare word (`same`, `none`, `logits`).
     Word(String),
+    /// A value of the network; for a [`Kind::Number`] an f64 scalar (a setting, or a formula of settings and the step).
     Tensor(NodeId),
     List(Vec<Argument>),
     /// `name(arguments)`: an initialiser or penalty.
     Call(Call),
 }
 
-/// A use of a function: arguments in the order of its parameters, defaults filled in (`None`: left out).
-#[derive(Clone, PartialEq, Debug)]
+/// A use of a function. As written, an argument with an empty name is positional; after [`arguments::resolve`] they stand in the order
+/// of the function's parameters, defaults filled in (absent: left out).
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Call {
     pub name: String,
     pub arguments: Vec<(String, Argument)>,
 }
 
 impl Call {
+    /// A call without arguments.
+    pub fn new(name: impl Into<String>) -> Self {
+        Call { name: name.into(), arguments: Vec::new() }
+    }
+    /// With a positional argument.
+    pub fn with(mut self, argument: impl Into<Argument>) -> Self {
+        self.arguments.push((String::new(), argument.into()));
+        self
+    }
+    /// With a named argument.
+    pub fn set(mut self, name: &str, argument: impl Into<Argument>) -> Self {
+        self.arguments.push((name.to_string(), argument.into()));
+        self
+    }
     /// The argument of this name.
     pub fn get(&self, name: &str) -> Option<&Argument> {
         self.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument)
@@ -95,6 +141,23 @@ impl Call {
         match self.get(name) {
             Some(Argument::Number(value)) => *value as usize,
             _ => 0,
+        }
+    }
+    /// Several sizes.
+    pub fn sizes(&self, name: &str) -> Option<Vec<usize>> {
+        self.numbers(name).map(|list| list.into_iter().map(|value| value as usize).collect())
+    }
+    /// Numbers in brackets.
+    pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        match self.get(name) {
+            Some(Argument::List(list)) => list
+                .iter()
+                .map(|one| match one {
+                    Argument::Number(value) => Some(*value),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
         }
     }
     /// A literal number.
@@ -122,6 +185,58 @@ impl Call {
             _ => None,
         }
     }
+    /// Several tensors.
+    pub fn tensors(&self, name: &str) -> Vec<NodeId> {
+        match self.get(name) {
+            Some(Argument::List(list)) => list
+                .iter()
+                .filter_map(|one| match one {
+                    Argument::Tensor(node) => Some(*node),
+                    _ => None,
+                })
+                .collect(),
+            Some(Argument::Tensor(node)) => vec![*node],
+            _ => Vec::new(),
+        }
+    }
+    /// An initialiser or penalty.
+    pub fn inner(&self, name: &str) -> Option<&Call> {
+        match self.get(name) {
+            Some(Argument::Call(call)) => Some(call),
+            _ => None,
+        }
+    }
+}
+
+impl From<f64> for Argument {
+    fn from(value: f64) -> Self {
+        Argument::Number(value)
+    }
+}
+impl From<bool> for Argument {
+    fn from(flag: bool) -> Self {
+        Argument::Flag(flag)
+    }
+}
+impl From<&str> for Argument {
+    fn from(word: &str) -> Self {
+        Argument::Word(word.to_string())
+    }
+}
+impl From<NodeId> for Argument {
+    fn from(node: NodeId) -> Self {
+        Argument::Tensor(node)
+    }
+}
+impl From<Call> for Argument {
+    fn from(call: Call) -> Self {
+        Argument::Call(call)
+    }
+}
+impl From<&[f64]> for Argument {
+    fn from(list: &[f64]) -> Self {
+        Argument::List(list.iter().map(|&value| Argument::Number(value)).collect())
+    }
 }
 
 /// What a function is good for; the language says where each may stand.
@@ -135,7 +250,18 @@ pub enum Family {
     Operation,
 }
 
+/// What a function can be called on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receiver {
+    /// Real numbers.
+    Real,
+    /// Class indices or integers.
+    Index,
+    Any,
+}
+
 /// A function on tensors, as the user names it.
+#[derive(Debug)]
 pub struct Function {
     pub name: &'static str,
     pub family: Family,
@@ -143,14 +269,34 @@ pub struct Function {
     pub doc: &'static str,
     /// Formula per element, as it stands in the summary.
     pub formula: &'static str,
+    /// What `x` of `x.f(…)` must be.
+    pub receiver: Receiver,
     /// The first is the receiver `x` of `x.f(…)` and is not listed.
     pub parameters: &'static [Parameter],
     /// Builds it on receiver `x`.
     pub build: fn(&mut Network, NodeId, &Call) -> Result<NodeId, Fault>,
     /// The initialiser that it asks of the layer before it, if it does.
-    pub wants: Option<&'static str>,
+    pub wants: Option<fn(&Call) -> Call>,
     /// Whether the choice of an initialiser looks through it.
     pub transparent: bool,
+    /// For metrics: whether more is better.
+    pub higher_is_better: bool,
+}
+
+impl Function {
+    /// A function that gives its receiver back: what records are written from.
+    pub const BASE: Function = Function {
+        name: "",
+        family: Family::Operation,
+        doc: "",
+        formula: "",
+        receiver: Receiver::Real,
+        parameters: &[],
+        build: |_, x, _| Ok(x),
+        wants: None,
+        transparent: false,
+        higher_is_better: false,
+    };
 }
 
 /// Every function that a user can name, family by family.

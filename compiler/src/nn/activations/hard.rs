@@ -1,0 +1,54 @@
+//! Piecewise linear stand-ins for smooth curves.
+
+use super::{glorot, he};
+use crate::graph::NodeId;
+use crate::nn::{Family, Fault, Function, Network};
+use crate::ops::Primitive;
+
+const ACTIVATION: Function = Function { family: Family::Activation, wants: Some(he), ..Function::BASE };
+
+/// `min(max(0, x), 6)`, in the order that lets NaN pass; at both kinks the derivative is 0.
+fn six(network: &mut Network, x: NodeId) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    let zero = builder.constant_like(x, 0.0)?;
+    let six = builder.constant_like(x, 6.0)?;
+    let rectified = builder.binary(Primitive::Max, zero, x)?;
+    Ok(builder.binary(Primitive::Min, six, rectified)?)
+}
+
+/// Krizhevsky (2010).
+pub static RELU6: Function = Function {
+    name: "relu6",
+    doc: "x between 0 and 6",
+    formula: "min(max(0, x), 6)",
+    build: |network, x, _| six(network, x),
+    ..ACTIVATION
+};
+
+/// Howard et al. (2019), section 5.2.
+pub static HARD_SIGMOID: Function = Function {
+    name: "hard_sigmoid",
+    doc: "x/6 + 1/2 between 0 and 1",
+    formula: "min(max(0, x + 3), 6) / 6",
+    build: |network, x, _| {
+        let shifted = network.builder.offset(x, 3.0)?;
+        let clipped = six(network, shifted)?;
+        Ok(network.builder.scale(clipped, 1.0 / 6.0)?)
+    },
+    wants: Some(glorot),
+    ..ACTIVATION
+};
+
+/// Howard et al. (2019), equation 2.
+pub static HARD_SWISH: Function = Function {
+    name: "hard_swish",
+    doc: "x · hard_sigmoid(x)",
+    formula: "x * min(max(0, x + 3), 6) / 6",
+    build: |network, x, _| {
+        let shifted = network.builder.offset(x, 3.0)?;
+        let clipped = six(network, shifted)?;
+        let product = network.builder.mul(x, clipped)?;
+        Ok(network.builder.scale(product, 1.0 / 6.0)?)
+    },
+    ..ACTIVATION
+};

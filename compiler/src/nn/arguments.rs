@@ -1,0 +1,232 @@
+//! Arguments: what was written is held against what a function takes; defaults are filled in.
+//!
+//! In a [`Call`] as the language hands it over, an argument without a name is positional. After [`resolve`] every argument stands under
+//! its parameter's name, in the parameters' order, with its kind and bounds checked; what may be left out and was is absent.
+
+use super::fault::{
+    ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, Fault, NAME_UNKNOWN,
+};
+use super::{Argument, Call, Kind, Parameter, initializers, penalties};
+use crate::graph::text::number;
+
+/// The call with every argument under its name, checked, defaults filled in.
+pub fn resolve(owner: &str, parameters: &[Parameter], given: &Call) -> Result<Call, Fault> {
+    let slots = assign(owner, parameters, given)?;
+    let mut arguments = Vec::new();
+    for (parameter, slot) in parameters.iter().zip(slots) {
+        let argument = match (slot, parameter.default) {
+            (Some(argument), _) => check(owner, parameter, argument)?,
+            (None, Some("")) => continue,
+            (None, Some(text)) => check(owner, parameter, default_argument(text))?,
+            (None, None) => {
+                let message = format!("{owner} needs `{}`: {}", parameter.name, parameter.doc);
+                return Err(Fault::new(ARGUMENT_MISSING, message).at(parameter.name));
+            }
+        };
+        arguments.push((parameter.name.to_string(), argument));
+    }
+    Ok(Call { name: given.name.clone(), arguments })
+}
+
+/// Which argument goes to which parameter.
+fn assign(owner: &str, parameters: &[Parameter], given: &Call) -> Result<Vec<Option<Argument>>, Fault> {
+    let mut slots: Vec<Option<Argument>> = vec![None; parameters.len()];
+    let mut next = 0;
+    for (name, argument) in &given.arguments {
+        if !name.is_empty() {
+            let Some(place) = parameters.iter().position(|parameter| parameter.name == name) else {
+                return Err(unknown_argument(owner, parameters, name));
+            };
+            if slots[place].is_some() {
+                return Err(Fault::new(ARGUMENT_TWICE, format!("{owner} is given `{name}` twice")).at(name));
+            }
+            slots[place] = Some(argument.clone());
+            continue;
+        }
+        // Several tensors in a row fill one parameter of that kind.
+        if let (Some(Kind::Tensors), Argument::Tensor(_)) = (parameters.get(next).map(|parameter| parameter.kind), argument) {
+            match &mut slots[next] {
+                Some(Argument::List(list)) => list.push(argument.clone()),
+                slot => *slot = Some(Argument::List(vec![argument.clone()])),
+            }
+            continue;
+        }
+        while next < parameters.len() && slots[next].is_some() {
+            next += 1;
+        }
+        if next == parameters.len() {
+            let message = match parameters.len() {
+                0 => format!("{owner} takes no arguments"),
+                1 => format!("{owner} takes 1 argument, `{}`", parameters[0].name),
+                count => format!("{owner} takes at most {count} arguments: {}", names(parameters)),
+            };
+            return Err(Fault::new(ARGUMENT_SURPLUS, message).at(show(argument)));
+        }
+        slots[next] = Some(argument.clone());
+    }
+    Ok(slots)
+}
+
+fn unknown_argument(owner: &str, parameters: &[Parameter], name: &str) -> Fault {
+    let help = if parameters.is_empty() { "it takes none".to_string() } else { format!("it takes {}", names(parameters)) };
+    Fault::new(ARGUMENT_UNKNOWN, format!("{owner} has no argument `{name}`"))
+        .help(help)
+        .at(name)
+        .known(parameters.iter().map(|parameter| parameter.name))
+}
+
+fn names(parameters: &[Parameter]) -> String {
+    let quoted: Vec<String> = parameters.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+    quoted.join(", ")
+}
+
+/// A default's source text as an argument: a number, a fraction, a flag, a list of nothing, or a word.
+fn default_argument(text: &str) -> Argument {
+    if let Ok(value) = text.parse::<f64>() {
+        return Argument::Number(value);
+    }
+    if let Some((over, under)) = text.split_once('/')
+        && let (Ok(over), Ok(under)) = (over.trim().parse::<f64>(), under.trim().parse::<f64>())
+    {
+        return Argument::Number(over / under);
+    }
+    match text {
+        "true" => Argument::Flag(true),
+        "false" => Argument::Flag(false),
+        word => Argument::Word(word.to_string()),
+    }
+}
+
+/// An argument as a user would write it.
+pub fn show(argument: &Argument) -> String {
+    match argument {
+        Argument::Number(value) => number(*value),
+        Argument::Flag(flag) => flag.to_string(),
+        Argument::Word(word) => word.clone(),
+        Argument::Tensor(_) => "a tensor".to_string(),
+        Argument::List(list) => format!("[{}]", list.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Argument::Call(call) => show_call(call),
+    }
+}
+
+/// A call as a user would write it.
+pub fn show_call(call: &Call) -> String {
+    let arguments: Vec<String> = call
+        .arguments
+        .iter()
+        .map(|(name, argument)| if name.is_empty() { show(argument) } else { format!("{name} = {}", show(argument)) })
+        .collect();
+    if arguments.is_empty() { call.name.clone() } else { format!("{}({})", call.name, arguments.join(", ")) }
+}
+
+fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argument, Fault> {
+    let wrong = |expected: &str, argument: &Argument| {
+        let message = format!("{owner}: `{}` must be {expected}, got {}", parameter.name, show(argument));
+        Err(Fault::new(ARGUMENT_KIND, message).at(parameter.name))
+    };
+    match (parameter.kind, argument) {
+        (Kind::Size { least }, argument) => match size(&argument, least) {
+            Some(_) => Ok(argument),
+            None => wrong(&format!("a whole number of at least {least}"), &argument),
+        },
+        (Kind::Integer, Argument::Number(value)) if value.fract() == 0.0 && value.abs() < 9e15 => Ok(Argument::Number(value)),
+        (Kind::Integer, argument) => wrong("a whole number", &argument),
+        (Kind::Sizes, Argument::List(list)) if list.iter().all(|one| size(one, 1).is_some()) => Ok(Argument::List(list)),
+        (Kind::Sizes, argument) if size(&argument, 1).is_some() => Ok(Argument::List(vec![argument])),
+        (Kind::Sizes, argument) => wrong("sizes of at least 1, such as [2, 3]", &argument),
+        (kind @ Kind::Number { .. }, Argument::Number(value)) => {
+            check_bounds(owner, parameter.name, kind, value)?;
+            Ok(Argument::Number(value))
+        }
+        // Whether the tensor is a scalar is seen where the graph is at hand.
+        (Kind::Number { .. }, Argument::Tensor(node)) => Ok(Argument::Tensor(node)),
+        (Kind::Number { .. }, argument) => wrong("a number", &argument),
+        (Kind::Flag, Argument::Flag(flag)) => Ok(Argument::Flag(flag)),
+        (Kind::Flag, argument) => wrong("true or false", &argument),
+        (Kind::Choice(words), Argument::Word(word)) if words.contains(&word.as_str()) => Ok(Argument::Word(word)),
+        (Kind::Choice(words), argument) => {
+            let fault = wrong(&words.join(" or "), &argument);
+            fault.map_err(|fault| fault.known(words.iter().copied()))
+        }
+        (Kind::Tensor, Argument::Tensor(node)) => Ok(Argument::Tensor(node)),
+        (Kind::Tensor, argument) => wrong("a value of the network", &argument),
+        (Kind::Tensors, Argument::List(list)) if list.iter().all(|one| matches!(one, Argument::Tensor(_))) => {
+            Ok(Argument::List(list))
+        }
+        (Kind::Tensors, argument) => wrong("values of the network", &argument),
+        (Kind::Initializer, argument) => match as_call(&argument) {
+            Some(call) => {
+                let initializer = initializers::find(&call.name).map_err(|fault| fault.at(parameter.name))?;
+                Ok(Argument::Call(resolve(initializer.name, initializer.parameters, &call)?))
+            }
+            None => wrong("an initialiser, such as he_uniform", &argument),
+        },
+        (Kind::Penalty, Argument::Word(word)) if word == "none" => Ok(Argument::Word(word)),
+        (Kind::Penalty, argument) => match as_call(&argument) {
+            Some(call) => {
+                let penalty = penalties::find(&call.name).map_err(|fault| fault.at(parameter.name))?;
+                Ok(Argument::Call(resolve(penalty.name, penalty.parameters, &call)?))
+            }
+            None => wrong("a penalty, such as l2(1e-4), or none", &argument),
+        },
+        (Kind::Numbers, Argument::List(list))
+            if list.iter().all(|one| matches!(one, Argument::Number(value) if value.is_finite())) =>
+        {
+            Ok(Argument::List(list))
+        }
+        (Kind::Numbers, argument) => wrong("numbers in brackets", &argument),
+    }
+}
+
+/// A bare word is a call without arguments.
+fn as_call(argument: &Argument) -> Option<Call> {
+    match argument {
+        Argument::Word(word) => Some(Call { name: word.clone(), arguments: Vec::new() }),
+        Argument::Call(call) => Some(call.clone()),
+        _ => None,
+    }
+}
+
+fn size(argument: &Argument, least: usize) -> Option<usize> {
+    match argument {
+        // 2^53: above it, f64 does not tell whole numbers apart.
+        Argument::Number(value) if value.fract() == 0.0 && *value >= least as f64 && *value < 9.007e15 => Some(*value as usize),
+        _ => None,
+    }
+}
+
+/// Whether a number lies inside a kind's bounds; NaN never does.
+pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(), Fault> {
+    let Kind::Number { low, low_included, high, high_included } = kind else { return Ok(()) };
+    let above = value > low || low_included && value == low;
+    let below = value < high || high_included && value == high;
+    if above && below {
+        return Ok(());
+    }
+    let range = match (low.is_finite(), high.is_finite()) {
+        (false, false) => "finite".to_string(),
+        (true, false) if low_included => format!("at least {}", number(low)),
+        (true, false) => format!("above {}", number(low)),
+        (false, true) if high_included => format!("at most {}", number(high)),
+        (false, true) => format!("below {}", number(high)),
+        (true, true) => {
+            let (open, close) = (if low_included { '[' } else { '(' }, if high_included { ']' } else { ')' });
+            format!("in {open}{}, {}{close}", number(low), number(high))
+        }
+    };
+    let mut message = format!("{owner}: `{name}` must be {range}; ");
+    let mut help = String::new();
+    if high == 1.0 && value > 1.0 && value < 100.0 {
+        let share = number(value / 100.0);
+        message += &format!("{} looks like a percentage, write {share}", number(value));
+        help = format!("write `{share}`");
+    } else {
+        message += &format!("got {}", number(value));
+    }
+    Err(Fault::new(ARGUMENT_BOUNDS, message).help(help).at(name))
+}
+
+/// A name that no record has.
+pub fn unknown_name(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> Fault {
+    Fault::new(NAME_UNKNOWN, format!("no {what} is called `{name}`")).at(name).known(known)
+}

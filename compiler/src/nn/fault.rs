@@ -1,0 +1,114 @@
+//! Mistakes in the user's model, as values.
+//!
+//! A [`Fault`] says what was found and what was expected, with both shapes where shapes disagree; it names up to two nodes (the value
+//! that is wrong and the one that it disagrees with), so that the caller can underline both places. It is rendered by the caller, who
+//! knows the source text.
+//!
+//! Codes are grouped by subject: E02xx shapes and elements, E03xx arguments, E04xx names, E05xx what is trained and how.
+
+use crate::autodiff::GradientError;
+use crate::graph::{BuildError, NodeId};
+use std::fmt;
+
+/// Two shapes that ought to fit together.
+pub const CLASSES_DIFFER: &str = "E0201";
+pub const SHAPES_DIFFER: &str = "E0202";
+pub const WRONG_RANK: &str = "E0203";
+pub const WRONG_ELEMENT: &str = "E0204";
+pub const LOSS_NOT_SCALAR: &str = "E0205";
+pub const WRONG_AXIS: &str = "E0206";
+pub const CANNOT_BUILD: &str = "E0299";
+/// Arguments.
+pub const ARGUMENT_MISSING: &str = "E0301";
+pub const ARGUMENT_UNKNOWN: &str = "E0302";
+pub const ARGUMENT_TWICE: &str = "E0303";
+pub const ARGUMENT_KIND: &str = "E0304";
+pub const ARGUMENT_BOUNDS: &str = "E0305";
+pub const ARGUMENT_SURPLUS: &str = "E0306";
+/// Names.
+pub const NAME_UNKNOWN: &str = "E0401";
+pub const NAME_TWICE: &str = "E0402";
+pub const SHARED_DIFFERS: &str = "E0403";
+/// What is trained, and how.
+pub const NOT_TRAINED: &str = "E0501";
+pub const NO_DERIVATIVE: &str = "E0502";
+pub const NO_LOSS: &str = "E0503";
+pub const NO_OPTIMIZER: &str = "E0504";
+pub const STATED_TWICE: &str = "E0505";
+pub const NOT_SCALED: &str = "E0506";
+
+/// One mistake of the user's model.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fault {
+    pub code: &'static str,
+    pub message: String,
+    /// One change that helps; empty if none is known.
+    pub help: String,
+    /// The argument that is at fault, as it was written.
+    pub argument: Option<String>,
+    /// Names that would have been right, for the nearest one.
+    pub candidates: Box<[&'static str]>,
+    /// The value that is wrong.
+    pub value: Option<NodeId>,
+    /// The value that it disagrees with.
+    pub other: Option<NodeId>,
+}
+
+impl Fault {
+    /// A mistake of this code.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Fault { code, message: message.into(), ..Fault::default() }
+    }
+    /// With one change that helps.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+    /// At an argument.
+    pub fn at(mut self, argument: impl Into<String>) -> Self {
+        self.argument = Some(argument.into());
+        self
+    }
+    /// Concerning a value.
+    pub fn about(mut self, value: NodeId) -> Self {
+        self.value = Some(value);
+        self
+    }
+    /// Disagreeing with another value.
+    pub fn against(mut self, other: NodeId) -> Self {
+        self.other = Some(other);
+        self
+    }
+    /// With the names that would have been right.
+    pub fn known(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.candidates = names.into_iter().collect();
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.code, self.message)?;
+        if self.help.is_empty() { Ok(()) } else { write!(f, "\nhelp: {}", self.help) }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<BuildError> for Fault {
+    fn from(error: BuildError) -> Self {
+        Fault::new(CANNOT_BUILD, error.message)
+    }
+}
+
+impl From<GradientError> for Fault {
+    fn from(error: GradientError) -> Self {
+        let code = match &error {
+            GradientError::NotScalar { .. } => LOSS_NOT_SCALAR,
+            GradientError::Unreachable { .. } => NOT_TRAINED,
+            GradientError::NoDerivative { .. } => NO_DERIVATIVE,
+            GradientError::Build(_) => CANNOT_BUILD,
+        };
+        Fault::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,31 @@
+//! Layers: functions that hold parameters or states, or differ between training and evaluation.
+
+mod batch_norm;
+mod dense;
+mod dropout;
+mod embedding;
+mod layer_norm;
+mod scaling;
+
+use super::{Function, Kind, Parameter};
+
+const FROZEN: Parameter = Parameter::optional("frozen", Kind::Flag, "false", "keeps its parameters as they are");
+const RATE_FACTOR: Parameter =
+    Parameter::optional("rate_factor", Kind::NOT_NEGATIVE, "", "multiplies the optimizer's rate for its parameters");
+const PENALTY: Parameter =
+    Parameter::optional("penalty", Kind::Penalty, "", "replaces the network's penalties on its weights, or none");
+const INIT: Parameter =
+    Parameter::optional("init", Kind::Initializer, "", "initialiser of the weight; chosen by what follows unless told");
+
+/// All layers.
+pub const LIST: &[&Function] = &[
+    &dense::DENSE,
+    &embedding::EMBEDDING,
+    &batch_norm::BATCH_NORM,
+    &layer_norm::LAYER_NORM,
+    &dropout::DROPOUT,
+    &dropout::NOISE,
+    &scaling::STANDARDIZE,
+    &scaling::RESCALE,
+    &scaling::RESTORE,
+];

@@ -1,0 +1,67 @@
+//! Means of losses, weighted or not.
+
+use crate::graph::{Element, NodeId};
+use crate::nn::fault::SHAPES_DIFFER;
+use crate::nn::parameters::Aggregate;
+use crate::nn::{Call, Fault, Network};
+use crate::ops::Primitive;
+
+/// Mean of `losses` (one a row or element) under the call's `weights` and `divide`.
+pub fn weighted_mean(network: &mut Network, losses: NodeId, call: &Call) -> Result<NodeId, Fault> {
+    match call.tensor("weights") {
+        Some(weights) => {
+            let weights = laid_on(network, weights, losses)?;
+            ratio(network, losses, Some(weights), Some(weights), call)
+        }
+        None => ratio(network, losses, None, None, call),
+    }
+}
+
+/// `Σ losses·above / Σ below`: without weights the count. An element of weight 0 is left out, whatever its loss is; where all weights
+/// are 0 the loss is 0 and so is its gradient.
+pub fn ratio(
+    network: &mut Network,
+    losses: NodeId,
+    above: Option<NodeId>,
+    below: Option<NodeId>,
+    call: &Call,
+) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    let mut weighted = losses;
+    if let Some(weights) = above {
+        let product = builder.mul(losses, weights)?;
+        let zero = builder.constant_like(losses, 0.0)?;
+        let out = builder.binary(Primitive::Eq, weights, zero)?;
+        weighted = builder.select(out, zero, product)?;
+    }
+    let Some(below) = below.filter(|_| call.word("divide") != Some("count")) else { return Ok(builder.mean_all(weighted)?) };
+    let sum = builder.sum_all(weighted)?;
+    let total = builder.sum_all(below)?;
+    let zero = builder.constant(0.0);
+    let one = builder.constant(1.0);
+    let none = builder.binary(Primitive::Eq, total, zero)?;
+    let divisor = builder.select(none, one, total)?;
+    let mean = builder.div(sum, divisor)?;
+    network.aggregates.insert(mean, Aggregate::Weights(total));
+    Ok(mean)
+}
+
+/// Weights over the shape of `losses`: the same shape, or its leading axes (one weight a row).
+pub fn laid_on(network: &mut Network, weights: NodeId, losses: NodeId) -> Result<NodeId, Fault> {
+    let (own, shape) = (network.builder.shape(weights), network.builder.shape(losses));
+    let value = network.builder.cast(weights, Element::F32)?;
+    let leads = own.rank() <= shape.rank() && own.0[..] == shape.0[..own.rank()];
+    if leads {
+        let axes: Vec<usize> = (0..own.rank()).collect();
+        return Ok(network.builder.broadcast(value, &shape, &axes)?);
+    }
+    network.builder.broadcast_to(value, &shape).map_err(|_| {
+        let message = format!(
+            "weights need one number a row: {} is {}, the losses are {}",
+            network.describe(weights, "the weights"),
+            network.shape_text(weights),
+            network.shape_text(losses)
+        );
+        Fault::new(SHAPES_DIFFER, message).help("declare `target w: [batch];`").at("weights").against(weights)
+    })
+}

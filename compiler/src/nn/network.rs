@@ -1,0 +1,432 @@
+//! A network under construction: the graph of what it computes, and lists of everything that has a name.
+//!
+//! A network is built for one of the two times at which it lives: training (dropout draws, batch norm uses the batch's moments) or
+//! evaluation. The same declaration is elaborated once for each; both have the same parameters and saved states.
+//!
+//! # Names
+//! A scope is entered for each word of the path (`let` name, loop turn); a call of a function adds its kind. The second function of
+//! a kind in one scope is `kind_2`. Parameters are named `path.kind.parameter`, and that name is the file format: nothing renames.
+//! Inside a shared scope the numbering starts anew at each entry and parameters are found again instead of made.
+//!
+//! # Invariants
+//! - names of inputs, targets, parameters, states and settings are unique each within its kind;
+//! - rates and penalties are f64 scalar nodes: literals became settings, so that a new value compiles nothing.
+
+use super::arguments;
+use super::fault::{self, Fault};
+use super::optimizers::OptimizerUse;
+use super::parameters::{Aggregate, Governed, Learned, Report, Scaler, Setting, Source, State, Wanted};
+use super::penalties::Applied;
+use super::{Argument, Call, Family, Function, Kind, Parameter, Receiver};
+use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
+use crate::ops::Primitive;
+use std::collections::{BTreeMap, HashMap};
+
+/// One call of a function, for the summary and the choice of initialisers.
+#[derive(Clone, Debug)]
+pub struct Use {
+    pub function: &'static Function,
+    pub path: String,
+    pub call: Call,
+    pub input: NodeId,
+    pub output: NodeId,
+    /// Parameters that it made, as places in [`Network::parameters`].
+    pub parameters: std::ops::Range<usize>,
+    /// Nodes that it made, as places in the arena.
+    pub nodes: std::ops::Range<usize>,
+    pub place: String,
+}
+
+#[derive(Clone, Debug)]
+struct Scope {
+    segment: String,
+    shared: bool,
+}
+
+/// A network under construction, for training or for evaluation.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub name: String,
+    /// Whether this is the network at training time.
+    pub training: bool,
+    pub builder: Builder,
+    pub inputs: Vec<Source>,
+    pub targets: Vec<Source>,
+    pub settings: Vec<Setting>,
+    pub parameters: Vec<Learned>,
+    pub states: Vec<State>,
+    pub scalers: Vec<Scaler>,
+    pub uses: Vec<Use>,
+    pub predicts: Vec<(String, NodeId)>,
+    /// What is minimised, without penalties.
+    pub loss: Option<NodeId>,
+    pub reports: Vec<Report>,
+    pub penalties: Vec<Applied>,
+    pub optimizer: Option<OptimizerUse>,
+    /// Next values of states, in the order of their first setting.
+    pub next_states: Vec<(NodeId, NodeId)>,
+    pub(super) aggregates: HashMap<NodeId, Aggregate>,
+    /// By output of a layer with an unasked bias: the value without it, and the bias's place in the list.
+    pub(super) unbiased: HashMap<NodeId, (NodeId, usize)>,
+    pub(super) names: HashMap<NodeId, String>,
+    scopes: Vec<Scope>,
+    counts: BTreeMap<String, usize>,
+    place: String,
+}
+
+impl Network {
+    /// An empty network of this name, at training or at evaluation time.
+    pub fn new(name: impl Into<String>, training: bool) -> Self {
+        let name = name.into();
+        Network {
+            builder: Builder::new(name.clone()),
+            name,
+            training,
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            settings: Vec::new(),
+            parameters: Vec::new(),
+            states: Vec::new(),
+            scalers: Vec::new(),
+            uses: Vec::new(),
+            predicts: Vec::new(),
+            loss: None,
+            reports: Vec::new(),
+            penalties: Vec::new(),
+            optimizer: None,
+            next_states: Vec::new(),
+            aggregates: HashMap::new(),
+            unbiased: HashMap::new(),
+            names: HashMap::new(),
+            scopes: Vec::new(),
+            counts: BTreeMap::new(),
+            place: String::new(),
+        }
+    }
+
+    // --- places and names ----------------------------------------------------------------------------------------
+
+    /// The place in the source that new nodes come from, such as `digits.net:9:25`.
+    pub fn set_place(&mut self, place: impl Into<String>) {
+        self.place = place.into();
+        self.refresh_origin();
+    }
+    /// Goes into a scope: a `let` name, a loop turn, a statement's word.
+    pub fn enter(&mut self, segment: impl Into<String>) {
+        self.scopes.push(Scope { segment: segment.into(), shared: false });
+        self.refresh_origin();
+    }
+    /// Goes into the scope of a shared block: at the second entry the same parameters are found again.
+    pub fn enter_shared(&mut self, segment: impl Into<String>) {
+        self.scopes.push(Scope { segment: segment.into(), shared: true });
+        let prefix = format!("{}.", self.path());
+        self.counts.retain(|path, _| !path.starts_with(&prefix));
+        self.refresh_origin();
+    }
+    /// Leaves the innermost scope.
+    pub fn leave(&mut self) {
+        self.scopes.pop();
+        self.refresh_origin();
+    }
+    /// Path of the scopes, such as `hidden.0`.
+    pub fn path(&self) -> String {
+        self.scopes.iter().map(|scope| scope.segment.as_str()).collect::<Vec<_>>().join(".")
+    }
+    fn refresh_origin(&mut self) {
+        let origin = Origin { path: self.path(), place: self.place.clone(), ..Origin::default() };
+        self.builder.set_origin(origin);
+    }
+    fn path_of(&self, segment: &str) -> String {
+        let path = self.path();
+        if path.is_empty() { segment.to_string() } else { format!("{path}.{segment}") }
+    }
+    /// The segment for a function's call: its kind, numbered from the second of the kind in this scope.
+    fn numbered(&mut self, kind: &str) -> String {
+        let count = self.counts.entry(self.path_of(kind)).or_insert(0);
+        *count += 1;
+        if *count == 1 { kind.to_string() } else { format!("{kind}_{count}") }
+    }
+    /// Says what the user calls a value, for messages; the first name stays.
+    pub fn name_value(&mut self, node: NodeId, name: &str) {
+        self.names.entry(node).or_insert_with(|| name.to_string());
+    }
+    /// A value in words: `logits` in backquotes, or `otherwise`.
+    pub fn describe(&self, node: NodeId, otherwise: &str) -> String {
+        match (self.names.get(&node), self.uses.iter().find(|one| one.output == node)) {
+            (Some(name), _) => format!("`{name}`"),
+            (None, Some(one)) if !one.path.is_empty() => format!("`{}`", one.path),
+            _ => otherwise.to_string(),
+        }
+    }
+    /// A value's shape as the user writes it: `[batch, 64]`.
+    pub fn shape_text(&self, node: NodeId) -> String {
+        shape_text(self.builder.graph().shape(node))
+    }
+
+    // --- sources -------------------------------------------------------------------------------------------------
+
+    /// Declares an input.
+    pub fn input(&mut self, name: &str, ty: Type, place: &str) -> Result<NodeId, Fault> {
+        let source = self.declare(Primitive::Input, name, ty, place)?;
+        self.inputs.push(source.clone());
+        Ok(source.node)
+    }
+    /// Declares a target.
+    pub fn target(&mut self, name: &str, ty: Type, place: &str) -> Result<NodeId, Fault> {
+        let source = self.declare(Primitive::Target, name, ty, place)?;
+        self.targets.push(source.clone());
+        Ok(source.node)
+    }
+    fn declare(&mut self, primitive: Primitive, name: &str, ty: Type, place: &str) -> Result<Source, Fault> {
+        if let Some(known) = self.inputs.iter().chain(&self.targets).find(|known| known.name == name) {
+            return Err(twice(name).against(known.node));
+        }
+        self.set_place(place);
+        let node = self.builder.source(primitive, name, ty.clone())?;
+        self.name_value(node, name);
+        Ok(Source { name: name.to_string(), node, ty, place: place.to_string() })
+    }
+    /// Declares a setting: an f64 scalar.
+    pub fn setting(&mut self, name: &str, value: f64) -> Result<NodeId, Fault> {
+        arguments::check_bounds("setting", name, Kind::ANY, value)?;
+        if let Some(known) = self.settings.iter().find(|known| known.name == name) {
+            return Err(twice(name).against(known.node));
+        }
+        let node = self.add_setting(name, value, true, Vec::new())?;
+        self.name_value(node, name);
+        Ok(node)
+    }
+    fn add_setting(&mut self, name: &str, value: f64, declared: bool, kinds: Vec<Kind>) -> Result<NodeId, Fault> {
+        let node = self.builder.source(Primitive::Setting, name, Type::f64())?;
+        self.settings.push(Setting { name: name.to_string(), value, node, declared, kinds });
+        Ok(node)
+    }
+    /// An unnamed setting made from a literal; a taken name is numbered.
+    fn literal_setting(&mut self, name: &str, value: f64, kind: Kind) -> Result<NodeId, Fault> {
+        let mut unique = name.to_string();
+        let mut count = 1;
+        while self.settings.iter().any(|known| known.name == unique) {
+            count += 1;
+            unique = format!("{name}_{count}");
+        }
+        self.add_setting(&unique, value, false, vec![kind])
+    }
+    /// Makes a parameter named after the scopes; in a shared scope finds it again.
+    pub fn parameter(&mut self, name: &str, wanted: Wanted) -> Result<NodeId, Fault> {
+        let name = self.path_of(name);
+        let shape = Shape::fixed(&wanted.sizes);
+        if let Some(known) = self.parameters.iter().find(|known| known.name == name) {
+            if !self.scopes.iter().any(|scope| scope.shared) {
+                return Err(twice(&name).against(known.node));
+            }
+            if known.shape != shape {
+                let (first, second) = (shape_text(&known.shape), shape_text(&shape));
+                let message = format!("`{name}` is shared: it is {first} at its first use and would be {second} here");
+                return Err(Fault::new(fault::SHARED_DIFFERS, message).against(known.node));
+            }
+            return Ok(known.node);
+        }
+        let node = self.builder.source(Primitive::Parameter, &name, Type::f32(shape.clone()))?;
+        self.name_value(node, &name);
+        self.parameters.push(Learned { name, node, shape, wanted, place: self.place.clone(), droppable: false });
+        Ok(node)
+    }
+    /// Makes a saved state named after the scopes; in a shared scope finds it again. Gives its value so far.
+    pub fn state(&mut self, name: &str, shape: Shape, initial: f64) -> Result<NodeId, Fault> {
+        let name = self.path_of(name);
+        self.source_state(&name, shape, initial)
+    }
+    /// The same under a name of its own, such as `pixels.standardize.mean`.
+    pub fn source_state(&mut self, name: &str, shape: Shape, initial: f64) -> Result<NodeId, Fault> {
+        let ty = Type::f32(shape);
+        let node = self.builder.source(Primitive::State, name, ty.clone())?;
+        if !self.states.iter().any(|known| known.node == node) {
+            self.states.push(State { name: name.to_string(), node, ty, initial, saved: true });
+        }
+        Ok(node)
+    }
+    /// A state's value after what stands before: its next value if one is set, else the old one.
+    pub fn state_value(&self, state: NodeId) -> NodeId {
+        self.next_states.iter().find(|(known, _)| *known == state).map_or(state, |(_, next)| *next)
+    }
+    /// Sets a state's value for the next step.
+    pub fn set_state(&mut self, state: NodeId, next: NodeId) {
+        match self.next_states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, known)) => *known = next,
+            None => self.next_states.push((state, next)),
+        }
+    }
+
+    /// Notes that a layer added a bias nobody asked for: normalisation right after it goes on without.
+    pub(super) fn note_unasked_bias(&mut self, output: NodeId, without: NodeId, bias: NodeId) {
+        if let Some(place) = self.parameters.iter().position(|known| known.node == bias) {
+            self.unbiased.insert(output, (without, place));
+        }
+    }
+    /// The value before an unasked bias was added. The bias stays if anything else needs it, and is dropped otherwise.
+    pub(super) fn without_unasked_bias(&mut self, x: NodeId) -> NodeId {
+        let Some(&(without, bias)) = self.unbiased.get(&x) else { return x };
+        self.parameters[bias].droppable = true;
+        without
+    }
+
+    /// Parameters that anything needs: a bias that nothing but normalisation saw is none.
+    pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+        let graph = self.builder.graph();
+        let mut live = vec![false; graph.nodes.len()];
+        let ends = self.loss.into_iter().chain(self.reports.iter().map(|report| report.node));
+        let ends = ends.chain(self.predicts.iter().map(|(_, node)| *node)).chain(self.next_states.iter().map(|(_, next)| *next));
+        for node in ends {
+            live[node.index()] = true;
+        }
+        for index in (0..live.len()).rev() {
+            if live[index] {
+                graph.nodes[index].operands.iter().for_each(|operand| live[operand.index()] = true);
+            }
+        }
+        self.parameters.iter().filter(move |learned| !learned.droppable || live[learned.node.index()])
+    }
+
+    // --- calls ---------------------------------------------------------------------------------------------------
+
+    /// Calls a function by name on a receiver: checks the arguments, fills in defaults, builds.
+    pub fn call(&mut self, name: &str, receiver: NodeId, call: &Call) -> Result<NodeId, Fault> {
+        let Some(function) = super::function(name) else {
+            let known = super::functions().map(|function| function.name);
+            return Err(arguments::unknown_name("layer or function", name, known));
+        };
+        self.check_receiver(function, receiver)?;
+        let mut call =
+            arguments::resolve(function.name, function.parameters, call).map_err(|fault| self.locate(fault, receiver))?;
+        self.check_numbers(function.name, function.parameters, &mut call)?;
+        let segment = if function.family == Family::Operation { None } else { Some(self.numbered(function.name)) };
+        let path = segment.as_ref().map_or_else(|| self.path(), |segment| self.path_of(segment));
+        let (nodes, parameters) = (self.builder.graph().nodes.len(), self.parameters.len());
+        if let Some(segment) = &segment {
+            self.enter(segment.clone());
+        }
+        let built = (function.build)(self, receiver, &call);
+        if segment.is_some() {
+            self.leave();
+        }
+        let output = built.map_err(|fault| self.locate(fault, receiver))?;
+        self.uses.push(Use {
+            function,
+            path,
+            call,
+            input: receiver,
+            output,
+            parameters: parameters..self.parameters.len(),
+            nodes: nodes..self.builder.graph().nodes.len(),
+            place: self.place.clone(),
+        });
+        Ok(output)
+    }
+    fn locate(&self, fault: Fault, receiver: NodeId) -> Fault {
+        if fault.value.is_none() { fault.about(receiver) } else { fault }
+    }
+    fn check_receiver(&self, function: &Function, receiver: NodeId) -> Result<(), Fault> {
+        let ty = self.builder.ty(receiver);
+        let (fits, needs, help) = match function.receiver {
+            Receiver::Real => (ty.element.is_real(), "real numbers", "use `embedding(width)` or `one_hot()` for classes"),
+            Receiver::Index => (ty.element.is_integer(), "class indices", "declare the input as `class(n)`"),
+            Receiver::Any => (true, "", ""),
+        };
+        if fits {
+            return Ok(());
+        }
+        let value = self.describe(receiver, "its receiver");
+        let message = format!("{} needs {needs}; {value} is {}{}", function.name, ty.element, shape_text(&ty.shape));
+        Err(Fault::new(fault::WRONG_ELEMENT, message).help(help).about(receiver))
+    }
+    /// Tensors that stand for numbers must be f64 scalars; a setting's value must lie inside the bounds, now and when it changes.
+    pub(super) fn check_numbers(&mut self, owner: &str, parameters: &[Parameter], call: &mut Call) -> Result<(), Fault> {
+        for parameter in parameters {
+            let (Kind::Number { .. }, Some(node)) = (parameter.kind, call.tensor(parameter.name)) else { continue };
+            if self.builder.ty(node) != &Type::f64() {
+                let message = format!(
+                    "{owner}: `{}` must be a number or a formula of settings and the step; {} is {}",
+                    parameter.name,
+                    self.describe(node, "it"),
+                    self.shape_text(node)
+                );
+                return Err(Fault::new(fault::ARGUMENT_KIND, message).at(parameter.name).against(node));
+            }
+            if let Some(constant) = self.builder.graph().constant(node) {
+                arguments::check_bounds(owner, parameter.name, parameter.kind, constant)?;
+            }
+            if let Some(setting) = self.settings.iter_mut().find(|setting| setting.node == node) {
+                arguments::check_bounds(owner, parameter.name, parameter.kind, setting.value)
+                    .map_err(|fault| fault.against(node))?;
+                setting.kinds.push(parameter.kind);
+            }
+        }
+        Ok(())
+    }
+    /// A number argument as an f64 scalar; 0 if absent.
+    pub fn number(&mut self, call: &Call, name: &str) -> NodeId {
+        match call.get(name) {
+            Some(Argument::Tensor(node)) => *node,
+            Some(Argument::Number(value)) => self.builder.constant_f64(*value),
+            _ => self.builder.constant_f64(0.0),
+        }
+    }
+    /// A number argument as an f64 scalar that may change without compiling: a literal becomes a setting of this name.
+    pub fn tunable(&mut self, call: &Call, name: &str, kind: Kind, setting: &str) -> Result<NodeId, Fault> {
+        match call.number(name) {
+            Some(value) => self.literal_setting(setting, value, kind),
+            None => Ok(self.number(call, name)),
+        }
+    }
+    /// The same under the path of the call that is being built, such as `hidden.dropout.rate`; shared blocks find it again.
+    pub fn tunable_here(&mut self, call: &Call, name: &str, kind: Kind) -> Result<NodeId, Fault> {
+        let path = self.path_of(name);
+        match self.settings.iter().find(|known| known.name == path && self.scopes.iter().any(|scope| scope.shared)) {
+            Some(known) => Ok(known.node),
+            None => self.tunable(call, name, kind, &path),
+        }
+    }
+    /// What a layer's common arguments (`init`, `frozen`, `rate_factor`, `penalty`) say about its parameter.
+    pub fn governed(&mut self, call: &Call, wanted: Wanted) -> Result<Wanted, Fault> {
+        let mut wanted = wanted;
+        if let Some(initializer) = call.inner("init") {
+            wanted.initializer = Some(initializer.clone());
+        }
+        wanted.frozen |= call.flag("frozen");
+        if call.get("rate_factor").is_some() {
+            wanted.rate_factor = Some(self.number(call, "rate_factor"));
+        }
+        if call.word("penalty") == Some("none") {
+            wanted.governed = Governed::Free;
+        } else if let Some(penalty) = call.inner("penalty") {
+            let name = self.path_of(&penalty.name);
+            wanted.governed = Governed::ByOwn(self.applied(penalty, &name)?);
+        }
+        Ok(wanted)
+    }
+    /// A penalty whose strength is a setting of this name.
+    pub(super) fn applied(&mut self, call: &Call, setting: &str) -> Result<Applied, Fault> {
+        let penalty = super::penalties::find(&call.name)?;
+        let mut call = arguments::resolve(penalty.name, penalty.parameters, call)?;
+        self.check_numbers(penalty.name, penalty.parameters, &mut call)?;
+        let strength = self.tunable(&call, "strength", Kind::NOT_NEGATIVE, setting)?;
+        Ok(Applied { penalty, strength, proximal: call.flag("proximal"), on_all: call.word("on") == Some("all") })
+    }
+}
+
+pub(super) fn twice(name: &str) -> Fault {
+    Fault::new(fault::NAME_TWICE, format!("`{name}` is defined twice")).at(name)
+}
+
+/// A shape as the user writes it: `[batch, 64]`.
+pub fn shape_text(shape: &Shape) -> String {
+    let dims: Vec<String> = shape
+        .0
+        .iter()
+        .map(|dim| match dim {
+            Dim::Fixed(size) => size.to_string(),
+            Dim::Batch => "batch".to_string(),
+        })
+        .collect();
+    format!("[{}]", dims.join(", "))
+}

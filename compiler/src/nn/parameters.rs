@@ -1,0 +1,148 @@
+//! What a network keeps: learned tensors, states, settings, and what is measured on the data.
+
+use super::penalties::Applied;
+use super::{Call, Kind};
+use crate::graph::{NodeId, Shape, Type};
+
+/// A tensor from outside.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Source {
+    pub name: String,
+    pub node: NodeId,
+    pub ty: Type,
+    /// Place of the declaration, such as `digits.net:9:25`.
+    pub place: String,
+}
+
+/// Which penalties a parameter is under.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Governed {
+    /// The network's.
+    ByNetwork,
+    /// None: `penalty = none`.
+    Free,
+    /// Its layer's own, which replaces the network's.
+    ByOwn(Applied),
+}
+
+/// What a layer asks for when it makes a parameter.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wanted {
+    pub sizes: Vec<usize>,
+    /// `None`: chosen at the end by what follows the layer.
+    pub initializer: Option<Call>,
+    pub fan_in: usize,
+    pub fan_out: usize,
+    /// Whether the network's penalties act on it unless told: weights yes, biases and normalisation parameters no.
+    pub penalised: bool,
+    /// Whether decoupled weight decay acts on it.
+    pub decayed: bool,
+    pub frozen: bool,
+    /// Multiplies the optimizer's rate: an f64 scalar.
+    pub rate_factor: Option<NodeId>,
+    pub governed: Governed,
+}
+
+impl Wanted {
+    /// A weight: penalised, its initialiser chosen by what follows.
+    pub fn weight(sizes: &[usize], fan_in: usize, fan_out: usize) -> Self {
+        Wanted {
+            sizes: sizes.to_vec(),
+            initializer: None,
+            fan_in,
+            fan_out,
+            penalised: true,
+            decayed: true,
+            frozen: false,
+            rate_factor: None,
+            governed: Governed::ByNetwork,
+        }
+    }
+    /// A vector of this width that no penalty touches unless told: a bias, a normalisation parameter.
+    pub fn vector(width: usize, initializer: &str) -> Self {
+        Wanted { initializer: Some(Call::new(initializer)), penalised: false, ..Wanted::weight(&[width], width, width) }
+    }
+}
+
+/// A learned tensor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Learned {
+    /// File name: `let` path, layer kind, parameter, such as `hidden.dense.weight`.
+    pub name: String,
+    pub node: NodeId,
+    pub shape: Shape,
+    pub wanted: Wanted,
+    /// Place of the call that made it.
+    pub place: String,
+    /// A bias that normalisation takes out again: dropped unless something else needs it.
+    pub droppable: bool,
+}
+
+/// A tensor kept from step to step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct State {
+    pub name: String,
+    pub node: NodeId,
+    pub ty: Type,
+    /// Every element's value before step 1.
+    pub initial: f64,
+    /// Whether it belongs to the model (running statistics, scales) or to the training run alone (moments).
+    pub saved: bool,
+}
+
+/// A number that may change without compiling.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Setting {
+    pub name: String,
+    pub value: f64,
+    /// An f64 scalar.
+    pub node: NodeId,
+    /// Declared by the user, or made from a literal rate or penalty.
+    pub declared: bool,
+    /// Bounds of the arguments it stands for.
+    pub kinds: Vec<Kind>,
+}
+
+/// How a [`Scaler`] measures.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Measure {
+    /// `shift` is the mean of each column, `scale` its standard deviation (over n; 1 where it is 0).
+    Standardize,
+    /// `shift` is the least of each column, `scale` greatest less least (1 where it is 0).
+    Rescale,
+}
+
+/// What is measured on the training part of the data before step 1, saved with the weights and never trained:
+/// a value x becomes (x - shift) / scale.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scaler {
+    /// The input or target that is measured, row by row.
+    pub source: NodeId,
+    pub measure: Measure,
+    /// States of the shape of one row.
+    pub shift: NodeId,
+    pub scale: NodeId,
+    /// The scaled value is `value * span + low`.
+    pub low: f64,
+    pub span: f64,
+}
+
+/// How chunks of an evaluation combine to the value for all rows.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Aggregate {
+    /// Mean, weighted by the chunks' rows.
+    Rows,
+    /// Mean, weighted by this f32 scalar of each chunk (a sum of sample weights).
+    Weights(NodeId),
+    /// Square root of the mean of squares, weighted by rows.
+    RootMeanSquare,
+}
+
+/// What is measured.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    pub name: String,
+    pub node: NodeId,
+    pub higher_is_better: bool,
+    pub aggregate: Aggregate,
+}

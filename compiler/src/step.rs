@@ -1,0 +1,438 @@
+//! The step: forward, backward, clips, update and metrics as one graph.
+//!
+//! A [`Network`] is turned into graphs of four kinds:
+//! - [`training_step`]: (parameters, states, batch, step) → (parameters', states', loss, penalty, metrics);
+//! - [`evaluation`]: (parameters, saved states, batch) → (loss, metrics);
+//! - [`prediction`]: (parameters, saved states, inputs) → what is served;
+//! - [`initial`]: nothing → first values of the parameters.
+//!
+//! # Outputs
+//! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
+//! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`.
+//!
+//! # The two halves of a step
+//! [`forward`] ends in a graph whose roots are all that the second half needs. A simplification is a pure function on that graph: it
+//! may renumber everything but keeps sources by name and roots in order. [`complete`] goes on from there with gradients and updates.
+
+mod lookahead;
+#[cfg(test)]
+mod tests;
+
+use crate::autodiff::gradients;
+use crate::graph::{Builder, Graph, NodeId, Origin, Root, Type};
+use crate::nn::clips::ClipUse;
+use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
+use crate::nn::initializers::{self, Fill};
+use crate::nn::optimizers::{Memory, OptimizerUse, Update};
+use crate::nn::parameters::{Aggregate, Governed, Learned, State};
+use crate::nn::penalties::{self, Applied};
+use crate::nn::{Argument, Call, Fault, Network, choice};
+use crate::ops::Primitive;
+
+/// The first half of a step: the loss and what hangs on it.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Roots in order: the total that is lowered, named outputs, updates of states, then scalars of the second half.
+    pub graph: Graph,
+    outputs: usize,
+    updates: usize,
+}
+
+/// One training step.
+#[derive(Clone, Debug)]
+pub struct StepGraph {
+    pub graph: Graph,
+    /// The network's states, then the optimizer's.
+    pub states: Vec<State>,
+}
+
+/// Name of the root that is differentiated, and of those that carry scalars to the second half.
+const CARRIED: &str = "carried";
+
+/// The training step of a network built for training.
+pub fn training_step(network: &Network) -> Result<StepGraph, Fault> {
+    training_step_with(network, |graph| graph)
+}
+
+/// The training step, with the forward graph simplified before it is differentiated.
+pub fn training_step_with(network: &Network, simplify: impl FnOnce(Graph) -> Graph) -> Result<StepGraph, Fault> {
+    let mut forward = forward(network)?;
+    forward.graph = simplify(forward.graph);
+    complete(network, forward)
+}
+
+/// Loss, penalty, metrics and updates of states.
+pub fn forward(network: &Network) -> Result<Forward, Fault> {
+    let loss = loss(network)?;
+    let optimizer = optimizer(network)?;
+    check_reach(network, loss)?;
+    let mut builder = network.builder.clone();
+    builder.set_origin(Origin::default());
+    let mut roots = Vec::new();
+    let penalty = penalty(network, &mut builder)?;
+    let total = match penalty {
+        Some(penalty) => builder.add(loss, penalty)?,
+        None => loss,
+    };
+    let output = |name: &str, node: NodeId| Root::Output { name: name.to_string(), node };
+    roots.push(output(CARRIED, total));
+    roots.push(output("loss", loss));
+    if let Some(penalty) = penalty {
+        roots.push(output("penalty", penalty));
+        roots.push(output("total", total));
+    }
+    roots.extend(measured(network));
+    let outputs = roots.len() - 1;
+    roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
+    let updates = network.next_states.len();
+    roots.extend(Scalars::of(network, optimizer).nodes().into_iter().map(|node| output(CARRIED, *node)));
+    let mut graph = builder.finish();
+    graph.name = format!("{} step", network.name);
+    graph.roots = roots;
+    Ok(Forward { graph, outputs, updates })
+}
+
+fn loss(network: &Network) -> Result<NodeId, Fault> {
+    network.loss.ok_or_else(|| Fault::new(NO_LOSS, format!("`{}` has no `minimize`: nothing to train for", network.name)))
+}
+
+fn optimizer(network: &Network) -> Result<&OptimizerUse, Fault> {
+    network.optimizer.as_ref().ok_or_else(|| {
+        Fault::new(NO_OPTIMIZER, format!("`{}` has no `using`: no optimizer to train by", network.name))
+            .help("add `using adam(rate = 1e-3);`")
+    })
+}
+
+/// Parameters that the loss does not depend on are not trained: an error, before a penalty would hide it.
+fn check_reach(network: &Network, loss: NodeId) -> Result<(), Fault> {
+    let live = ancestors(network.builder.graph(), &[loss]);
+    for learned in network.learned() {
+        if !live[learned.node.index()] && !learned.wanted.frozen {
+            let message = format!("parameter `{}` does not influence the loss, so it will not be trained", learned.name);
+            let help = "use its layer in what is minimised, freeze it, or remove it";
+            return Err(Fault::new(NOT_TRAINED, message).help(help).about(learned.node));
+        }
+    }
+    Ok(())
+}
+
+/// For each node, whether one of `from` needs it.
+fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes.len()];
+    for node in from {
+        live[node.index()] = true;
+    }
+    for index in (0..live.len()).rev() {
+        if live[index] {
+            for operand in &graph.nodes[index].operands {
+                live[operand.index()] = true;
+            }
+        }
+    }
+    live
+}
+
+/// Reports, and weights by which chunks of rows combine.
+fn measured(network: &Network) -> Vec<Root> {
+    let mut roots: Vec<Root> =
+        network.reports.iter().map(|report| Root::Output { name: report.name.clone(), node: report.node }).collect();
+    let loss = network.loss.map(|loss| ("loss", network.aggregate(loss)));
+    let reports = network.reports.iter().map(|report| (report.name.as_str(), report.aggregate));
+    for (name, aggregate) in loss.into_iter().chain(reports) {
+        if let Aggregate::Weights(node) = aggregate {
+            roots.push(Root::Output { name: format!("{name}.weights"), node });
+        }
+    }
+    roots
+}
+
+/// Penalties that a parameter is under.
+fn penalties_of<'a>(network: &'a Network, learned: &'a Learned) -> Vec<&'a Applied> {
+    if learned.wanted.frozen {
+        return Vec::new();
+    }
+    match &learned.wanted.governed {
+        Governed::Free => Vec::new(),
+        Governed::ByOwn(own) if learned.wanted.penalised || own.on_all => vec![own],
+        Governed::ByOwn(_) => Vec::new(),
+        Governed::ByNetwork => network.penalties.iter().filter(|applied| learned.wanted.penalised || applied.on_all).collect(),
+    }
+}
+
+/// The sum of all penalties that stand in the loss; terms of one strength are added before they are multiplied.
+fn penalty(network: &Network, builder: &mut Builder) -> Result<Option<NodeId>, Fault> {
+    let mut sums: Vec<(&Applied, NodeId)> = Vec::new();
+    for learned in network.learned() {
+        for applied in penalties_of(network, learned).into_iter().filter(|applied| !applied.proximal) {
+            builder.set_origin(Origin {
+                path: learned.name.clone(),
+                place: learned.place.clone(),
+                rule: applied.penalty.name.into(),
+                of: None,
+            });
+            let sum = (applied.penalty.sum)(builder, learned.node)?;
+            match sums.iter_mut().find(|(known, _)| *known == applied) {
+                Some((_, total)) => *total = builder.add(*total, sum)?,
+                None => sums.push((applied, sum)),
+            }
+        }
+    }
+    builder.set_origin(Origin { path: "penalty".into(), ..Origin::default() });
+    let mut total = None;
+    for (applied, sum) in sums {
+        let term = builder.mul(sum, applied.strength)?;
+        total = Some(match total {
+            Some(sum) => builder.add(sum, term)?,
+            None => term,
+        });
+    }
+    builder.set_origin(Origin::default());
+    Ok(total)
+}
+
+/// Parameters that the optimizer moves.
+fn trained(network: &Network) -> Vec<&Learned> {
+    network.learned().filter(|learned| !learned.wanted.frozen).collect()
+}
+
+/// Scalars that the second half needs: what hangs on settings and the step alone.
+#[derive(Clone, Debug)]
+struct Scalars {
+    /// The optimizer's arguments.
+    call: Call,
+    limits: Vec<NodeId>,
+    /// For each trained parameter the factor of its rate, and the strengths of its proximal penalties.
+    factors: Vec<Option<NodeId>>,
+    shrinks: Vec<Vec<NodeId>>,
+}
+
+impl Scalars {
+    /// As they stand in the network's own graph.
+    fn of(network: &Network, optimizer: &OptimizerUse) -> Self {
+        let trained = trained(network);
+        let proximal = |learned: &&Learned| {
+            penalties_of(network, learned).iter().filter(|applied| applied.proximal).map(|applied| applied.strength).collect()
+        };
+        Scalars {
+            call: optimizer.call.clone(),
+            limits: optimizer.clips.iter().map(|clip| clip.limit).collect(),
+            factors: trained.iter().map(|learned| learned.wanted.rate_factor).collect(),
+            shrinks: trained.iter().map(proximal).collect(),
+        }
+    }
+    /// Every handle, in one order.
+    fn nodes(&mut self) -> Vec<&mut NodeId> {
+        let arguments = self.call.arguments.iter_mut().filter_map(|(_, argument)| match argument {
+            Argument::Tensor(node) => Some(node),
+            _ => None,
+        });
+        let scalars = arguments.chain(&mut self.limits).chain(self.factors.iter_mut().flatten());
+        scalars.chain(self.shrinks.iter_mut().flatten()).collect()
+    }
+    /// The same scalars in another graph, whose handles come in the order of [`Scalars::nodes`].
+    fn carried_to(mut self, handles: impl Iterator<Item = NodeId>) -> Self {
+        for (node, handle) in self.nodes().into_iter().zip(handles) {
+            *node = handle;
+        }
+        self
+    }
+}
+
+/// One parameter that is moved.
+struct Moved<'a> {
+    learned: &'a Learned,
+    theta: NodeId,
+    /// Where its gradient is taken.
+    point: NodeId,
+    rate_factor: Option<NodeId>,
+    /// Strengths of proximal penalties.
+    shrinks: Vec<NodeId>,
+}
+
+/// Gradients, clips and updates on top of a forward graph.
+pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault> {
+    let optimizer = optimizer(network)?;
+    let Forward { graph, outputs, updates } = forward;
+    let trained = trained(network);
+    let first_scalar = 1 + outputs + updates;
+    let scalars = Scalars::of(network, optimizer);
+    let mut memory = Memory::default();
+    let (mut graph, points) = if optimizer.rule.moves() {
+        lookahead::moved(&graph, optimizer, &trained, (&scalars, first_scalar), &mut memory)?
+    } else {
+        (graph, vec![None; trained.len()])
+    };
+    let roots = std::mem::take(&mut graph.roots);
+    let total = roots[0].node();
+    let scalars = scalars.carried_to(roots[first_scalar..].iter().map(Root::node));
+    let mut builder = Builder::continue_from(graph);
+    let clips: Vec<ClipUse> =
+        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { clip: clip.clip, limit }).collect();
+    let mut moved = Vec::new();
+    for (index, learned) in trained.into_iter().enumerate() {
+        let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
+        let point = points[index].unwrap_or(theta);
+        moved.push(Moved { learned, theta, point, rate_factor: scalars.factors[index], shrinks: scalars.shrinks[index].clone() });
+    }
+    let gradients = clipped(&mut builder, total, &moved, &clips)?;
+    let mut next = Vec::new();
+    for (one, gradient) in moved.iter().zip(gradients) {
+        next.push(Root::Update {
+            source: one.theta,
+            node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
+        });
+    }
+    let mut graph = builder.finish();
+    graph.roots = roots.into_iter().skip(1).take(outputs + updates).collect();
+    graph.roots.extend(next);
+    graph.roots.extend(memory.next.into_iter().map(|(source, node)| Root::Update { source, node }));
+    let states = network.states.iter().cloned().chain(memory.states);
+    Ok(StepGraph { states: with_nodes(states, &graph), graph })
+}
+
+/// States with their handles in this graph; those that the graph does not hold are left out.
+fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> {
+    states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
+}
+
+/// Gradients of the total at each parameter's point, clipped in the order written.
+fn clipped(builder: &mut Builder, total: NodeId, moved: &[Moved], clips: &[ClipUse]) -> Result<Vec<NodeId>, Fault> {
+    let live = ancestors(builder.graph(), &[total]);
+    // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
+    let reached: Vec<NodeId> =
+        moved.iter().map(|one| one.point).filter(|point| live.get(point.index()).copied().unwrap_or(false)).collect();
+    let mut found = gradients(builder, total, &reached)?.into_iter();
+    let mut gradients = Vec::new();
+    for one in moved {
+        gradients.push(match (reached.contains(&one.point), &mut found) {
+            (true, found) => found.next().expect("one gradient for each point that was asked for"),
+            (false, _) => builder.constant_like(one.theta, 0.0)?,
+        });
+    }
+    for clip in clips {
+        builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
+        (clip.clip.apply)(builder, &mut gradients, clip.limit)?;
+    }
+    builder.set_origin(Origin::default());
+    Ok(gradients)
+}
+
+/// The new value of one parameter.
+fn update(
+    builder: &mut Builder,
+    optimizer: &OptimizerUse,
+    call: &Call,
+    one: &Moved,
+    gradient: NodeId,
+    memory: &mut Memory,
+) -> Result<NodeId, Fault> {
+    let origin = Origin {
+        path: one.learned.name.clone(),
+        place: one.learned.place.clone(),
+        rule: optimizer.rule.name().into(),
+        of: Some(one.theta),
+    };
+    let outer = builder.set_origin(origin);
+    let rate = rate(builder, call, one.rate_factor)?;
+    let step = builder.step();
+    let mut theta = optimizer.rule.build(
+        &mut Update {
+            builder: &mut *builder,
+            optimizer: optimizer.rule.name(),
+            parameter: &one.learned.name,
+            theta: one.theta,
+            gradient,
+            rate,
+            step,
+            decayed: one.learned.wanted.decayed,
+            memory,
+        },
+        call,
+    )?;
+    for &strength in &one.shrinks {
+        theta = penalties::shrink(builder, theta, rate, strength)?;
+    }
+    builder.set_origin(outer);
+    Ok(theta)
+}
+
+/// η, times the layer's factor.
+fn rate(builder: &mut Builder, call: &Call, factor: Option<NodeId>) -> Result<NodeId, Fault> {
+    let rate = match call.get("rate") {
+        Some(Argument::Tensor(node)) => *node,
+        _ => builder.constant_f64(call.number("rate").unwrap_or(1.0)),
+    };
+    match factor {
+        Some(factor) => Ok(builder.mul(rate, factor)?),
+        None => Ok(rate),
+    }
+}
+
+/// Loss and metrics of a network built for evaluation.
+pub fn evaluation(network: &Network) -> Result<Graph, Fault> {
+    let loss = loss(network)?;
+    let mut roots = vec![Root::Output { name: "loss".into(), node: loss }];
+    roots.extend(measured(network));
+    Ok(with_roots(network, "evaluation", roots))
+}
+
+/// What a network built for evaluation serves.
+pub fn prediction(network: &Network) -> Graph {
+    let outputs = network.predicts.iter().map(|(name, node)| Root::Output { name: name.clone(), node: *node });
+    with_roots(network, "prediction", outputs.collect())
+}
+
+fn with_roots(network: &Network, what: &str, roots: Vec<Root>) -> Graph {
+    let mut graph = network.builder.graph().clone();
+    graph.name = format!("{} {what}", network.name);
+    graph.roots = roots;
+    pruned(&graph)
+}
+
+/// The graph without what no root needs, renumbered.
+pub fn pruned(graph: &Graph) -> Graph {
+    let live = graph.live();
+    let mut result = Graph::new(graph.name.clone());
+    result.origins = graph.origins.clone();
+    let mut map = vec![NodeId(0); graph.nodes.len()];
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        map[id.index()] = NodeId(result.nodes.len() as u32);
+        let mut node = graph.node(id).clone();
+        for operand in &mut node.operands {
+            *operand = map[operand.index()];
+        }
+        result.nodes.push(node);
+    }
+    for origin in &mut result.origins {
+        // Where the node it came from is gone, the rule alone is left.
+        origin.of = origin.of.filter(|of| live[of.index()]).map(|of| map[of.index()]);
+    }
+    result.roots = graph.roots.iter().map(|root| root.mapped(|id| map[id.index()])).collect();
+    result
+}
+
+/// First values of the parameters, as updates: run once, at step 0. A parameter's random stream is its ordinal.
+pub fn initial(network: &Network) -> Result<Graph, Fault> {
+    let mut builder = Builder::new(format!("{} initial", network.name));
+    for (ordinal, learned) in network.learned().enumerate() {
+        let choice = choice::choose(network, learned);
+        let initializer = initializers::find(&choice.initializer.name)?;
+        builder.set_origin(Origin {
+            path: learned.name.clone(),
+            place: learned.place.clone(),
+            rule: initializer.name.into(),
+            of: None,
+        });
+        let ty = Type::f32(learned.shape.clone());
+        let source = builder.source(Primitive::Parameter, &learned.name, ty)?;
+        let fill = Fill {
+            shape: learned.shape.clone(),
+            fan_in: learned.wanted.fan_in,
+            fan_out: learned.wanted.fan_out,
+            stream: ordinal as u32,
+        };
+        let value = (initializer.build)(&mut builder, &fill, &choice.initializer)?;
+        builder.update(source, value)?;
+    }
+    Ok(builder.finish())
+}
