@@ -1,0 +1,272 @@
+//! Inputs, targets, parameters, settings and constants.
+
+use super::value::Value;
+use super::{DECLARED_TYPE, Elaborator, WRONG_VALUE};
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::graph::text::number;
+use crate::graph::{Dim, Element, Shape, Type};
+use crate::language::ast::{self, ElementKind, Expression, ExpressionKind, Name, TensorType};
+use crate::language::names::nearest;
+use crate::nn::fault::NAME_UNKNOWN;
+use crate::nn::parameters::Wanted;
+use crate::nn::{self, Argument, Kind, Parameter};
+
+impl<'a> Elaborator<'a> {
+    /// `input name: type` and `target name: type`.
+    pub(super) fn source(&mut self, name: &'a Name, tensor: &'a TensorType, is_target: bool) {
+        let value = match self.tensor_type(tensor) {
+            Some(ty) => self.declared_source(name, tensor, ty, is_target),
+            None => self.unknown(),
+        };
+        self.define(name, value);
+    }
+
+    fn declared_source(&mut self, name: &'a Name, tensor: &'a TensorType, ty: Type, is_target: bool) -> Value<'a> {
+        if ty.shape.0.first() != Some(&Dim::Batch) {
+            let word = if is_target { "a target" } else { "an input" };
+            let mistake = Diagnostic::error(DECLARED_TYPE, tensor.span, format!("{word} has the batch as its first dimension"));
+            let sizes: Vec<String> = std::iter::once("batch".to_owned())
+                .chain(ty.shape.0.iter().filter(|dim| **dim != Dim::Batch).map(Dim::to_string))
+                .collect();
+            self.report(mistake.help(format!("write `[{}]`", sizes.join(", "))));
+            return Value::Unknown;
+        }
+        if self.find(&name.text).is_some() {
+            // `define` says so.
+            return self.unknown();
+        }
+        let place = self.source.place(name.span).to_string();
+        let made = match is_target {
+            true => self.network.target(&name.text, ty, &place),
+            false => self.network.input(&name.text, ty, &place),
+        };
+        match made {
+            Ok(node) => {
+                self.note(node, tensor.span, None);
+                Value::Tensor(node)
+            }
+            Err(fault) => self.fault(fault, name.span),
+        }
+    }
+
+    fn tensor_type(&mut self, tensor: &'a TensorType) -> Option<Type> {
+        let element = match &tensor.element {
+            None => Some(Element::F32),
+            Some(element) => self.element(element),
+        };
+        let shape = match &tensor.shape {
+            None => Some(Shape(vec![Dim::Batch])),
+            Some(shape) => self.shape(shape),
+        };
+        Some(Type { element: element?, shape: shape? })
+    }
+
+    fn element(&mut self, element: &'a ast::Element) -> Option<Element> {
+        match &element.kind {
+            ElementKind::F32 => Some(Element::F32),
+            ElementKind::I32 => Some(Element::I32),
+            ElementKind::U32 => Some(Element::U32),
+            ElementKind::Bool => Some(Element::Bool),
+            ElementKind::Class(count) => match self.expression(count) {
+                Value::Number(value) if value.fract() == 0.0 && (1.0..=f64::from(1 << 24)).contains(&value) => {
+                    Some(Element::Class(value as u32))
+                }
+                Value::Later | Value::Unknown => None,
+                other => {
+                    let found = self.shown(&other);
+                    let message = format!("the number of classes is a whole number of at least 1, found {found}");
+                    self.error(DECLARED_TYPE, count.span, message);
+                    None
+                }
+            },
+        }
+    }
+
+    fn shape(&mut self, shape: &'a ast::Shape) -> Option<Shape> {
+        let dims: Vec<Option<Dim>> = shape.dimensions.iter().map(|dimension| self.dimension(dimension)).collect();
+        let dims: Option<Vec<Dim>> = dims.into_iter().collect();
+        let dims = dims?;
+        if dims.iter().filter(|dim| **dim == Dim::Batch).count() > 1 {
+            self.error(DECLARED_TYPE, shape.span, "the batch is one dimension of a shape, not two");
+            return None;
+        }
+        Some(Shape(dims))
+    }
+
+    fn dimension(&mut self, dimension: &'a Expression) -> Option<Dim> {
+        match self.expression(dimension) {
+            Value::Batch => Some(Dim::Batch),
+            Value::Number(value) if value.fract() == 0.0 && (1.0..9e15).contains(&value) => Some(Dim::Fixed(value as usize)),
+            Value::Later | Value::Unknown => {
+                self.is_partial = true;
+                None
+            }
+            other => {
+                let found = self.shown(&other);
+                let message = format!("a dimension is `batch` or a whole number of at least 1, found {found}");
+                self.error(DECLARED_TYPE, dimension.span, message);
+                None
+            }
+        }
+    }
+
+    /// A value for a message: a number itself, else what it is.
+    pub(super) fn shown(&self, value: &Value) -> String {
+        match value {
+            Value::Number(value) => number(*value),
+            other => other.kind().to_owned(),
+        }
+    }
+
+    /// `parameter gain: [64] = ones;`
+    pub(super) fn parameter(&mut self, name: &'a Name, tensor: &'a TensorType, init: &'a Expression) {
+        let value = match (self.parameter_shape(tensor), self.initializer(init)) {
+            (Some(sizes), Some(initializer)) => self.learned(name, tensor.span, sizes, initializer),
+            _ => self.unknown(),
+        };
+        self.define(name, value);
+    }
+
+    fn parameter_shape(&mut self, tensor: &'a TensorType) -> Option<Vec<usize>> {
+        if let Some(element) = &tensor.element
+            && element.kind != ElementKind::F32
+        {
+            self.error(DECLARED_TYPE, element.span, "a parameter is learned, so its elements are f32");
+            return None;
+        }
+        let Some(shape) = &tensor.shape else {
+            self.error(DECLARED_TYPE, tensor.span, "a parameter has a shape of its own, such as `[64]`");
+            return None;
+        };
+        let sizes = self.shape(shape)?;
+        let fixed: Option<Vec<usize>> = sizes
+            .0
+            .iter()
+            .map(|dim| match dim {
+                Dim::Fixed(size) => Some(*size),
+                Dim::Batch => None,
+            })
+            .collect();
+        if fixed.is_none() {
+            self.error(DECLARED_TYPE, shape.span, "a parameter is the same for every batch; its shape has no `batch`");
+        }
+        fixed
+    }
+
+    fn initializer(&mut self, init: &'a Expression) -> Option<nn::Call> {
+        const INIT: &[Parameter] = &[Parameter::required("value", Kind::Initializer, "how it begins")];
+        let argument = match &init.kind {
+            ExpressionKind::Number(_) | ExpressionKind::Unary { .. } => match self.expression(init) {
+                Value::Number(value) => Argument::Call(nn::Call::new("constant").with(value)),
+                _ => return None,
+            },
+            _ => self.argument(init, Some(&INIT[0]))?,
+        };
+        let call = nn::Call::new("parameter").with(argument);
+        match nn::arguments::resolve("parameter", INIT, &call) {
+            Ok(call) => call.inner("value").cloned(),
+            Err(fault) => {
+                self.argument_fault(fault, init);
+                None
+            }
+        }
+    }
+
+    fn learned(&mut self, name: &'a Name, span: Span, sizes: Vec<usize>, initializer: nn::Call) -> Value<'a> {
+        if self.find(&name.text).is_some() {
+            return self.unknown();
+        }
+        self.at(name.span);
+        let numbered = self.numbered(&name.text);
+        let mut wanted = match sizes.split_last() {
+            // As in a layer: the last axis is what comes out, the others are summed over.
+            Some((out, rest)) if !rest.is_empty() => Wanted::weight(&sizes, rest.iter().product(), *out),
+            _ => {
+                let width = sizes.first().copied().unwrap_or(1);
+                Wanted { sizes, decayed: false, ..Wanted::vector(width, "zeros") }
+            }
+        };
+        wanted.initializer = Some(initializer);
+        match self.network.parameter(&numbered, wanted) {
+            Ok(node) => {
+                self.note(node, span, None);
+                self.network.name_value(node, &name.text);
+                Value::Tensor(node)
+            }
+            Err(fault) => self.fault(fault, name.span),
+        }
+    }
+
+    /// The name of a parameter below the current path: the second of a name, made by another call, is numbered.
+    fn numbered(&mut self, name: &str) -> String {
+        let key = format!("{}.{name}", self.network.path());
+        let count = self.counts.entry(key).or_insert(0);
+        *count += 1;
+        if *count == 1 { name.to_owned() } else { format!("{name}_{count}") }
+    }
+
+    /// `setting lambda = 1e-3;`
+    pub(super) fn setting(&mut self, name: &'a Name, value: &'a Expression) {
+        let value = match self.declared_number(name, value, "a setting begins as a number") {
+            Some(Value::Number(number)) if self.find(&name.text).is_none() => {
+                self.at(name.span);
+                match self.network.setting(&name.text, number) {
+                    Ok(node) => {
+                        self.note(node, name.span, None);
+                        Value::Tensor(node)
+                    }
+                    Err(fault) => self.fault(fault, value.span),
+                }
+            }
+            // Whatever its value will be, it is a scalar: what is computed with it has a shape.
+            Some(Value::Later) => Value::Later,
+            _ => self.unknown(),
+        };
+        self.define(name, value);
+    }
+
+    /// `const width = 128;`
+    pub(super) fn constant(&mut self, name: &'a Name, value: &'a Expression) {
+        let value = self.declared_number(name, value, "a constant is a number known when the network is built");
+        let value = value.unwrap_or(Value::Unknown);
+        self.define(name, value);
+    }
+
+    /// The written number, or the one that replaces it.
+    fn declared_number(&mut self, name: &Name, value: &'a Expression, rule: &str) -> Option<Value<'a>> {
+        let written = self.expression(value);
+        if let Some(other) = self.options.sizes.get(&name.text) {
+            return Some(Value::Number(*other));
+        }
+        match written {
+            Value::Number(_) | Value::Later => Some(written),
+            Value::Unknown => None,
+            other => {
+                let message = format!("{rule}; this is {}", other.kind());
+                self.error(WRONG_VALUE, value.span, message);
+                None
+            }
+        }
+    }
+
+    /// A replaced constant or setting must be one of the network's.
+    pub(super) fn check_overrides(&mut self, network: &'a ast::Network) {
+        let known: Vec<&str> = network
+            .statements
+            .iter()
+            .filter_map(|statement| match &statement.kind {
+                ast::StatementKind::Const { name, .. } | ast::StatementKind::Setting { name, .. } => Some(name.text.as_str()),
+                _ => None,
+            })
+            .collect();
+        for name in self.options.sizes.keys().filter(|name| !known.contains(&name.as_str())) {
+            let message = format!("`{}` has no constant or setting `{name}`", network.name.text);
+            let mistake = Diagnostic::error(NAME_UNKNOWN, network.name.span, message);
+            self.diagnostics.push(match nearest(name, known.iter().copied()) {
+                Some(near) => mistake.help(format!("write `{near}`")),
+                None => mistake,
+            });
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Expressions and arithmetic.
+
+use super::value::Value;
+use super::{ENDLESS, Elaborator, MAX_DEPTH, NO_NUMBER, RUST_NUMBER, WRONG_VALUE};
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::graph::NodeId;
+use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
+use crate::language::names::nearest;
+use crate::nn::Fault;
+use crate::nn::fault::NAME_UNKNOWN;
+use crate::ops::Primitive;
+
+impl<'a> Elaborator<'a> {
+    /// The value of an expression; a mistake in it is reported and gives `Unknown`.
+    pub(super) fn expression(&mut self, expression: &'a Expression) -> Value<'a> {
+        if self.depth >= MAX_DEPTH {
+            let message = format!("expressions and functions lie more than {MAX_DEPTH} deep within one another");
+            self.error(ENDLESS, expression.span, message);
+            return Value::Unknown;
+        }
+        self.depth += 1;
+        let value = self.expression_within(expression);
+        self.depth -= 1;
+        value
+    }
+
+    fn expression_within(&mut self, expression: &'a Expression) -> Value<'a> {
+        match &expression.kind {
+            ExpressionKind::Number(number) => self.number(number, expression.span),
+            ExpressionKind::Text(text) => Value::Text(text.clone()),
+            ExpressionKind::Boolean(flag) => Value::Flag(*flag),
+            ExpressionKind::Name(name) => self.name(name),
+            ExpressionKind::Array(values) => Value::List(values.iter().map(|value| self.expression(value)).collect()),
+            ExpressionKind::Call(call) => self.free_call(call, expression),
+            ExpressionKind::Method { receiver, call } => {
+                let value = self.expression(receiver);
+                self.call(call, Some((value, receiver)), expression)
+            }
+            ExpressionKind::Field { .. } => self.field(expression),
+            ExpressionKind::Unary { operator: UnaryOperator::Negate, operand } => self.negated(operand, expression),
+            ExpressionKind::Binary { operator, operator_span, left, right } => {
+                let (a, b) = (self.expression(left), self.expression(right));
+                self.binary(*operator, *operator_span, (a, left), (b, right), expression)
+            }
+            ExpressionKind::Training { then, otherwise } => {
+                self.block(if self.options.training { then } else { otherwise })
+            }
+            ExpressionKind::Invalid => self.unknown(),
+        }
+    }
+
+    fn number(&mut self, number: &Number, span: Span) -> Value<'a> {
+        let (text, index) = match number {
+            Number::Literal { value, .. } => return Value::Number(*value),
+            Number::Rust { text, index } => (text, *index),
+        };
+        match self.options.rust.get(index) {
+            Some(Some(value)) if value.is_finite() => Value::Number(*value),
+            Some(Some(value)) => {
+                self.error(NO_NUMBER, span, format!("`{text}` is {value}, not a finite number"));
+                Value::Unknown
+            }
+            Some(None) => {
+                self.is_partial = true;
+                Value::Later
+            }
+            None => {
+                let message = format!("`{text}` is known to rustc only, and this text is read without it");
+                self.report(Diagnostic::error(RUST_NUMBER, span, message).help("write the number itself, or a `const`"));
+                Value::Unknown
+            }
+        }
+    }
+
+    fn name(&mut self, name: &'a Name) -> Value<'a> {
+        if self.find(&name.text).is_some() {
+            return self.named(name);
+        }
+        match name.text.as_str() {
+            "batch" => Value::Batch,
+            "step" => Value::Tensor(self.network.builder.step()),
+            word if Self::is_word(word) => Value::Word(word.to_owned()),
+            _ => self.named(name),
+        }
+    }
+
+    /// `encoder.dense.weight`: a parameter as a value.
+    fn field(&mut self, expression: &'a Expression) -> Value<'a> {
+        let Some(words) = expression.dotted() else {
+            self.error(WRONG_VALUE, expression.span, "only a parameter is named with points, `hidden.dense.weight`");
+            return Value::Unknown;
+        };
+        let (head, rest) = (words[0], &words[1..]);
+        let Some(binding) = self.find(&head.text) else {
+            self.unknown_name(head);
+            return Value::Unknown;
+        };
+        let is_layer = matches!(binding.value, Value::Layer(_));
+        if matches!(binding.value, Value::Unknown) {
+            return self.unknown();
+        }
+        let prefix = format!("{}.", binding.path);
+        let tail = rest.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(".");
+        let full = format!("{prefix}{tail}");
+        if let Some(known) = self.network.parameters.iter().find(|known| known.name == full) {
+            return Value::Tensor(known.node);
+        }
+        if self.is_partial {
+            return Value::Unknown;
+        }
+        let below: Vec<&str> =
+            self.network.parameters.iter().filter_map(|known| known.name.strip_prefix(&prefix)).collect();
+        let mut mistake = Diagnostic::error(NAME_UNKNOWN, expression.span, format!("no parameter is called `{}.{tail}`", head.text));
+        mistake = match (nearest(&tail, below.iter().copied()), below.first()) {
+            (Some(near), _) => mistake.help(format!("write `{}.{near}`", head.text)),
+            (None, Some(first)) => mistake.help(format!("there is `{}.{first}`", head.text)),
+            (None, None) if is_layer => mistake.help(format!("`{}` makes its parameters at its first use, which must stand above", head.text)),
+            (None, None) => mistake.help(format!("nothing that `{}` is made of has parameters", head.text)),
+        };
+        self.report(mistake);
+        Value::Unknown
+    }
+
+    fn negated(&mut self, operand: &'a Expression, whole: &'a Expression) -> Value<'a> {
+        match self.expression(operand) {
+            Value::Number(value) => Value::Number(-value),
+            Value::Later => Value::Later,
+            Value::Unknown => Value::Unknown,
+            Value::Tensor(node) => {
+                self.at(whole.span);
+                let built = self.network.builder.neg(node).map_err(Fault::from);
+                self.built(built, whole.span, whole)
+            }
+            other => self.not_a_number("-", &other, operand.span),
+        }
+    }
+
+    fn not_a_number(&mut self, symbol: &str, value: &Value, span: Span) -> Value<'a> {
+        let message = format!("`{symbol}` takes numbers and values of the network; this is {}", value.kind());
+        self.error(WRONG_VALUE, span, message);
+        Value::Unknown
+    }
+
+    /// `left operator right`.
+    pub(super) fn binary(
+        &mut self,
+        operator: BinaryOperator,
+        span: Span,
+        (left, left_expression): (Value<'a>, &'a Expression),
+        (right, right_expression): (Value<'a>, &'a Expression),
+        whole: &'a Expression,
+    ) -> Value<'a> {
+        for (value, expression) in [(&left, left_expression), (&right, right_expression)] {
+            match value {
+                Value::Tensor(_) | Value::Number(_) | Value::Later => {}
+                Value::Unknown => return Value::Unknown,
+                other => return self.not_a_number(operator.symbol(), other, expression.span),
+            }
+        }
+        match (&left, &right) {
+            (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => return self.computed(operator, *a, *b, span),
+            (Value::Number(_) | Value::Later, Value::Number(_) | Value::Later) if !operator.is_comparison() => return Value::Later,
+            _ => {}
+        }
+        self.at(span);
+        let (a, b) = (self.scalar_or_tensor(&left), self.scalar_or_tensor(&right));
+        let (Some(a), Some(b)) = (a, b) else { return Value::Unknown };
+        self.arithmetic(operator, a, b, span, whole)
+    }
+
+    /// Arithmetic of values of the network.
+    pub(super) fn arithmetic(
+        &mut self,
+        operator: BinaryOperator,
+        a: NodeId,
+        b: NodeId,
+        span: Span,
+        whole: &'a Expression,
+    ) -> Value<'a> {
+        let (primitive, swapped) = match operator {
+            BinaryOperator::Add => (Primitive::Add, false),
+            BinaryOperator::Subtract => (Primitive::Sub, false),
+            BinaryOperator::Multiply => (Primitive::Mul, false),
+            BinaryOperator::Divide => (Primitive::Div, false),
+            BinaryOperator::Equal => (Primitive::Eq, false),
+            BinaryOperator::NotEqual => (Primitive::Ne, false),
+            BinaryOperator::Less => (Primitive::Lt, false),
+            BinaryOperator::LessEqual => (Primitive::Le, false),
+            BinaryOperator::Greater => (Primitive::Lt, true),
+            BinaryOperator::GreaterEqual => (Primitive::Le, true),
+        };
+        let built = match swapped {
+            false => self.network.arithmetic(primitive, a, b),
+            true => self.network.arithmetic(primitive, b, a),
+        };
+        self.built(built, span, whole)
+    }
+
+    /// The value as a node: a number is an f64 scalar, one known to rustc only a scalar that is no constant.
+    pub(super) fn scalar_or_tensor(&mut self, value: &Value) -> Option<NodeId> {
+        match value {
+            Value::Tensor(node) => Some(*node),
+            Value::Number(value) => Some(self.network.builder.constant_f64(*value)),
+            // The graph of a partial network is looked at for its shapes alone.
+            Value::Later => Some(self.network.builder.step()),
+            _ => None,
+        }
+    }
+
+    fn computed(&mut self, operator: BinaryOperator, a: f64, b: f64, span: Span) -> Value<'a> {
+        let value = match operator {
+            BinaryOperator::Add => a + b,
+            BinaryOperator::Subtract => a - b,
+            BinaryOperator::Multiply => a * b,
+            BinaryOperator::Divide => a / b,
+            _ => return Value::Unknown,
+        };
+        if !value.is_finite() {
+            let message = format!("{a} {} {b} is no finite number", operator.symbol());
+            self.error(NO_NUMBER, span, message);
+            return Value::Unknown;
+        }
+        Value::Number(value)
+    }
+
+    /// A node that was built by `whole`, or the mistake at `span`.
+    pub(super) fn built(&mut self, built: Result<NodeId, Fault>, span: Span, whole: &'a Expression) -> Value<'a> {
+        match built {
+            Ok(node) => {
+                self.note(node, whole.span, Some(whole));
+                Value::Tensor(node)
+            }
+            Err(fault) => self.fault(fault, span),
+        }
+    }
+}

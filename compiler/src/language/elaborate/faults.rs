@@ -1,0 +1,209 @@
+//! From a fault of the catalogue to a message at the words that caused it.
+
+use super::arguments::matched;
+use super::value::Value;
+use super::{Elaborator, Made};
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::graph::{Dim, Element, NodeId, Shape};
+use crate::language::ast::{self, Call, Expression, ExpressionKind, Number};
+use crate::language::names::nearest;
+use crate::language::print;
+use crate::nn::fault::{
+    ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault, NAME_TWICE, SHAPES_DIFFER, STATED_TWICE,
+};
+use crate::nn::network::shape_text;
+use crate::nn::{Family, Parameter};
+
+impl<'a> Elaborator<'a> {
+    /// Reports a fault at a place; the value is unknown.
+    pub(super) fn fault(&mut self, fault: Fault, span: Span) -> Value<'a> {
+        let given = fault.argument.clone().unwrap_or_default();
+        self.report_fault(fault, span, &given);
+        Value::Unknown
+    }
+
+    /// Reports a fault of a call at the argument that caused it, if one did.
+    pub(super) fn call_fault(&mut self, fault: Fault, call: &'a Call, parameters: &[Parameter], skipped: usize) -> Value<'a> {
+        let written = match fault.argument.as_deref() {
+            _ if fault.code == ARGUMENT_MISSING => None,
+            _ if fault.code == ARGUMENT_SURPLUS => surplus(call, parameters, skipped),
+            Some(name) => find_argument(call, parameters, skipped, name),
+            None => None,
+        };
+        let (span, given) = match written {
+            Some(argument) => place_of(&fault, argument),
+            None if fault.code == ARGUMENT_MISSING => (call.span, String::new()),
+            None => (call.name.span, fault.argument.clone().unwrap_or_default()),
+        };
+        self.report_fault(fault, span, &given);
+        Value::Unknown
+    }
+
+    /// Reports a fault of one argument on its own.
+    pub(super) fn argument_fault(&mut self, fault: Fault, written: &'a Expression) {
+        let given = given_name(written);
+        self.report_fault(fault, written.span, &given);
+    }
+
+    fn report_fault(&mut self, fault: Fault, span: Span, given: &str) {
+        let help = self
+            .width_fix(&fault)
+            .or_else(|| nearest(given, fault.candidates.iter().copied()).map(|near| format!("write `{near}`")))
+            .or_else(|| Some(fault.help.clone()).filter(|help| !help.is_empty()));
+        let mut mistake = Diagnostic::error(fault.code, span, fault.message.clone());
+        for (place, text) in self.causes(&fault, span) {
+            mistake = mistake.because(place, text);
+        }
+        if let Some(help) = help {
+            mistake = mistake.help(help);
+        }
+        self.report(mistake);
+    }
+
+    /// Where the values that a fault is about come from.
+    fn causes(&self, fault: &Fault, primary: Span) -> Vec<(Span, String)> {
+        // What is wrong with an argument is wrong on every value.
+        let value = fault.value.filter(|_| !fault.code.starts_with("E03"));
+        let mut causes: Vec<(Span, String)> = Vec::new();
+        for node in value.into_iter().chain(fault.other) {
+            let Some(Made { span, .. }) = self.made.get(&node) else { continue };
+            let is_new = *span != primary && causes.iter().all(|(known, _)| known != span);
+            if span.is_known() && is_new {
+                causes.push((*span, self.cause(fault, node)));
+            }
+        }
+        causes
+    }
+
+    fn cause(&self, fault: &Fault, node: NodeId) -> String {
+        let ty = self.network.builder.ty(node);
+        match ty.element {
+            _ if matches!(fault.code, NAME_TWICE | STATED_TWICE) => "the first is here".to_owned(),
+            Element::Class(count) if fault.code == CLASSES_DIFFER => format!("{count} classes come from here"),
+            Element::Class(count) => format!("class({count}){} comes from here", shape_text(&ty.shape)),
+            Element::F32 => format!("{} comes from here", shape_text(&ty.shape)),
+            Element::F64 => "the number comes from here".to_owned(),
+            other => format!("{other}{} comes from here", shape_text(&ty.shape)),
+        }
+    }
+
+    /// For widths that differ: the call of `dense` that would make them equal.
+    fn width_fix(&self, fault: &Fault) -> Option<String> {
+        // Elsewhere the same call may be right.
+        let is_plain = self.frames.len() == 1 && self.frames.iter().all(|frame| frame.turns.is_empty());
+        let (value, other) = (fault.value?, fault.other?);
+        if !is_plain {
+            return None;
+        }
+        let ty = |node: NodeId| self.network.builder.ty(node);
+        match (fault.code, ty(other).element) {
+            (CLASSES_DIFFER, Element::Class(classes)) => self.with_width(value, classes as usize),
+            (SHAPES_DIFFER, _) => {
+                let (ours, theirs) = (&ty(value).shape, &ty(other).shape);
+                if !differ_in_width(ours, theirs) {
+                    return None;
+                }
+                let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0));
+                self.with_width(value, last(theirs)?).or_else(|| self.with_width(other, last(ours)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// 'write `x.dense(12)`': the layer that gives a value its last axis, with another width.
+    fn with_width(&self, node: NodeId, width: usize) -> Option<String> {
+        let mut node = node;
+        loop {
+            let one = self.network.uses.iter().rev().find(|one| one.output == node)?;
+            if one.function.name == "dense" {
+                break;
+            }
+            let shape = |node: NodeId| self.network.builder.graph().shape(node);
+            let keeps_shape = shape(one.input) == shape(one.output) && one.input != one.output;
+            let is_pointwise = one.function.family == Family::Activation || one.function.transparent;
+            // One that holds parameters of the old width makes new ones.
+            if !keeps_shape || !is_pointwise {
+                return None;
+            }
+            node = one.input;
+        }
+        let expression = self.made.get(&node)?.expression?;
+        let fixed = match &expression.kind {
+            ExpressionKind::Method { receiver, call } => {
+                let call = replaced_width(call, width, 0)?;
+                ExpressionKind::Method { receiver: receiver.clone(), call }
+            }
+            ExpressionKind::Call(call) => ExpressionKind::Call(replaced_width(call, width, 1)?),
+            _ => return None,
+        };
+        let fixed = Expression { kind: fixed, span: expression.span };
+        Some(format!("write `{}`", print::expression(&fixed)))
+    }
+}
+
+fn differ_in_width(ours: &Shape, theirs: &Shape) -> bool {
+    let (Some((last, rest)), Some((other, others))) = (ours.0.split_last(), theirs.0.split_last()) else { return false };
+    let known = matches!((last, other), (Dim::Fixed(_), Dim::Fixed(_)));
+    known && last != other && rest == others
+}
+
+/// The call with another `width`; nothing if that is not how it is called.
+fn replaced_width(call: &Call, width: usize, place: usize) -> Option<Call> {
+    let mut call = call.clone();
+    let named = call.arguments.iter().position(|argument| argument.name.as_ref().is_some_and(|name| name.text == "width"));
+    let argument = call.arguments.get_mut(named.unwrap_or(place))?;
+    let text = width.to_string();
+    let number = Number::Literal { text, value: width as f64, integer: true };
+    argument.value = Expression { kind: ExpressionKind::Number(number), span: argument.value.span };
+    (call.name.text == "dense").then_some(call)
+}
+
+/// The first argument that goes nowhere.
+fn surplus<'a>(call: &'a Call, parameters: &[Parameter], skipped: usize) -> Option<&'a ast::Argument> {
+    let unmatched = |(argument, parameter): &(&ast::Argument, Option<&Parameter>)| argument.name.is_none() && parameter.is_none();
+    matched(&call.arguments, parameters, skipped).into_iter().find(unmatched).map(|(argument, _)| argument)
+}
+
+/// The argument written for a parameter, or within an argument that is a call itself.
+fn find_argument<'a>(call: &'a Call, parameters: &[Parameter], skipped: usize, name: &str) -> Option<&'a ast::Argument> {
+    let is_it = |(argument, parameter): &(&ast::Argument, Option<&Parameter>)| {
+        parameter.is_some_and(|parameter| parameter.name == name)
+            || argument.name.as_ref().is_some_and(|written| written.text == name)
+    };
+    let pairs = matched(&call.arguments, parameters, skipped);
+    if let Some((argument, _)) = pairs.into_iter().find(is_it) {
+        return Some(argument);
+    }
+    call.arguments.iter().find_map(|argument| match &argument.value.kind {
+        ExpressionKind::Call(inner) => find_inner(inner, name),
+        _ => None,
+    })
+}
+
+/// The argument of an initialiser or a penalty.
+fn find_inner<'a>(call: &'a Call, name: &str) -> Option<&'a ast::Argument> {
+    let named = |argument: &&ast::Argument| argument.name.as_ref().is_some_and(|written| written.text == name);
+    let parameters = crate::nn::initializers::find(&call.name.text).map(|known| known.parameters);
+    let parameters = parameters.or_else(|_| crate::nn::penalties::find(&call.name.text).map(|known| known.parameters));
+    let pairs = matched(&call.arguments, parameters.unwrap_or_default(), 0);
+    let by_place = pairs.into_iter().find(|(_, parameter)| parameter.is_some_and(|parameter| parameter.name == name));
+    by_place.map(|(argument, _)| argument).or_else(|| call.arguments.iter().find(named))
+}
+
+/// Where a fault of an argument stands, and the word that was given.
+fn place_of(fault: &Fault, argument: &ast::Argument) -> (Span, String) {
+    match (&argument.name, fault.code) {
+        (Some(name), ARGUMENT_UNKNOWN) => (name.span, name.text.clone()),
+        (_, ARGUMENT_TWICE) => (argument.span, String::new()),
+        _ => (argument.value.span, given_name(&argument.value)),
+    }
+}
+
+/// The word that an argument is, for the nearest one that exists.
+fn given_name(written: &Expression) -> String {
+    match &written.kind {
+        ExpressionKind::Call(call) => call.name.text.clone(),
+        _ => print::expression(written),
+    }
+}

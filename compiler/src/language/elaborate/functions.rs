@@ -1,0 +1,125 @@
+//! The user's own functions: every call is the body, with the parameters replaced.
+
+use super::calls::Receiver;
+use super::scope::Frame;
+use super::value::Value;
+use super::{ENDLESS, Elaborator};
+use crate::base::diagnostics::Diagnostic;
+use crate::language::ast::{self, Expression, Formal, Function, Item};
+use crate::language::names::nearest;
+use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN};
+
+impl<'a> Elaborator<'a> {
+    /// The user's functions.
+    pub(super) fn functions(&self) -> impl Iterator<Item = &'a Function> + use<'a> {
+        self.file.items.iter().filter_map(|item| match item {
+            Item::Function(function) => Some(function),
+            Item::Optimizer(_) | Item::Network(_) => None,
+        })
+    }
+
+    /// The user's function of this name.
+    pub(super) fn function(&self, name: &str) -> Option<&'a Function> {
+        self.functions().find(|function| function.name.text == name)
+    }
+
+    /// Whether something is being used within itself, which has no end; says so.
+    pub(super) fn is_within(&mut self, name: &str, call: &ast::Call) -> bool {
+        let is_within = self.frames.iter().any(|frame| frame.call.is_some_and(|(_, outer)| outer == name));
+        if is_within {
+            let message = format!("`{name}` uses itself, which has no end");
+            self.report(Diagnostic::error(ENDLESS, call.name.span, message).help("repeat with a loop: `for i in 0..3 { … }`"));
+        }
+        is_within
+    }
+
+    /// The value of the function's body for these arguments.
+    pub(super) fn inlined(&mut self, function: &'a Function, call: &'a ast::Call, receiver: Option<Receiver<'a>>) -> Value<'a> {
+        let given = self.given(function, call, receiver);
+        if self.is_within(&function.name.text, call) {
+            return Value::Unknown;
+        }
+        let frame = Frame::of_call(call.span, &function.name.text, &function.body.statements);
+        self.in_frame(frame, |this| {
+            for (formal, value) in function.parameters.iter().zip(given) {
+                let value = match (value, &formal.default) {
+                    (Some(value), _) => value,
+                    (None, Some(default)) => this.expression(default),
+                    // It was reported as missing.
+                    (None, None) => Value::Unknown,
+                };
+                this.define(&formal.name, value);
+            }
+            this.body(&function.body)
+        })
+    }
+
+    /// The statements of a body stand beside its parameters, so that one name is not both.
+    fn body(&mut self, body: &'a ast::Block) -> Value<'a> {
+        self.statements(&body.statements);
+        body.value.as_ref().map_or(Value::Unknown, |value| self.expression(value))
+    }
+
+    /// For each parameter what the call says it is.
+    fn given(&mut self, function: &'a Function, call: &'a ast::Call, receiver: Option<Receiver<'a>>) -> Vec<Option<Value<'a>>> {
+        let formals = &function.parameters;
+        let mut given: Vec<Option<Value<'a>>> = vec![None; formals.len()];
+        let mut place = 0;
+        if let Some((value, expression)) = receiver {
+            match given.first_mut() {
+                Some(first) => *first = Some(value),
+                None => self.surplus(function, expression),
+            }
+            place = 1;
+        }
+        for argument in &call.arguments {
+            let value = self.expression(&argument.value);
+            let index = match &argument.name {
+                None => {
+                    place += 1;
+                    place - 1
+                }
+                Some(name) => match formals.iter().position(|formal| formal.name.text == name.text) {
+                    Some(index) => index,
+                    None => {
+                        self.unknown_formal(function, name);
+                        continue;
+                    }
+                },
+            };
+            match given.get_mut(index) {
+                None => self.surplus(function, &argument.value),
+                Some(Some(_)) => {
+                    let message = format!("`{}` is given `{}` twice", function.name.text, formals[index].name.text);
+                    self.error(ARGUMENT_TWICE, argument.span, message);
+                }
+                Some(slot) => *slot = Some(value),
+            }
+        }
+        let missing = formals.iter().zip(&given).find(|(formal, value)| formal.default.is_none() && value.is_none());
+        if let Some((formal, _)) = missing {
+            let message = format!("`{}` needs `{}`", function.name.text, formal.name.text);
+            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here"));
+        }
+        given
+    }
+
+    fn surplus(&mut self, function: &'a Function, argument: &'a Expression) {
+        let count = function.parameters.len();
+        let message = match count {
+            0 => format!("`{}` takes no arguments", function.name.text),
+            _ => format!("`{}` takes {count} argument{}", function.name.text, if count == 1 { "" } else { "s" }),
+        };
+        self.report(Diagnostic::error(ARGUMENT_SURPLUS, argument.span, message).because(function.name.span, "declared here"));
+    }
+
+    fn unknown_formal(&mut self, function: &'a Function, name: &ast::Name) {
+        let message = format!("`{}` has no argument `{}`", function.name.text, name.text);
+        let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(function.name.span, "declared here");
+        let names = function.parameters.iter().map(|Formal { name, .. }| name.text.as_str());
+        self.report(match nearest(&name.text, names) {
+            Some(near) => mistake.help(format!("write `{near}`")),
+            None => mistake,
+        });
+    }
+}

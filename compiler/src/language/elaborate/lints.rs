@@ -1,0 +1,180 @@
+//! What is legal and yet hardly meant.
+//!
+//! A lint looks at the calls of the finished network. Each has a name, by which `allow(name);` silences it, and a
+//! reason, which the manual prints.
+
+use super::Elaborator;
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::graph::{Element, NodeId};
+use crate::nn::network::Use;
+use crate::nn::{Argument, Family};
+use crate::ops::Primitive;
+
+/// All lints with their reasons.
+pub const LINTS: &[(&str, &str)] = &[
+    ("unused_input", "an input or target that nothing uses is fed for nothing"),
+    ("unused_value", "a value that nothing uses is not computed; often another name was meant"),
+    (SOFTMAX_BEFORE_LOSS, "a loss on logits takes the softmax itself; a second one flattens the gradient"),
+    (SELU_WITHOUT_LECUN, "selu keeps mean 0 and variance 1 only with weights of variance 1/fan_in"),
+    (DROPOUT_BEFORE_BATCH_NORM, "dropout changes the variance in training only, so the running moments are wrong in evaluation"),
+    (DEEP_SIGMOIDS, "each sigmoid shrinks the gradient to a quarter at most: the first layers hardly learn"),
+    (BIAS_BEFORE_BATCH_NORM, "batch_norm takes the bias out again with the mean"),
+    (MINIMIZED_MEAN_ERROR, "signs cancel: a mean error can be lowered without end"),
+    (RELU_BEFORE_LOSS, "relu cuts off what lies below 0, and where it is 0 nothing is learned"),
+    (ERROR_ON_CLASSES, "the distance between class numbers, or between probabilities, is no measure of being wrong"),
+];
+
+const SOFTMAX_BEFORE_LOSS: &str = "softmax_before_loss";
+const SELU_WITHOUT_LECUN: &str = "selu_without_lecun";
+const DROPOUT_BEFORE_BATCH_NORM: &str = "dropout_before_batch_norm";
+const DEEP_SIGMOIDS: &str = "deep_sigmoids";
+const BIAS_BEFORE_BATCH_NORM: &str = "bias_before_batch_norm";
+const MINIMIZED_MEAN_ERROR: &str = "minimized_mean_error";
+const RELU_BEFORE_LOSS: &str = "relu_before_loss";
+const ERROR_ON_CLASSES: &str = "error_on_classes";
+
+/// As many sigmoids in a row are deep: what comes back through five is at most a thousandth.
+const DEEP: usize = 5;
+
+/// Losses that measure a distance.
+const DISTANCES: [&str; 7] = ["mean_squared_error", "l2_loss", "mean_absolute_error", "l1_loss", "huber", "mse", "mae"];
+
+impl<'a> Elaborator<'a> {
+    /// Looks for everything on the list.
+    pub(super) fn lint(&mut self) {
+        let mut found = Vec::new();
+        for (index, one) in self.network.uses.iter().enumerate() {
+            let Some(&span) = self.use_spans.get(&index) else { continue };
+            self.lint_call(one, span, &mut found);
+        }
+        self.lint_served(&mut found);
+        self.lint_depth(&mut found);
+        for warning in found {
+            // A warning spoils nothing.
+            let is_partial = self.is_partial;
+            self.report(warning);
+            self.is_partial = is_partial;
+        }
+    }
+
+    fn lint_call(&self, one: &Use, span: Span, found: &mut Vec<Diagnostic>) {
+        let name = one.function.name;
+        let before = self.maker(one.input);
+        let before_name = before.map_or("", |(before, _)| before.function.name);
+        let because = |warning: Diagnostic| match before {
+            Some((_, place)) => warning.because(place, format!("`{before_name}` is here")),
+            None => warning,
+        };
+        let from_logits = one.call.word("from") != Some("probabilities");
+        match name {
+            "cross_entropy" if from_logits && matches!(before_name, "softmax" | "log_softmax") => {
+                let message = format!("cross_entropy takes the softmax itself, and `{before_name}` took it already");
+                let help = match before_name {
+                    "softmax" => "leave `softmax` out, or write `from = probabilities`",
+                    _ => "leave `log_softmax` out, or write `negative_log_likelihood`",
+                };
+                found.push(because(Diagnostic::warning(SOFTMAX_BEFORE_LOSS, span, message)).help(help));
+            }
+            "binary_cross_entropy" if from_logits && before_name == "sigmoid" => {
+                let message = "binary_cross_entropy takes the sigmoid itself, and `sigmoid` took it already";
+                let warning = because(Diagnostic::warning(SOFTMAX_BEFORE_LOSS, span, message));
+                found.push(warning.help("leave `sigmoid` out, or write `from = probabilities`"));
+            }
+            "batch_norm" if before_name == "dropout" => {
+                let message = "dropout right before batch_norm: the running moments are those of training";
+                let warning = because(Diagnostic::warning(DROPOUT_BEFORE_BATCH_NORM, span, message));
+                found.push(warning.help("put `dropout` behind `batch_norm`"));
+            }
+            "batch_norm" if before.is_some_and(|(before, _)| has_asked_bias(before)) => {
+                let message = "batch_norm takes the bias before it out again";
+                let warning = because(Diagnostic::warning(BIAS_BEFORE_BATCH_NORM, span, message));
+                found.push(warning.help("leave `bias = true` out"));
+            }
+            "selu" => found.extend(self.without_lecun(one, span)),
+            name if DISTANCES.contains(&name) && one.function.family == Family::Loss => {
+                found.extend(self.distance(one, span, before_name));
+            }
+            _ => {}
+        }
+        let is_loss = one.function.family == Family::Loss;
+        if is_loss && before_name == "relu" {
+            let message = format!("relu right before {name} cuts off what lies below 0");
+            found.push(because(Diagnostic::warning(RELU_BEFORE_LOSS, span, message)).help("leave `relu` out"));
+        }
+        if matches!(name, "mean_error") && self.network.loss.is_some_and(|loss| loss == one.output) {
+            let message = "a mean error can be lowered without end, since signs cancel";
+            found.push(Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message).help("write `mean_squared_error`"));
+        }
+    }
+
+    /// The call that made a value, and where it stands.
+    fn maker(&self, node: NodeId) -> Option<(&Use, Span)> {
+        let all = self.network.uses.iter().enumerate().rev();
+        let mut makers = all.filter(|(_, one)| one.output == node && one.input != node);
+        makers.next().and_then(|(index, one)| self.use_spans.get(&index).map(|span| (one, *span)))
+    }
+
+    fn without_lecun(&self, one: &Use, span: Span) -> Option<Diagnostic> {
+        let mut node = one.input;
+        loop {
+            let (before, place) = self.maker(node)?;
+            if before.function.transparent {
+                node = before.input;
+                continue;
+            }
+            let init = before.call.inner("init")?;
+            if init.name.starts_with("lecun") {
+                return None;
+            }
+            let message = format!("selu keeps its promise with lecun weights only, and these are `{}`", init.name);
+            let warning = Diagnostic::warning(SELU_WITHOUT_LECUN, span, message).because(place, "the weights are made here");
+            return Some(warning.help("leave `init` out, or write `init = lecun`"));
+        }
+    }
+
+    fn distance(&self, one: &Use, span: Span, before: &str) -> Option<Diagnostic> {
+        let target = one.call.tensor("y")?;
+        let is_class = matches!(self.network.builder.ty(target).element, Element::Class(_));
+        let what = match (is_class, before) {
+            (true, _) => "the numbers of classes",
+            (false, "softmax") => "probabilities",
+            _ => return None,
+        };
+        let message = format!("{} measures distances between {what}", one.function.name);
+        Some(Diagnostic::warning(ERROR_ON_CLASSES, span, message).help("write `cross_entropy` on logits"))
+    }
+
+    fn lint_served(&self, found: &mut Vec<Diagnostic>) {
+        for (_, node) in &self.network.predicts {
+            let Some((one, span)) = self.maker(*node) else { continue };
+            // After a loss on the same value it was said already.
+            let is_measured = self.network.uses.iter().any(|other| other.input == *node && other.function.family == Family::Loss);
+            if one.function.name == "relu" && !is_measured {
+                let message = "what is served is cut off below 0 by relu";
+                found.push(Diagnostic::warning(RELU_BEFORE_LOSS, span, message).help("leave `relu` out"));
+            }
+        }
+    }
+
+    /// The longest way through sigmoids, counted along the graph.
+    fn lint_depth(&self, found: &mut Vec<Diagnostic>) {
+        let graph = self.network.builder.graph();
+        let mut depth = vec![0_usize; graph.nodes.len()];
+        for id in graph.ids() {
+            let node = graph.node(id);
+            let below = node.operands.iter().map(|operand| depth[operand.index()]).max().unwrap_or(0);
+            depth[id.index()] = below + usize::from(node.primitive == Primitive::Sigmoid);
+        }
+        let deepest = self.network.uses.iter().enumerate().filter(|(_, one)| one.function.name == "sigmoid");
+        let deep = deepest.filter(|(_, one)| depth[one.output.index()] >= DEEP).min_by_key(|(_, one)| depth[one.output.index()]);
+        let Some((index, one)) = deep else { return };
+        let Some(&span) = self.use_spans.get(&index) else { return };
+        let message = format!("{} sigmoids stand one behind the other: gradients vanish", depth[one.output.index()]);
+        found.push(Diagnostic::warning(DEEP_SIGMOIDS, span, message).help("write `relu`, or put `batch_norm` between"));
+    }
+}
+
+fn has_asked_bias(one: &Use) -> bool {
+    matches!(one.call.get("bias"), Some(Argument::Flag(true)))
+}

@@ -1,0 +1,237 @@
+//! From what was written to the network that is meant.
+//!
+//! [`elaborate()`] walks the tree of one network once, in the order in which it is written, and builds an
+//! [`nn::Network`] for one of the two times at which a network lives. Functions are inlined, loops unrolled, constants
+//! computed; names, shapes and arguments are checked on the way, and every mistake becomes a [`Diagnostic`] at the
+//! words that caused it. Nothing stops the walk: what a mistake spoils has the value [`Value::Unknown`], and whatever
+//! is computed from an unknown value is unknown and silent. So one mistake is one message, and all are found at once.
+//!
+//! # Names
+//! A name means what was defined last above it, within the network or the function that it stands in; a function sees
+//! its own parameters and nothing of its caller. One name is defined once, also in inner blocks, because names become
+//! those of parameters in files.
+//!
+//! # Paths
+//! A statement's layers are named after it: `hidden.dense.weight` for `let hidden = …`, `predict.dense.weight` where
+//! there is no `let`. Within a loop the turn follows the name, counted from 0: `h.0.dense.weight`. A function's own
+//! names stand below those of its call: `a.inner.dense.weight`. A `layer` is named once, where it is defined.
+//!
+//! # Codes
+//! | code | mistake |
+//! |---|---|
+//! | `E0201`…`E0206`, `E0299` | shapes and elements that do not fit ([`nn::fault`]) |
+//! | `E0207` | a declared type or shape that cannot be |
+//! | `E0301`…`E0306` | arguments: missing, unknown, twice, of the wrong kind, out of bounds, too many |
+//! | `E0307` | arithmetic on sizes that gives no number |
+//! | `E0401` | a name that nothing has |
+//! | `E0402` | a name defined twice |
+//! | `E0403` | a shared layer used on values of different widths |
+//! | `E0404` | a value used before it is named |
+//! | `E0405` | an assignment to what does not change |
+//! | `E0406` | a value of the wrong kind: a layer where a number should stand |
+//! | `E0407` | a function that calls itself, a network too large to unroll |
+//! | `E0408` | a Rust number in a text that rustc does not read |
+//! | `E0501`…`E0506` | what is trained and how |
+//! | `E0507` | values served without names |
+//! | `E0508` | a penalty outside of `minimize` |
+//! | `E0509` | an optimizer of one's own that cannot be |
+
+mod arguments;
+mod calls;
+mod declarations;
+mod expressions;
+mod faults;
+mod functions;
+mod lints;
+mod objectives;
+mod optimizer;
+mod scope;
+mod statements;
+mod unused;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use super::ast;
+use crate::base::diagnostics::{Diagnostic, Diagnostics};
+use crate::base::place::{Source, Span};
+use crate::graph::NodeId;
+use crate::nn;
+use scope::Frame;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use value::Value;
+
+pub use lints::LINTS;
+
+pub(crate) const DECLARED_TYPE: &str = "E0207";
+pub(crate) const NO_NUMBER: &str = "E0307";
+pub(crate) const USED_BEFORE: &str = "E0404";
+pub(crate) const NOT_ASSIGNABLE: &str = "E0405";
+pub(crate) const WRONG_VALUE: &str = "E0406";
+pub(crate) const ENDLESS: &str = "E0407";
+pub(crate) const RUST_NUMBER: &str = "E0408";
+pub(crate) const SERVED: &str = "E0507";
+pub(crate) const PENALTY_PLACE: &str = "E0508";
+pub(crate) const OWN_OPTIMIZER: &str = "E0509";
+
+/// For which time a network is built, and the numbers that its text does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Elaboration {
+    /// Training time; evaluation otherwise.
+    pub training: bool,
+    /// Values of constants and settings that replace the written ones.
+    pub sizes: BTreeMap<String, f64>,
+    /// Values of [`ast::File::rust`]; `None` while rustc runs. A number beyond the list is a mistake.
+    pub rust: Vec<Option<f64>>,
+}
+
+/// The network that a declaration means, as far as it can be built, and all that is wrong with it.
+pub fn elaborate(
+    file: &ast::File,
+    network: &ast::Network,
+    source: &Source,
+    options: &Elaboration,
+) -> (nn::Network, Diagnostics) {
+    let mut elaborator = Elaborator::new(file, source, options, &network.name.text);
+    elaborator.network(network);
+    elaborator.finish(network)
+}
+
+/// How many calls, statements and turns a network may have when everything is inlined and unrolled.
+const MAX_WORK: usize = 200_000;
+/// How deep expressions, blocks and calls may lie within one another.
+const MAX_DEPTH: usize = 256;
+
+/// What made a node: where, and the expression itself.
+#[derive(Clone, Copy)]
+struct Made<'a> {
+    span: Span,
+    expression: Option<&'a ast::Expression>,
+}
+
+/// The walk.
+struct Elaborator<'a> {
+    file: &'a ast::File,
+    source: &'a Source,
+    options: &'a Elaboration,
+    network: nn::Network,
+    diagnostics: Diagnostics,
+    /// Mistakes that were reported: a loop's body and a function's are met more than once.
+    reported: HashSet<(&'static str, Span)>,
+    /// Innermost last.
+    frames: Vec<Frame<'a>>,
+    made: HashMap<NodeId, Made<'a>>,
+    /// Places of [`nn::Network::uses`].
+    use_spans: HashMap<usize, Span>,
+    /// How often a parameter's name was given out below a path.
+    counts: HashMap<String, usize>,
+    allowed: HashSet<&'a str>,
+    /// First words of statements that may stand once.
+    stated: HashMap<&'static str, Span>,
+    /// Something has no value yet: a name may be missing for that reason alone.
+    is_partial: bool,
+    work: usize,
+    depth: usize,
+}
+
+impl<'a> Elaborator<'a> {
+    fn new(file: &'a ast::File, source: &'a Source, options: &'a Elaboration, name: &str) -> Elaborator<'a> {
+        Elaborator {
+            file,
+            source,
+            options,
+            network: nn::Network::new(name, options.training),
+            diagnostics: Diagnostics::new(),
+            reported: HashSet::new(),
+            frames: Vec::new(),
+            made: HashMap::new(),
+            use_spans: HashMap::new(),
+            counts: HashMap::new(),
+            allowed: HashSet::new(),
+            stated: HashMap::new(),
+            is_partial: false,
+            work: 0,
+            depth: 0,
+        }
+    }
+
+    fn network(&mut self, network: &'a ast::Network) {
+        self.check_items();
+        self.check_overrides(network);
+        self.frames.push(Frame::of_network(&network.statements));
+        self.statements(&network.statements);
+        self.require_statements(network);
+    }
+
+    fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
+        if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
+            self.check_step();
+        }
+        if self.options.training {
+            self.lint();
+        }
+        for warning in unused::find(network) {
+            self.diagnostics.push(warning);
+        }
+        let allowed = self.allowed;
+        self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));
+        self.diagnostics.sort();
+        (self.network, self.diagnostics)
+    }
+
+    /// The step is built once for its checks: a parameter that the loss does not reach, a derivative that is missing.
+    fn check_step(&mut self) {
+        if let Err(fault) = crate::step::training_step(&self.network) {
+            let span = fault.value.and_then(|node| self.made.get(&node)).map(|made| made.span);
+            let span = span.or(self.stated.get("minimize").copied()).unwrap_or(Span::UNKNOWN);
+            self.fault(fault, span);
+        }
+    }
+
+    /// Reports a mistake once, with the turn of the loop and the calls in which it was met.
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        self.is_partial = true;
+        if !self.reported.insert((diagnostic.code, diagnostic.primary.span)) {
+            return;
+        }
+        if let Some(turn) = self.frames.iter().rev().find_map(|frame| frame.turns.last()) {
+            diagnostic.message += &format!(", in turn {} of {}", turn.index + 1, turn.count);
+        }
+        let calls: Vec<_> = self.frames.iter().rev().filter_map(|frame| frame.call).take(3).collect();
+        for (span, name) in calls {
+            diagnostic = diagnostic.because(span, format!("in this use of `{name}`"));
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::error(code, span, message));
+    }
+
+    /// A value that is not known, for whatever reason; what was reported is not reported again.
+    fn unknown(&mut self) -> Value<'a> {
+        self.is_partial = true;
+        Value::Unknown
+    }
+
+    /// Counts work; `false` once there is too much of it.
+    fn may_go_on(&mut self, span: Span) -> bool {
+        self.work += 1;
+        if self.work == MAX_WORK {
+            let message = format!("unrolled and inlined, this network has more than {MAX_WORK} steps");
+            self.error(ENDLESS, span, message);
+        }
+        self.work < MAX_WORK
+    }
+
+    /// Says where nodes that are made from now on come from.
+    fn at(&mut self, span: Span) {
+        self.network.set_place(self.source.place(span).to_string());
+    }
+
+    /// Remembers what made a node; the first that did.
+    fn note(&mut self, node: NodeId, span: Span, expression: Option<&'a ast::Expression>) {
+        self.made.entry(node).or_insert(Made { span, expression });
+    }
+}

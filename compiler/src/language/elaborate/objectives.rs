@@ -1,0 +1,312 @@
+//! What is served, minimised, measured, and by which optimizer.
+
+use super::value::Value;
+use super::{Elaborator, PENALTY_PLACE, SERVED, WRONG_VALUE};
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::graph::NodeId;
+use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKind, Name, Output};
+use crate::language::names::nearest;
+use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN, NO_LOSS, NO_OPTIMIZER, STATED_TWICE};
+use crate::nn::{self, Argument, clips, optimizers, penalties};
+
+/// Name under which a single value is served.
+pub const PREDICTION: &str = "prediction";
+
+impl<'a> Elaborator<'a> {
+    /// `predict class = logits.softmax(), depth = d;`
+    pub(super) fn predict(&mut self, outputs: &'a [Output], word: Span) {
+        for output in outputs {
+            let value = self.below("predict", |this| this.expression(&output.value));
+            let node = self.tensor(value, &output.value, "`predict` serves values of the network");
+            let is_alone = outputs.len() == 1 && !self.stated.contains_key("predict");
+            let name = match &output.name {
+                Some(name) => name.text.as_str(),
+                None if is_alone => PREDICTION,
+                None => {
+                    let message = "of several values served each has a name";
+                    let mistake = Diagnostic::error(SERVED, output.span, message);
+                    self.report(mistake.help(format!("write `name = {}`", crate::language::print::expression(&output.value))));
+                    continue;
+                }
+            };
+            if let Some(node) = node
+                && let Err(fault) = self.network.predict(name, node)
+            {
+                let span = output.name.as_ref().map_or(output.span, |name| name.span);
+                self.fault(fault, span);
+            }
+        }
+        self.stated.entry("predict").or_insert(word);
+    }
+
+    /// The node of a value; another kind of value is a mistake.
+    fn tensor(&mut self, value: Value<'a>, written: &'a Expression, rule: &str) -> Option<NodeId> {
+        match value {
+            Value::Tensor(node) => Some(node),
+            Value::Unknown | Value::Later => None,
+            other => {
+                let message = format!("{rule}; this is {}", other.kind());
+                self.error(WRONG_VALUE, written.span, message);
+                None
+            }
+        }
+    }
+
+    /// Notes a statement that may stand once; `false` at the second.
+    fn states(&mut self, what: &'static str, word: Span, message: &str) -> bool {
+        match self.stated.get(what) {
+            Some(first) => {
+                let mistake = Diagnostic::error(STATED_TWICE, word, message).because(*first, "the first is here");
+                self.report(mistake);
+                false
+            }
+            None => {
+                self.stated.insert(what, word);
+                true
+            }
+        }
+    }
+
+    /// `minimize loss + l2(1e-4);`
+    pub(super) fn minimize(&mut self, value: &'a Expression, word: Span) {
+        let is_first = self.states("minimize", word, "a network minimises one sum; join the two with `+`");
+        let mut terms = Vec::new();
+        let loss = self.below("minimize", |this| this.term(value, &mut terms).unwrap_or(Value::Unknown));
+        let mut has_penalty = false;
+        for term in terms {
+            has_penalty = true;
+            if is_first {
+                self.penalty(term);
+            }
+        }
+        let only_penalties = has_penalty && is_penalty_alone(value);
+        if only_penalties && is_first {
+            self.error(NO_LOSS, value.span, "a penalty alone is no loss: there is nothing to learn from");
+            return;
+        }
+        let Some(node) = self.tensor(loss, value, "training lowers a value of the network") else { return };
+        if is_first && let Err(fault) = self.network.minimize(node) {
+            self.fault(fault, value.span);
+        }
+    }
+
+    /// The value of a sum without its penalties, which are collected; nothing if it is penalties only.
+    fn term(&mut self, written: &'a Expression, penalties: &mut Vec<Penalty<'a>>) -> Option<Value<'a>> {
+        match &written.kind {
+            ExpressionKind::Call(call) if self.is_penalty(call) => {
+                penalties.push(Penalty { call, factors: Vec::new() });
+                None
+            }
+            ExpressionKind::Binary { operator: BinaryOperator::Add, operator_span, left, right } => {
+                let (a, b) = (self.term(left, penalties), self.term(right, penalties));
+                match (a, b) {
+                    (Some(a), Some(b)) => {
+                        Some(self.binary(BinaryOperator::Add, *operator_span, (a, left), (b, right), written))
+                    }
+                    (one, other) => one.or(other),
+                }
+            }
+            ExpressionKind::Binary { operator: BinaryOperator::Multiply, left, right, .. } => {
+                for (factor, term) in [(left, right), (right, left)] {
+                    if is_penalty_alone(term)
+                        && let ExpressionKind::Call(call) = &term.kind
+                        && self.is_penalty(call)
+                    {
+                        let factor = self.expression(factor);
+                        penalties.push(Penalty { call, factors: vec![factor] });
+                        return None;
+                    }
+                }
+                Some(self.expression(written))
+            }
+            _ => Some(self.expression(written)),
+        }
+    }
+
+    fn is_penalty(&self, call: &Call) -> bool {
+        let name = call.name.text.as_str();
+        penalties::find(name).is_ok() && self.function(name).is_none() && self.find(name).is_none()
+    }
+
+    fn penalty(&mut self, term: Penalty<'a>) {
+        let call = term.call;
+        let Ok(penalty) = penalties::find(&call.name.text) else { return };
+        let Some(mut arguments) = self.arguments(call, penalty.parameters, 0) else { return };
+        match nn::arguments::resolve(penalty.name, penalty.parameters, &arguments) {
+            Ok(resolved) => arguments = resolved,
+            Err(fault) => {
+                self.call_fault(fault, call, penalty.parameters, 0);
+                return;
+            }
+        }
+        self.at(call.name.span);
+        for factor in term.factors {
+            let Some((_, strength)) = arguments.arguments.iter_mut().find(|(name, _)| name == "strength") else { continue };
+            let known = match (&factor, &*strength) {
+                (Value::Number(factor), Argument::Number(strength)) => Some(Argument::Number(factor * strength)),
+                _ => None,
+            };
+            let scalar = match &*strength {
+                Argument::Number(value) => Some(self.network.builder.constant_f64(*value)),
+                Argument::Tensor(node) => Some(*node),
+                _ => None,
+            };
+            *strength = match (known, scalar, self.scalar_or_tensor(&factor)) {
+                (Some(known), ..) => known,
+                (None, Some(strength), Some(factor)) => match self.network.builder.mul(factor, strength) {
+                    Ok(node) => Argument::Tensor(node),
+                    Err(_) => continue,
+                },
+                _ => {
+                    self.error(PENALTY_PLACE, call.span, "a penalty is multiplied by numbers");
+                    return;
+                }
+            };
+        }
+        if let Err(fault) = self.network.penalize(&arguments) {
+            self.call_fault(fault, call, penalty.parameters, 0);
+        }
+    }
+
+    /// `using adam(rate = 1e-3).clip_global_norm(1.0);`
+    pub(super) fn using(&mut self, value: &'a Expression, word: Span) {
+        let is_first = self.states("using", word, "a network is trained by one optimizer");
+        if matches!(value.kind, ExpressionKind::Invalid) {
+            return;
+        }
+        let Some(chain) = value.chain() else {
+            let mistake = Diagnostic::error(WRONG_VALUE, value.span, "expected an optimizer, such as `adam(rate = 1e-3)`");
+            return self.report(mistake);
+        };
+        let (first, rest) = (chain[0], &chain[1..]);
+        let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call)).collect();
+        let clips: Option<Vec<nn::Call>> = clips.into_iter().collect();
+        if let Some(own) = self.own_optimizer(&first.name.text) {
+            return self.using_own(own, first, clips, is_first);
+        }
+        let optimizer = match optimizers::find(&first.name.text) {
+            Ok(optimizer) => optimizer,
+            Err(_) => return self.unknown_optimizer(first),
+        };
+        let Some(arguments) = self.arguments(first, optimizer.parameters, 0) else { return };
+        self.at(first.name.span);
+        if let Err(fault) = nn::arguments::resolve(optimizer.name, optimizer.parameters, &arguments) {
+            self.call_fault(fault, first, optimizer.parameters, 0);
+            return;
+        }
+        let Some(clips) = clips else { return };
+        if is_first && let Err(fault) = self.network.using(&arguments, &clips) {
+            self.call_fault(fault, first, optimizer.parameters, 0);
+        }
+    }
+
+    fn unknown_optimizer(&mut self, call: &'a Call) {
+        let name = &call.name.text;
+        let mistake = Diagnostic::error(NAME_UNKNOWN, call.name.span, format!("no optimizer is called `{name}`"));
+        let own = self.file.items.iter().filter_map(|item| match item {
+            ast::Item::Optimizer(optimizer) => Some(optimizer.name.text.as_str()),
+            _ => None,
+        });
+        let known = own.chain(optimizers::LIST.iter().map(|optimizer| optimizer.name));
+        self.report(match nearest(name, known) {
+            Some(near) => mistake.help(format!("write `{near}`")),
+            None => mistake,
+        });
+    }
+
+    fn clip(&mut self, call: &'a Call) -> Option<nn::Call> {
+        let clip = match clips::find(&call.name.text) {
+            Ok(clip) => clip,
+            Err(fault) => {
+                self.fault(fault, call.name.span);
+                return None;
+            }
+        };
+        let arguments = self.arguments(call, clip.parameters, 0)?;
+        if let Err(fault) = nn::arguments::resolve(clip.name, clip.parameters, &arguments) {
+            self.call_fault(fault, call, clip.parameters, 0);
+            return None;
+        }
+        Some(arguments)
+    }
+
+    /// `report hit = accuracy(logits, digit), part = a;`
+    pub(super) fn reports(&mut self, outputs: &'a [Output]) {
+        for output in outputs {
+            let value = self.below("report", |this| this.expression(&output.value));
+            let node = self.tensor(value, &output.value, "`report` measures values of the network");
+            let Some(name) = report_name(output) else {
+                let mistake = Diagnostic::error(SERVED, output.span, "what is measured needs a name");
+                self.report(mistake.help(format!("write `name = {}`", crate::language::print::expression(&output.value))));
+                continue;
+            };
+            if name.text == "loss" {
+                self.error(NAME_TWICE, name.span, "`loss` is measured always; another value needs another name");
+                continue;
+            }
+            if let Some(node) = node
+                && let Err(fault) = self.network.report(&name.text, node)
+            {
+                let span = if fault.code == NAME_TWICE { name.span } else { output.value.span };
+                self.fault(fault, span);
+            }
+        }
+    }
+
+    /// `allow(minimized_mean_error);`
+    pub(super) fn allow(&mut self, names: &'a [Name]) {
+        for name in names {
+            if super::LINTS.iter().all(|(lint, _)| *lint != name.text) {
+                let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("no lint is called `{}`", name.text));
+                self.report(match nearest(&name.text, super::LINTS.iter().map(|(lint, _)| *lint)) {
+                    Some(near) => mistake.help(format!("write `{near}`")),
+                    None => mistake,
+                });
+            }
+            self.allowed.insert(&name.text);
+        }
+    }
+
+    /// What every network states.
+    pub(super) fn require_statements(&mut self, network: &'a ast::Network) {
+        let name = &network.name;
+        for (word, code, missing, help) in [
+            ("minimize", NO_LOSS, "minimises nothing, so there is nothing to train for", "add `minimize …;`"),
+            ("using", NO_OPTIMIZER, "has no optimizer to train by", "add `using adam(rate = 1e-3);`"),
+        ] {
+            if !self.stated.contains_key(word) {
+                let mistake = Diagnostic::error(code, name.span, format!("`{}` {missing}", name.text));
+                self.report(mistake.help(help));
+            }
+        }
+    }
+}
+
+/// A penalty among the terms of `minimize`, and what it is multiplied by.
+struct Penalty<'a> {
+    call: &'a Call,
+    factors: Vec<Value<'a>>,
+}
+
+fn is_penalty_alone(written: &Expression) -> bool {
+    match &written.kind {
+        ExpressionKind::Call(call) => penalties::find(&call.name.text).is_ok(),
+        ExpressionKind::Binary { operator: BinaryOperator::Add, left, right, .. } => {
+            is_penalty_alone(left) && is_penalty_alone(right)
+        }
+        ExpressionKind::Binary { operator: BinaryOperator::Multiply, left, right, .. } => {
+            is_penalty_alone(left) || is_penalty_alone(right)
+        }
+        _ => false,
+    }
+}
+
+/// The name of a measured value: the one given, else that of the function or of the value.
+pub(crate) fn report_name(output: &Output) -> Option<&Name> {
+    match (&output.name, &output.value.kind) {
+        (Some(name), _) | (None, ExpressionKind::Name(name)) => Some(name),
+        (None, ExpressionKind::Call(call) | ExpressionKind::Method { call, .. }) => Some(&call.name),
+        _ => None,
+    }
+}

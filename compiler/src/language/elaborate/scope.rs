@@ -1,0 +1,201 @@
+//! Names: what they mean where, and what is said of one that means nothing.
+
+use super::value::Value;
+use super::{Elaborator, USED_BEFORE};
+use crate::base::diagnostics::Diagnostic;
+use crate::base::place::Span;
+use crate::language::ast::{Item, Name, Statement, StatementKind};
+use crate::language::names::nearest;
+use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN};
+use crate::nn::{self, initializers, penalties};
+use std::collections::HashMap;
+
+/// What a name means.
+#[derive(Clone, Debug)]
+pub(super) struct Binding<'a> {
+    pub value: Value<'a>,
+    /// Where it was defined.
+    pub span: Span,
+    pub is_mutable: bool,
+    /// Path below which its layers' parameters are named.
+    pub path: String,
+}
+
+/// One turn of a loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// From 0.
+    pub index: usize,
+    pub count: usize,
+}
+
+/// The names that can be seen: those of the network, or of one call of a function.
+#[derive(Debug, Default)]
+pub(super) struct Frame<'a> {
+    /// Blocks within one another, innermost last.
+    pub scopes: Vec<Vec<(&'a str, Binding<'a>)>>,
+    /// Loops within one another, innermost last.
+    pub turns: Vec<Turn>,
+    /// The call that is being inlined, and what is called.
+    pub call: Option<(Span, &'a str)>,
+    /// Names that the statements of this frame define, now or later.
+    pub defined: HashMap<&'a str, Span>,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn of_network(statements: &'a [Statement]) -> Frame<'a> {
+        Frame { scopes: vec![Vec::new()], defined: definitions(statements), ..Frame::default() }
+    }
+
+    pub(super) fn of_call(call: Span, name: &'a str, statements: &'a [Statement]) -> Frame<'a> {
+        Frame { call: Some((call, name)), ..Frame::of_network(statements) }
+    }
+
+    fn find(&self, name: &str) -> Option<&Binding<'a>> {
+        let all = self.scopes.iter().rev().flat_map(|scope| scope.iter().rev());
+        all.into_iter().find(|(known, _)| *known == name).map(|(_, binding)| binding)
+    }
+}
+
+/// The names that statements define, blocks left out: what stands in them is not seen outside.
+fn definitions(statements: &[Statement]) -> HashMap<&str, Span> {
+    let mut names = HashMap::new();
+    for statement in statements {
+        if let Some(name) = defined_name(&statement.kind) {
+            names.entry(name.text.as_str()).or_insert(name.span);
+        }
+    }
+    names
+}
+
+/// The name that a statement defines.
+pub(super) fn defined_name(kind: &StatementKind) -> Option<&Name> {
+    match kind {
+        StatementKind::Input { name, .. }
+        | StatementKind::Target { name, .. }
+        | StatementKind::Parameter { name, .. }
+        | StatementKind::Setting { name, .. }
+        | StatementKind::Const { name, .. }
+        | StatementKind::Let { name, .. }
+        | StatementKind::Layer { name, .. } => Some(name),
+        StatementKind::Assign { .. }
+        | StatementKind::For { .. }
+        | StatementKind::Training { .. }
+        | StatementKind::Predict(_)
+        | StatementKind::Minimize(_)
+        | StatementKind::Using(_)
+        | StatementKind::Report(_)
+        | StatementKind::Allow(_) => None,
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    pub(super) fn frame(&mut self) -> &mut Frame<'a> {
+        self.frames.last_mut().expect("a frame is pushed before statements are walked and popped after them")
+    }
+
+    /// What a name means here.
+    pub(super) fn find(&self, name: &str) -> Option<&Binding<'a>> {
+        self.frames.last()?.find(name)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn find_mut(&mut self, name: &str) -> Option<&mut Binding<'a>> {
+        let scopes = self.frames.last_mut()?.scopes.iter_mut().rev();
+        let mut all = scopes.flat_map(|scope| scope.iter_mut().rev());
+        all.find(|(known, _)| *known == name).map(|(_, binding)| binding)
+    }
+
+    /// Defines a name; a second definition is a mistake and is not seen.
+    pub(super) fn define(&mut self, name: &'a Name, value: Value<'a>) {
+        self.define_with(name, value, false, String::new());
+    }
+
+    pub(super) fn define_with(&mut self, name: &'a Name, value: Value<'a>, is_mutable: bool, path: String) {
+        if name.text == "batch" {
+            self.error(NAME_TWICE, name.span, "`batch` is the free dimension and no name to give");
+            return;
+        }
+        if let Some(first) = self.find(&name.text) {
+            let is_assigned = first.is_mutable;
+            let message = format!("`{}` is defined twice", name.text);
+            let mut mistake = Diagnostic::error(NAME_TWICE, name.span, message).because(first.span, "defined here first");
+            if is_assigned {
+                mistake = mistake.help(format!("assign to it: `{} = …;`", name.text));
+            }
+            self.report(mistake);
+            return;
+        }
+        let binding = Binding { value, span: name.span, is_mutable, path };
+        if let Some(scope) = self.frame().scopes.last_mut() {
+            scope.push((&name.text, binding));
+        }
+    }
+
+    /// The value of a name, or the mistake.
+    pub(super) fn named(&mut self, name: &'a Name) -> Value<'a> {
+        match self.find(&name.text) {
+            Some(binding) => binding.value.clone(),
+            None => {
+                self.unknown_name(name);
+                self.unknown()
+            }
+        }
+    }
+
+    /// Says that a name means nothing here.
+    pub(super) fn unknown_name(&mut self, name: &Name) {
+        let text = &name.text;
+        if let Some(later) = self.frames.last().and_then(|frame| frame.defined.get(text.as_str())) {
+            let message = format!("`{text}` is used before it is named");
+            let mistake = Diagnostic::error(USED_BEFORE, name.span, message).because(*later, "named here");
+            return self.report(mistake);
+        }
+        let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("nothing is called `{text}` here"));
+        let known: Vec<&str> = self.visible();
+        let is_function = self.function(text).is_some() || nn::function(text).is_some();
+        self.report(match nearest(text, known.iter().copied()) {
+            Some(near) => mistake.help(format!("write `{near}`")),
+            None if is_function => mistake.help(format!("call it on a value: `x.{text}(…)`")),
+            None if known.is_empty() => mistake,
+            None => mistake.help(format!("there are {}", listed(&known))),
+        });
+    }
+
+    /// Every name that can be seen, the latest first.
+    pub(super) fn visible(&self) -> Vec<&'a str> {
+        let scopes = self.frames.last().into_iter().flat_map(|frame| frame.scopes.iter().rev());
+        scopes.flat_map(|scope| scope.iter().rev().map(|(name, _)| *name)).collect()
+    }
+
+    /// What a word is that is no value but something else of the language.
+    pub(super) fn is_word(name: &str) -> bool {
+        initializers::find(name).is_ok() || penalties::find(name).is_ok() || name == "none"
+    }
+
+    /// Two functions, or two optimizers, or two networks of one name.
+    pub(super) fn check_items(&mut self) {
+        let mut seen: HashMap<(u8, &str), Span> = HashMap::new();
+        for item in &self.file.items {
+            let (kind, name) = match item {
+                Item::Function(function) => (0, &function.name),
+                Item::Optimizer(optimizer) => (1, &optimizer.name),
+                Item::Network(network) => (2, &network.name),
+            };
+            if let Some(first) = seen.insert((kind, &name.text), name.span) {
+                let message = format!("`{}` is defined twice", name.text);
+                self.report(Diagnostic::error(NAME_TWICE, name.span, message).because(first, "defined here first"));
+            }
+        }
+    }
+}
+
+/// `a`, `b` and `c`; of many the first few.
+fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(6).rev().map(|name| format!("`{name}`")).collect();
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,199 @@
+//! What the forms of the language mean.
+
+use super::{mistakes, sound};
+use crate::nn::Network;
+
+fn names(network: &Network) -> Vec<&str> {
+    network.parameters.iter().map(|learned| learned.name.as_str()).collect()
+}
+
+/// A network around a body that defines `y` from `x: [batch, 8]`.
+fn around(functions: &str, body: &str) -> String {
+    format!(
+        "{functions} Net {{ input x: [batch, 8]; target t: [batch, 8]; {body} \
+         minimize mean_squared_error(y, t); using sgd(0.1); }}"
+    )
+}
+
+#[test]
+fn parameters_are_named_after_where_they_stand() {
+    for (functions, body, expected) in [
+        ("", "let y = x.dense(8);", vec!["y.dense.weight", "y.dense.bias"]),
+        ("", "let y = x.dense(4).dense(8);", vec!["y.dense.weight", "y.dense.bias", "y.dense_2.weight", "y.dense_2.bias"]),
+        (
+            "",
+            "let mut y = x; for i in 0..2 { y = y.dense(8, bias = false); }",
+            vec!["y.0.dense.weight", "y.1.dense.weight"],
+        ),
+        (
+            "",
+            "let mut y = x; for w in [5, 8] { let z = y.dense(w, bias = false); y = z; }",
+            vec!["z.0.dense.weight", "z.1.dense.weight"],
+        ),
+        (
+            "fn block(x) { let inner = x.dense(8, bias = false); inner.dense(8, bias = false) }",
+            "let y = x.block();",
+            vec!["y.inner.dense.weight", "y.dense.weight"],
+        ),
+        (
+            "fn block(x) { let inner = x.dense(8, bias = false); inner }",
+            "let y = block(block(x));",
+            vec!["y.inner.dense.weight", "y.inner.dense_2.weight"],
+        ),
+        (
+            "fn scaled(x) { parameter gain: [8] = ones; x * gain }",
+            "let y = scaled(scaled(x));",
+            vec!["y.gain", "y.gain_2"],
+        ),
+        (
+            "fn deep(x) { let mut h = x; for i in 0..2 { h = h.dense(8, bias = false); } h }",
+            "let mut y = x; for k in 0..2 { y = deep(y); }",
+            vec!["y.0.h.0.dense.weight", "y.0.h.1.dense.weight", "y.1.h.0.dense.weight", "y.1.h.1.dense.weight"],
+        ),
+        (
+            "",
+            "layer twice = dense(8, bias = false); let a = twice(x); let y = twice(a.relu());",
+            vec!["twice.dense.weight"],
+        ),
+        (
+            "fn block(x) { parameter gain: [8] = ones; let inner = x.dense(8, bias = false); inner * gain }",
+            "layer shared = block(); let y = shared(x) + x.shared();",
+            vec!["shared.gain", "shared.inner.dense.weight"],
+        ),
+        (
+            "",
+            "layer inner = dense(8, bias = false); layer outer = dense(8, bias = false).inner().dense(8, bias = false); \
+             let y = outer(x) + outer(x.relu());",
+            vec!["outer.dense.weight", "inner.dense.weight", "outer.dense_2.weight"],
+        ),
+    ] {
+        let text = around(functions, body);
+        assert_eq!(names(&sound(&text, true)), expected, "{text}");
+        assert_eq!(names(&sound(&text, false)), expected, "{text}");
+    }
+    let served = "Net { input x: [batch, 8]; target t: [batch, 8]; minimize x.dense(8).mean_squared_error(t); \
+                  predict x.dense(8, frozen = true); using sgd(0.1); }";
+    assert_eq!(
+        names(&sound(served, true)),
+        ["minimize.dense.weight", "minimize.dense.bias", "predict.dense.weight", "predict.dense.bias"]
+    );
+}
+
+#[test]
+fn tied_weights_are_values() {
+    let text = around(
+        "",
+        "layer encoder = dense(4, bias = false); let code = encoder(x); \
+         let y = code.matmul(encoder.dense.weight.transpose());",
+    );
+    assert_eq!(names(&sound(&text, true)), ["encoder.dense.weight"]);
+    let text = around("", "let h = x.dense(8); let y = h.matmul(h.dense.weight);");
+    assert_eq!(names(&sound(&text, true)), ["h.dense.weight", "h.dense.bias"]);
+}
+
+#[test]
+fn numbers_are_computed_and_settings_stay_settings() {
+    let text = around(
+        "",
+        "const width = 2 * 3 + 4 / 2; setting lambda = 1e-3; setting half = 0.5; \
+         let y = x.dense(width, penalty = l2(lambda / 2)).dropout(half);",
+    )
+    .replace("sgd(0.1)", "adam(rate = 1e-3 * min(step / 500, 1)).clip_norm(2)");
+    let network = sound(&text, true);
+    let declared: Vec<(&str, f64)> =
+        network.settings.iter().filter(|setting| setting.declared).map(|setting| (setting.name.as_str(), setting.value)).collect();
+    assert_eq!(declared, [("lambda", 1e-3), ("half", 0.5)]);
+    let unnamed: Vec<&str> =
+        network.settings.iter().filter(|setting| !setting.declared).map(|setting| setting.name.as_str()).collect();
+    assert_eq!(unnamed, ["clip_norm"]);
+}
+
+#[test]
+fn the_two_times_differ_where_told() {
+    let text = around("", "let mut y = x.dense(8); if training { y = y.relu(); } else { y = y.tanh(); }");
+    let used = |training: bool| {
+        let network = sound(&text, training);
+        network.uses.iter().map(|one| one.function.name).collect::<Vec<_>>()
+    };
+    assert_eq!(used(true), ["dense", "relu", "mean_squared_error"]);
+    assert_eq!(used(false), ["dense", "tanh", "mean_squared_error"]);
+}
+
+#[test]
+fn a_penalty_is_a_term_with_factors() {
+    let text = around("", "let y = x.dense(8);").replace("(y, t);", "(y, t) + l2(1e-4) + 0.5 * l1(2, proximal = true);");
+    let network = sound(&text, true);
+    let strengths: Vec<f64> =
+        network.settings.iter().filter(|setting| setting.name.starts_with('l')).map(|setting| setting.value).collect();
+    assert_eq!(strengths, [1e-4, 1.0]);
+    assert!(network.penalties[1].proximal);
+}
+
+#[test]
+fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
+    let own = "optimizer heavy(rate, beta = 0.9) { state m = zeros; m = beta * m - rate * gradient; theta = theta + m; }";
+    let step = |using: &str| {
+        let text = around(own, "let y = x.dense(8, rate_factor = 0.1);").replace("sgd(0.1)", using);
+        crate::step::training_step(&sound(&text, true)).expect("the step can be built")
+    };
+    let (mine, theirs) = (step("heavy(0.1)"), step("momentum(0.1)"));
+    let text = |graph: &crate::graph::Graph| crate::graph::text::print(&crate::step::pruned(graph), false).replace("momentum", "heavy");
+    assert_eq!(text(&mine.graph), text(&theirs.graph));
+    assert_eq!(mine.states.len(), 2);
+}
+
+#[test]
+fn a_point_of_ones_own_moves_the_gradient() {
+    let own = "optimizer ahead(rate, beta = 0.9) { at theta + beta * m; state m = zeros; m = beta * m - rate * gradient; theta = theta + m; }";
+    let text = around(own, "let y = x.dense(8);").replace("sgd(0.1)", "ahead(0.1)");
+    let theirs = around("", "let y = x.dense(8);").replace("sgd(0.1)", "nesterov(0.1)");
+    let shown = |text: &str| {
+        let step = crate::step::training_step(&sound(text, true)).expect("the step can be built");
+        crate::graph::text::print(&crate::step::pruned(&step.graph), false).replace("nesterov", "ahead")
+    };
+    assert_eq!(shown(&text), shown(&theirs));
+}
+
+#[test]
+fn an_unknown_rust_number_silences_what_follows() {
+    use super::super::{Elaboration, elaborate};
+    use crate::base::place::Source;
+    use crate::language::{ast::Item, parse::parse_text};
+    let text = "Net { input x: [batch, {N}]; target t: class({C}); let h = x.dense({W}).relu().dropout({P}); \
+                let y = h.dense(8) + h.dense(9); minimize y.cross_entropy(t) + l2({L}); using adam({R}); }";
+    let source = Source::new("main.rs", text);
+    let (file, mistakes) = parse_text(&source);
+    assert!(mistakes.is_empty());
+    let Some(Item::Network(network)) = file.items.first() else { panic!("a network") };
+    let options = Elaboration { training: true, rust: vec![None; file.rust.len()], ..Elaboration::default() };
+    let (_, mistakes) = elaborate(&file, network, &source, &options);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&source));
+    let values = [3.0, 4.0, 5.0, 0.5, 1e-3, 1e-2];
+    let options = Elaboration { training: true, rust: values.map(Some).to_vec(), ..Elaboration::default() };
+    let (_, mistakes) = elaborate(&file, network, &source, &options);
+    assert_eq!(mistakes.len(), 1, "{}", mistakes.render(&source));
+}
+
+#[test]
+fn one_mistake_is_one_message() {
+    let text = around(
+        "",
+        "let a = x.dens(4); let b = a.relu().dense(3) + a; let c = b.softmax().cross_entropy(t); let y = c * a + b;",
+    );
+    let shown = mistakes(&text);
+    assert_eq!(shown.matches("error[").count(), 1, "{shown}");
+    assert!(shown.contains("help: write `dense`"), "{shown}");
+}
+
+#[test]
+fn a_mistake_in_a_loop_names_its_turn() {
+    let shown = mistakes(&around("", "let mut y = x; for w in [8, 8, 7] { y = y + y.dense(w); }"));
+    assert!(shown.contains("in turn 3 of 3"), "{shown}");
+    assert_eq!(shown.matches("error[").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_mistake_in_a_function_names_the_call() {
+    let shown = mistakes(&around("fn block(x, w) {\n x + x.dense(w) }\n", "\nlet y = x.block(8).block(7);"));
+    assert!(shown.contains("in this use of `block`"), "{shown}");
+}
