@@ -31,6 +31,14 @@ impl BlockBuilder {
         self.lanes[value.0 as usize]
     }
 
+    /// What an i32 value is, if it is a constant.
+    pub fn known_i32(&self, value: Value) -> Option<i32> {
+        match self.block.code[value.0 as usize] {
+            Instruction::ConstI32(known) => Some(known),
+            _ => None,
+        }
+    }
+
     fn push(&mut self, instruction: Instruction, lane: Lane) -> Value {
         let shared = !matches!(instruction, Instruction::Store(..));
         if shared && let Some(found) = self.block.code.iter().position(|known| same(known, &instruction)) {

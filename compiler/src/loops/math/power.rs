@@ -7,7 +7,7 @@ use crate::loops::block::BlockBuilder;
 use crate::loops::{Comparison, ScalarFunction, Value};
 
 /// `2·atanh g ≈ 2g + g³·(c₀ + c₁g² + …)` on |g| ≤ 0.1716, relative error 2⁻³⁵.
-const ATANH: [f32; 4] = [0.666_666_63, 0.400_009_72, 0.284_988_28, 0.242_771_71];
+const ATANH: [f32; 4] = [0.666_666_6, 0.400_009_72, 0.284_988_28, 0.242_771_71];
 /// The leading 15 bits of ln 2: their product with an exponent is exact.
 const LN2_LEADING: f32 = 0.693_145_75;
 /// ln 2 - [`LN2_LEADING`].
@@ -51,7 +51,8 @@ fn log_pair(b: &mut BlockBuilder, x: Value) -> Pair {
     let lost = b.sub(linear, taken);
     let low = b.fma(exponent, trailing, curved);
     let low = b.add(low, lost);
-    let low = b.fma(g_low, two, low);
+    let slope = b.fma(square, two, two);
+    let low = b.fma(g_low, slope, low);
     let high = b.add(sum, low);
     let taken = b.sub(high, sum);
     let low = b.sub(low, taken);
