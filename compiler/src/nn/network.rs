@@ -37,6 +37,10 @@ pub struct Use {
     pub place: String,
 }
 
+/// Where names are given out: the scopes from the outermost to the innermost.
+#[derive(Clone, Debug, Default)]
+pub struct Scopes(Vec<Scope>);
+
 #[derive(Clone, Debug)]
 struct Scope {
     segment: String,
@@ -127,6 +131,16 @@ impl Network {
     pub fn leave(&mut self) {
         self.scopes.pop();
         self.refresh_origin();
+    }
+    /// The scopes so far.
+    pub fn scopes(&self) -> Scopes {
+        Scopes(self.scopes.clone())
+    }
+    /// Goes to other scopes altogether; gives the ones so far. Numbers are not counted anew by it.
+    pub fn go_to(&mut self, scopes: Scopes) -> Scopes {
+        let before = std::mem::replace(&mut self.scopes, scopes.0);
+        self.refresh_origin();
+        Scopes(before)
     }
     /// Path of the scopes, such as `hidden.0`.
     pub fn path(&self) -> String {

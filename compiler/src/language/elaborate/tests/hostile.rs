@@ -124,7 +124,10 @@ fn random_mutations_are_elaborated_without_harm() {
                     2 => {
                         mutant.remove(at);
                     }
-                    _ => mutant.swap(at, other % tokens.len().min(mutant.len())),
+                    _ => {
+                        let with = other % mutant.len();
+                        mutant.swap(at, with);
+                    }
                 }
                 if mutant.is_empty() {
                     break;
