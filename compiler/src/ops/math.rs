@@ -167,7 +167,7 @@ pub const POW: Record = Record {
 pub const NORMAL_QUANTILE: Record = Record {
     name: "normal_quantile",
     doc: "the standard normal number below which a share a of all lie; a uniform number gives a normal one",
-    value: |e| map1(e, math::normal_quantile),
+    value: |e| map1(e, super::normal::normal_quantile),
     derivative: Derivative::Missing,
     lowering: Lowering::Pointwise(|b, a, _| math::normal(b, a[0])),
     exactness: Exactness::Ulp(64),

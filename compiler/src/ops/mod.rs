@@ -10,6 +10,7 @@ mod contract;
 mod index;
 mod math;
 mod movement;
+mod normal;
 mod random;
 mod reduce;
 mod sources;
