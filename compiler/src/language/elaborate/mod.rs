@@ -35,6 +35,7 @@
 //! | `E0507` | values served without names |
 //! | `E0508` | a penalty outside of `minimize` |
 //! | `E0509` | an optimizer of one's own that cannot be |
+//! | `E0510` | a value served that needs a target |
 
 mod arguments;
 mod calls;
@@ -74,6 +75,7 @@ pub(crate) const RUST_NUMBER: &str = "E0408";
 pub(crate) const SERVED: &str = "E0507";
 pub(crate) const PENALTY_PLACE: &str = "E0508";
 pub(crate) const OWN_OPTIMIZER: &str = "E0509";
+pub(crate) const NEEDS_TARGET: &str = "E0510";
 
 /// For which time a network is built, and the numbers that its text does not say.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +129,8 @@ struct Elaborator<'a> {
     /// How often a parameter's name was given out below a path.
     counts: HashMap<String, usize>,
     allowed: HashSet<&'a str>,
+    /// Places of [`nn::Network::predicts`].
+    served: Vec<Span>,
     /// First words of statements that may stand once.
     stated: HashMap<&'static str, Span>,
     /// Something has no value yet: a name may be missing for that reason alone.
@@ -149,6 +153,7 @@ impl<'a> Elaborator<'a> {
             use_spans: HashMap::new(),
             counts: HashMap::new(),
             allowed: HashSet::new(),
+            served: Vec::new(),
             stated: HashMap::new(),
             is_partial: false,
             work: 0,
@@ -165,6 +170,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
+        self.check_served();
         if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
             self.check_step();
         }

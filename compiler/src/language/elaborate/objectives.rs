@@ -1,7 +1,7 @@
 //! What is served, minimised, measured, and by which optimizer.
 
 use super::value::Value;
-use super::{Elaborator, PENALTY_PLACE, SERVED, WRONG_VALUE};
+use super::{Elaborator, NEEDS_TARGET, PENALTY_PLACE, SERVED, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::NodeId;
@@ -9,6 +9,8 @@ use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKin
 use crate::language::names::nearest;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN, NO_LOSS, NO_OPTIMIZER, STATED_TWICE};
 use crate::nn::{self, Argument, clips, optimizers, penalties};
+use crate::ops::Primitive;
+use petgraph::visit::Dfs;
 
 /// Name under which a single value is served.
 pub const PREDICTION: &str = "prediction";
@@ -30,14 +32,42 @@ impl<'a> Elaborator<'a> {
                     continue;
                 }
             };
-            if let Some(node) = node
-                && let Err(fault) = self.network.predict(name, node)
-            {
-                let span = output.name.as_ref().map_or(output.span, |name| name.span);
-                self.fault(fault, span);
+            let Some(node) = node else { continue };
+            match self.network.predict(name, node) {
+                Ok(()) => self.served.push(output.value.span),
+                Err(fault) => {
+                    let span = output.name.as_ref().map_or(output.span, |name| name.span);
+                    self.fault(fault, span);
+                }
             }
         }
         self.stated.entry("predict").or_insert(word);
+    }
+
+    /// What is served is served where there are no targets.
+    pub(super) fn check_served(&mut self) {
+        for index in 0..self.network.predicts.len() {
+            let Some(target) = self.target_in(self.network.predicts[index].1) else { continue };
+            let Some(target) = self.network.targets.iter().find(|known| known.node == target) else { continue };
+            let message = format!("`predict` cannot serve what needs the target `{}`: it is there in training only", target.name);
+            let mut mistake = Diagnostic::error(NEEDS_TARGET, self.served[index], message);
+            if let Some(made) = self.made.get(&target.node) {
+                mistake = mistake.because(made.span, "declared as a target here");
+            }
+            self.report(mistake);
+        }
+    }
+
+    /// A target that a value is computed from.
+    fn target_in(&self, node: NodeId) -> Option<NodeId> {
+        let graph = self.network.builder.graph();
+        let mut walk = Dfs::new(graph, node);
+        while let Some(id) = walk.next(graph) {
+            if graph.node(id).primitive == Primitive::Target {
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// The node of a value; another kind of value is a mistake.

@@ -249,9 +249,14 @@ impl<'a> Walk<'a, '_> {
         }
         elaborator.frames.push(frame);
         let mut point = None;
+        // The point stands above the states that it is made of.
+        for line in &self.optimizer.lines {
+            if let OptimizerLineKind::State { name, value } = &line.kind {
+                self.state(elaborator, name, value);
+            }
+        }
         for line in &self.optimizer.lines {
             match &line.kind {
-                OptimizerLineKind::State { name, value } => self.state(elaborator, name, value),
                 OptimizerLineKind::At(value) if part == Part::Point => point = self.moved(elaborator, value),
                 OptimizerLineKind::Let { name, value } if part == Part::Step => {
                     let value = elaborator.expression(value);

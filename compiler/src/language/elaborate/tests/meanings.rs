@@ -131,7 +131,7 @@ fn a_penalty_is_a_term_with_factors() {
 
 #[test]
 fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
-    let own = "optimizer heavy(rate, beta = 0.9) { state m = zeros; m = beta * m - rate * gradient; theta = theta + m; }";
+    let own = "optimizer heavy(rate, beta = 0.9) { state m = zeros; m = m * beta - gradient * rate; theta = theta + m; }";
     let step = |using: &str| {
         let text = around(own, "let y = x.dense(8, rate_factor = 0.1);").replace("sgd(0.1)", using);
         crate::step::training_step(&sound(&text, true)).expect("the step can be built")
@@ -144,7 +144,7 @@ fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
 
 #[test]
 fn a_point_of_ones_own_moves_the_gradient() {
-    let own = "optimizer ahead(rate, beta = 0.9) { at theta + beta * m; state m = zeros; m = beta * m - rate * gradient; theta = theta + m; }";
+    let own = "optimizer ahead(rate, beta = 0.9) { at theta + m * beta; state m = zeros; m = m * beta - gradient * rate; theta = theta + m; }";
     let text = around(own, "let y = x.dense(8);").replace("sgd(0.1)", "ahead(0.1)");
     let theirs = around("", "let y = x.dense(8);").replace("sgd(0.1)", "nesterov(0.1)");
     let shown = |text: &str| {
