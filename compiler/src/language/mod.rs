@@ -6,6 +6,7 @@
 //! program can read its own declaration again; [`names`] finds what a misspelt name was meant to be.
 
 pub mod ast;
+pub mod declaration;
 pub mod elaborate;
 pub mod names;
 pub mod parse;
