@@ -64,6 +64,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use value::Value;
 
 pub use lints::LINTS;
+pub use objectives::report_name;
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
 pub(crate) const NO_NUMBER: &str = "E0307";

@@ -333,7 +333,7 @@ fn is_penalty_alone(written: &Expression) -> bool {
 }
 
 /// The name of a measured value: the one given, else that of the function or of the value.
-pub(crate) fn report_name(output: &Output) -> Option<&Name> {
+pub fn report_name(output: &Output) -> Option<&Name> {
     match (&output.name, &output.value.kind) {
         (Some(name), _) | (None, ExpressionKind::Name(name)) => Some(name),
         (None, ExpressionKind::Call(call) | ExpressionKind::Method { call, .. }) => Some(&call.name),
