@@ -129,6 +129,9 @@ impl Model {
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
         }
+        if crate::env::perf_map() {
+            model.write_perf_map()?;
+        }
         Ok(model)
     }
 
