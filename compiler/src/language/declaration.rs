@@ -32,7 +32,9 @@ impl Declaration {
         let (file, diagnostics) = parse_text(&source);
         let network = file.items.iter().position(|item| matches!(item, Item::Network(_)));
         match network {
-            Some(network) if !diagnostics.has_errors() => Ok(Declaration { source, file, network, sizes: BTreeMap::new(), rust: Vec::new() }),
+            Some(network) if !diagnostics.has_errors() => {
+                Ok(Declaration { source, file, network, sizes: BTreeMap::new(), rust: Vec::new() })
+            }
             _ => Err(diagnostics),
         }
     }
@@ -42,7 +44,9 @@ impl Declaration {
     }
     /// Another network of the text.
     pub fn network(mut self, name: &str) -> Result<Declaration, Diagnostics> {
-        if let Some(network) = self.file.items.iter().position(|item| matches!(item, Item::Network(network) if network.name.text == name)) {
+        if let Some(network) =
+            self.file.items.iter().position(|item| matches!(item, Item::Network(network) if network.name.text == name))
+        {
             self.network = network;
         }
         Ok(self)
@@ -60,7 +64,14 @@ impl Declaration {
     /// Builds the network for both times.
     pub fn elaborate(&self) -> Result<Elaborated, Diagnostics> {
         let Item::Network(network) = &self.file.items[self.network] else { return Err(Diagnostics::new()) };
-        let build = |training| elaborate(&self.file, network, &self.source, &Elaboration { training, sizes: self.sizes.clone(), rust: self.rust.clone() });
+        let build = |training| {
+            elaborate(
+                &self.file,
+                network,
+                &self.source,
+                &Elaboration { training, sizes: self.sizes.clone(), rust: self.rust.clone() },
+            )
+        };
         let (training, warnings) = build(true);
         if warnings.has_errors() {
             return Err(warnings);

@@ -195,6 +195,9 @@ fn size(argument: &Argument, least: usize) -> Option<usize> {
     }
 }
 
+/// Below it, a number above 1 is a slip rather than a percentage.
+const LEAST_PERCENTAGE: f64 = 5.0;
+
 /// Whether a number lies inside a kind's bounds; NaN never does.
 pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(), Fault> {
     let Kind::Number { low, low_included, high, high_included } = kind else { return Ok(()) };
@@ -216,7 +219,7 @@ pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(
     };
     let mut message = format!("{owner}: `{name}` must be {range}; ");
     let mut help = String::new();
-    if high == 1.0 && value > 1.0 && value < 100.0 {
+    if high == 1.0 && (LEAST_PERCENTAGE..100.0).contains(&value) {
         let share = number(value / 100.0);
         message += &format!("{} looks like a percentage, write {share}", number(value));
         help = format!("write `{share}`");

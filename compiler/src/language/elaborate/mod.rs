@@ -89,12 +89,7 @@ pub struct Elaboration {
 }
 
 /// The network that a declaration means, as far as it can be built, and all that is wrong with it.
-pub fn elaborate(
-    file: &ast::File,
-    network: &ast::Network,
-    source: &Source,
-    options: &Elaboration,
-) -> (nn::Network, Diagnostics) {
+pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, options: &Elaboration) -> (nn::Network, Diagnostics) {
     let mut elaborator = Elaborator::new(file, source, options, &network.name.text);
     elaborator.network(network);
     elaborator.finish(network)
@@ -131,6 +126,8 @@ struct Elaborator<'a> {
     allowed: HashSet<&'a str>,
     /// Places of [`nn::Network::predicts`].
     served: Vec<Span>,
+    /// Names of what is measured.
+    measured: HashMap<&'a str, Span>,
     /// First words of statements that may stand once.
     stated: HashMap<&'static str, Span>,
     /// Something has no value yet: a name may be missing for that reason alone.
@@ -154,6 +151,7 @@ impl<'a> Elaborator<'a> {
             counts: HashMap::new(),
             allowed: HashSet::new(),
             served: Vec::new(),
+            measured: HashMap::new(),
             stated: HashMap::new(),
             is_partial: false,
             work: 0,
@@ -177,8 +175,9 @@ impl<'a> Elaborator<'a> {
         if self.options.training {
             self.lint();
         }
-        for warning in unused::find(network) {
-            self.diagnostics.push(warning);
+        // Where something is misspelt, what was meant looks unused.
+        if !self.diagnostics.has_errors() {
+            self.diagnostics.extend(unused::find(network));
         }
         let allowed = self.allowed;
         self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));

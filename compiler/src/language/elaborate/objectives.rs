@@ -131,9 +131,7 @@ impl<'a> Elaborator<'a> {
             ExpressionKind::Binary { operator: BinaryOperator::Add, operator_span, left, right } => {
                 let (a, b) = (self.term(left, penalties), self.term(right, penalties));
                 match (a, b) {
-                    (Some(a), Some(b)) => {
-                        Some(self.binary(BinaryOperator::Add, *operator_span, (a, left), (b, right), written))
-                    }
+                    (Some(a), Some(b)) => Some(self.binary(BinaryOperator::Add, *operator_span, (a, left), (b, right), written)),
                     (one, other) => one.or(other),
                 }
             }
@@ -275,11 +273,16 @@ impl<'a> Elaborator<'a> {
                 self.error(NAME_TWICE, name.span, "`loss` is measured always; another value needs another name");
                 continue;
             }
+            if let Some(first) = self.measured.get(name.text.as_str()).copied() {
+                let message = format!("`{}` is measured twice", name.text);
+                self.report(Diagnostic::error(NAME_TWICE, name.span, message).because(first, "the first is here"));
+                continue;
+            }
+            self.measured.insert(&name.text, name.span);
             if let Some(node) = node
                 && let Err(fault) = self.network.report(&name.text, node)
             {
-                let span = if fault.code == NAME_TWICE { name.span } else { output.value.span };
-                self.fault(fault, span);
+                self.fault(fault, output.value.span);
             }
         }
     }

@@ -15,7 +15,7 @@ const SLIPS: &[(&str, &str, u32)] = &[
     ("[batch, 64]", "[btach, 64]", 3),
     ("[batch, 64]", "[batch, digit]", 3),
     ("input  pixels", "input  pixel", 6),
-    ("input  pixels", "target pixels", 4),
+    ("input  pixels", "target pixels", 10),
     ("target digit", "target digits", 11),
     ("class(10)", "class(12)", 11),
     ("class(10)", "class(0)", 4),
@@ -163,7 +163,8 @@ fn endless_things_end() {
 
 #[test]
 fn the_highest_tree_needs_little_stack() {
-    let chain: String = (1..60).map(|i| format!("fn f{i}(x) {{ let a = {}f{}(x){}; a }}\n", "-(".repeat(50), i - 1, ")".repeat(50))).collect();
+    let chain: String =
+        (1..60).map(|i| format!("fn f{i}(x) {{ let a = {}f{}(x){}; a }}\n", "-(".repeat(50), i - 1, ")".repeat(50))).collect();
     let text = format!("fn f0(x) {{ x.relu() }}\n{chain} Net {{ input x: [batch, 2]; let y = f59(x); }}");
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
         elaborated("test.net", &text, true);
