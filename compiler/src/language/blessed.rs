@@ -45,7 +45,7 @@ pub fn shown(network: &Network, origins: bool) -> String {
         let _ = writeln!(text, "setting {} = {}{declared}", setting.name, number(setting.value));
     }
     for learned in network.learned() {
-        let initial = choice::show(&choice::choose(network, learned));
+        let initial = choice::show(&choice::choose(network, learned).initializer);
         let _ = writeln!(text, "parameter {} : {} = {initial}", learned.name, learned.shape);
     }
     for penalty in &network.penalties {

@@ -80,6 +80,12 @@ fn names(parameters: &[Parameter]) -> String {
     quoted.join(", ")
 }
 
+/// The default of a parameter as a resolved call holds it; nothing if it has none.
+pub fn default_of(parameter: &Parameter) -> Option<Argument> {
+    let text = parameter.default.filter(|text| !text.is_empty())?;
+    check("", parameter, default_argument(text)).ok()
+}
+
 /// A default's source text as an argument: a number, a fraction, a flag, a list of nothing, or a word.
 fn default_argument(text: &str) -> Argument {
     if let Ok(value) = text.parse::<f64>() {

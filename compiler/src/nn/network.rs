@@ -164,6 +164,10 @@ impl Network {
     pub fn name_value(&mut self, node: NodeId, name: &str) {
         self.names.entry(node).or_insert_with(|| name.to_string());
     }
+    /// What the user calls a value, if anything.
+    pub fn value_name(&self, node: NodeId) -> Option<&str> {
+        self.names.get(&node).map(String::as_str)
+    }
     /// A value in words: `logits` in backquotes, or `otherwise`.
     pub fn describe(&self, node: NodeId, otherwise: &str) -> String {
         match (self.names.get(&node), self.uses.iter().find(|one| one.output == node)) {
