@@ -63,6 +63,7 @@ use scope::Frame;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use value::Value;
 
+pub(super) use arguments::matched;
 pub use lints::LINTS;
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
