@@ -13,7 +13,7 @@ use crate::graph::{Element, NodeId, Type};
 use crate::nn::network::{Use, shape_text};
 use crate::nn::optimizers::Rule;
 use crate::nn::parameters::Learned;
-use crate::nn::{Family, Network, choice};
+use crate::nn::{Call, Family, Network, choice, groups};
 use calls::{brief, number, scalar};
 use costs::Costs;
 use std::collections::HashSet;
@@ -199,9 +199,19 @@ fn optimizer(network: &Network) -> Vec<(&'static str, String)> {
         Rule::Own { name, .. } => calls::all(network, name, &optimizer.call),
     };
     facts.push(("optimizer", call));
+    let group = |one: &Call| {
+        let brief = brief(network, "", &groups::PARAMETERS[1..], one);
+        format!("{}: {}", one.word("pattern").unwrap_or_default(), brief.trim_matches(['(', ')']))
+    };
     let formula = optimizer.rule.formula(&optimizer.call);
-    facts.extend(formula.split(';').map(|line| ("", line.split_whitespace().collect::<Vec<_>>().join(" "))));
+    facts.extend(formula_lines(formula));
+    facts.extend(keyed("group", network.groups.iter().map(group)));
     facts
+}
+
+/// An update line by line.
+fn formula_lines(formula: &str) -> impl Iterator<Item = (&'static str, String)> {
+    formula.split(';').map(|line| ("", line.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
 /// The key stands before the first of several.
@@ -253,7 +263,7 @@ fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);

@@ -181,6 +181,8 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
             Ok(Argument::List(list))
         }
         (Kind::Numbers, argument) => wrong("numbers in brackets", &argument),
+        (Kind::Text, Argument::Word(text)) => Ok(Argument::Word(text)),
+        (Kind::Text, argument) => wrong("a text in quotes", &argument),
     }
 }
 

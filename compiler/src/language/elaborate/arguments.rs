@@ -69,7 +69,7 @@ impl<'a> Elaborator<'a> {
                     other => self.converted(other, written, parameter),
                 }
             }
-            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Flag | Kind::Numbers => {
+            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Flag | Kind::Numbers | Kind::Text => {
                 let value = self.expression(written);
                 self.converted(value, written, parameter)
             }

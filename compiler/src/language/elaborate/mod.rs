@@ -127,6 +127,8 @@ struct Elaborator<'a> {
     allowed: HashSet<&'a str>,
     /// Places of [`nn::Network::predicts`].
     served: Vec<Span>,
+    /// Groups behind `using`, which act when all parameters are there.
+    groups: Vec<(&'a ast::Call, nn::Call)>,
     /// Names of what is measured.
     measured: HashMap<&'a str, Span>,
     /// First words of statements that may stand once.
@@ -152,6 +154,7 @@ impl<'a> Elaborator<'a> {
             counts: HashMap::new(),
             allowed: HashSet::new(),
             served: Vec::new(),
+            groups: Vec::new(),
             measured: HashMap::new(),
             stated: HashMap::new(),
             is_partial: false,
@@ -170,6 +173,7 @@ impl<'a> Elaborator<'a> {
 
     fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
         self.check_served();
+        self.apply_groups();
         if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
             self.check_step();
         }

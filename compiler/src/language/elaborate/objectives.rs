@@ -8,7 +8,7 @@ use crate::graph::NodeId;
 use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKind, Name, Output};
 use crate::language::names::nearest;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN, NO_LOSS, NO_OPTIMIZER, STATED_TWICE};
-use crate::nn::{self, Argument, clips, optimizers, penalties};
+use crate::nn::{self, Argument, clips, groups, optimizers, penalties};
 use crate::ops::Primitive;
 use petgraph::visit::Dfs;
 
@@ -208,6 +208,12 @@ impl<'a> Elaborator<'a> {
             return self.report(mistake);
         };
         let (first, rest) = (chain[0], &chain[1..]);
+        let (groups, rest): (Vec<&Call>, Vec<&Call>) = rest.iter().partition(|call| call.name.text == groups::NAME);
+        for group in groups {
+            if let Some(arguments) = self.arguments(group, groups::PARAMETERS, 0) {
+                self.groups.push((group, arguments));
+            }
+        }
         let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call)).collect();
         let clips: Option<Vec<nn::Call>> = clips.into_iter().collect();
         if let Some(own) = self.own_optimizer(&first.name.text) {
@@ -226,6 +232,18 @@ impl<'a> Elaborator<'a> {
         let Some(clips) = clips else { return };
         if is_first && let Err(fault) = self.network.using(&arguments, &clips) {
             self.call_fault(fault, first, optimizer.parameters, 0);
+        }
+    }
+
+    /// What the optimizer does differently with some parameters, now that all are known.
+    pub(super) fn apply_groups(&mut self) {
+        if self.is_partial {
+            return;
+        }
+        for (written, group) in std::mem::take(&mut self.groups) {
+            if let Err(fault) = self.network.group(&group) {
+                self.call_fault(fault, written, groups::PARAMETERS, 0);
+            }
         }
     }
 

@@ -66,6 +66,7 @@ fn samples(kind: Kind) -> (Vec<Argument>, Vec<Argument>) {
             let right = vec![word("none"), Argument::Call(Call::new("l1").with(1e-5))];
             (right, vec![word("nonsense"), number(0.1), Argument::Call(Call::new("l1").with(-1.0)), word("l1")])
         }
+        Kind::Text => (vec![word("encoder.*")], vec![number(1.0), Argument::Flag(true)]),
         Kind::Numbers => (vec![numbers(&[1.0, 2.0])], vec![number(1.0), numbers(&[f64::NAN]), word("x")]),
     }
 }

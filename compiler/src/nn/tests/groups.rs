@@ -98,3 +98,23 @@ fn a_proximal_penalty_shrinks_by_the_layers_own_rate() {
         close(&shrunk[name].data, expected, name);
     }
 }
+
+#[test]
+fn a_group_has_a_rate_and_a_decay_of_its_own() {
+    let plain = moved("", "", "adam(0.1)");
+    let decayed = moved("", "", "adamw(0.1, weight_decay = 0.2)");
+    let grouped = moved("", "", "adamw(0.1, weight_decay = 0.2).group(\"low.*\", rate_factor = 0.5, weight_decay = 0)");
+    for name in LOW {
+        close(&grouped[name].data, plain[name].data.iter().map(|step| step * 0.5), name);
+    }
+    for name in HIGH {
+        assert_eq!(grouped[name], decayed[name], "{name}");
+    }
+    // A decay where the optimizer has none, and the last group counts.
+    let using = "adamw(0.1, weight_decay = 0).clip_norm(9).group(\"*\", weight_decay = 7).group(\"*weight\", weight_decay = 0.2)\
+                 .group(\"*bias\", weight_decay = 0.2)";
+    let grouped = moved("", "", using);
+    for name in LOW.iter().chain(&HIGH) {
+        close(&grouped[*name].data, decayed[*name].data.iter().copied(), name);
+    }
+}
