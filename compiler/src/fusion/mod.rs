@@ -11,6 +11,7 @@
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 
 pub mod legalize;
+mod operands;
 mod plan;
 pub mod text;
 

@@ -300,7 +300,7 @@ pub struct Nest {
 /// One operand of a product: `row` and `column` strides in words from `base`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Operand {
-    /// First element; its `table` must be `None` (see `rows`).
+    /// First element. If it goes through the row table itself, all of the operand is of that row, and `rows` is `None`.
     pub base: View,
     pub row: Linear,
     pub column: Linear,
