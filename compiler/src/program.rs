@@ -341,7 +341,7 @@ fn call(symbol: &str) -> Control {
 }
 
 fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
-    let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None };
+    let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None, pick: None };
     block.store(place, value);
 }
 

@@ -26,6 +26,10 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
                 let (a, b) = (in_memory(&mut builder, operands[0])?, in_memory(&mut builder, operands[1])?);
                 contract(&mut builder, a, b, spec)?
             }
+            (Lowering::Gather, _) => {
+                let table = in_memory(&mut builder, operands[0])?;
+                builder.apply(node.primitive, &[table, operands[1]], node.attributes.clone(), None)?
+            }
             (Lowering::View, _) if node.primitive == Primitive::Reshape => {
                 reshape(&mut builder, operands[0], &node.ty.shape)?
             }

@@ -171,6 +171,15 @@ fn copy(builder: &mut Builder, id: NodeId, own: &[u8], order: [&Vec<u8>; 3]) -> 
     Ok((labels, builder.unary(Primitive::StopGradient, turned)?))
 }
 
+/// Whether an axis of a product's result is stepped through inside of the product: the last one of its rows or of its columns. Others may
+/// be looped over around it, one element at a time.
+pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> bool {
+    let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
+    let on = |label: u8| (spec.left.contains(&label), spec.right.contains(&label));
+    let own = on(spec.out[axis]);
+    own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
+}
+
 /// Whether an attribute names a source; only those and computed nodes stand in memory.
 pub(super) fn stands_in_memory(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);

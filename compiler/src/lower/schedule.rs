@@ -1,8 +1,8 @@
 //! The schedule: which axis of a group is cut into tiles that threads share, which is cut again inside, and how large tiles are.
 //! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
 
-use crate::fusion::{CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
-use crate::graph::{Attributes, Dim, Graph};
+use crate::fusion::{self, CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
+use crate::graph::{Dim, Graph};
 
 /// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
 const HOT_WORDS: usize = 4096;
@@ -97,14 +97,7 @@ fn product_schedule(
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, PRODUCT_ROWS)) }
 }
 
-/// Whether an axis of a product's result is stepped through inside of the product: the last one of its rows or of its columns. Others may
-/// be looped over around it, one element at a time.
 fn steps_in_product(graph: &Graph, group: &Group, axis: usize) -> bool {
-    let Attributes::Contract(spec) = &graph.node(group.members[0].node).attributes else { return false };
-    let on = |label: u8| (spec.left.contains(&label), spec.right.contains(&label));
     let position = group.domains[0].iter().position(|own| *own == axis);
-    position.is_some_and(|position| {
-        let own = on(spec.out[position]);
-        own != (true, true) && spec.out[position + 1..].iter().all(|label| on(*label) != own)
-    })
+    position.is_some_and(|position| fusion::steps_in_product(graph, group.members[0].node, position))
 }
