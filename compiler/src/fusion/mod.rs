@@ -15,6 +15,8 @@ mod operands;
 mod plan;
 pub mod text;
 
+#[cfg(test)]
+pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::steps_in_product;
 pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
