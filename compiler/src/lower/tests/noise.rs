@@ -53,7 +53,8 @@ pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers)
                 let size = sizes.as_ref().map_or(value.abs(), |sizes| sizes[at]);
                 // Where even the sum of magnitudes needs no rounding, no partial sum does.
                 if [*value, size].iter().any(|number| f64::from(*number as f32) != *number) {
-                    *value += numbers.real() * units * HALF_UNIT * size;
+                    let sign = if numbers.below(2) == 0 { 1.0 } else { -1.0 };
+                    *value += sign * units * HALF_UNIT * size;
                 }
                 *value = f64::from(*value as f32);
             }

@@ -245,7 +245,7 @@ impl Data {
         let environment = self.environment(graph, n);
         let exact = reference::evaluate(graph, &environment);
         let mut numbers = Numbers(n as u64);
-        let rounded: Vec<Vec<Option<Array>>> = (0..3).map(|_| noise::evaluate(graph, &environment, &mut numbers)).collect();
+        let rounded: Vec<Vec<Option<Array>>> = (0..4).map(|_| noise::evaluate(graph, &environment, &mut numbers)).collect();
         let mut expected = BTreeMap::new();
         for root in &graph.roots {
             let (name, node) = match root {
@@ -259,7 +259,7 @@ impl Data {
             let values = data(&exact).into_iter().enumerate().map(|(at, value)| {
                 let apart = rounded.iter().map(|other| (other[at] - value).abs());
                 let worst = apart.fold(0.0, |worst, apart| if apart <= worst { worst } else { apart });
-                (value, 8.0 * worst + 1e-6 * value.abs() + 1e-30)
+                (value, 16.0 * worst + 1e-6 * value.abs() + 1e-30)
             });
             expected.insert(name, values.collect());
         }
