@@ -1,6 +1,9 @@
 //! The greedy walk that forms groups: each node, in topological order, joins the latest group that may take it, or starts its own.
 
-use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, reduced_axes, view_axes, work};
+use super::{
+    Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, reduced_axes, view_axes,
+    work,
+};
 use crate::graph::{Dim, Graph, NodeId, Root};
 use crate::ops::{self, Lowering, Primitive};
 use petgraph::algo::{has_path_connecting, toposort};
@@ -70,12 +73,11 @@ fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
         let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
-            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id))
-            || matches!(node.primitive, Primitive::Gather | Primitive::ScatterAdd);
-        if needs_memory {
-            for &operand in &node.operands {
-                stored[bottom(graph, operand).index()] = true;
-            }
+            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
+        let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
+        let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
+        for &operand in &node.operands[..from_memory] {
+            stored[bottom(graph, operand).index()] = true;
         }
     }
     let mut inlined = vec![false; graph.nodes.len()];
@@ -118,12 +120,14 @@ pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
 pub(crate) struct Access {
     pub node: NodeId,
     pub axes: Vec<Option<usize>>,
+    /// It is read where a value points: from memory, even if it is computed at this very index.
+    pub picked: bool,
 }
 
 /// Everything that evaluating `id` at its own index reads, through inlined nodes. `axes` maps `id`'s axes to the reader's domain.
 pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
     if !inlined[id.index()] || ops::record(graph.node(id).primitive).is_source() {
-        found.push(Access { node: id, axes: axes.to_vec() });
+        found.push(Access { node: id, axes: axes.to_vec(), picked: false });
         return;
     }
     let node = graph.node(id);
@@ -143,9 +147,19 @@ pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Opti
             accesses(graph, inlined, operand, &mapped, found);
         }
         _ => {
-            for &operand in &node.operands {
-                accesses(graph, inlined, operand, axes, found);
-            }
+            element_accesses(graph, inlined, id, axes, found);
+        }
+    }
+}
+
+/// What computing one element of a node reads through its operands.
+fn element_accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+    let node = graph.node(id);
+    for (number, &operand) in node.operands.iter().enumerate() {
+        let first = found.len();
+        accesses(graph, inlined, operand, &operand_axes(graph, id, number, axes), found);
+        if number == 0 && matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+            found[first..].iter_mut().for_each(|access| access.picked = true);
         }
     }
 }
@@ -162,10 +176,8 @@ pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -
             }
         }
         _ => {
-            for &operand in &node.operands {
-                let axes: Vec<Option<usize>> = (0..graph.shape(operand).rank()).map(Some).collect();
-                accesses(graph, inlined, operand, &axes, &mut found);
-            }
+            let axes: Vec<Option<usize>> = (0..domain(graph, member).len()).map(Some).collect();
+            element_accesses(graph, inlined, member.node, &axes, &mut found);
         }
     }
     found
@@ -426,7 +438,10 @@ impl Planner<'_> {
                     .iter()
                     .zip(&target.domains)
                     .all(|(other, domain)| plain(domain, !cells(other) && !reduced_axes(self.graph, *other).is_empty()));
-            if !all_plain || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
+            let head = target.members[0];
+            let product_in_cells = work(self.graph, head) != Work::Product
+                || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
+            if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
                 return Err("sums of cells need both axes in tiles".into());
             }
         }
@@ -457,7 +472,10 @@ impl Planner<'_> {
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
         let small = !matches!(kind, Work::Product | Work::Opaque | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
-        let parallel = if kind == Work::Total || kind == Work::Opaque || small {
+        let parallel = if kind == Work::Opaque && self.graph.node(member.node).primitive == Primitive::ScatterAdd {
+            // Rows are added in order, columns are independent.
+            (1..dims.len()).collect()
+        } else if kind == Work::Total || kind == Work::Opaque || small {
             Vec::new()
         } else {
             (0..dims.len()).filter(|axis| !lost.contains(axis)).collect()

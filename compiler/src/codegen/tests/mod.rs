@@ -2,6 +2,7 @@
 //!
 //! Buffers of generated code lie between guard words, so that a stray store fails a test instead of passing unseen.
 
+mod differential;
 mod entries;
 mod fuzz;
 mod instructions;
@@ -42,6 +43,7 @@ pub fn view(buffer: u32, offset: i64, strides: &[(u32, i64)]) -> View {
         offset: Linear::fixed(offset),
         strides: strides.iter().map(|&(var, stride)| (Var(var), Linear::fixed(stride))).collect(),
         table: None,
+        pick: None,
     }
 }
 
