@@ -2,6 +2,7 @@
 
 mod bits;
 mod digits;
+mod golden;
 mod inputs;
 mod networks;
 mod stages;

@@ -51,7 +51,7 @@ pub struct Tensor {
 pub struct State {
     pub name: String,
     pub shape: Vec<usize>,
-    pub initial: f32,
+    pub initial: f64,
     /// Whether it is part of the saved model.
     pub saved: bool,
 }
@@ -181,7 +181,7 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
         .map(|state| State {
             name: state.name.clone(),
             shape: sizes(&state.ty.shape),
-            initial: state.initial as f32,
+            initial: state.initial,
             saved: state.saved,
         })
         .collect();

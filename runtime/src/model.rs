@@ -13,7 +13,7 @@ use gradc_compiler::abi::{EntryFunction, Symbols};
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
 use gradc_compiler::driver::{self, Front, FrontError, Info, Setting};
 use gradc_compiler::language::declaration::Declaration;
-use gradc_compiler::loops::{BufferId, Space};
+use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::program::Assembled;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,7 +143,8 @@ impl Model {
         self.scaled = false;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
-                self.store.get_mut(buffer).fill(state.initial);
+                let lane = self.compiled.assembled.program.buffers[buffer.0 as usize].lane;
+                self.store.fill(buffer, lane, state.initial);
             }
         }
         if self.compiled.module.entry("initialize").is_none() {
@@ -220,7 +221,7 @@ impl Model {
 
     /// Values of a parameter or saved state, row-major.
     pub fn parameter(&self, name: &str) -> Result<&[f32]> {
-        let buffer = self.buffer(name).ok_or_else(|| self.unknown("parameter", name))?;
+        let buffer = self.floats(name).ok_or_else(|| self.unknown("parameter", name))?;
         Ok(self.store.get(buffer))
     }
 
@@ -229,7 +230,7 @@ impl Model {
     /// # Errors
     /// An unknown name, another number of values, a value that is not finite.
     pub fn set_parameter(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        let buffer = self.buffer(name).ok_or_else(|| self.unknown("parameter", name))?;
+        let buffer = self.floats(name).ok_or_else(|| self.unknown("parameter", name))?;
         if let Some(position) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::data(
                 format!("value {position} for `{name}` is {}", values[position]),
@@ -350,6 +351,11 @@ impl Model {
     }
 
     /// The buffer of a parameter or state.
+    /// A parameter or state of floats, which can be read and replaced from outside.
+    fn floats(&self, name: &str) -> Option<BufferId> {
+        self.buffer(name).filter(|buffer| self.compiled.assembled.program.buffers[buffer.0 as usize].lane == Lane::F32)
+    }
+
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
         let is_kept = |space: Space| matches!(space, Space::Parameter(_) | Space::State(_));
         let buffers = &self.compiled.assembled.program.buffers;

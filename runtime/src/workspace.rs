@@ -18,7 +18,10 @@ impl Store {
     /// Zeroed memory for everything that is kept between runs.
     pub fn new(program: &Program) -> Result<Self> {
         let tensors = program.buffers.iter().map(|buffer| match buffer.space {
-            Space::Parameter(_) | Space::State(_) | Space::Saved(_) => arena(words(buffer.words.at(1))).map(Some),
+            Space::Parameter(_) | Space::State(_) | Space::Saved(_) => {
+                let words_each = if buffer.lane == Lane::F64 { 2 } else { 1 };
+                arena(words_each * words(buffer.words.at(1))).map(Some)
+            }
             _ => Ok(None),
         });
         Ok(Store { tensors: tensors.collect::<Result<_>>()? })
@@ -32,6 +35,19 @@ impl Store {
     /// Values of a kept buffer, to be changed.
     pub fn get_mut(&mut self, buffer: BufferId) -> &mut [f32] {
         self.tensors[buffer.0 as usize].as_mut().map_or(&mut [], Arena::as_mut_slice)
+    }
+
+    /// Gives every element of a kept buffer a value.
+    pub fn fill(&mut self, buffer: BufferId, lane: Lane, value: f64) {
+        let tensor = self.get_mut(buffer);
+        if lane == Lane::F64 {
+            let bits = value.to_bits();
+            // The low word first, as on every machine that gradc compiles for.
+            let words = [bits as u32, (bits >> 32) as u32].map(f32::from_bits);
+            tensor.chunks_exact_mut(2).for_each(|element| element.copy_from_slice(&words));
+        } else {
+            tensor.fill(value as f32);
+        }
     }
 
     /// Buffers that are kept, in order.
