@@ -6,4 +6,5 @@ mod calls;
 mod figures;
 mod golden;
 mod groups;
+mod layers;
 mod trial;
