@@ -7,9 +7,12 @@
 //! differentiates by a prediction or an input `x`, a row of it is looked up in a table that is learned: the table's gradient is the
 //! one that is wanted. One step of `momentum(rate = 1, beta = 0)` leaves minus the gradient in its moment, untouched by rounding.
 
+mod modules;
+
 use super::compiler::graph::{Element, NodeId, Shape, Type};
 use super::compiler::nn::{Argument, Call, Fault, Network};
 use super::compiler::ops::Array;
+use modules::modules;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -273,65 +276,6 @@ fn optimizer(case: &Value, data: &Value) -> Result<Case, Fault> {
     let expected = Expected { losses: numbers(&case["losses"]), after, ..Expected::default() };
     let fields = Values::from([("x".to_string(), x), ("y".to_string(), y)]);
     Ok(Case { title: String::new(), training, evaluation, fields, first, expected })
-}
-
-/// A module of PyTorch's `Sequential`, as its text says: `(1): BatchNorm1d(8, eps=1e-05, momentum=0.1)`.
-struct Module {
-    index: String,
-    kind: String,
-    arguments: Vec<(String, String)>,
-}
-
-fn modules(model: &str) -> Vec<Module> {
-    let line = |line: &str| {
-        let (index, rest) = line.trim().strip_prefix('(')?.split_once("): ")?;
-        let (kind, arguments) = rest.split_once('(')?;
-        let arguments = arguments.trim_end_matches(')').split(", ").filter(|argument| !argument.is_empty());
-        let pair = |argument: &str| match argument.split_once('=') {
-            Some((name, value)) => (name.to_string(), value.to_string()),
-            None => (String::new(), argument.to_string()),
-        };
-        Some(Module { index: index.into(), kind: kind.into(), arguments: arguments.map(pair).collect() })
-    };
-    model.lines().filter_map(line).collect()
-}
-
-impl Module {
-    fn number(&self, name: &str) -> f64 {
-        let found = self.arguments.iter().find(|(known, _)| known == name);
-        found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{} has no {name}", self.kind))
-    }
-    /// The call of ours that means the same.
-    fn call(&self) -> Call {
-        match self.kind.as_str() {
-            // The bias is there even where batch norm takes it out again: the running mean knows of it.
-            "Linear" => Call::new("dense").with(self.number("out_features")).set("bias", true),
-            "BatchNorm1d" | "BatchNorm2d" => {
-                Call::new("batch_norm").set("momentum", self.number("momentum")).set("epsilon", self.number("eps"))
-            }
-            "LayerNorm" => Call::new("layer_norm").set("epsilon", self.number("eps")),
-            "Embedding" => {
-                let width = self.arguments[1].1.parse::<f64>().expect("a width");
-                Call::new("embedding").with(width)
-            }
-            "PReLU" => Call::new("prelu").set("per", "channel"),
-            "LeakyReLU" => Call::new("leaky_relu").set("slope", self.number("negative_slope")),
-            "ELU" => Call::new("elu").set("alpha", self.number("alpha")),
-            kind => Call::new(kind.to_lowercase()),
-        }
-    }
-    /// Our name of a parameter of theirs.
-    fn renamed(&self, theirs: &str) -> String {
-        let call = self.call().name;
-        let ours = match (call.as_str(), theirs) {
-            ("batch_norm" | "layer_norm", "weight") => "gamma",
-            ("batch_norm" | "layer_norm", "bias") => "beta",
-            ("batch_norm", "running_var") => "running_variance",
-            ("prelu", "weight") => "slope",
-            (_, theirs) => theirs,
-        };
-        format!("m{}.{call}.{ours}", self.index)
-    }
 }
 
 /// A PyTorch module trained by Adam for some steps.

@@ -140,6 +140,10 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
         (Kind::Sizes, Argument::List(list)) if list.iter().all(|one| size(one, 1).is_some()) => Ok(Argument::List(list)),
         (Kind::Sizes, argument) if size(&argument, 1).is_some() => Ok(Argument::List(vec![argument])),
         (Kind::Sizes, argument) => wrong("sizes of at least 1, such as [2, 3]", &argument),
+        (Kind::Padding, Argument::Word(word)) if word == "same" => Ok(Argument::Word(word)),
+        (Kind::Padding, Argument::List(list)) if list.iter().all(|one| size(one, 0).is_some()) => Ok(Argument::List(list)),
+        (Kind::Padding, argument) if size(&argument, 0).is_some() => Ok(Argument::List(vec![argument])),
+        (Kind::Padding, argument) => wrong("sizes of at least 0, such as [1, 0], or same", &argument),
         (kind @ Kind::Number { .. }, Argument::Number(value)) => {
             check_bounds(owner, parameter.name, kind, value)?;
             Ok(Argument::Number(value))

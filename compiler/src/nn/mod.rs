@@ -40,6 +40,8 @@ pub enum Kind {
     Integer,
     /// Several sizes: `[2, 3]`, or one.
     Sizes,
+    /// Sizes of at least 0, or `same`.
+    Padding,
     /// A number inside bounds; the bounds themselves belong to it where told. It may be a setting or a formula of settings and the step.
     Number {
         low: f64,

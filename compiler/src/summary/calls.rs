@@ -38,6 +38,7 @@ fn value(network: &Network, argument: &Argument) -> String {
             Element::F64 => scalar(network, *node),
             _ => network.value_name(*node).unwrap_or("…").to_owned(),
         },
+        Argument::List(list) if matches!(list.as_slice(), [Argument::Number(_)]) => value(network, &list[0]),
         Argument::List(list) => {
             let shown = list.iter().map(|one| value(network, one)).collect::<Vec<_>>().join(", ");
             // Values in a row are arguments in a row.

@@ -53,6 +53,9 @@ impl<'a> Elaborator<'a> {
         };
         match parameter.kind {
             Kind::Choice(_) => self.word(written),
+            Kind::Padding if matches!(&written.kind, ExpressionKind::Name(name) if self.find(&name.text).is_none()) => {
+                self.word(written)
+            }
             Kind::Initializer | Kind::Penalty => self.inner(written, parameter),
             Kind::Tensor | Kind::Tensors => {
                 let value = self.expression(written);
@@ -69,7 +72,7 @@ impl<'a> Elaborator<'a> {
                     other => self.converted(other, written, parameter),
                 }
             }
-            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Flag | Kind::Numbers | Kind::Text => {
+            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Padding | Kind::Flag | Kind::Numbers | Kind::Text => {
                 let value = self.expression(written);
                 self.converted(value, written, parameter)
             }
@@ -128,7 +131,7 @@ impl<'a> Elaborator<'a> {
                 list.map(Argument::List)
             }
             Value::Tensor(node) => {
-                let is_size = matches!(parameter.kind, Kind::Size { .. } | Kind::Integer | Kind::Sizes);
+                let is_size = matches!(parameter.kind, Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Padding);
                 if is_size {
                     let message = format!("`{}` is fixed when the network is built; this is known when it runs", parameter.name);
                     let mistake = Diagnostic::error(WRONG_VALUE, written.span, message);

@@ -12,7 +12,7 @@ mod softmax;
 use super::{Call, Function};
 pub use rectified::LEAKY_RELU;
 pub use smooth::softplus;
-pub use softmax::log_softmax;
+pub use softmax::{log_softmax, softmax};
 
 fn glorot(_: &Call) -> Call {
     Call::new("glorot")

@@ -53,7 +53,8 @@ fn centred(network: &mut Network, x: NodeId, axis: usize) -> Result<NodeId, Faul
     Ok(builder.sub(x, largest)?)
 }
 
-fn softmax(network: &mut Network, x: NodeId, axis: usize) -> Result<NodeId, Fault> {
+/// `e^x` over its sum along an axis.
+pub fn softmax(network: &mut Network, x: NodeId, axis: usize) -> Result<NodeId, Fault> {
     let centred = centred(network, x, axis)?;
     let builder = &mut network.builder;
     let shape = builder.shape(x);

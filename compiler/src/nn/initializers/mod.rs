@@ -186,6 +186,44 @@ pub static TRUNCATED_NORMAL: Initializer = Initializer {
     },
 };
 
+/// How often the iteration below is run: a singular value a thousand times smaller than the largest has arrived by then.
+const ROUNDS: usize = 30;
+
+/// Saxe, McClelland and Ganguli (2014). The orthogonal factor of a normal matrix, which is uniform among all of them, by the iteration
+/// of Björck and Bowie (1971): X ← X (3 - XᵀX) / 2 takes every singular value below √3 to 1. Products are of the smaller side.
+pub static ORTHOGONAL: Initializer = Initializer {
+    name: "orthogonal",
+    doc: "rows or columns of length 1 at right angles, whichever are fewer, times the gain (Saxe et al. 2014)",
+    formula: "orthogonal",
+    parameters: &[Parameter::optional("gain", Kind::ANY, "1", "multiplies the matrix")],
+    build: |builder, fill, call| {
+        let sizes = fill.shape.at(1);
+        let out = sizes.last().copied().unwrap_or(1);
+        let rows = sizes.iter().product::<usize>() / out.max(1);
+        let normal = fill.normal(builder, 0.0, 1.0)?;
+        let mut x = builder.reshape(normal, &Shape::fixed(&[rows, out]))?;
+        // No singular value is above the root of the sum of their squares.
+        let square = builder.mul(x, x)?;
+        let sum = builder.sum_all(square)?;
+        let length = builder.unary(Primitive::Sqrt, sum)?;
+        x = builder.div(x, length)?;
+        for _ in 0..ROUNDS {
+            let cube = if rows >= out {
+                let inner = builder.contract(x, x, "k i, k j -> i j")?;
+                builder.contract(x, inner, "n i, i j -> n j")?
+            } else {
+                let inner = builder.contract(x, x, "i k, j k -> i j")?;
+                builder.contract(inner, x, "i j, j n -> i n")?
+            };
+            let more = builder.scale(x, 1.5)?;
+            let less = builder.scale(cube, 0.5)?;
+            x = builder.sub(more, less)?;
+        }
+        let x = builder.reshape(x, &fill.shape)?;
+        Ok(builder.scale(x, call.number("gain").unwrap_or(1.0))?)
+    },
+};
+
 /// All initialisers.
 pub const LIST: &[&Initializer] = &[
     &GLOROT,
@@ -200,6 +238,7 @@ pub const LIST: &[&Initializer] = &[
     &NORMAL,
     &UNIFORM,
     &TRUNCATED_NORMAL,
+    &ORTHOGONAL,
 ];
 
 /// The initialiser of this name.

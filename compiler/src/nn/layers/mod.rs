@@ -1,10 +1,13 @@
 //! Layers: functions that hold parameters or states, or differ between training and evaluation.
 
+mod attention;
 mod batch_norm;
 mod dense;
 mod dropout;
 mod embedding;
+mod images;
 mod layer_norm;
+mod recurrent;
 mod scaling;
 
 use super::{Function, Kind, Parameter};
@@ -21,6 +24,14 @@ const INIT: Parameter =
 pub const LIST: &[&Function] = &[
     &dense::DENSE,
     &embedding::EMBEDDING,
+    &images::CONV2D,
+    &images::MAX_POOL,
+    &images::AVERAGE_POOL,
+    &recurrent::RNN,
+    &recurrent::LSTM,
+    &recurrent::GRU,
+    &recurrent::LAST,
+    &attention::ATTENTION,
     &batch_norm::BATCH_NORM,
     &layer_norm::LAYER_NORM,
     &dropout::DROPOUT,

@@ -36,6 +36,10 @@ fn samples(kind: Kind) -> (Vec<Argument>, Vec<Argument>) {
             let wrong = vec![number(0.0), number(1.5), numbers(&[2.0, 0.0]), Argument::Flag(true)];
             (vec![number(2.0), numbers(&[2.0, 3.0])], wrong)
         }
+        Kind::Padding => {
+            let right = vec![number(0.0), numbers(&[1.0, 0.0]), word("same")];
+            (right, vec![number(-1.0), number(0.5), word("valid"), Argument::Flag(true)])
+        }
         Kind::Number { low, low_included, high, high_included } => {
             let (mut right, mut wrong) = (vec![], vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
             if low.is_finite() {

@@ -1,0 +1,78 @@
+//! Layers where a framework's numbers leave something open.
+
+use super::trial::{Values, advance, elaborated, initial};
+use crate::ops::Array;
+use crate::step;
+
+fn served(text: &str, given: &[(&str, &[usize], Vec<f64>)]) -> Array {
+    let networks = elaborated(text);
+    let mut sources: Values = initial(&networks.training, 5);
+    sources.extend(given.iter().map(|(name, dims, data)| (name.to_string(), Array::new(dims.to_vec(), data.clone()))));
+    let batch = given[0].1[0];
+    advance(&step::prediction(&networks.evaluation), &mut sources, batch, 0)["prediction"].clone()
+}
+
+/// A window that passes its middle pixel on is the image, every second pixel of it at a stride of 2.
+#[test]
+fn same_padding_keeps_the_middle_in_the_middle() {
+    let image: Vec<f64> = (0..25).map(f64::from).collect();
+    let strided: Vec<f64> = [0, 2, 4].iter().flat_map(|y| [0, 2, 4].map(|x| f64::from(5 * y + x))).collect();
+    let mut middle = vec![0.0; 9];
+    middle[4] = 1.0;
+    for (arguments, dims, expected) in
+        [("", [1, 1, 5, 5], &image), (", dilation = 2", [1, 1, 5, 5], &image), (", stride = 2", [1, 1, 3, 3], &strided)]
+    {
+        let text = format!(
+            "Net {{ input x: [batch, 1, 5, 5]; let y = x.conv2d(1, 3, padding = same, bias = false{arguments}); predict y; \
+             minimize y.mean(); using sgd(0.1); }}"
+        );
+        let found = served(&text, &[("x", &[1, 1, 5, 5], image.clone()), ("y.conv2d.weight", &[1, 1, 3, 3], middle.clone())]);
+        assert_eq!((found.dims, &found.data), (dims.to_vec(), expected), "{arguments}");
+    }
+}
+
+#[test]
+fn the_last_step_of_a_row_is_the_one_that_its_length_says() {
+    let text = "Net { input x: [batch, 3, 2]; input n: i32[batch]; let y = x.last(lengths = n); predict y; \
+                minimize y.mean(); using sgd(0.1); }";
+    let mut x: Vec<f64> = (0..18).map(f64::from).collect();
+    // Behind a row's end there may be anything.
+    x[2] = f64::NAN;
+    let found = served(text, &[("x", &[3, 3, 2], x), ("n", &[3], vec![1.0, 2.0, 3.0])]);
+    assert_eq!(found.data, [0.0, 1.0, 8.0, 9.0, 16.0, 17.0]);
+}
+
+#[test]
+fn orthogonal_weights_are_orthogonal() {
+    for (rows, columns) in [(6, 6), (40, 9), (9, 40), (64, 64)] {
+        let text = format!(
+            "Net {{ input x: [batch, {rows}]; let y = x.dense({columns}, init = orthogonal(gain = 2)); predict y; \
+             minimize y.mean(); using sgd(0.1); }}"
+        );
+        let weight = &initial(&elaborated(&text).training, 11)["y.dense.weight"];
+        let at = |row: usize, column: usize| weight.data[row * columns + column];
+        let few = rows.min(columns);
+        for i in 0..few {
+            for j in 0..few {
+                let product: f64 = match rows >= columns {
+                    true => (0..rows).map(|k| at(k, i) * at(k, j)).sum(),
+                    false => (0..columns).map(|k| at(i, k) * at(j, k)).sum(),
+                };
+                let expected = if i == j { 4.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-6, "{rows}x{columns} {i} {j}: {product}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_causal_step_does_not_see_what_comes_after_it() {
+    let text =
+        "Net { input x: [batch, 3, 4]; let y = x.attention(2, causal = true); predict y; minimize y.mean(); using sgd(0.1); }";
+    let mut x: Vec<f64> = (0..12).map(|index| (f64::from(index) * 1.3).sin()).collect();
+    let before = served(text, &[("x", &[1, 3, 4], x.clone())]);
+    x[9] += 1.0;
+    let after = served(text, &[("x", &[1, 3, 4], x)]);
+    assert_eq!(before.data[..8], after.data[..8]);
+    assert_ne!(before.data[8..], after.data[8..]);
+}
