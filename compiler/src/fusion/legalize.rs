@@ -36,6 +36,8 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
     for root in &graph.roots {
         let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
         let node = find(root.node())?;
+        // A copy that a root needs stands where the value stands that it copies.
+        builder.set_origin(builder.graph().origin(node).clone());
         match root {
             Root::Output { name, .. } => {
                 let node = stored(&mut builder, node)?;
