@@ -13,7 +13,7 @@ mod product;
 mod schedule;
 mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use kernel::lower_group;
 pub use storage::{Layout, Storage};

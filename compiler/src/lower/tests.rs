@@ -3,6 +3,14 @@
 mod random;
 mod trial;
 
+pub(crate) use trial::Numbers;
+
+/// The program of a random graph.
+pub(crate) fn program(seed: u64, size: usize, fuse: bool) -> crate::loops::Program {
+    let graph = random::graph(seed, size).expect("draws only what the builder takes");
+    trial::Trial::new(&graph, fuse).expect("every drawn graph can be lowered").program
+}
+
 /// Draws graphs of many sizes; each must give equal bits however it is cut, and the reference's values.
 #[test]
 fn random_graphs_give_the_reference_however_they_are_cut() {
