@@ -5,10 +5,10 @@ mod trial;
 
 pub(crate) use trial::Numbers;
 
-/// The program of a random graph.
-pub(crate) fn program(seed: u64, size: usize, fuse: bool) -> crate::loops::Program {
+/// The program of a random graph, if it can be lowered.
+pub(crate) fn program(seed: u64, size: usize, fuse: bool) -> Result<crate::loops::Program, String> {
     let graph = random::graph(seed, size).expect("draws only what the builder takes");
-    trial::Trial::new(&graph, fuse).expect("every drawn graph can be lowered").program
+    trial::Trial::new(&graph, fuse).map(|trial| trial.program)
 }
 
 /// Draws graphs of many sizes; each must give equal bits however it is cut, and the reference's values.
