@@ -78,6 +78,7 @@ fn visit(body: &[Statement], touched: &mut Touched) {
                 for operand in [&product.a, &product.b] {
                     touched.reads.insert(operand.base.buffer);
                     touched.reads.extend(operand.rows.as_ref().map(|rows| rows.rows));
+                    touched.reads.extend(operand.base.table.as_ref().map(|table| table.rows));
                 }
                 if product.accumulate {
                     touched.reads.insert(product.c.base.buffer);

@@ -5,10 +5,14 @@
 //! the permutation of an epoch, and report its end. Everything that decides (sums, means, the test of the loss, patience, the
 //! best copy) is code of the program.
 
+mod measure;
+#[cfg(test)]
+mod tests;
+
 use crate::fusion::{self, Fusion};
 use crate::graph::{Graph, Root};
 use crate::loops::block::BlockBuilder;
-use crate::loops::{Block, BufferId, Comparison, Control, Entry, Lane, Linear, Program, Slot, Space, Value, View};
+use crate::loops::{BufferId, Comparison, Control, Entry, Lane, Linear, Program, Slot, Space, Value, View};
 use crate::lower::{self, Layout, LowerError};
 use crate::memory::{self, MemoryPlan, Placement};
 use crate::ops::Primitive;
@@ -43,6 +47,9 @@ pub struct Graphs {
     pub prediction: Option<Graph>,
     /// Updates that give every parameter its first value.
     pub initial: Option<Graph>,
+    /// Outputs that chunks of rows combine by the root of the mean of squares. One with a companion output `name.weights` combines
+    /// by those weights, any other by its rows.
+    pub roots_of_squares: Vec<String>,
 }
 
 /// One graph on its way through the stages.
@@ -82,6 +89,7 @@ pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Resul
         program: Program { name: name.to_string(), ..Program::default() },
         layout: Layout::default(),
         units: Vec::new(),
+        roots_of_squares: graphs.roots_of_squares.clone(),
     };
     let parts = [
         ("initialize", &graphs.initial),
@@ -101,6 +109,7 @@ struct Assembly {
     program: Program,
     layout: Layout,
     units: Vec<Unit>,
+    roots_of_squares: Vec<String>,
 }
 
 impl Assembly {
@@ -258,55 +267,6 @@ impl Assembly {
         body
     }
 
-    fn output(&self, block: &mut BlockBuilder, name: &str) -> Value {
-        match self.layout.find_output(name) {
-            Some(buffer) => {
-                let value = block.load_scalar(buffer, 0, Lane::F32);
-                block.promote(value)
-            }
-            None => block.f64(0.0),
-        }
-    }
-
-    /// `sum.k += mean.k * rows` for the loss and each metric of a unit; `rows.sum += rows`.
-    fn accumulate(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
-        let batch = self.slot("batch", Lane::I32);
-        let mut block = BlockBuilder::new();
-        let rows = block.load_scalar(control, i64::from(batch.0), Lane::I32);
-        let rows = block.to_float(rows);
-        let rows = block.promote(rows);
-        let mut stores = Vec::new();
-        for (name, _) in self.outputs(unit) {
-            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short);
-            let sum = self.slot(&format!("{prefix}.{short}.sum"), Lane::F64);
-            let mean = self.output(&mut block, &name);
-            let weighted = block.mul(mean, rows);
-            let so_far = block.load_scalar(control, i64::from(sum.0), Lane::F64);
-            stores.push((sum, block.add(so_far, weighted)));
-        }
-        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
-        let so_far = block.load_scalar(control, i64::from(total.0), Lane::F64);
-        stores.push((total, block.add(so_far, rows)));
-        for (slot, value) in stores {
-            set(&mut block, control, slot, value);
-        }
-        block.finish()
-    }
-
-    /// Sets the sums of a pass to zero.
-    fn clear(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
-        let mut block = BlockBuilder::new();
-        let zero = block.f64(0.0);
-        for (name, _) in self.outputs(unit) {
-            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_string();
-            let sum = self.slot(&format!("{prefix}.{short}.sum"), Lane::F64);
-            set(&mut block, control, sum, zero);
-        }
-        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
-        set(&mut block, control, total, zero);
-        block.finish()
-    }
-
     /// A pass over the bound rows in chunks: the same code for `evaluate` and for validation in `fit`.
     fn evaluation(&mut self, unit: &Unit, control: BufferId) -> Vec<Control> {
         let (batch, chunk, chunks) =
@@ -374,81 +334,6 @@ impl Assembly {
             Control::Barrier,
         ]
     }
-
-    /// `stop |= !finite`
-    fn stop_unless_finite(&mut self, control: BufferId, finite: Slot, stop: Slot) -> Block {
-        let mut block = BlockBuilder::new();
-        let is_finite = block.load_scalar(control, i64::from(finite.0), Lane::I32);
-        let ones = block.i32(-1);
-        let failed = block.xor(is_finite, ones);
-        let stopped = block.load_scalar(control, i64::from(stop.0), Lane::I32);
-        let stopped = block.or(stopped, failed);
-        set(&mut block, control, stop, stopped);
-        block.finish()
-    }
-
-    /// Early stopping: the monitored mean against the best so far.
-    ///
-    /// `monitor.k` is 1 for the one result that is watched; `sign` is 1 where lower is better, -1 where higher is. An epoch counts as
-    /// better if it is so by more than `least`; NaN never is.
-    fn judge(&mut self, unit: &Unit, control: BufferId) -> Block {
-        let mut block = BlockBuilder::new();
-        let load = |block: &mut BlockBuilder, slot: Slot, lane: Lane| block.load_scalar(control, i64::from(slot.0), lane);
-        let zero = block.f64(0.0);
-        let rows = self.slot("evaluate.rows.sum", Lane::F64);
-        let rows = load(&mut block, rows, Lane::F64);
-        let mut watched = zero;
-        for (name, _) in self.outputs(unit) {
-            let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_string();
-            let (sum, chosen) =
-                (self.slot(&format!("evaluate.{short}.sum"), Lane::F64), self.slot(&format!("monitor.{short}"), Lane::F64));
-            let sum = load(&mut block, sum, Lane::F64);
-            let mean = block.div(sum, rows);
-            let chosen = load(&mut block, chosen, Lane::F64);
-            let is_it = block.compare(Comparison::Ne, chosen, zero);
-            watched = block.select(is_it, mean, watched);
-        }
-        let (sign, least, best) = (self.slot("sign", Lane::F64), self.slot("least", Lane::F64), self.slot("best", Lane::F64));
-        let (waited, patience) = (self.slot("waited", Lane::I32), self.slot("patience", Lane::I32));
-        let (improved, stop, patient) =
-            (self.slot("improved", Lane::I32), self.slot("stop", Lane::I32), self.slot("out.of.patience", Lane::I32));
-        let (monitored, epoch, best_epoch) =
-            (self.slot("monitored", Lane::F64), self.slot("epoch", Lane::I32), self.slot("best.epoch", Lane::I32));
-        let factor = load(&mut block, sign, Lane::F64);
-        let score = block.mul(watched, factor);
-        let best_score = load(&mut block, best, Lane::F64);
-        let margin = load(&mut block, least, Lane::F64);
-        let reached = block.add(score, margin);
-        let better = block.compare(Comparison::Lt, reached, best_score);
-        let next_best = block.select(better, score, best_score);
-        let wait = load(&mut block, waited, Lane::I32);
-        let one = block.i32(1);
-        let none = block.i32(0);
-        let longer = block.add(wait, one);
-        let wait = block.select(better, none, longer);
-        let limit = load(&mut block, patience, Lane::I32);
-        // A patience of 0 means that none was asked for.
-        let some = block.compare(Comparison::Ne, limit, none);
-        let over = block.compare(Comparison::Le, limit, wait);
-        let over = block.and(over, some);
-        let stopped = load(&mut block, stop, Lane::I32);
-        let stopped = block.or(stopped, over);
-        let now = load(&mut block, epoch, Lane::I32);
-        let before = load(&mut block, best_epoch, Lane::I32);
-        let when = block.select(better, now, before);
-        for (slot, value) in [
-            (best, next_best),
-            (waited, wait),
-            (improved, better),
-            (stop, stopped),
-            (patient, over),
-            (monitored, watched),
-            (best_epoch, when),
-        ] {
-            set(&mut block, control, slot, value);
-        }
-        block.finish()
-    }
 }
 
 fn call(symbol: &str) -> Control {
@@ -456,7 +341,7 @@ fn call(symbol: &str) -> Control {
 }
 
 fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
-    let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None };
+    let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None, pick: None };
     block.store(place, value);
 }
 

@@ -3,13 +3,13 @@
 //! A [`Place`] is a view's address with what moves along the loop taken out: a base computed before the first turn, a constant, the
 //! number of a byte offset that the loop advances, and, if the view goes through the row table along the loop, where to look.
 
-use cranelift_codegen::ir::{self, InstBuilder};
+use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Error;
-use super::block::{Lanes, Width};
+use super::block::{Lanes, Values, Width, defined};
 use super::function::{Emitter, MEMORY};
 use super::plan::{stride, table_stride};
-use crate::loops::{Lane, Linear, Var, View};
+use crate::loops::{Lane, Linear, Pick, Var, View};
 
 /// The address of a view in terms of the innermost loop's offsets.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Place {
     /// The offset that is added, by number.
     offset: Option<usize>,
     row: Option<Row>,
+    /// An index that is added in every turn.
+    pick: Option<Pick>,
 }
 
 /// A row table that is looked up in every turn.
@@ -89,7 +91,38 @@ impl Emitter<'_> {
                 }
             }
         }
-        Ok(Place { base, displacement: displacement.unwrap_or(0), offset, row })
+        let pick = view.pick.map(|pick| Pick { stride: pick.stride.times(unit), ..pick });
+        Ok(Place { base, displacement: displacement.unwrap_or(0), offset, row, pick })
+    }
+
+    /// Adds an index that does not vary to the base.
+    pub fn settle(&mut self, place: &mut Place, values: &Values) -> Result<(), Error> {
+        if let Some(pick) = place.pick.take() {
+            place.base = self.picked(place.base, pick, values)?;
+        }
+        Ok(())
+    }
+
+    /// `base` plus an index, clamped, times its stride.
+    fn picked(&mut self, base: ir::Value, pick: Pick, values: &Values) -> Result<ir::Value, Error> {
+        let last = i32::try_from(pick.count - 1).ok().filter(|last| *last >= 0);
+        let last = last.ok_or_else(|| Error::Malformed(format!("an index below {}", pick.count)))?;
+        let value = defined(values, pick.value)?;
+        if value.lane != Lane::I32 {
+            return Err(Error::Malformed("an index that is no integer".to_owned()));
+        }
+        let zero = self.builder.ins().iconst(types::I32, 0);
+        let last = self.builder.ins().iconst(types::I32, i64::from(last));
+        let index = self.builder.ins().smax(value.value, zero);
+        let index = self.builder.ins().smin(index, last);
+        let index = self.builder.ins().uextend(types::I64, index);
+        let bytes = if pick.stride.is_fixed() {
+            self.times(index, pick.stride.constant)
+        } else {
+            let stride = self.linear(pick.stride);
+            self.builder.ins().imul(index, stride)
+        };
+        Ok(self.builder.ins().iadd(base, bytes))
     }
 
     /// `base` plus the row number at `entry` times `stride` bytes.
@@ -100,21 +133,31 @@ impl Emitter<'_> {
     }
 
     /// The address of a place in the current turn, less its displacement.
-    pub fn address(&mut self, place: Place, state: &Travelling) -> ir::Value {
+    pub fn address(&mut self, place: Place, state: &Travelling, values: &Values) -> Result<ir::Value, Error> {
         let mut address = place.base;
+        if let Some(pick) = place.pick {
+            address = self.picked(address, pick, values)?;
+        }
         if let Some(row) = place.row {
             let entry = self.builder.ins().iadd(row.rows, state.offsets[row.offset]);
             address = self.looked_up(address, entry, row.stride);
         }
-        match place.offset {
+        Ok(match place.offset {
             Some(offset) => self.builder.ins().iadd(address, state.offsets[offset]),
             None => address,
-        }
+        })
     }
 
     /// Loads the word of a place in each lane.
-    pub fn load(&mut self, place: Place, lane: Lane, width: Width, state: &Travelling) -> Lanes {
-        let address = self.address(place, state);
+    pub fn load(
+        &mut self,
+        place: Place,
+        lane: Lane,
+        width: Width,
+        state: &Travelling,
+        values: &Values,
+    ) -> Result<Lanes, Error> {
+        let address = self.address(place, state, values)?;
         // Lanes of a place that does not move all hold one word.
         let loaded = match place.offset {
             Some(_) => width,
@@ -125,6 +168,6 @@ impl Emitter<'_> {
             true => value,
             false => self.spread(value, lane, width),
         };
-        Lanes::plain(value, lane)
+        Ok(Lanes::plain(value, lane))
     }
 }

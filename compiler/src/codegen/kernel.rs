@@ -90,6 +90,7 @@ fn buffers_of(body: &[Statement], found: &mut BTreeSet<BufferId>) {
                 for operand in [&product.a, &product.b, &product.c] {
                     found.insert(operand.base.buffer);
                     found.extend(operand.rows.as_ref().map(|rows| rows.rows));
+                    found.extend(operand.base.table.as_ref().map(|table| table.rows));
                 }
             }
             Statement::Tiles { body, .. } => buffers_of(body, found),

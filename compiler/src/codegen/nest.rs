@@ -269,11 +269,11 @@ impl Emitter<'_> {
                     None
                 }
                 (Instruction::Load(_, lane), None, Some(place)) => {
-                    Some(self.load(place, *lane, width, state))
+                    Some(self.load(place, *lane, width, state, &values)?)
                 }
                 (Instruction::Store(_, value), None, Some(place)) => {
                     let value = defined(&values, *value)?.value;
-                    let address = self.address(place, state);
+                    let address = self.address(place, state, &values)?;
                     self.builder
                         .ins()
                         .store(MEMORY, value, address, place.displacement);

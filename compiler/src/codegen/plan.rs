@@ -6,7 +6,7 @@
 //!   before the first turn (if a load comes before the first store), handed from turn to turn, and stored after the last. These are
 //!   the accumulators of reductions. In a vector loop there are none, as lanes store to words of their own.
 
-use crate::loops::{Block, BufferId, Instruction, Lane, Linear, Value, Var, View};
+use crate::loops::{Block, BufferId, Instruction, Lane, Linear, Var, View};
 
 /// A word that lives in a register while the loop runs.
 #[derive(Clone, PartialEq, Debug)]
@@ -43,31 +43,6 @@ pub(super) fn moves(view: &View, var: Var) -> bool {
     stride(view, var) != Linear::ZERO || table_stride(view, var) != 0
 }
 
-/// The operands of an instruction.
-pub(super) fn operands(instruction: &Instruction) -> Vec<Value> {
-    use Instruction::*;
-    match instruction {
-        ConstF32(_) | ConstI32(_) | ConstF64(_) | Index { .. } | Load(..) => Vec::new(),
-        Add(a, b) | Sub(a, b) | Mul(a, b) | Div(a, b) | Compare(_, a, b) | And(a, b) | Or(a, b) | Xor(a, b) => vec![*a, *b],
-        Fma(a, b, c) | Select(a, b, c) => vec![*a, *b, *c],
-        Store(_, a)
-        | Sqrt(a)
-        | ShiftLeft(a, _)
-        | ShiftRight(a, _)
-        | ShiftRightSigned(a, _)
-        | Round(a)
-        | Truncate(a)
-        | Floor(a)
-        | ToInt(a)
-        | ToFloat(a)
-        | Bits(a)
-        | FromBits(a)
-        | Promote(a)
-        | Demote(a) => vec![*a],
-        Call(_, arguments) => arguments.clone(),
-    }
-}
-
 /// Plans a block inside the loop of `var`; without a loop nothing is kept.
 pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool) -> Plan {
     let stored: Vec<BufferId> = block
@@ -86,9 +61,10 @@ pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool
             Instruction::Load(view, _) => {
                 let written =
                     stored.contains(&view.buffer) || view.table.as_ref().is_some_and(|table| stored.contains(&table.rows));
-                !written && var.is_none_or(|var| !moves(view, var))
+                let picked = view.pick.is_none_or(|pick| invariant.get(pick.value.0 as usize) == Some(&true));
+                !written && picked && var.is_none_or(|var| !moves(view, var))
             }
-            pure => operands(pure).iter().all(|value| invariant.get(value.0 as usize) == Some(&true)),
+            pure => pure.operands().iter().all(|value| invariant.get(value.0 as usize) == Some(&true)),
         };
         invariant.push(fixed);
     }
@@ -119,7 +95,7 @@ fn keep(block: &Block, lanes: &[Lane], var: Var, stored: &[BufferId]) -> (Vec<Ke
         };
         let alone = on_buffer.all(|(_, view, other, _)| view == first && other == Some(lane));
         let in_table = accesses().any(|(_, view, ..)| view.table.as_ref().is_some_and(|table| table.rows == buffer));
-        if !alone || in_table || moves(first, var) {
+        if !alone || in_table || moves(first, var) || first.pick.is_some() {
             continue;
         }
         for (at, view, ..) in accesses() {

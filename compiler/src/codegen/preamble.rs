@@ -6,7 +6,7 @@ use super::Error;
 use super::address::{Place, Travelling};
 use super::block::{Lanes, Values, Width, undefined};
 use super::function::{Emitter, MEMORY};
-use super::plan::{Plan, operands, plan, stride, table_stride};
+use super::plan::{Plan, plan, stride, table_stride};
 use crate::loops::{Block, Instruction, Lane, Linear, Value, Var};
 
 /// An `i32` that is advanced along the loop.
@@ -60,7 +60,8 @@ impl Emitter<'_> {
             match instruction {
                 _ if p.plan.kept_at[at].is_some() => {}
                 Instruction::Load(view, lane) if p.plan.invariant[at] && var.is_some() => {
-                    let place = self.place(view, None, &mut p.steps)?;
+                    let mut place = self.place(view, None, &mut p.steps)?;
+                    self.settle(&mut place, &p.scalars)?;
                     let ty = Width::One.of(*lane);
                     let value = self
                         .builder
@@ -69,7 +70,14 @@ impl Emitter<'_> {
                     p.scalars[at] = Some(Lanes::plain(value, *lane));
                 }
                 Instruction::Load(view, _) | Instruction::Store(view, _) => {
-                    p.places[at] = Some(self.place(view, var, &mut p.steps)?);
+                    let mut place = self.place(view, var, &mut p.steps)?;
+                    let fixed = view.pick.is_some_and(|pick| p.plan.invariant.get(pick.value.0 as usize) == Some(&true));
+                    if fixed && var.is_some() {
+                        self.settle(&mut place, &p.scalars)?;
+                    } else if view.pick.is_some() && vector {
+                        return Err(Error::Malformed("an index that varies along a vector axis".to_owned()));
+                    }
+                    p.places[at] = Some(place);
                 }
                 Instruction::Index { terms, offset } => {
                     let start = self.linear(*offset);
@@ -113,7 +121,7 @@ impl Emitter<'_> {
             if p.plan.invariant[at] {
                 continue;
             }
-            for operand in operands(instruction) {
+            for operand in instruction.operands() {
                 let operand = operand.0 as usize;
                 if let (None, Some(scalar)) = (p.vectors[operand], p.scalars[operand]) {
                     let value = self.spread(scalar.value, scalar.lane, Width::Four);
@@ -153,7 +161,7 @@ pub(super) fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
     let mut lanes: Vec<Lane> = Vec::with_capacity(block.code.len());
     for instruction in &block.code {
         let late = |value: &Value| value.0 as usize >= lanes.len();
-        if let Some(value) = operands(instruction).into_iter().find(late) {
+        if let Some(value) = instruction.operands().into_iter().find(late) {
             return Err(undefined(value));
         }
         lanes.push(match instruction {

@@ -110,9 +110,6 @@ impl Emitter<'_> {
 
     /// The address of an operand's first element.
     fn first(&mut self, base: &View) -> Result<ir::Value, Error> {
-        if base.table.is_some() {
-            return Err(Error::Malformed("the base of a product's operand has a row table of its own".to_owned()));
-        }
         let place = self.place(base, None, &mut Vec::new())?;
         Ok(self.plus(place.base, i64::from(place.displacement)))
     }

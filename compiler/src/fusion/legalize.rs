@@ -4,6 +4,7 @@
 //! - a contraction's result has its axes in the order batch labels, left labels, right labels;
 //! - every root is a computed node, so that it has a place to be stored.
 
+use super::operands;
 use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
 
@@ -25,29 +26,32 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
                 let (a, b) = (in_memory(&mut builder, operands[0])?, in_memory(&mut builder, operands[1])?);
                 contract(&mut builder, a, b, spec)?
             }
+            (Lowering::Gather, _) => {
+                let table = in_memory(&mut builder, operands[0])?;
+                builder.apply(node.primitive, &[table, operands[1]], node.attributes.clone(), None)?
+            }
             (Lowering::View, _) if node.primitive == Primitive::Reshape => {
-                let flat = contiguous(&mut builder, operands[0], &node.ty.shape)?;
-                builder.reshape(flat, &node.ty.shape)?
+                reshape(&mut builder, operands[0], &node.ty.shape)?
             }
             _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
         };
         map[id.index()] = Some(new);
     }
+    let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
     for root in &graph.roots {
-        let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
-        let node = find(root.node())?;
-        // A copy that a root needs stands where the value stands that it copies.
-        builder.set_origin(builder.graph().origin(node).clone());
-        match root {
-            Root::Output { name, .. } => {
-                let node = stored(&mut builder, node)?;
-                builder.output(name.clone(), node);
-            }
-            Root::Update { source, .. } => {
-                // What is written in place comes last, after everything that reads the old value.
-                let node = builder.unary(Primitive::StopGradient, node)?;
-                builder.update(find(*source)?, node)?;
-            }
+        if let Root::Output { name, node } = root {
+            let node = stored(&mut builder, find(*node)?)?;
+            builder.output(name.clone(), node);
+        }
+    }
+    // What is written in place comes last, after everything that reads the old value.
+    for root in &graph.roots {
+        if let Root::Update { source, node } = root {
+            let next = find(*node)?;
+            // The copy stands where the value stands that it copies.
+            builder.set_origin(builder.graph().origin(next).clone());
+            let node = builder.unary(Primitive::StopGradient, next)?;
+            builder.update(find(*source)?, node)?;
         }
     }
     Ok(builder.finish())
@@ -77,30 +81,48 @@ fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> 
     let (first, second) = if swap { (right, left) } else { (left, right) };
     let order: Vec<u8> = batch.iter().chain(&first).chain(&second).copied().collect();
     let canonical = Contraction { left: left_labels.clone(), right: right_labels.clone(), out: order.clone() };
+    let (a, b, canonical) = operands::fit(builder, a, b, canonical)?;
     let product = builder.apply(Primitive::Contract, &[a, b], Attributes::Contract(canonical), None)?;
     let permutation: Vec<usize> =
         spec.out.iter().map(|label| order.iter().position(|known| known == label).unwrap_or(0)).collect();
     builder.transpose(product, &permutation)
 }
 
-/// An operand of a product stands in memory: coordinates and scalars of the control block are copied.
+/// An operand of a product stands in memory: coordinates, constants and scalars of the control block are copied.
 fn in_memory(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
     let graph = builder.graph();
-    let end = graph.node(super::bottom(graph, id)).primitive;
-    match end {
-        Primitive::Constant | Primitive::Iota | Primitive::BatchSize => builder.unary(Primitive::StopGradient, id),
-        _ => Ok(id),
+    match operands::stands_in_memory(graph, super::bottom(graph, id)) {
+        true => Ok(id),
+        false => builder.unary(Primitive::StopGradient, id),
     }
+}
+
+/// A reshape that does more than add or drop axes of size 1 is of words in memory.
+fn reshape(builder: &mut Builder, id: NodeId, shape: &Shape) -> Result<NodeId, BuildError> {
+    let plain = builder.reshape(id, shape)?;
+    let graph = builder.graph();
+    if graph.node(plain).primitive != Primitive::Reshape || super::is_unit_reshape(graph, plain) {
+        return Ok(plain);
+    }
+    let flat = contiguous(builder, id, shape)?;
+    builder.reshape(flat, shape)
 }
 
 /// What is reshaped lies in row-major order: views, rows of a data set that do not stay rows, and random numbers (whose rows are
 /// padded) are copied, unless the reshape is of axes of size 1.
 fn contiguous(builder: &mut Builder, id: NodeId, shape: &Shape) -> Result<NodeId, BuildError> {
-    let copied = match builder.graph().node(id).primitive {
-        Primitive::Broadcast | Primitive::Transpose | Primitive::Slice | Primitive::Iota | Primitive::Constant => true,
-        Primitive::Uniform => true,
-        Primitive::Input | Primitive::Target => {
-            builder.shape(id).0.first() == Some(&Dim::Batch) && shape.0.first() != Some(&Dim::Batch)
+    let graph = builder.graph();
+    let beneath = operands::beneath_reshapes(graph, id);
+    let node = graph.node(beneath);
+    let copied = match ops::record(node.primitive).lowering {
+        Lowering::View | Lowering::Random => true,
+        _ if !operands::stands_in_memory(graph, beneath) => true,
+        Lowering::Source => {
+            // Rows of a data set stay rows.
+            let in_rows = matches!(node.primitive, Primitive::Input | Primitive::Target);
+            in_rows
+                && node.ty.shape.0.first() == Some(&Dim::Batch)
+                && (shape.0.first() != Some(&Dim::Batch) || builder.shape(id).0.first() != Some(&Dim::Batch))
         }
         _ => false,
     };

@@ -11,11 +11,13 @@
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 
 pub mod legalize;
+mod operands;
 mod plan;
 pub mod reason;
 pub mod text;
 pub mod traffic;
 
+pub(crate) use operands::steps_in_product;
 pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
 pub use reason::{Obstacle, Reason, Refusal};
@@ -134,6 +136,7 @@ pub fn cost(graph: &Graph, id: NodeId) -> usize {
         _ if matches!(node.primitive, Primitive::Div | Primitive::Sqrt) => 4,
         _ if matches!(node.primitive, Primitive::StopGradient) => 0,
         _ if record.is_pointwise() => 1,
+        _ if matches!(record.lowering, Lowering::Gather) => 2,
         _ => 0,
     }
 }
@@ -148,6 +151,17 @@ pub fn is_unit_reshape(graph: &Graph, id: NodeId) -> bool {
 /// Whether a node is a step scalar in f64.
 pub fn is_step_scalar(graph: &Graph, id: NodeId) -> bool {
     graph.ty(id).element == Element::F64
+}
+
+/// For each axis of an operand the axis of the node's reader that indexes it, where the node is computed element by element and `axes` are
+/// those of its own. Which row of a table is read is no axis of anyone.
+pub fn operand_axes(graph: &Graph, id: NodeId, operand: usize, axes: &[Option<usize>]) -> Vec<Option<usize>> {
+    let node = graph.node(id);
+    if !matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+        return axes.to_vec();
+    }
+    let (lead, inside) = axes.split_at(graph.shape(node.operands[1]).rank());
+    if operand == 0 { std::iter::once(None).chain(inside.iter().copied()).collect() } else { lead.to_vec() }
 }
 
 /// For each axis of a view's operand, the axis of the view that indexes it (`None`: a fixed index). Reshapes that do more than add

@@ -1,7 +1,9 @@
 //! The greedy walk that forms groups: each node, in topological order, joins the latest group that may take it, or starts its own.
 
 use super::reason::{Obstacle, Reason, Refusal};
-use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, reduced_axes, view_axes, work};
+use super::{
+    Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, reduced_axes, view_axes, work,
+};
 use crate::graph::{Dim, Graph, NodeId, Root};
 use crate::ops::{self, Lowering, Primitive};
 use petgraph::algo::{has_path_connecting, toposort};
@@ -71,12 +73,11 @@ fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
         let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
-            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id))
-            || matches!(node.primitive, Primitive::Gather | Primitive::ScatterAdd);
-        if needs_memory {
-            for &operand in &node.operands {
-                stored[bottom(graph, operand).index()] = true;
-            }
+            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
+        let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
+        let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
+        for &operand in &node.operands[..from_memory] {
+            stored[bottom(graph, operand).index()] = true;
         }
     }
     let mut inlined = vec![false; graph.nodes.len()];
@@ -144,8 +145,8 @@ pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Opti
             accesses(graph, inlined, operand, &mapped, found);
         }
         _ => {
-            for &operand in &node.operands {
-                accesses(graph, inlined, operand, axes, found);
+            for (number, &operand) in node.operands.iter().enumerate() {
+                accesses(graph, inlined, operand, &operand_axes(graph, id, number, axes), found);
             }
         }
     }
@@ -163,9 +164,9 @@ pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -
             }
         }
         _ => {
-            for &operand in &node.operands {
-                let axes: Vec<Option<usize>> = (0..graph.shape(operand).rank()).map(Some).collect();
-                accesses(graph, inlined, operand, &axes, &mut found);
+            let axes: Vec<Option<usize>> = (0..domain(graph, member).len()).map(Some).collect();
+            for (number, &operand) in node.operands.iter().enumerate() {
+                accesses(graph, inlined, operand, &operand_axes(graph, member.node, number, &axes), &mut found);
             }
         }
     }
@@ -425,7 +426,10 @@ impl Planner<'_> {
                     .iter()
                     .zip(&target.domains)
                     .all(|(other, domain)| plain(domain, !cells(other) && !reduced_axes(self.graph, *other).is_empty()));
-            if !all_plain || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
+            let head = target.members[0];
+            let product_in_cells = work(self.graph, head) != Work::Product
+                || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
+            if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
                 return Err(Obstacle::CellAxes);
             }
         }
@@ -456,7 +460,10 @@ impl Planner<'_> {
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
         let small = !matches!(kind, Work::Product | Work::Opaque | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
-        let parallel = if kind == Work::Total || kind == Work::Opaque || small {
+        let parallel = if kind == Work::Opaque && self.graph.node(member.node).primitive == Primitive::ScatterAdd {
+            // Rows are added in order, columns are independent.
+            (1..dims.len()).collect()
+        } else if kind == Work::Total || kind == Work::Opaque || small {
             Vec::new()
         } else {
             (0..dims.len()).filter(|axis| !lost.contains(axis)).collect()

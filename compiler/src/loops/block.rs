@@ -2,6 +2,35 @@
 
 use super::{Block, BufferId, Comparison, Instruction, Lane, Linear, ScalarFunction, Value, Var, View};
 
+impl Instruction {
+    /// The values that an instruction reads.
+    pub fn operands(&self) -> Vec<Value> {
+        use Instruction::*;
+        let picked = |view: &View| view.pick.map(|pick| pick.value);
+        match self {
+            ConstF32(_) | ConstI32(_) | ConstF64(_) | Index { .. } => Vec::new(),
+            Load(view, _) => picked(view).into_iter().collect(),
+            Store(view, a) => picked(view).into_iter().chain([*a]).collect(),
+            Add(a, b) | Sub(a, b) | Mul(a, b) | Div(a, b) | Compare(_, a, b) | And(a, b) | Or(a, b) | Xor(a, b) => vec![*a, *b],
+            Fma(a, b, c) | Select(a, b, c) => vec![*a, *b, *c],
+            Sqrt(a)
+            | ShiftLeft(a, _)
+            | ShiftRight(a, _)
+            | ShiftRightSigned(a, _)
+            | Round(a)
+            | Truncate(a)
+            | Floor(a)
+            | ToInt(a)
+            | ToFloat(a)
+            | Bits(a)
+            | FromBits(a)
+            | Promote(a)
+            | Demote(a) => vec![*a],
+            Call(_, arguments) => arguments.clone(),
+        }
+    }
+}
+
 /// Builds one [`Block`]. Equal pure instructions become one value; loads are shared too as long as the block stores last.
 #[derive(Debug, Default)]
 pub struct BlockBuilder {
@@ -83,7 +112,7 @@ impl BlockBuilder {
     }
     /// Loads the word at the buffer's start.
     pub fn load_scalar(&mut self, buffer: BufferId, offset: i64, lane: Lane) -> Value {
-        self.load(View { buffer, offset: Linear::fixed(offset), strides: Vec::new(), table: None }, lane)
+        self.load(View { buffer, offset: Linear::fixed(offset), strides: Vec::new(), table: None, pick: None }, lane)
     }
     /// Stores a value.
     pub fn store(&mut self, view: View, value: Value) {

@@ -12,7 +12,8 @@
 //! A [`Product`] computes `C = A·B` by the chain that [`crate::abi::Product`] defines.
 //!
 //! # Invariants (checked by [`verify`])
-//! - Indices are affine in loop variables and the batch size `n`; for every `n` in `1..=capacity` every access lies in its buffer.
+//! - Indices are affine in loop variables, the batch size `n` and values clamped into a fixed range; for every `n` in `1..=capacity`
+//!   every access lies in its buffer.
 //! - A block's values are defined before use and typed; only innermost axes are marked `vector`, and then every view in
 //!   the block has stride 0 or 1 along it (stores: 1) and no row table on it.
 //! - There is one definition of each instruction ([`Instruction`]); the interpreter executes exactly it, and so does each emitter.
@@ -168,7 +169,8 @@ pub struct Axis {
     pub vector: bool,
 }
 
-/// An affine word address in a buffer: `offset + Σ var·stride`, where a var listed in `table` is first looked up in [`Space::Rows`].
+/// A word address in a buffer: `offset + Σ var·stride`, where a var listed in `table` is first looked up in [`Space::Rows`] and `pick` adds
+/// an index that is known at run time only.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct View {
     pub buffer: BufferId,
@@ -176,6 +178,19 @@ pub struct View {
     pub strides: Vec<(Var, Linear)>,
     /// Row table: the index `Σ var·stride + offset` over `vars` is looked up in the `rows` buffer, and the entry times `stride` is added.
     pub table: Option<Table>,
+    /// A step that a value of the block chooses.
+    pub pick: Option<Pick>,
+}
+
+/// An index that a value gives: `clamp(value, 0, count - 1) * stride` words are added, so that it leads nowhere else whatever the value
+/// is. A view with one stands in loads and stores only; along a vector axis the value does not vary.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Pick {
+    /// An `I32` of the same block.
+    pub value: Value,
+    /// At least 1.
+    pub count: i64,
+    pub stride: Linear,
 }
 
 /// A look-up of a batch row in the row table.
@@ -300,7 +315,7 @@ pub struct Nest {
 /// One operand of a product: `row` and `column` strides in words from `base`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Operand {
-    /// First element; its `table` must be `None` (see `rows`).
+    /// First element. If it goes through the row table itself, all of the operand is of that row, and `rows` is `None`.
     pub base: View,
     pub row: Linear,
     pub column: Linear,

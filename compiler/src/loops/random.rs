@@ -243,6 +243,7 @@ mod tests {
                 offset: Linear::fixed(5 + word as i64),
                 strides: Vec::new(),
                 table: None,
+                pick: None,
             };
             b.store(view, value);
         }
@@ -305,6 +306,7 @@ mod tests {
                 offset: Linear::ZERO,
                 strides: Vec::new(),
                 table: None,
+                pick: None,
             };
             let mut b = BlockBuilder::new();
             let word_value = b.i32(word as i32);

@@ -1,7 +1,7 @@
 //! Writing the block of a nest: values are found by asking for a node at an index.
 
 use super::LowerError;
-use super::index::{Index, view};
+use super::index::{Index, pick, picked, view};
 use super::storage::{Layout, Storage, lane, strides};
 use crate::fusion::is_unit_reshape;
 use crate::graph::{Attributes, Element, Graph, NodeId};
@@ -88,6 +88,7 @@ impl<'s, 'a> Writer<'s, 'a> {
                     &Operation { operands: &elements, element: node.ty.element, attributes: &node.attributes },
                 )
             }
+            Lowering::Gather => self.gather(id, index)?,
             Lowering::View if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) => {
                 let (place, lane) = locate(self.scope, id, index)?;
                 self.block.load(place, lane)
@@ -100,6 +101,18 @@ impl<'s, 'a> Writer<'s, 'a> {
             _ => return Err(LowerError(format!("%{} {} must be kept but is not", id.0, record.name))),
         };
         Ok(value)
+    }
+
+    /// The row of a table that the index says, at the rest of the index.
+    fn gather(&mut self, id: NodeId, index: &[Index]) -> Result<Value, LowerError> {
+        let graph = self.scope.graph;
+        let (table, row) = (graph.node(id).operands[0], graph.node(id).operands[1]);
+        let (lead, inside) = index.split_at(graph.shape(row).rank());
+        let row = self.value(row, lead)?;
+        let at: Vec<Index> = std::iter::once(picked()).chain(inside.iter().cloned()).collect();
+        let (place, lane) = locate(self.scope, table, &at)?;
+        self.block.set_origin(id.0);
+        Ok(self.block.load(pick(place, row, graph.shape(table).0[0].at(0) as i64), lane))
     }
 
     fn coordinate(&mut self, index: &Index) -> Value {

@@ -1,7 +1,7 @@
 //! Indices of tensor elements as affine functions of loop variables.
 
 use super::storage::Storage;
-use crate::loops::{Linear, Table, Var, View};
+use crate::loops::{Linear, Pick, Table, Value, Var, View};
 
 /// Index along one axis of a tensor: `offset + Σ var·factor`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -53,5 +53,20 @@ pub fn view(storage: &Storage, index: &[Index], tiles: &[Var]) -> View {
         }
     }
     strides.retain(|(_, stride)| *stride != Linear::ZERO);
-    View { buffer: storage.buffer, offset, strides, table }
+    View { buffer: storage.buffer, offset, strides, table, pick: None }
+}
+
+/// Stands for the index along an axis that a value gives, until [`pick`] puts the value there.
+const PICKED: Var = Var(u32::MAX);
+
+/// The index along an axis that a value gives, see [`pick`].
+pub fn picked() -> Index {
+    Index::var(PICKED)
+}
+
+/// The view of what [`picked`] stands in, with an index below `count` from a value.
+pub fn pick(mut view: View, value: Value, count: i64) -> View {
+    let stride = view.strides.iter().find(|(var, _)| *var == PICKED).map_or(Linear::ZERO, |(_, stride)| *stride);
+    view.strides.retain(|(var, _)| *var != PICKED);
+    View { pick: Some(Pick { value, count, stride }), ..view }
 }

@@ -91,7 +91,7 @@ pub fn lower_group(
 /// Copies a staged value to its place.
 pub fn copy(copy: &StagedCopy) -> Kernel {
     let var = Var(0);
-    let place = |buffer| View { buffer, offset: Linear::ZERO, strides: vec![(var, Linear::fixed(1))], table: None };
+    let place = |buffer| View { buffer, offset: Linear::ZERO, strides: vec![(var, Linear::fixed(1))], table: None, pick: None };
     let mut block = BlockBuilder::new();
     let value = block.load(place(copy.from), copy.lane);
     block.store(place(copy.to), value);
@@ -276,7 +276,7 @@ impl KernelLowering<'_> {
     }
 
     /// Writes the fold's identity to a storage over group axes.
-    fn clear(&mut self, storage: &Storage, axes: &[usize], fold: Fold, name: &str) {
+    pub(super) fn clear(&mut self, storage: &Storage, axes: &[usize], fold: Fold, name: &str) {
         let (loops, index) = self.loops(axes);
         let mut writer = Writer::new(&mut self.scope);
         let identity = writer.block.f32(fold.identity());
@@ -328,12 +328,12 @@ impl KernelLowering<'_> {
     }
 
     /// The place that later nests read a kept member from.
-    fn primary(&self, node: NodeId) -> Result<Storage, LowerError> {
+    pub(super) fn primary(&self, node: NodeId) -> Result<Storage, LowerError> {
         self.scope.kept.get(&node).cloned().ok_or_else(|| LowerError(format!("%{} is not kept", node.0)))
     }
 
     /// Copies a finished member to its further places.
-    fn spread(&mut self, position: usize) -> Result<(), LowerError> {
+    pub(super) fn spread(&mut self, position: usize) -> Result<(), LowerError> {
         let node = self.group.members[position].node;
         if self.scope.layout.also(node).is_empty() {
             return Ok(());
@@ -614,6 +614,7 @@ impl KernelLowering<'_> {
                     offset: Linear::fixed(16 * word as i64),
                     strides: vec![(groups, Linear::fixed(64)), (lane_var, Linear::fixed(1))],
                     table: None,
+                    pick: None,
                 };
                 writer.block.store(place, uniform);
             } else {
@@ -675,6 +676,8 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
         _ => None,
     });
     let stores: Vec<&View> = stores.collect();
+    let varies = varying(block, axis.var, &stores);
+    let picks_one = |place: &View| place.pick.is_none_or(|pick| !varies[pick.value.0 as usize]);
     // A load may touch what another lane stores, unless it is the very word or out of the loop's reach.
     let meets = |load: &View| {
         stores.iter().any(|store| store.buffer == load.buffer && **store != *load && !out_of_reach(store, load, axis))
@@ -682,12 +685,30 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
     block.code.iter().all(|instruction| match instruction {
         Instruction::Load(place, lane) => {
             let step = stride(place);
-            *lane != Lane::F64 && !in_table(place) && (step == Linear::ZERO || step == Linear::fixed(1)) && !meets(place)
+            *lane != Lane::F64 && !in_table(place) && picks_one(place) && (step == Linear::ZERO || step == Linear::fixed(1)) && !meets(place)
         }
-        Instruction::Store(place, _) => stride(place) == Linear::fixed(1) && !in_table(place),
+        Instruction::Store(place, _) => stride(place) == Linear::fixed(1) && !in_table(place) && picks_one(place),
         Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,
         _ => true,
     })
+}
+
+/// Which values of a block may differ from one turn of a loop to the next.
+fn varying(block: &Block, var: Var, stores: &[&View]) -> Vec<bool> {
+    let mut varies: Vec<bool> = Vec::with_capacity(block.code.len());
+    for instruction in &block.code {
+        let own = match instruction {
+            Instruction::Index { terms, .. } => terms.iter().any(|(known, _)| *known == var),
+            Instruction::Load(view, _) => {
+                view.strides.iter().any(|(known, _)| *known == var)
+                    || view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var))
+                    || stores.iter().any(|store| store.buffer == view.buffer)
+            }
+            _ => false,
+        };
+        varies.push(own || instruction.operands().iter().any(|operand| varies[operand.0 as usize]));
+    }
+    varies
 }
 
 /// Whether two views are further apart than the whole loop is long, as when lanes are folded by halving.
@@ -697,5 +718,5 @@ fn out_of_reach(a: &View, b: &View, axis: &Axis) -> bool {
         Extent::Whole(size) if size.is_fixed() => size.constant,
         _ => i64::MAX,
     };
-    a.strides == b.strides && a.table == b.table && a.offset.batch == b.offset.batch && apart >= length
+    a.strides == b.strides && a.table == b.table && a.pick == b.pick && a.offset.batch == b.offset.batch && apart >= length
 }

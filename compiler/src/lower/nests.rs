@@ -2,7 +2,7 @@
 
 use crate::fusion::{Access, Fusion, Group, Work, bottom, cost, is_unit_reshape, member_accesses, reduced_axes, work};
 use crate::graph::{Graph, NodeId};
-use crate::ops::Primitive;
+use crate::ops::{self, Lowering, Primitive};
 
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,12 +46,15 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
     }
 }
 
-/// Which nodes are read through a reshape: only words in memory have another shape.
+/// Which nodes are read through a reshape, or as the table of a gather: only words in memory have another shape or are picked.
 fn reshaped(graph: &Graph) -> Vec<bool> {
     let mut reshaped = vec![false; graph.nodes.len()];
     for id in graph.ids() {
         let node = graph.node(id);
         if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
+            reshaped[bottom(graph, node.operands[0]).index()] = true;
+        }
+        if matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
             reshaped[bottom(graph, node.operands[0]).index()] = true;
         }
     }

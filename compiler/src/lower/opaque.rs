@@ -2,13 +2,13 @@
 
 use super::LowerError;
 use super::block::Writer;
-use super::index::Index;
+use super::index::{Index, pick, picked, view};
 use super::kernel::{KernelLowering, store_everywhere};
 use super::linear;
 use super::storage::title;
 use crate::graph::{Attributes, NodeId};
-use crate::loops::Linear;
-use crate::ops::Primitive;
+use crate::loops::{Axis, Linear};
+use crate::ops::{Fold, Primitive};
 
 /// Lowers an opaque member, which is alone in its kernel.
 pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), LowerError> {
@@ -27,8 +27,40 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
             }
             Ok(())
         }
-        _ => Err(LowerError(format!("%{} has no kernel yet", node.0))),
+        (Primitive::ScatterAdd, Attributes::Axis(size)) => scatter_add(lowering, position, size),
+        _ => Err(LowerError(format!("%{} has no kernel", node.0))),
     }
+}
+
+/// Adds rows to the rows that an index says, in their order. Tiles are of columns, which are independent.
+fn scatter_add(lowering: &mut KernelLowering, position: usize, size: usize) -> Result<(), LowerError> {
+    let graph = lowering.scope.graph;
+    let node = lowering.group.members[position].node;
+    let (rows, row) = (graph.node(node).operands[0], graph.node(node).operands[1]);
+    let domain = lowering.group.domains[position].clone();
+    let storage = lowering.primary(node)?;
+    lowering.clear(&storage, &domain, Fold::Sum, &title(graph, node));
+    let lead: Vec<Linear> = graph.shape(row).0.iter().map(|dim| linear(*dim)).collect();
+    let (mut loops, mut index) = lowering.whole_loops(&lead);
+    let mut to = vec![picked()];
+    for &axis in &domain[1..] {
+        let var = lowering.var();
+        loops.push(Axis { var, extent: lowering.axes[axis].extent(), vector: false });
+        let column = lowering.axes[axis].index(var);
+        index.push(column.clone());
+        to.push(column);
+    }
+    let mut writer = Writer::new(&mut lowering.scope);
+    let chosen = writer.value(row, &index[..lead.len()])?;
+    let value = writer.value(rows, &index)?;
+    let place = pick(view(&storage, &to, &writer.scope.tiles), chosen, size as i64);
+    writer.block.set_origin(node.0);
+    let so_far = writer.block.load(place.clone(), storage.lane);
+    let next = writer.block.add(so_far, value);
+    writer.block.store(place, next);
+    let block = writer.block.finish();
+    lowering.push_nest(title(graph, node), loops, block);
+    lowering.spread(position)
 }
 
 fn fill_zero(lowering: &mut KernelLowering, node: NodeId) {

@@ -117,8 +117,12 @@ fn together(labels: &[Label], group: &[u8], views: &[&View], outer: &mut Vec<u8>
     Ok(extent)
 }
 
-/// Whether one step of `outer` is as far as all of `inner`.
+/// Whether one step of `outer` is as far as all of `inner`; rows that are looked up lie anywhere.
 fn follows(view: &View, outer: Var, inner: &Label) -> bool {
+    let looked_up = |var: Var| view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var));
+    if looked_up(outer) || looked_up(inner.var) {
+        return false;
+    }
     let (far, near) = (stride(view, outer), stride(view, inner.var));
     near.product(inner.size) == Some(far)
 }

@@ -1,7 +1,7 @@
 //! The schedule: which axis of a group is cut into tiles that threads share, which is cut again inside, and how large tiles are.
 //! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
 
-use crate::fusion::{CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
+use crate::fusion::{self, CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
 use crate::graph::{Dim, Graph};
 
 /// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
@@ -70,14 +70,16 @@ fn product_schedule(
 ) -> Schedule {
     let out = &group.domains[0];
     let axis = if group.parallel.contains(&last) { last } else { group.parallel[0] };
+    if !steps_in_product(graph, group, axis) {
+        return Schedule { parallel: Some((axis, 1)), inner: None };
+    }
     if axis != last {
         let step = (HOT_WORDS / rest(axis)).max(48) / 48 * 48;
-        let step = if out.len() > 2 && out.first() == Some(&axis) && out.len() - 2 > 0 { 1 } else { step };
         return Schedule { parallel: Some((axis, step)), inner: None };
     }
-    // Rows may be cut too if every member has them and none folds them up.
+    // Rows may be cut too if every member has them at the very element, and none folds them up.
     let rows = match out.as_slice() {
-        [rows, _] => Some(*rows),
+        [rows, _] if group.parallel.contains(rows) && steps_in_product(graph, group, *rows) => Some(*rows),
         _ => None,
     };
     let rows = rows.filter(|rows| {
@@ -93,4 +95,9 @@ fn product_schedule(
     };
     let step = (HOT_WORDS / tall).clamp(32, 512) / 32 * 32;
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, PRODUCT_ROWS)) }
+}
+
+fn steps_in_product(graph: &Graph, group: &Group, axis: usize) -> bool {
+    let position = group.domains[0].iter().position(|own| *own == axis);
+    position.is_some_and(|position| fusion::steps_in_product(graph, group.members[0].node, position))
 }

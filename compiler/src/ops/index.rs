@@ -61,7 +61,7 @@ pub const GATHER: Record = Record {
             Ok(vec![Some(gradient), None])
         },
     },
-    lowering: Lowering::Opaque,
+    lowering: Lowering::Gather,
     exactness: Exactness::Exact,
     samples: &[Sample::Real, Sample::Integer],
     smooth: true,

@@ -244,6 +244,8 @@ pub enum Lowering {
     Contract,
     /// Another way of indexing its operand: no code of its own.
     View,
+    /// Read from memory where a value points: rows of the first operand by the second.
+    Gather,
     /// A nest that draws four words at a time.
     Random,
     /// A nest of its own that writes its result's memory.

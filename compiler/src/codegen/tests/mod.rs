@@ -42,6 +42,7 @@ pub fn view(buffer: u32, offset: i64, strides: &[(u32, i64)]) -> View {
         offset: Linear::fixed(offset),
         strides: strides.iter().map(|&(var, stride)| (Var(var), Linear::fixed(stride))).collect(),
         table: None,
+        pick: None,
     }
 }
 

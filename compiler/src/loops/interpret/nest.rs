@@ -38,8 +38,27 @@ enum Address {
         /// Words an index stands for: 2 in the control buffer.
         words: usize,
         place: Affine,
-        table: Option<Row>,
+        further: Further,
     },
+}
+
+/// What an access adds to its affine place.
+struct Further {
+    table: Option<Row>,
+    pick: Option<Picked>,
+}
+
+impl Further {
+    fn is_none(&self) -> bool {
+        self.table.is_none() && self.pick.is_none()
+    }
+}
+
+/// A value that chooses one of `count` steps of `stride`.
+struct Picked {
+    value: Value,
+    count: i64,
+    stride: i64,
 }
 
 /// A look-up in the row table: the row of the batch, and words between rows of the data set.
@@ -127,12 +146,12 @@ impl Run<'_> {
         lane: Lane,
         chunk: &Chunk,
     ) -> Result<(), Fault> {
-        let Address::Memory { buffer, words, place, table } = address else {
+        let Address::Memory { buffer, words, place, further } = address else {
             return Ok(());
         };
         let source = &memory.words[buffer.0 as usize];
         let start = place.at(chunk.outer) + chunk.first * place.inner();
-        if table.is_none() && *words == 1 && (0..=1).contains(&place.inner()) {
+        if further.is_none() && *words == 1 && (0..=1).contains(&place.inner()) {
             let run = chunk.count as i64 * place.inner() + 1 - place.inner();
             let found =
                 usize::try_from(start).ok().and_then(|start| source.get(start..start + run as usize)).ok_or_else(|| {
@@ -147,7 +166,7 @@ impl Run<'_> {
             return Ok(());
         }
         for position in 0..chunk.count {
-            let index = self.index(memory, title, place, table.as_ref(), chunk, position)?;
+            let index = self.index(memory, title, place, further, chunk, position)?;
             let at = self.word(memory, title, *buffer, *words, lane, index)?;
             match lane {
                 Lane::F64 => {
@@ -171,11 +190,11 @@ impl Run<'_> {
         lane: Lane,
         chunk: &Chunk,
     ) -> Result<(), Fault> {
-        let Address::Memory { buffer, words, place, table } = address else {
+        let Address::Memory { buffer, words, place, further } = address else {
             return Ok(());
         };
         for position in 0..chunk.count {
-            let index = self.index(memory, title, place, table.as_ref(), chunk, position)?;
+            let index = self.index(memory, title, place, further, chunk, position)?;
             let at = self.word(memory, title, *buffer, *words, lane, index)?;
             let target = &mut memory.words[buffer.0 as usize];
             match lane {
@@ -198,13 +217,17 @@ impl Run<'_> {
         memory: &Memory,
         title: &str,
         place: &Affine,
-        table: Option<&Row>,
+        further: &Further,
         chunk: &Chunk,
         position: usize,
     ) -> Result<i64, Fault> {
         let turn = chunk.first + position as i64;
-        let index = place.at(chunk.outer) + turn * place.inner();
-        let Some(table) = table else {
+        let mut index = place.at(chunk.outer) + turn * place.inner();
+        if let Some(pick) = &further.pick {
+            let chosen = self.registers.lanes(pick.value, chunk.count)[position] as i32;
+            index += i64::from(chosen).min(pick.count - 1).max(0) * pick.stride;
+        }
+        let Some(table) = &further.table else {
             return Ok(index);
         };
         let row = table.row.at(chunk.outer) + turn * table.row.inner();
@@ -253,11 +276,12 @@ impl Run<'_> {
             let factors = table.index.iter().map(|(var, f)| (*var, Linear::fixed(*f)));
             Row { rows: table.rows, row: self.affine(axes, factors, Linear::ZERO), stride: table.stride }
         });
+        let pick = view.pick.map(|pick| Picked { value: pick.value, count: pick.count, stride: pick.stride.at(self.n) });
         Address::Memory {
             buffer: view.buffer,
             words: words_per_index(self.program.buffers[view.buffer.0 as usize].lane),
             place: self.affine(axes, view.strides.iter().copied(), view.offset),
-            table,
+            further: Further { table, pick },
         }
     }
 

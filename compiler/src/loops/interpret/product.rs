@@ -19,7 +19,9 @@ impl Run<'_> {
     pub(super) fn product(&mut self, memory: &mut Memory, product: &ProductStatement) -> Result<(), Fault> {
         let title = product.title.as_str();
         let (m, n, k) = (self.count(product.m), self.count(product.n), self.count(product.k));
-        let (a, b, c) = (self.matrix(&product.a), self.matrix(&product.b), self.matrix(&product.c));
+        let a = self.matrix(memory, title, &product.a)?;
+        let b = self.matrix(memory, title, &product.b)?;
+        let c = self.matrix(memory, title, &product.c)?;
         let mut left = vec![0.0; k as usize];
         for i in 0..m {
             for (p, value) in left.iter_mut().enumerate() {
@@ -43,15 +45,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn matrix<'a>(&self, operand: &'a Operand) -> Matrix<'a> {
+    fn matrix<'a>(&self, memory: &Memory, title: &str, operand: &'a Operand) -> Result<Matrix<'a>, Fault> {
         let first = operand.rows.iter().flat_map(|rows| &rows.first);
-        Matrix {
+        let looked_up = match &operand.base.table {
+            None => 0,
+            Some(table) => {
+                let row = table.index.iter().map(|(var, factor)| self.vars[var.0 as usize] * factor).sum();
+                self.look_up(memory, title, table.rows, row)? * table.stride
+            }
+        };
+        Ok(Matrix {
             operand,
-            base: self.offset(&operand.base),
+            base: self.offset(&operand.base) + looked_up,
             row: operand.row.at(self.n),
             column: operand.column.at(self.n),
             first: first.map(|(var, factor)| self.vars[var.0 as usize] * factor).sum(),
-        }
+        })
     }
 
     fn element(&self, memory: &Memory, title: &str, matrix: &Matrix, row: i64, column: i64) -> Result<f32, Fault> {

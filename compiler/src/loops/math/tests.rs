@@ -30,6 +30,7 @@ impl Evaluator {
             offset: Linear::ZERO,
             strides: vec![(Var(0), Linear::fixed(1))],
             table: None,
+            pick: None,
         };
         let mut b = BlockBuilder::new();
         let x = b.load(view(0), Lane::F32);

@@ -24,6 +24,7 @@
 //! - Value `%k` is made by instruction `k` of its block; a store counts too.
 //! - `; %5` is the graph node that an instruction serves, and all after it up to the next such mark; the first of a block serves %0 unless
 //!   it says otherwise. What follows the node in a comment (layer path, place in the source) is for the reader and not read back.
+//! - `pick(%3, 10)*64` is an index that value %3 chooses out of 10, 64 words apart.
 //! - A factor of 1 and an offset of 0 are left out, terms keep their order, `n` is the batch.
 
 mod names;

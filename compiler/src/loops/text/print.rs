@@ -160,19 +160,24 @@ impl Printer<'_> {
         let name = self.names.buffer(view.buffer);
         // One scalar of the control buffer goes by its slot's name.
         let is_control = self.program.buffers.get(view.buffer.0 as usize).is_some_and(|buffer| buffer.space == Space::Control);
-        if is_control && view.strides.is_empty() && view.table.is_none() && view.offset.is_fixed() {
+        if is_control && view.strides.is_empty() && view.table.is_none() && view.pick.is_none() && view.offset.is_fixed() {
             let slot = u32::try_from(view.offset.constant).ok().filter(|slot| (*slot as usize) < self.program.slots.len());
             if let Some(slot) = slot {
                 return format!("{name}.{}", self.names.slot(crate::loops::Slot(slot)));
             }
         }
-        let mut inside = sum(view.strides.iter().copied(), view.offset, letters);
+        let mut parts = Vec::new();
         if let Some(table) = &view.table {
             let row = sum(fixed(&table.index), Linear::ZERO, letters);
-            let looked_up = format!("{}[{row}]*{}", self.names.buffer(table.rows), table.stride);
-            inside = if inside == "0" { looked_up } else { format!("{looked_up} + {inside}") };
+            parts.push(format!("{}[{row}]*{}", self.names.buffer(table.rows), table.stride));
         }
-        format!("{name}[{inside}]")
+        if let Some(pick) = view.pick {
+            parts.push(format!("pick(%{}, {})*{}", pick.value.0, pick.count, pick.stride));
+        }
+        if parts.is_empty() || !view.strides.is_empty() || view.offset != Linear::ZERO {
+            parts.push(sum(view.strides.iter().copied(), view.offset, letters));
+        }
+        format!("{name}[{}]", parts.join(" + "))
     }
 
     fn product(&mut self, depth: usize, kernel: usize, product: &ProductStatement, letters: &Letters) {

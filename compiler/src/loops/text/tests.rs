@@ -62,6 +62,8 @@ kernel 0 "k \"0\"; %9" parallel t0 over 3n+1 by 48, vars 9
       %16 = le %0, %1
       store @3[-1*i2 + 0*j3] = %14
       %18 = sub %4, %5                                                             ; %0
+      %19 = load @1[rows[i2]*64 + pick(%4, 10)*2n-5 + j3 + 3] : f32
+      %20 = load @1[pick(%4, 10)*64] : f32
   product "p" m < min(96, 6n+2 - 96*t0), n < 10, k < n                                 ; %12
     a = @1[0] row 64 column 1 rows(rows[48*t0])
     b = twice[rows[t0]*7] row 0 column n+3 columns(rows[0])

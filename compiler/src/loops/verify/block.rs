@@ -17,12 +17,14 @@ pub fn check(scope: &Scope, block: &Block, vector: Option<&Axis>, home: Home) ->
         return Err(VerifyError::new("", format!("{} origins of {} instructions", block.origins.len(), block.code.len())));
     }
     let mut lanes: Vec<Option<Lane>> = Vec::with_capacity(block.code.len());
+    let mut varies: Vec<bool> = Vec::with_capacity(block.code.len());
     let mut accesses = Vec::new();
     for (number, instruction) in block.code.iter().enumerate() {
         let lane = typed(instruction, &lanes)
             .and_then(|lane| {
                 if let Some(axis) = vector {
                     in_vector(instruction, lane, axis)?;
+                    does_not_vary(picked(instruction), &varies)?;
                 }
                 match instruction {
                     Instruction::Load(view, lane) => load(scope, view, *lane)?,
@@ -34,6 +36,7 @@ pub fn check(scope: &Scope, block: &Block, vector: Option<&Axis>, home: Home) ->
             })
             .map_err(|error| error.inside(format!("%{number}")))?;
         lanes.push(lane);
+        varies.push(vector.is_some_and(|axis| differs(instruction, axis, &varies)));
         match instruction {
             Instruction::Load(view, _) => accesses.push((number, view, false)),
             Instruction::Store(view, _) => accesses.push((number, view, true)),
@@ -42,6 +45,31 @@ pub fn check(scope: &Scope, block: &Block, vector: Option<&Axis>, home: Home) ->
     }
     match vector {
         Some(axis) => lanes_apart(scope, &accesses, axis),
+        None => Ok(()),
+    }
+}
+
+/// The value that picks a part of an access.
+fn picked(instruction: &Instruction) -> Option<Value> {
+    match instruction {
+        Instruction::Load(view, _) | Instruction::Store(view, _) => view.pick.map(|pick| pick.value),
+        _ => None,
+    }
+}
+
+/// Whether a value differs from lane to lane of a vector axis.
+fn differs(instruction: &Instruction, axis: &Axis, varies: &[bool]) -> bool {
+    let along = |terms: &[(Var, Linear)]| terms.iter().any(|(var, _)| *var == axis.var);
+    match instruction {
+        Instruction::Index { terms, .. } => along(terms),
+        Instruction::Load(view, _) => along(&view.strides),
+        _ => instruction.operands().iter().any(|value| varies.get(value.0 as usize) == Some(&true)),
+    }
+}
+
+fn does_not_vary(picked: Option<Value>, varies: &[bool]) -> Checked {
+    match picked.filter(|value| varies.get(value.0 as usize) == Some(&true)) {
+        Some(value) => Err(VerifyError::new("", format!("%{} picks another part in each lane of the vector axis", value.0))),
         None => Ok(()),
     }
 }
@@ -66,6 +94,9 @@ fn typed(instruction: &Instruction, lanes: &[Option<Lane>]) -> Result<Option<Lan
         0..=31 => one_of(a, &[I32]),
         _ => Err(VerifyError::new("", format!("a shift by {count}"))),
     };
+    if let Some(value) = picked(instruction) {
+        one_of(value, &[I32])?;
+    }
     Ok(Some(match instruction {
         ConstF32(_) => F32,
         ConstI32(_) | Index { .. } => I32,
@@ -187,6 +218,7 @@ fn lanes_apart(scope: &Scope, accesses: &[(usize, &View, bool)], axis: &Axis) ->
             let same_words = view.buffer == stored.buffer && view != stored;
             let apart = view.strides == stored.strides
                 && view.table == stored.table
+                && view.pick == stored.pick
                 && view.offset.batch == stored.offset.batch
                 && (view.offset.constant - stored.offset.constant).abs() >= length;
             if same_words && !apart {

@@ -194,6 +194,12 @@ impl Scope<'_> {
         let buffer = self.buffer(view.buffer)?;
         let mut terms = self.terms(&view.strides)?;
         terms.extend_from_slice(more);
+        if let Some(pick) = view.pick {
+            if pick.count < 1 {
+                return Err(VerifyError::new("", format!("a pick out of {}", pick.count)));
+            }
+            terms.push(Term { var: None, range: Range::Count(Linear::fixed(pick.count)), stride: pick.stride });
+        }
         match &view.table {
             None if matches!(buffer.space, Space::Input(_)) && !buffer.words.is_fixed() => {
                 Err(VerifyError::new("", format!("rows of `{}` are read past the row table", buffer.name)))

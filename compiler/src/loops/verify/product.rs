@@ -40,6 +40,9 @@ fn operand(scope: &Scope, operand: &Operand, row: Range, column: Range) -> Check
     }
     let term = |range, stride| Term { var: None, range, stride };
     let (row, column) = (term(row, operand.row), term(column, operand.column));
+    if operand.base.pick.is_some() {
+        return Err(VerifyError::new("", "a product has no values that could pick"));
+    }
     let Some(OperandRows { rows, first, on_columns }) = &operand.rows else {
         return scope.view(&operand.base, &[row, column]);
     };

@@ -42,6 +42,7 @@ kernel 0 "forward" parallel t0 over n by 48, vars 5
     %4 = add %2, %3
     %5 = from_bits %4
     store hot[10*i3 + j4] = %5
+    %7 = load w[pick(%3, 6)*10 + j4] : f32
 kernel 1 "column" vars 6
   tiles t0 over 10 by 4
     nest "clear" for i1 < min(4, 10 - 4*t0) vector
@@ -143,6 +144,10 @@ fn each_slip_is_named() {
         ("x[rows[48*t0 + i3]*6 + j4]", "x[rows[j4]*6 + j4]", "%0: its vector axis 4 goes through the row table"),
         ("load s[i4 + 5]", "load s[i4 + 4]", "%1: touches what %3 writes in another turn of the vector axis 4"),
         ("nest \"decay\"", "nest \"decay\" for i5 < 1 vector", "%0: f64 in a block with the vector axis 5"),
+        ("pick(%3, 6)*10 + j4", "pick(%1, 6)*10 + j4", "%7: %1 picks another part in each lane of the vector axis"),
+        ("pick(%3, 6)*10 + j4", "pick(%3, 7)*10 + j4", "%7: `w`: index up to 65 of 60 words"),
+        ("pick(%3, 6)*10 + j4", "pick(%3, 0)*10 + j4", "%7: a pick out of 0"),
+        ("pick(%3, 6)*10 + j4", "pick(%0, 6)*10 + j4", "%7: %0 is F32, expected [I32]"),
         // Values and types.
         ("lt %1, %0", "lt %1, %2", "nest \"relu\", %2: %2 is not defined before its use"),
         ("%4 = add %2, %3", "%4 = add %2, %9", "%4: %9 is not defined before its use"),

@@ -142,12 +142,15 @@ impl Draw {
     /// A contraction over an axis that is found or made for it.
     fn contract(&mut self, a: NodeId) -> Result<Option<NodeId>, BuildError> {
         let shape = self.builder.shape(a);
-        if shape.rank() == 0 {
+        if shape.rank() == 0 || shape.rank() > 4 {
             return Ok(None);
         }
         let axis = self.numbers.below(shape.rank());
         let b = self.any();
         let other = self.builder.shape(b);
+        if other.rank() > 4 {
+            return Ok(None);
+        }
         let letters = ["a", "b", "c", "d"];
         let left: Vec<&str> = letters[..shape.rank()].to_vec();
         let (b, right) = match other.0.iter().position(|dim| *dim == shape.0[axis]) {

@@ -2,7 +2,7 @@
 
 use super::Parsed;
 use crate::loops::text::names::{Names, is_name_letter};
-use crate::loops::{BufferId, Extent, Lane, Linear, Slot, Table, Value, Var, View};
+use crate::loops::{BufferId, Extent, Lane, Linear, Pick, Slot, Table, Value, Var, View};
 use std::str::FromStr;
 
 /// A line that is being read.
@@ -174,13 +174,14 @@ impl<'a> Cursor<'a> {
         }
         let buffer = names.find_buffer(name).ok_or_else(|| format!("no buffer is called `{name}`"))?;
         self.advance(1);
-        let mut view = View { buffer, offset: Linear::ZERO, strides: Vec::new(), table: None };
-        if let Some(table) = self.table(names)? {
-            view.table = Some(table);
-            if self.eat("]") {
-                return Ok(view);
-            }
-            self.expect("+")?;
+        let mut view = View { buffer, offset: Linear::ZERO, strides: Vec::new(), table: None, pick: None };
+        view.table = self.table(names)?;
+        if view.table.is_some() && !self.eat("+") {
+            return self.expect("]").map(|()| view);
+        }
+        view.pick = self.pick()?;
+        if view.pick.is_some() && !self.eat("+") {
+            return self.expect("]").map(|()| view);
         }
         (view.strides, view.offset) = self.sum()?;
         self.expect("]")?;
@@ -195,7 +196,22 @@ impl<'a> Cursor<'a> {
             names.find_buffer(&name[..dot]).zip(names.find_slot(slot))
         });
         let (buffer, slot) = found.ok_or_else(|| format!("`{name}{numbered}` is no slot"))?;
-        Ok(View { buffer, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None })
+        Ok(View { buffer, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None, pick: None })
+    }
+
+    /// `pick(%3, 10)*64`, if it is next.
+    fn pick(&mut self) -> Parsed<Option<Pick>> {
+        if !self.rest.starts_with("pick(") {
+            return Ok(None);
+        }
+        self.expect("pick")?;
+        self.expect("(")?;
+        let value = self.value()?;
+        self.expect(",")?;
+        let count = self.number()?;
+        self.expect(")")?;
+        self.expect("*")?;
+        Ok(Some(Pick { value, count, stride: self.linear()? }))
     }
 
     /// `rows[sum]*stride`, if it is next.

@@ -1,0 +1,193 @@
+//! What a product asks of the memory of its operands, and the copies that meet it.
+//!
+//! A product steps through an operand with one stride for each of its three extents, so the labels that are summed must lie one after
+//! the other in both operands (those of rows and columns are looped over where they do not). The right operand is contiguous along one
+//! of its axes and goes through no row table. What does not fit is copied, in an order that does; a copy changes no bit.
+
+use super::view_axes;
+use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId};
+use crate::loops::Linear;
+use crate::ops::{self, Lowering, Primitive};
+
+/// How far one index is from the next along an axis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Words(Linear),
+    /// From one row of a data set to another, by the row table.
+    Rows,
+}
+
+fn size(dim: Dim) -> Linear {
+    match dim {
+        Dim::Fixed(size) => Linear::fixed(size as i64),
+        Dim::Batch => Linear::BATCH,
+    }
+}
+
+/// Row-major steps; `None` if they would not be affine in the batch.
+fn row_major(dims: &[Dim]) -> Option<Vec<Step>> {
+    let mut steps = vec![Step::Words(Linear::fixed(1)); dims.len()];
+    let mut words = Linear::fixed(1);
+    for axis in (1..dims.len()).rev() {
+        words = words.product(size(dims[axis]))?;
+        steps[axis - 1] = Step::Words(words);
+    }
+    Some(steps)
+}
+
+fn in_table(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    matches!(node.primitive, Primitive::Input | Primitive::Target) && node.ty.shape.0.first() == Some(&Dim::Batch)
+}
+
+/// The steps of a tensor in memory, through views; `None` where no affine steps are known.
+fn steps(graph: &Graph, id: NodeId) -> Option<Vec<Step>> {
+    let node = graph.node(id);
+    let dims = &node.ty.shape.0;
+    if in_table(graph, id) {
+        let mut steps = row_major(dims)?;
+        steps[0] = Step::Rows;
+        return Some(steps);
+    }
+    match ops::record(node.primitive).lowering {
+        Lowering::View => match view_axes(graph, id) {
+            Some(axes) => {
+                let inner = steps(graph, node.operands[0])?;
+                let mut own = vec![Step::Words(Linear::ZERO); dims.len()];
+                for (from, to) in axes.iter().enumerate() {
+                    if let Some(to) = to {
+                        own[*to] = inner[from];
+                    }
+                }
+                Some(own)
+            }
+            None => {
+                let mut own = row_major(dims)?;
+                if in_table(graph, beneath_reshapes(graph, id)) {
+                    own[0] = Step::Rows;
+                }
+                Some(own)
+            }
+        },
+        // Their rows are padded.
+        Lowering::Random => None,
+        _ => row_major(dims),
+    }
+}
+
+/// What a chain of reshapes reshapes.
+pub(super) fn beneath_reshapes(graph: &Graph, mut id: NodeId) -> NodeId {
+    while graph.node(id).primitive == Primitive::Reshape {
+        id = graph.node(id).operands[0];
+    }
+    id
+}
+
+/// Whether these axes, from the outermost to the innermost, can be stepped through with the step of the innermost.
+fn lie_together(steps: &[Step], dims: &[Dim], axes: &[usize]) -> bool {
+    let mut words = match axes.last() {
+        Some(&last) => match steps[last] {
+            Step::Rows => return axes.len() == 1,
+            Step::Words(words) => words,
+        },
+        None => return true,
+    };
+    for pair in axes.windows(2).rev() {
+        match words.product(size(dims[pair[1]])) {
+            Some(next) if steps[pair[0]] == Step::Words(next) => words = next,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The labels of a contraction by the part they play.
+struct Parts {
+    batch: Vec<u8>,
+    rows: Vec<u8>,
+    columns: Vec<u8>,
+    summed: Vec<u8>,
+}
+
+impl Parts {
+    fn of(spec: &Contraction) -> Self {
+        let both = |label: &&u8| spec.left.contains(label) && spec.right.contains(label);
+        let out = |own: &[u8]| -> Vec<u8> {
+            spec.out.iter().filter(|label| own.contains(label) && !both(label)).copied().collect()
+        };
+        Parts {
+            batch: spec.out.iter().filter(both).copied().collect(),
+            rows: out(&spec.left),
+            columns: out(&spec.right),
+            summed: spec.left.iter().filter(|label| !spec.out.contains(label)).copied().collect(),
+        }
+    }
+}
+
+/// Copies the operands of a contraction, whose labels are in the order batch, left, right, where a product cannot step through them.
+pub(super) fn fit(
+    builder: &mut Builder,
+    a: NodeId,
+    b: NodeId,
+    spec: Contraction,
+) -> Result<(NodeId, NodeId, Contraction), BuildError> {
+    let parts = Parts::of(&spec);
+    let (left, a) = match left_fits(builder.graph(), a, &spec.left, &parts) {
+        true => (spec.left, a),
+        false => copy(builder, a, &spec.left, [&parts.batch, &parts.rows, &parts.summed])?,
+    };
+    let (right, b) = match right_fits(builder.graph(), b, &spec.right, &parts) {
+        true => (spec.right, b),
+        false => copy(builder, b, &spec.right, [&parts.batch, &parts.summed, &parts.columns])?,
+    };
+    Ok((a, b, Contraction { left, right, out: spec.out }))
+}
+
+fn axes_of(labels: &[u8], own: &[u8]) -> Vec<usize> {
+    labels.iter().filter_map(|label| own.iter().position(|known| known == label)).collect()
+}
+
+fn left_fits(graph: &Graph, id: NodeId, own: &[u8], parts: &Parts) -> bool {
+    let dims = &graph.shape(id).0;
+    steps(graph, id).is_some_and(|steps| lie_together(&steps, dims, &axes_of(&parts.summed, own)))
+}
+
+fn right_fits(graph: &Graph, id: NodeId, own: &[u8], parts: &Parts) -> bool {
+    let dims = &graph.shape(id).0;
+    let Some(steps) = steps(graph, id) else { return false };
+    let (summed, columns) = (axes_of(&parts.summed, own), axes_of(&parts.columns, own));
+    // Any step will do along what has one element.
+    let contiguous = |axes: &[usize]| match axes.last() {
+        Some(&last) => steps[last] == Step::Words(Linear::fixed(1)) || axes.iter().all(|&axis| dims[axis] == Dim::Fixed(1)),
+        None => true,
+    };
+    !steps.contains(&Step::Rows) && lie_together(&steps, dims, &summed) && (contiguous(&summed) || contiguous(&columns))
+}
+
+/// A copy with its axes in this order of labels.
+fn copy(builder: &mut Builder, id: NodeId, own: &[u8], order: [&Vec<u8>; 3]) -> Result<(Vec<u8>, NodeId), BuildError> {
+    let labels: Vec<u8> = order.into_iter().flatten().copied().collect();
+    let turned = builder.transpose(id, &axes_of(&labels, own))?;
+    Ok((labels, builder.unary(Primitive::StopGradient, turned)?))
+}
+
+/// Whether an axis of a product's result is stepped through inside of the product: the last one of its rows or of its columns. Others may
+/// be looped over around it, one element at a time.
+pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> bool {
+    let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
+    let on = |label: u8| (spec.left.contains(&label), spec.right.contains(&label));
+    let own = on(spec.out[axis]);
+    own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
+}
+
+/// Whether an attribute names a source; only those and computed nodes stand in memory.
+pub(super) fn stands_in_memory(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    match ops::record(node.primitive).lowering {
+        Lowering::Source => {
+            matches!(node.attributes, Attributes::Name(_)) && node.primitive != Primitive::Setting
+        }
+        Lowering::Coordinate => false,
+        _ => true,
+    }
+}
