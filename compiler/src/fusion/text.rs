@@ -57,6 +57,41 @@ fn named(graph: &Graph, group: &Group, needed: &[bool]) -> String {
     }
 }
 
+/// Products of a kernel whose results never reach memory because the update that they lead to is in the same kernel, with the
+/// source that is updated.
+pub fn unstored_gradients(graph: &Graph, fusion: &Fusion, number: usize) -> Vec<(NodeId, NodeId)> {
+    let members = &fusion.groups[number].members;
+    let is_member = |id: NodeId| members.iter().any(|member| member.node == id);
+    let is_product = |member: &&Member| work(graph, **member) == Work::Product;
+    let mut found = Vec::new();
+    for product in members.iter().filter(is_product).map(|member| member.node) {
+        if graph.roots.iter().any(|root| root.node() == product) || !readers(graph, fusion, product).is_empty() {
+            continue;
+        }
+        for (source, next) in updates(graph).filter(|(_, next)| is_member(*next)) {
+            if reaches(graph, next, product, &is_member) {
+                found.push((product, source));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a node is computed from another by members alone.
+fn reaches(graph: &Graph, from: NodeId, to: NodeId, is_member: &impl Fn(NodeId) -> bool) -> bool {
+    let mut seen = vec![from];
+    let mut next = 0;
+    while let Some(&id) = seen.get(next) {
+        next += 1;
+        for &operand in &graph.node(id).operands {
+            if is_member(operand) && !seen.contains(&operand) {
+                seen.push(operand);
+            }
+        }
+    }
+    seen.contains(&to)
+}
+
 /// For each node whether some output needs it; what only updates need is the backward pass.
 fn needed_by_results(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes.len()];
@@ -116,6 +151,11 @@ impl Printer<'_> {
                 let list: Vec<String> = ids.iter().map(|id| format!("%{}", id.0)).collect();
                 self.line(text, &format!("{word:<9} {}", list.join(" ")), why, "");
             }
+        }
+        for (gradient, source) in unstored_gradients(graph, self.fusion, number) {
+            let name = graph.source_name(source).unwrap_or_default();
+            let why = format!("a gradient without a buffer: from the product's tile into next {name:?}");
+            self.line(text, &format!("gradient  %{}", gradient.0), &why, "");
         }
         for refusal in &group.refusals {
             let other = self.fusion.group_of(refusal.kernel);

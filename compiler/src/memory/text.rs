@@ -1,9 +1,12 @@
 //! The plan as a picture of lifetimes.
 
-use super::{MemoryPlan, NOMINAL_BATCH, Placement};
+use super::{MemoryPlan, NOMINAL_BATCH, Placement, check};
 use crate::fusion::text::bytes;
 use crate::loops::{Linear, Program};
 use std::fmt::Write;
+
+/// Capacity up to which the picture is checked.
+const CHECKED_CAPACITY: i64 = 4096;
 
 /// One line a value: its bytes in the arena, then a column for each kernel, `##` where it lives. `n` is the capacity.
 ///
@@ -28,22 +31,31 @@ pub fn print(program: &Program, plan: &MemoryPlan) -> String {
         let life: Vec<&str> = life.collect();
         let _ = writeln!(text, "  {:width$}  {range:range_width$}  {}", name(placement), life.join(" "));
     }
+    if sorted.is_empty() {
+        text.push_str("no temporaries\n");
+    }
     let at = |words: Linear| bytes(4 * words.at(NOMINAL_BATCH) as usize);
-    let _ = writeln!(
-        text,
-        "peak {} bytes, {} for n = {NOMINAL_BATCH}; unshared {} bytes, {}; lower bound {}",
-        in_bytes(plan.arena),
-        at(plan.arena),
-        in_bytes(plan.unshared),
-        at(plan.unshared),
-        lower_bound(plan),
-    );
+    if !sorted.is_empty() {
+        let _ = writeln!(
+            text,
+            "peak {} bytes, {} for n = {NOMINAL_BATCH}; unshared {} bytes, {}; lower bound {}",
+            in_bytes(plan.arena),
+            at(plan.arena),
+            in_bytes(plan.unshared),
+            at(plan.unshared),
+            lower_bound(plan),
+        );
+    }
     let _ = writeln!(
         text,
         "scratch of a thread {} bytes, {} for n = {NOMINAL_BATCH}",
         in_bytes(plan.scratch_words),
         at(plan.scratch_words)
     );
+    let _ = match check(program, plan, CHECKED_CAPACITY) {
+        Ok(()) => writeln!(text, "checked: nothing that lives is overwritten, up to n = {CHECKED_CAPACITY}"),
+        Err(why) => writeln!(text, "NOT SOUND: {why}"),
+    };
     text
 }
 
