@@ -17,7 +17,7 @@ pub fn print(graph: &Graph, fusion: &Fusion, places: bool) -> String {
     let needed = needed_by_results(graph);
     let moved = traffic(graph, fusion);
     // A plan without fusion joins nothing, so it cannot make a cycle.
-    let alone = fuse(graph, &Options { fuse: false }).map_or_else(|_| fusion.clone(), |alone| alone);
+    let alone = fuse(graph, &Options { fuse: false }).unwrap_or_else(|_| fusion.clone());
     let printer = Printer { graph, fusion, needed: &needed, places, alone_traffic: traffic(graph, &alone), alone };
     let mut text = String::new();
     for (number, group) in fusion.groups.iter().enumerate() {
