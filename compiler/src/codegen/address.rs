@@ -163,7 +163,15 @@ impl Emitter<'_> {
             Some(_) => width,
             None => Width::One,
         };
-        let value = self.builder.ins().load(loaded.of(lane), MEMORY, address, place.displacement);
+        // Cranelift 0.135 folds a load of four floats into `cmpps`, which without AVX faults where the words are not aligned. It folds
+        // none that is loaded as integers.
+        let value = match (loaded, lane) {
+            (Width::Four, Lane::F32) if self.machine.x86 && !self.machine.blend => {
+                let bits = self.builder.ins().load(types::I32X4, MEMORY, address, place.displacement);
+                self.cast(bits, types::F32X4)
+            }
+            _ => self.builder.ins().load(loaded.of(lane), MEMORY, address, place.displacement),
+        };
         let value = match loaded == width {
             true => value,
             false => self.spread(value, lane, width),

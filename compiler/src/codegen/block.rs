@@ -234,7 +234,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn cast(&mut self, value: ir::Value, to: Type) -> ir::Value {
+    pub(super) fn cast(&mut self, value: ir::Value, to: Type) -> ir::Value {
         self.builder.ins().bitcast(to, CAST, value)
     }
 

@@ -30,9 +30,7 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
                 let table = in_memory(&mut builder, operands[0])?;
                 builder.apply(node.primitive, &[table, operands[1]], node.attributes.clone(), None)?
             }
-            (Lowering::View, _) if node.primitive == Primitive::Reshape => {
-                reshape(&mut builder, operands[0], &node.ty.shape)?
-            }
+            (Lowering::View, _) if node.primitive == Primitive::Reshape => reshape(&mut builder, operands[0], &node.ty.shape)?,
             _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
         };
         map[id.index()] = Some(new);
@@ -129,10 +127,10 @@ fn contiguous(builder: &mut Builder, id: NodeId, shape: &Shape) -> Result<NodeId
     if copied { builder.unary(Primitive::StopGradient, id) } else { Ok(id) }
 }
 
-/// A root that is no computed node is copied by one.
+/// A root that is no computed node is copied by one, and so are random numbers, whose rows are padded.
 fn stored(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
     match ops::record(builder.graph().node(id).primitive).lowering {
-        Lowering::Source | Lowering::View | Lowering::Coordinate => builder.unary(Primitive::StopGradient, id),
+        Lowering::Source | Lowering::View | Lowering::Coordinate | Lowering::Random => builder.unary(Primitive::StopGradient, id),
         _ => Ok(id),
     }
 }

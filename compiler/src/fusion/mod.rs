@@ -17,6 +17,8 @@ pub mod reason;
 pub mod text;
 pub mod traffic;
 
+#[cfg(test)]
+pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::steps_in_product;
 pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};

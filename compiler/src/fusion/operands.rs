@@ -112,9 +112,8 @@ struct Parts {
 impl Parts {
     fn of(spec: &Contraction) -> Self {
         let both = |label: &&u8| spec.left.contains(label) && spec.right.contains(label);
-        let out = |own: &[u8]| -> Vec<u8> {
-            spec.out.iter().filter(|label| own.contains(label) && !both(label)).copied().collect()
-        };
+        let out =
+            |own: &[u8]| -> Vec<u8> { spec.out.iter().filter(|label| own.contains(label) && !both(label)).copied().collect() };
         Parts {
             batch: spec.out.iter().filter(both).copied().collect(),
             rows: out(&spec.left),
@@ -181,12 +180,10 @@ pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> b
 }
 
 /// Whether an attribute names a source; only those and computed nodes stand in memory.
-pub(super) fn stands_in_memory(graph: &Graph, id: NodeId) -> bool {
+pub(crate) fn stands_in_memory(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     match ops::record(node.primitive).lowering {
-        Lowering::Source => {
-            matches!(node.attributes, Attributes::Name(_)) && node.primitive != Primitive::Setting
-        }
+        Lowering::Source => matches!(node.attributes, Attributes::Name(_)) && node.primitive != Primitive::Setting,
         Lowering::Coordinate => false,
         _ => true,
     }

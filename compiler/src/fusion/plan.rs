@@ -2,7 +2,8 @@
 
 use super::reason::{Obstacle, Reason, Refusal};
 use super::{
-    Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, reduced_axes, view_axes, work,
+    Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, reduced_axes, view_axes,
+    work,
 };
 use crate::graph::{Dim, Graph, NodeId, Root};
 use crate::ops::{self, Lowering, Primitive};
@@ -120,12 +121,14 @@ pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
 pub(crate) struct Access {
     pub node: NodeId,
     pub axes: Vec<Option<usize>>,
+    /// It is read where a value points: from memory, even if it is computed at this very index.
+    pub picked: bool,
 }
 
 /// Everything that evaluating `id` at its own index reads, through inlined nodes. `axes` maps `id`'s axes to the reader's domain.
 pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
     if !inlined[id.index()] || ops::record(graph.node(id).primitive).is_source() {
-        found.push(Access { node: id, axes: axes.to_vec() });
+        found.push(Access { node: id, axes: axes.to_vec(), picked: false });
         return;
     }
     let node = graph.node(id);
@@ -145,9 +148,19 @@ pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Opti
             accesses(graph, inlined, operand, &mapped, found);
         }
         _ => {
-            for (number, &operand) in node.operands.iter().enumerate() {
-                accesses(graph, inlined, operand, &operand_axes(graph, id, number, axes), found);
-            }
+            element_accesses(graph, inlined, id, axes, found);
+        }
+    }
+}
+
+/// What computing one element of a node reads through its operands.
+fn element_accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+    let node = graph.node(id);
+    for (number, &operand) in node.operands.iter().enumerate() {
+        let first = found.len();
+        accesses(graph, inlined, operand, &operand_axes(graph, id, number, axes), found);
+        if number == 0 && matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+            found[first..].iter_mut().for_each(|access| access.picked = true);
         }
     }
 }
@@ -165,9 +178,7 @@ pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -
         }
         _ => {
             let axes: Vec<Option<usize>> = (0..domain(graph, member).len()).map(Some).collect();
-            for (number, &operand) in node.operands.iter().enumerate() {
-                accesses(graph, inlined, operand, &operand_axes(graph, member.node, number, &axes), &mut found);
-            }
+            element_accesses(graph, inlined, member.node, &axes, &mut found);
         }
     }
     found

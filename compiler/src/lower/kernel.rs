@@ -685,7 +685,11 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
     block.code.iter().all(|instruction| match instruction {
         Instruction::Load(place, lane) => {
             let step = stride(place);
-            *lane != Lane::F64 && !in_table(place) && picks_one(place) && (step == Linear::ZERO || step == Linear::fixed(1)) && !meets(place)
+            *lane != Lane::F64
+                && !in_table(place)
+                && picks_one(place)
+                && (step == Linear::ZERO || step == Linear::fixed(1))
+                && !meets(place)
         }
         Instruction::Store(place, _) => stride(place) == Linear::fixed(1) && !in_table(place) && picks_one(place),
         Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,

@@ -186,6 +186,7 @@ fn same_element(graph: &Graph, group: &Group, other: usize, own: &[usize], acces
     let lost = reduced_axes(graph, group.members[other]);
     let value_axes: Vec<usize> =
         group.domains[other].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
-    value_axes.len() == access.axes.len()
+    !access.picked
+        && value_axes.len() == access.axes.len()
         && value_axes.iter().zip(&access.axes).all(|(axis, index)| index.is_some_and(|dim| own[dim] == *axis))
 }

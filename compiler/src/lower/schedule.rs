@@ -48,6 +48,10 @@ pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
             .zip(&group.domains)
             .any(|(member, domain)| work(graph, *member) == Work::Random && domain.last() == Some(&axis))
     };
+    // Where a product must be looped over one element at a time along the axis of the groups, it is not cut at all.
+    if schedule.parallel.is_some_and(|(axis, step)| step == 1 && kinds[0] == Work::Product && drawn_along(axis)) {
+        return Schedule::default();
+    }
     for (axis, step) in [&mut schedule.parallel, &mut schedule.inner].into_iter().flatten() {
         if drawn_along(*axis) {
             let width = match group.axes[*axis] {

@@ -30,9 +30,8 @@ impl Assembly {
     fn measured(&self, unit: &Unit) -> Vec<(String, Combination)> {
         let outputs = self.outputs(unit);
         let short = |name: &str| name.split_once('.').map_or(name, |(_, short)| short).to_string();
-        let is_companion = |name: &str| {
-            name.strip_suffix(".weights").is_some_and(|of| outputs.iter().any(|(other, _)| other == of))
-        };
+        let is_companion =
+            |name: &str| name.strip_suffix(".weights").is_some_and(|of| outputs.iter().any(|(other, _)| other == of));
         let measured = outputs.iter().filter(|(name, _)| !is_companion(name)).map(|(name, _)| {
             let weights = outputs.iter().find(|(other, _)| *other == format!("{name}.weights"));
             let combination = match weights {

@@ -2,6 +2,7 @@
 //!
 //! Buffers of generated code lie between guard words, so that a stray store fails a test instead of passing unseen.
 
+mod differential;
 mod entries;
 mod fuzz;
 mod instructions;

@@ -1,32 +1,81 @@
-//! Graphs drawn at random: layers, reductions, views and updates over a few sizes, so that axes meet by chance.
+//! Graphs drawn at random: every primitive over a few sizes, so that axes meet by chance and everything stands beside everything.
+
+mod moves;
+mod roots;
 
 use super::trial::Numbers;
-use crate::graph::{BuildError, Builder, Dim, Element, Graph, NodeId, Shape, Type};
-use crate::ops::Primitive;
+use crate::graph::{Attributes, BuildError, Builder, Dim, Element, Graph, NodeId, Shape, Type};
+use crate::ops::{self, Exactness, PRIMITIVES, Primitive, Sample};
 
-/// Sizes that axes have: below, at and above a lane group, a cell and a group of 64 random columns.
-const SIZES: [usize; 7] = [1, 2, 3, 7, 32, 40, 70];
+/// Sizes that axes have: at and around a lane group, a cell, a group of 64 random columns, a block of 512 of a product.
+const SIZES: [usize; 10] = [1, 1, 2, 3, 7, 17, 32, 33, 70, 513];
+/// Most elements of a row of a tensor, and of all rows together for a batch of [`NOMINAL`].
+const MOST: usize = 6000;
+const BUDGET: usize = 150_000;
+const NOMINAL: usize = 8;
 
-struct Draw {
-    numbers: Numbers,
-    builder: Builder,
-    /// Real tensors so far.
-    pool: Vec<NodeId>,
-    sources: Vec<NodeId>,
+/// What the roots of a graph are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// What was drawn.
+    Forward,
+    /// A scalar with its gradients, applied to the parameters.
+    Step,
+    /// The gradients of what the gradients come to.
+    SecondDerivative,
 }
 
-/// A graph of about `size` operations.
-pub fn graph(seed: u64, size: usize) -> Result<Graph, BuildError> {
-    let mut draw =
-        Draw { numbers: Numbers(seed), builder: Builder::new(format!("random{seed}")), pool: Vec::new(), sources: Vec::new() };
+pub(super) struct Draw {
+    numbers: Numbers,
+    builder: Builder,
+    /// Tensors so far, by what they hold.
+    reals: Vec<NodeId>,
+    truths: Vec<NodeId>,
+    integers: Vec<NodeId>,
+    /// Parameters and states, and inputs.
+    sources: Vec<NodeId>,
+    inputs: Vec<NodeId>,
+    elements: usize,
+}
+
+/// Size and kind follow from the seed.
+pub fn graph(seed: u64) -> Graph {
+    let kind = match seed % 8 {
+        0..4 => Kind::Forward,
+        4..7 => Kind::Step,
+        _ => Kind::SecondDerivative,
+    };
+    let size = match kind {
+        Kind::Forward => 5 + Numbers(seed ^ 0xabcd).below(36),
+        Kind::Step => 3 + Numbers(seed ^ 0xabcd).below(14),
+        Kind::SecondDerivative => 2 + Numbers(seed ^ 0xabcd).below(5),
+    };
+    draw(seed, size, kind).expect("draws only what the builder takes")
+}
+
+fn draw(seed: u64, size: usize, kind: Kind) -> Result<Graph, BuildError> {
+    let mut draw = Draw {
+        numbers: Numbers(seed),
+        builder: Builder::new(format!("random{seed}")),
+        reals: Vec::new(),
+        truths: Vec::new(),
+        integers: Vec::new(),
+        sources: Vec::new(),
+        inputs: Vec::new(),
+        elements: 0,
+    };
     draw.sources()?;
     for _ in 0..size {
-        let made = draw.operation()?;
-        if let Some(made) = made.filter(|&made| draw.builder.shape(made).fixed_count() <= 6000) {
-            draw.pool.push(made);
+        // What does not fit is not drawn.
+        if let Ok(Some(made)) = draw.operation() {
+            draw.keep(made);
         }
     }
-    draw.roots()?;
+    match kind {
+        Kind::Forward => draw.forward_roots()?,
+        Kind::Step => draw.step_roots(1)?,
+        Kind::SecondDerivative => draw.step_roots(2)?,
+    }
     Ok(draw.builder.finish())
 }
 
@@ -35,216 +84,230 @@ impl Draw {
         SIZES[self.numbers.below(SIZES.len())]
     }
 
+    fn keep(&mut self, node: NodeId) {
+        let ty = self.builder.ty(node).clone();
+        let count = ty.shape.count(NOMINAL);
+        if ty.shape.fixed_count() > MOST || self.elements + count > BUDGET {
+            return;
+        }
+        self.elements += count;
+        match ty.element {
+            Element::F32 => self.reals.push(node),
+            Element::Bool => self.truths.push(node),
+            Element::F64 => {}
+            _ => self.integers.push(node),
+        }
+    }
+
     fn sources(&mut self) -> Result<(), BuildError> {
-        for number in 0..2 {
+        let elements = [Element::F32, Element::F32, Element::Class(7), Element::Bool, Element::I32];
+        for (number, element) in elements.into_iter().enumerate() {
             let mut dims = vec![Dim::Batch];
-            for _ in 0..self.numbers.below(3) {
+            for _ in 0..[2, 4, 2, 2, 1][number].min(1 + self.numbers.below(4)) - 1 + usize::from(number == 0) {
                 dims.push(Dim::Fixed(self.size()));
             }
-            let input = self.builder.source(Primitive::Input, &format!("x{number}"), Type::f32(Shape(dims)))?;
-            self.pool.push(input);
+            while Shape(dims.clone()).fixed_count() > MOST {
+                dims.pop();
+            }
+            let kind = if number == 1 { Primitive::Target } else { Primitive::Input };
+            let input = self.builder.source(kind, &format!("x{number}"), Type { element, shape: Shape(dims) })?;
+            self.inputs.push(input);
+            self.keep(input);
         }
-        for number in 0..3 {
-            let dims: Vec<usize> = (0..1 + self.numbers.below(2)).map(|_| self.size()).collect();
+        for number in 0..4 {
+            let mut dims: Vec<usize> = (0..self.numbers.below(4)).map(|_| self.size()).collect();
+            while dims.iter().product::<usize>() > MOST {
+                dims.pop();
+            }
             let primitive = if number == 2 { Primitive::State } else { Primitive::Parameter };
-            let source = self.builder.source(primitive, &format!("p{number}"), Type::f32(Shape::fixed(&dims)))?;
-            self.pool.push(source);
+            // Two of one shape, to be swapped.
+            let shape = if number == 3 { self.builder.shape(self.sources[0]) } else { Shape::fixed(&dims) };
+            let source = self.builder.source(primitive, &format!("p{number}"), Type::f32(shape))?;
             self.sources.push(source);
+            self.keep(source);
         }
         Ok(())
     }
 
-    /// A tensor, the late ones more often.
-    fn any(&mut self) -> NodeId {
-        let first = if self.numbers.below(2) == 0 { 0 } else { self.pool.len() * 2 / 3 };
-        self.pool[first + self.numbers.below(self.pool.len() - first)]
+    /// One of them, the late ones more often.
+    fn pick(&mut self, pool: &[NodeId]) -> Option<NodeId> {
+        let first = if self.numbers.below(2) == 0 { 0 } else { pool.len() * 2 / 3 };
+        pool.get(first + self.numbers.below(pool.len() - first)).copied()
     }
 
-    fn pointwise(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, BuildError> {
-        match self.numbers.below(7) {
-            0 | 1 => self.builder.add(a, b),
-            2 => self.builder.sub(a, b),
-            3 => {
-                // Products stay small.
-                let half = self.builder.scale(b, 0.25)?;
-                self.builder.mul(a, half)
-            }
-            4 => self.builder.binary(Primitive::Max, a, b),
-            5 => self.builder.binary(Primitive::Min, a, b),
-            _ => {
-                let square = self.builder.mul(b, b)?;
-                let above = self.builder.offset(square, 1.0)?;
-                self.builder.div(a, above)
+    fn real(&mut self) -> NodeId {
+        let pool = std::mem::take(&mut self.reals);
+        let found = self.pick(&pool);
+        self.reals = pool;
+        found.expect("there are parameters")
+    }
+
+    /// A real tensor that can be laid on a shape, on that shape.
+    fn real_of(&mut self, shape: &Shape) -> Result<NodeId, BuildError> {
+        for _ in 0..6 {
+            let node = self.real();
+            if let Ok(fits) = self.builder.broadcast_to(node, shape) {
+                return Ok(fits);
             }
         }
+        let value = self.numbers.real();
+        let constant = self.builder.constant(value);
+        self.builder.broadcast_scalar(constant, shape)
+    }
+
+    fn clamp(&mut self, a: NodeId, low: f64, high: f64) -> Result<NodeId, BuildError> {
+        let (low, high) = (self.builder.constant(low), self.builder.constant(high));
+        let a = self.builder.binary(Primitive::Max, a, low)?;
+        self.builder.binary(Primitive::Min, a, high)
+    }
+
+    /// An operand of this kind and shape.
+    fn sample(&mut self, sample: Sample, shape: &Shape) -> Result<NodeId, BuildError> {
+        Ok(match sample {
+            Sample::Real => self.real_of(shape)?,
+            Sample::Positive | Sample::NonZero => {
+                let a = self.real_of(shape)?;
+                let square = self.builder.mul(a, a)?;
+                self.builder.offset(square, 0.5)?
+            }
+            Sample::Unit => {
+                let a = self.real_of(shape)?;
+                let a = self.clamp(a, -1.0, 1.0)?;
+                let a = self.builder.scale(a, 0.25)?;
+                self.builder.offset(a, 0.5)?
+            }
+            Sample::Bool => {
+                let fitting: Vec<NodeId> =
+                    self.truths.iter().copied().filter(|&truth| self.builder.broadcast_to(truth, shape).is_ok()).collect();
+                match self.pick(&fitting) {
+                    Some(truth) if self.numbers.below(3) > 0 => self.builder.broadcast_to(truth, shape)?,
+                    _ => {
+                        let (a, b) = (self.real_of(shape)?, self.real_of(shape)?);
+                        let order = [Primitive::Lt, Primitive::Le, Primitive::Ne][self.numbers.below(3)];
+                        self.builder.binary(order, a, b)?
+                    }
+                }
+            }
+            Sample::Integer => {
+                let fitting: Vec<NodeId> =
+                    self.integers.iter().copied().filter(|&number| self.builder.broadcast_to(number, shape).is_ok()).collect();
+                match self.pick(&fitting) {
+                    Some(number) if self.numbers.below(3) > 0 => self.builder.broadcast_to(number, shape)?,
+                    _ => {
+                        let a = self.real_of(shape)?;
+                        let a = self.builder.scale(a, 5.0)?;
+                        self.builder.cast(a, Element::I32)?
+                    }
+                }
+            }
+        })
+    }
+
+    /// A pointwise primitive by its record, on operands of the kinds that it takes.
+    fn pointwise(&mut self) -> Result<Option<NodeId>, BuildError> {
+        let all: Vec<Primitive> = PRIMITIVES.iter().copied().filter(|&primitive| ops::record(primitive).is_pointwise()).collect();
+        let primitive = all[self.numbers.below(all.len())];
+        let record = ops::record(primitive);
+        let like = self.real();
+        let shape = self.builder.shape(like);
+        let mut operands = Vec::new();
+        for number in 0..record.arity.unwrap_or(2) {
+            let sample = record.samples[number.min(record.samples.len() - 1)];
+            // Products of everything with everything would soon leave the range of f32.
+            let mut operand = if number == 0 && sample == Sample::Real { like } else { self.sample(sample, &shape)? };
+            if sample == Sample::Real && matches!(record.exactness, Exactness::Ulp(_)) {
+                operand = self.clamp(operand, -3.0, 3.0)?;
+            }
+            operands.push(operand);
+        }
+        let given = Type { element: self.numbers_element(), shape };
+        self.builder.apply(primitive, &operands, Attributes::None, Some(given)).map(Some)
+    }
+
+    fn numbers_element(&mut self) -> Element {
+        [Element::I32, Element::Bool, Element::F32][self.numbers.below(3)]
     }
 
     fn operation(&mut self) -> Result<Option<NodeId>, BuildError> {
-        let a = self.any();
+        let a = self.real();
         let shape = self.builder.shape(a);
         let rank = shape.rank();
-        let made = match self.numbers.below(16) {
-            0..=3 => {
-                let b = self.any();
-                let other = self.builder.shape(b);
-                let meets = other.rank() <= rank
-                    && other.0.iter().rev().zip(shape.0.iter().rev()).all(|(x, y)| x == y || *x == Dim::Fixed(1));
-                if !meets {
-                    return Ok(None);
-                }
-                self.pointwise(a, b)?
+        Ok(Some(match self.numbers.below(24) {
+            0..=7 => return self.pointwise(),
+            8 => {
+                let (b, half) = (self.real_of(&shape)?, self.builder.scale(a, 0.5)?);
+                self.builder.mul(half, b)?
             }
-            4 => self.pointwise(a, a)?,
-            5 => self.builder.unary([Primitive::Neg, Primitive::Abs][self.numbers.below(2)], a)?,
-            6 | 7 if rank > 0 => {
+            9 | 10 if rank > 0 => {
                 let axis = self.numbers.below(rank);
                 self.reduce(a, &[axis])?
             }
-            8 if rank > 0 => {
+            11 if rank > 0 => {
                 let axes: Vec<usize> = (0..rank).collect();
                 self.reduce(a, &axes)?
             }
-            9 if rank > 0 && rank < 3 => {
+            12 | 13 if rank > 0 => {
                 // Put back what a reduction lost.
                 let axis = self.numbers.below(rank);
                 let reduced = self.reduce(a, &[axis])?;
                 let wide = self.builder.expand(reduced, &shape, &[axis])?;
-                self.pointwise(a, wide)?
+                let b = self.real_of(&shape)?;
+                let scaled = self.builder.mul(wide, b)?;
+                self.builder.sub(a, scaled)?
             }
-            10 | 11 => return self.contract(a),
-            12 if rank > 1 => {
+            14 | 15 => return self.contract(a),
+            16 if rank > 1 => {
                 let mut order: Vec<usize> = (0..rank).collect();
                 order.rotate_left(1 + self.numbers.below(rank - 1));
                 self.builder.transpose(a, &order)?
             }
-            13 if rank > 0 => return self.move_part(a, &shape),
-            14 if rank > 1 => return self.reshape(a, &shape),
-            _ => {
-                let index = self.builder.iota(shape.clone(), rank.saturating_sub(1).min(self.numbers.below(rank + 1)));
-                let Ok(index) = index else { return Ok(None) };
+            17 if rank > 0 => return self.move_part(a, &shape),
+            18 if rank > 1 => return self.reshape(a, &shape),
+            19 if rank > 0 => {
+                let index = self.builder.iota(shape.clone(), self.numbers.below(rank))?;
+                self.keep(index);
                 let real = self.builder.cast(index, Element::F32)?;
                 let scaled = self.builder.scale(real, 0.01)?;
                 self.builder.add(a, scaled)?
             }
-        };
-        Ok(Some(made))
-    }
-
-    /// A reduction, sums scaled to stay small.
-    fn reduce(&mut self, a: NodeId, axes: &[usize]) -> Result<NodeId, BuildError> {
-        match self.numbers.below(5) {
-            0 => self.builder.reduce(Primitive::ReduceMax, a, axes),
-            1 => self.builder.reduce(Primitive::ReduceMin, a, axes),
-            _ => self.builder.mean(a, axes),
-        }
-    }
-
-    /// A contraction over an axis that is found or made for it.
-    fn contract(&mut self, a: NodeId) -> Result<Option<NodeId>, BuildError> {
-        let shape = self.builder.shape(a);
-        if shape.rank() == 0 || shape.rank() > 4 {
-            return Ok(None);
-        }
-        let axis = self.numbers.below(shape.rank());
-        let b = self.any();
-        let other = self.builder.shape(b);
-        if other.rank() > 4 {
-            return Ok(None);
-        }
-        let letters = ["a", "b", "c", "d"];
-        let left: Vec<&str> = letters[..shape.rank()].to_vec();
-        let (b, right) = match other.0.iter().position(|dim| *dim == shape.0[axis]) {
-            Some(found) => {
-                // Some batch axes stand in both and in the result.
-                let names = ["w", "x", "y", "z"];
-                let right = (0..other.rank()).map(|own| if own == found { left[axis] } else { names[own] }).collect();
-                (b, right)
+            20 => {
+                let noise = self.builder.uniform(shape)?;
+                if self.numbers.below(3) == 0 {
+                    return Ok(Some(noise));
+                }
+                let half = self.builder.constant(0.5);
+                let kept = self.builder.binary(Primitive::Lt, noise, half)?;
+                self.keep(kept);
+                let zero = self.builder.constant(0.0);
+                self.builder.select(kept, zero, a)?
             }
-            None => {
-                let Dim::Fixed(size) = shape.0[axis] else { return Ok(None) };
-                let width = self.size();
-                let name = format!("w{}", self.builder.graph().nodes.len());
-                let weight = self.builder.source(Primitive::Parameter, &name, Type::f32(Shape::fixed(&[size, width])))?;
-                self.sources.push(weight);
-                (weight, vec![left[axis], "w"])
-            }
-        };
-        let keep = self.numbers.below(4) == 0;
-        let mut out: Vec<&str> = left.iter().copied().filter(|label| keep || *label != left[axis]).collect();
-        out.extend(right.iter().filter(|label| **label != left[axis]));
-        if self.numbers.below(3) == 0 && out.len() > 1 {
-            let by = self.numbers.below(out.len());
-            out.rotate_left(by);
-        }
-        let labels = format!("{}, {} -> {}", left.join(" "), right.join(" "), out.join(" "));
-        let Ok(product) = self.builder.contract(a, b, &labels) else { return Ok(None) };
-        Ok(Some(self.builder.scale(product, 0.125)?))
-    }
-
-    fn move_part(&mut self, a: NodeId, shape: &Shape) -> Result<Option<NodeId>, BuildError> {
-        let axis = self.numbers.below(shape.rank());
-        let Dim::Fixed(size) = shape.0[axis] else { return Ok(None) };
-        Ok(Some(match self.numbers.below(3) {
-            0 => {
-                let from = self.numbers.below(size);
-                let to = from + 1 + self.numbers.below(size - from);
-                self.builder.slice(a, axis, from, to)?
-            }
-            1 => {
-                let (before, after) = (self.numbers.below(3), self.numbers.below(3));
-                self.builder.pad(a, axis, before, after)?
-            }
-            _ => {
-                let negative = self.builder.neg(a)?;
-                self.builder.concat(&[a, negative], axis)?
-            }
+            21 => self.scalar(a)?,
+            22 => return self.gather(a, &shape),
+            _ => return self.scatter_add(a, &shape),
         }))
     }
 
-    fn reshape(&mut self, a: NodeId, shape: &Shape) -> Result<Option<NodeId>, BuildError> {
-        let mut dims = shape.0.clone();
-        let at = self.numbers.below(dims.len());
-        match self.numbers.below(3) {
-            0 => dims.insert(at, Dim::Fixed(1)),
-            1 => match dims[at] {
-                Dim::Fixed(size) if size % 2 == 0 => {
-                    dims[at] = Dim::Fixed(size / 2);
-                    dims.insert(at, Dim::Fixed(2));
-                }
-                _ => return Ok(None),
-            },
-            _ => match (dims[at], dims.get(at + 1).copied()) {
-                (Dim::Fixed(x), Some(Dim::Fixed(y))) => {
-                    dims[at] = Dim::Fixed(x * y);
-                    dims.remove(at + 1);
-                }
-                _ => return Ok(None),
-            },
-        }
-        Ok(Some(self.builder.reshape(a, &Shape(dims))?))
-    }
-
-    fn roots(&mut self) -> Result<(), BuildError> {
-        for number in 0..1 + self.numbers.below(3) {
-            let node = self.any();
-            self.builder.output(format!("o{number}"), node);
-        }
-        let last = self.pool[self.pool.len() - 1];
-        self.builder.output("last", last);
-        // Each source moves by the mean of something, some by a tensor of their own shape.
-        for source in self.sources.clone() {
-            let shape = self.builder.shape(source);
-            let fitting: Vec<NodeId> = self.pool.iter().copied().filter(|&id| self.builder.shape(id) == shape).collect();
-            let change = if fitting.is_empty() || self.numbers.below(3) == 0 {
-                let any = self.any();
-                self.builder.mean_all(any)?
-            } else {
-                fitting[fitting.len() - 1 - self.numbers.below(fitting.len().min(2))]
-            };
-            let change = self.builder.scale(change, 0.5)?;
-            let next = self.builder.sub(source, change)?;
-            self.builder.update(source, next)?;
-        }
-        Ok(())
+    /// Multiplies by a step scalar or the number of rows.
+    fn scalar(&mut self, a: NodeId) -> Result<NodeId, BuildError> {
+        let factor = match self.numbers.below(3) {
+            0 => {
+                let rows = self.builder.batch_size();
+                let one = self.builder.constant(1.0);
+                self.builder.div(one, rows)?
+            }
+            1 => {
+                let rate = self.builder.source(Primitive::Setting, "rate", Type::f64())?;
+                let step = self.builder.step();
+                self.builder.binary(Primitive::Pow, rate, step)?
+            }
+            _ => {
+                let rate = self.builder.source(Primitive::Setting, "rate", Type::f64())?;
+                let unary = [Primitive::Exp, Primitive::Log, Primitive::Tanh, Primitive::Expm1][self.numbers.below(4)];
+                let bent = self.builder.unary(unary, rate)?;
+                let square = self.builder.mul(bent, rate)?;
+                self.builder.unary(Primitive::Abs, square)?
+            }
+        };
+        self.builder.mul(a, factor)
     }
 }

@@ -1,0 +1,65 @@
+//! The reference with the roundings of f32 thrown in at random: how far it strays is how far a right result may lie from the exact one,
+//! near a kink or a cancellation as well as elsewhere.
+
+use super::trial::Numbers;
+use crate::graph::{Element, Graph};
+use crate::ops::{self, Array, Environment, Evaluation, Exactness};
+
+/// Half a unit in the last place of 1, in f32.
+const HALF_UNIT: f64 = 1.0 / (1u64 << 24) as f64;
+
+/// Values of the nodes that roots need, rounded to f32 with an error of the size that each primitive is allowed.
+pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers) -> Vec<Option<Array>> {
+    let live = graph.live();
+    let mut values: Vec<Option<Array>> = Vec::with_capacity(graph.nodes.len());
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let operands: Option<Vec<&Array>> = node.operands.iter().map(|operand| values[operand.index()].as_ref()).collect();
+        let (Some(operands), true) = (operands, live[id.index()]) else {
+            values.push(None);
+            continue;
+        };
+        let record = ops::record(node.primitive);
+        let dims = node.ty.shape.at(environment.batch);
+        let value = |operands: &[&Array]| {
+            (record.value)(&Evaluation {
+                operands,
+                attributes: &node.attributes,
+                element: node.ty.element,
+                dims: &dims,
+                environment,
+            })
+        };
+        let mut result = value(&operands);
+        if node.ty.element == Element::F32 {
+            // A sum is as wrong as its terms are large.
+            let sizes = (record.exactness == Exactness::Accumulates).then(|| {
+                let magnitudes: Vec<Array> = operands
+                    .iter()
+                    .zip(&node.operands)
+                    .map(|(array, operand)| match graph.ty(*operand).element {
+                        Element::F32 => Array::new(array.dims.clone(), array.data.iter().map(|x| x.abs()).collect()),
+                        _ => (*array).clone(),
+                    })
+                    .collect();
+                value(&magnitudes.iter().collect::<Vec<_>>()).data
+            });
+            let units = match record.exactness {
+                Exactness::Exact => 1.0,
+                Exactness::Ulp(units) => 2.0 * f64::from(units) + 1.0,
+                Exactness::Accumulates => 8.0,
+            };
+            for (at, value) in result.data.iter_mut().enumerate() {
+                let size = sizes.as_ref().map_or(value.abs(), |sizes| sizes[at]);
+                // Where even the sum of magnitudes needs no rounding, no partial sum does.
+                if [*value, size].iter().any(|number| f64::from(*number as f32) != *number) {
+                    let sign = if numbers.below(2) == 0 { 1.0 } else { -1.0 };
+                    *value += sign * units * HALF_UNIT * size;
+                }
+                *value = f64::from(*value as f32);
+            }
+        }
+        values.push(Some(result));
+    }
+    values
+}
