@@ -221,7 +221,9 @@ impl Planner<'_> {
         let needs = self.needs(member, &accesses);
         let is_root = self.is_output[member.node.index()] || !self.updates[member.node.index()].is_empty();
         let from_step = self.graph.node(member.node).operands.iter().any(|&operand| is_step_scalar(self.graph, operand));
-        if needs.is_empty() && !is_root && !from_step && matches!(work(self.graph, member), Work::Map | Work::Random) {
+        // What reads sources and scalars alone can be computed anywhere: it goes where its first reader goes.
+        let is_free = accesses.iter().all(|access| self.home[access.node.index()].is_none() || access.axes.is_empty());
+        if is_free && !is_root && !from_step && matches!(work(self.graph, member), Work::Map | Work::Random) {
             self.deferred[member.node.index()] = true;
             return;
         }

@@ -112,6 +112,17 @@ fn a_batch_norm_panel_holds_its_product_and_its_activation() {
 }
 
 #[test]
+fn dropout_is_drawn_in_the_panel_of_its_batch_norm() {
+    let unit = training("w2");
+    for (relu, dropout) in [("first.relu", "first.dropout"), ("second.relu", "second.dropout")] {
+        let group = unit.fusion.groups.iter().find(|group| serves(&unit, group, relu)).expect("the case has a relu");
+        let works = works(&unit, group);
+        assert!(works[0] == Work::Product && works.contains(&Work::Random), "{relu}");
+        assert!(serves(&unit, group, dropout));
+    }
+}
+
+#[test]
 fn partial_norms_ride_in_the_epilogues_of_weight_gradients() {
     let unit = training("w2");
     for name in ["first.dense.weight", "second.dense.weight", "logits.dense.weight"] {
