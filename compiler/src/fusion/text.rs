@@ -68,7 +68,8 @@ pub fn unstored_gradients(graph: &Graph, fusion: &Fusion, number: usize) -> Vec<
         if graph.roots.iter().any(|root| root.node() == product) || !readers(graph, fusion, product).is_empty() {
             continue;
         }
-        for (source, next) in updates(graph).filter(|(_, next)| is_member(*next)) {
+        let is_own = |source: NodeId| graph.shape(source) == graph.shape(product);
+        for (source, next) in updates(graph).filter(|&(source, next)| is_own(source) && is_member(next)) {
             if reaches(graph, next, product, &is_member) {
                 found.push((product, source));
             }
