@@ -197,3 +197,6 @@ impl Quadratic {
         near.filter(|n| (from..=to).contains(n)).find(is_negative)
     }
 }
+
+#[cfg(test)]
+mod tests;
