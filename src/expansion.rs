@@ -38,3 +38,9 @@ pub fn compile(text: &Text, seed: u64) -> Result<Model> {
 pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predictor> {
     Predictor::load(model::front(&declaration(text)?)?, file, &Options::default())
 }
+
+/// Reads a CSV file, whose columns fill the inputs in the order of their declaration, then the targets.
+pub fn read(text: &Text, file: impl Into<gradc_runtime::data::Csv>) -> Result<crate::Dataset> {
+    let front = model::front(&declaration(text)?)?;
+    file.into().read()?.bind(&gradc_runtime::rows::specs(&front.info.fields, true))
+}

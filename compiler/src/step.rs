@@ -15,6 +15,7 @@
 //! may renumber everything but keeps sources by name and roots in order. [`complete`] goes on from there with gradients and updates.
 
 mod lookahead;
+mod scalars;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,9 @@ use crate::nn::initializers::{self, Fill};
 use crate::nn::optimizers::{Memory, OptimizerUse, Update};
 use crate::nn::parameters::{Aggregate, Governed, Learned, State};
 use crate::nn::penalties::{self, Applied};
-use crate::nn::{Argument, Call, Fault, Network, choice};
+use crate::nn::{Argument, Call, Fault, Network, choice, groups};
 use crate::ops::Primitive;
+use scalars::Scalars;
 
 /// The first half of a step: the loss and what hangs on it.
 #[derive(Clone, Debug)]
@@ -195,49 +197,6 @@ fn trained(network: &Network) -> Vec<&Learned> {
     network.learned().filter(|learned| !learned.wanted.frozen).collect()
 }
 
-/// Scalars that the second half needs: what hangs on settings and the step alone.
-#[derive(Clone, Debug)]
-struct Scalars {
-    /// The optimizer's arguments.
-    call: Call,
-    limits: Vec<NodeId>,
-    /// For each trained parameter the factor of its rate, and the strengths of its proximal penalties.
-    factors: Vec<Option<NodeId>>,
-    shrinks: Vec<Vec<NodeId>>,
-}
-
-impl Scalars {
-    /// As they stand in the network's own graph.
-    fn of(network: &Network, optimizer: &OptimizerUse) -> Self {
-        let trained = trained(network);
-        let proximal = |learned: &&Learned| {
-            penalties_of(network, learned).iter().filter(|applied| applied.proximal).map(|applied| applied.strength).collect()
-        };
-        Scalars {
-            call: optimizer.call.clone(),
-            limits: optimizer.clips.iter().map(|clip| clip.limit).collect(),
-            factors: trained.iter().map(|learned| learned.wanted.rate_factor).collect(),
-            shrinks: trained.iter().map(proximal).collect(),
-        }
-    }
-    /// Every handle, in one order.
-    fn nodes(&mut self) -> Vec<&mut NodeId> {
-        let arguments = self.call.arguments.iter_mut().filter_map(|(_, argument)| match argument {
-            Argument::Tensor(node) => Some(node),
-            _ => None,
-        });
-        let scalars = arguments.chain(&mut self.limits).chain(self.factors.iter_mut().flatten());
-        scalars.chain(self.shrinks.iter_mut().flatten()).collect()
-    }
-    /// The same scalars in another graph, whose handles come in the order of [`Scalars::nodes`].
-    fn carried_to(mut self, handles: impl Iterator<Item = NodeId>) -> Self {
-        for (node, handle) in self.nodes().into_iter().zip(handles) {
-            *node = handle;
-        }
-        self
-    }
-}
-
 /// One parameter that is moved.
 struct Moved<'a> {
     learned: &'a Learned,
@@ -245,6 +204,7 @@ struct Moved<'a> {
     /// Where its gradient is taken.
     point: NodeId,
     rate_factor: Option<NodeId>,
+    weight_decay: Option<NodeId>,
     /// Strengths of proximal penalties.
     shrinks: Vec<NodeId>,
 }
@@ -272,7 +232,14 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     for (index, learned) in trained.into_iter().enumerate() {
         let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
         let point = points[index].unwrap_or(theta);
-        moved.push(Moved { learned, theta, point, rate_factor: scalars.factors[index], shrinks: scalars.shrinks[index].clone() });
+        moved.push(Moved {
+            learned,
+            theta,
+            point,
+            rate_factor: scalars.factors[index],
+            weight_decay: scalars.decays[index],
+            shrinks: scalars.shrinks[index].clone(),
+        });
     }
     let gradients = clipped(&mut builder, total, &moved, &clips)?;
     let mut next = Vec::new();
@@ -334,6 +301,11 @@ fn update(
     };
     let outer = builder.set_origin(origin);
     let rate = rate(builder, call, one.rate_factor)?;
+    let own = one.weight_decay.map(|decay| match builder.graph().constant(decay) {
+        Some(constant) => groups::with_decay(call, Argument::Number(constant)),
+        None => groups::with_decay(call, Argument::Tensor(decay)),
+    });
+    let call = own.as_ref().unwrap_or(call);
     let step = builder.step();
     let mut theta = optimizer.rule.build(
         &mut Update {

@@ -1,1 +1,70 @@
-//! gradc macros.
+//! `network!`: a thin skin over `gradc_compiler::language`.
+//!
+//! The macro parses its tokens, elaborates every network in them for both times at which it lives, and reports what is wrong at the
+//! words that are wrong ([`report`]). What it writes ([`expand`]) is a type a network that holds the text itself: when the program
+//! starts, the same code parses and elaborates it again, with the values that only rustc knew. So the rules are written once, and
+//! nothing can differ between what was checked and what runs. The same types are written when there were errors, so that one mistake
+//! does not become twenty.
+
+mod expand;
+mod report;
+
+use gradc_compiler::base::diagnostics::Diagnostics;
+use gradc_compiler::language::ast::{self, Item};
+use gradc_compiler::language::elaborate::{Elaboration, elaborate};
+use gradc_compiler::language::parse::parse_tokens;
+use gradc_compiler::language::source::source_of;
+use gradc_compiler::nn;
+use proc_macro2::TokenStream;
+
+/// Declares networks, functions and optimizers; see the crate `gradc` for an example, and its guide for the language.
+///
+/// For `pub Digits { … }` it makes the types `Digits` (which is a `gradc::Model` with what belongs to this network), `DigitsOptions`,
+/// `DigitsInputs`, `DigitsBatch` and `DigitsMetrics`.
+#[proc_macro]
+pub fn network(tokens: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    network_of(tokens.into()).into()
+}
+
+fn network_of(tokens: TokenStream) -> TokenStream {
+    let (file, mut diagnostics) = parse_tokens(tokens.clone());
+    let name = tokens.clone().into_iter().next().map_or_else(String::new, |first| first.span().file());
+    let source = source_of(&name, tokens.clone());
+    let is_readable = !diagnostics.has_errors();
+    let networks: Vec<&ast::Network> = file.items.iter().filter_map(network_item).collect();
+    let mut written = TokenStream::new();
+    for network in networks {
+        let (training, evaluation) = if is_readable {
+            let [training, evaluation] = [true, false].map(|training| {
+                let options = Elaboration { training, rust: vec![None; file.rust.len()], ..Elaboration::default() };
+                elaborate(&file, network, &source, &options)
+            });
+            join(&mut diagnostics, training.1, evaluation.1);
+            (Some(training.0), Some(evaluation.0))
+        } else {
+            (None, None)
+        };
+        let complete = !diagnostics.has_errors() && file.rust.is_empty();
+        let elaborated: Option<(nn::Network, nn::Network)> = training.zip(evaluation).filter(|_| complete);
+        written.extend(expand::network(network, &file, &source, &tokens, elaborated.as_ref()));
+    }
+    let mut all = report::errors_and_warnings(&diagnostics, &tokens);
+    all.extend(written);
+    all
+}
+
+fn network_item(item: &Item) -> Option<&ast::Network> {
+    match item {
+        Item::Network(network) => Some(network),
+        Item::Function(_) | Item::Optimizer(_) => None,
+    }
+}
+
+/// Adds what was found at either time, once.
+fn join(all: &mut Diagnostics, training: Diagnostics, evaluation: Diagnostics) {
+    for diagnostic in training.into_iter().chain(evaluation) {
+        if !all.iter().any(|known| *known == diagnostic) {
+            all.push(diagnostic);
+        }
+    }
+}

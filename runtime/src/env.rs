@@ -23,3 +23,8 @@ pub fn threads() -> usize {
 pub fn fuel() -> Option<u64> {
     std::env::var("GRADC_FUEL").ok()?.parse().ok()
 }
+
+/// `GRADC_PERF_MAP`: whether `/tmp/perf-<pid>.map` tells Linux's `perf` the names of generated functions.
+pub fn perf_map() -> bool {
+    std::env::var_os("GRADC_PERF_MAP").is_some_and(|value| !value.is_empty())
+}

@@ -29,7 +29,7 @@ impl Evaluation {
 }
 
 /// What the network serves for some rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prediction {
     /// Shape of one row.
     pub shape: Vec<usize>,

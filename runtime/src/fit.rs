@@ -168,7 +168,9 @@ impl<'m> Fit<'m> {
         slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
         slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
         slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
-        let shared = Shared::default();
+        let width = plan.columns(compiled.info.reports.len()).width();
+        let question = Question { row: Vec::with_capacity(width), ..Question::default() };
+        let shared = Shared { question: Mutex::new(question), ..Shared::default() };
         let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
         let contexts: Vec<Addresses> = (0..plan.threads.get())
             .map(|thread| Addresses(workspace.context(thread, plan.threads.get(), std::ptr::null(), std::ptr::null_mut())))
@@ -272,6 +274,9 @@ impl<'m> Fit<'m> {
             (None, Some(steps)) => (steps.div_ceil(turns), steps),
             (None, None) => (1, turns),
         };
+        if self.steps == Some(0) {
+            return Err(Error::setting("steps", 0, "at least 1"));
+        }
         if epochs == 0 || epochs > i32::MAX as u64 {
             return Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"));
         }
@@ -287,9 +292,10 @@ impl<'m> Fit<'m> {
         if !(self.least >= 0.0 && self.least.is_finite()) {
             return Err(Error::setting("least", self.least, "a finite number of at least 0"));
         }
-        if self.threads > 1024 {
-            return Err(Error::setting("threads", self.threads, "at most 1024"));
-        }
+        let threads = NonZeroUsize::new(self.threads).filter(|threads| threads.get() <= 1024);
+        let Some(threads) = threads else {
+            return Err(Error::setting("threads", self.threads, "at least 1 and at most 1024"));
+        };
         let monitor = self.monitor.clone().unwrap_or_else(|| "loss".into());
         let report = info.reports.iter().find(|report| report.name == monitor);
         if report.is_none() && monitor != "loss" {
@@ -297,7 +303,6 @@ impl<'m> Fit<'m> {
                 std::iter::once("loss").chain(info.reports.iter().map(|report| report.name.as_str())).collect();
             return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
         }
-        let threads = NonZeroUsize::new(self.threads.max(1)).unwrap_or(NonZeroUsize::MIN);
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
         Ok(Plan { train, validation, batch, turns, epochs, steps, threads, monitor, higher_is_better })
     }
@@ -315,6 +320,12 @@ pub(crate) struct Plan {
     pub threads: NonZeroUsize,
     pub monitor: String,
     pub higher_is_better: bool,
+}
+
+impl Plan {
+    fn columns(&self, metrics: usize) -> Columns {
+        Columns { metrics, validates: self.validation.is_some() }
+    }
 }
 
 struct Addresses(gradc_compiler::abi::Context);
@@ -345,24 +356,61 @@ struct Shared {
 /// The first thread asks, the calling thread answers.
 #[derive(Default)]
 struct Question {
-    record: Option<Epoch>,
+    /// The epoch as [`Columns`] lays it out; the room for it is kept.
+    row: Vec<f64>,
+    asked: bool,
     open: bool,
 }
 
+/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the six numbers that every
+/// epoch has, then the training metrics, then the validation's loss and metrics.
+#[derive(Clone, Copy)]
+struct Columns {
+    metrics: usize,
+    validates: bool,
+}
+
+impl Columns {
+    const FIRST: usize = 6;
+
+    fn width(self) -> usize {
+        Self::FIRST + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
+    }
+
+    fn epoch(self, row: &[f64]) -> Epoch {
+        let (training, validation) = row[Self::FIRST..].split_at(self.metrics);
+        Epoch {
+            epoch: row[0] as u64,
+            step: row[1] as u64,
+            loss: row[2],
+            penalty: row[3],
+            training: training.to_vec(),
+            validation: validation.split_first().map(|(loss, metrics)| (*loss, metrics.to_vec())),
+            improved: row[4] != 0.0,
+            seconds: row[5],
+        }
+    }
+}
+
+/// Epochs for whose records there is room from the start.
+const RECORDS: usize = 1 << 16;
+
 impl Shared {
     /// Hands a record to the calling thread and waits until it has seen it.
-    fn ask(&self, record: &Epoch) {
+    fn ask(&self, row: &[f64]) {
         let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
-        *question = Question { record: Some(record.clone()), open: true };
+        question.row.clear();
+        question.row.extend_from_slice(row);
+        (question.asked, question.open) = (true, true);
         while question.open {
             question = self.answered.wait(question).unwrap_or_else(PoisonError::into_inner);
         }
     }
     /// Answers the open question, if there is one; `Break` ends the run.
-    fn answer(&self, call: &mut OnEpoch) {
+    fn answer(&self, columns: Columns, call: &mut OnEpoch) {
         let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = question.record.take() {
-            if call(&record).is_break() {
+        if std::mem::take(&mut question.asked) {
+            if call(&columns.epoch(&question.row)).is_break() {
                 self.stop.store(true, Ordering::Relaxed);
             }
             question.open = false;
@@ -419,9 +467,12 @@ pub(crate) struct Run<'a> {
     step: u64,
     pass: Option<Pass>,
     epoch_started: Instant,
-    /// Records are made beforehand, so that no epoch allocates.
-    records: Vec<Epoch>,
-    done: usize,
+    columns: Columns,
+    /// The epoch's record in the making.
+    row: Vec<f64>,
+    /// Rows of all epochs so far.
+    records: Vec<f64>,
+    done: u64,
     snapshot: Snapshot,
     since_snapshot: u64,
     /// Whether each epoch's record is shown to the calling thread.
@@ -436,11 +487,7 @@ impl<'a> Run<'a> {
         let reports = &model.compiled.info.reports;
         let metrics =
             |prefix: &str| reports.iter().map(|report| find(&format!("{prefix}.{}.sum", report.name))).collect::<Vec<_>>();
-        let blank = Epoch {
-            training: vec![0.0; reports.len()],
-            validation: plan.validation.as_ref().map(|_| (0.0, vec![0.0; reports.len()])),
-            ..Epoch::default()
-        };
+        let columns = plan.columns(reports.len());
         workspace.set_f64(must("step"), model.step as f64);
         Run {
             plan,
@@ -468,7 +515,9 @@ impl<'a> Run<'a> {
             step: model.step,
             pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
             epoch_started: Instant::now(),
-            records: vec![blank; usize::try_from(plan.epochs.min(1 << 20)).unwrap_or(1)],
+            columns,
+            row: vec![0.0; columns.width()],
+            records: Vec::with_capacity(columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS))),
             done: 0,
             snapshot: Snapshot::new(model),
             since_snapshot: 0,
@@ -482,9 +531,9 @@ impl<'a> Run<'a> {
         self.since_snapshot = 0;
     }
 
-    fn finish(mut self) -> (Vec<Epoch>, Snapshot, u64) {
-        self.records.truncate(self.done);
-        (self.records, self.snapshot, self.begun)
+    fn finish(self) -> (Vec<Epoch>, Snapshot, u64) {
+        let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
+        (epochs, self.snapshot, self.begun)
     }
 
     fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
@@ -555,33 +604,36 @@ impl Driver for Run<'_> {
     }
 
     fn epoch_end(&mut self) {
-        let Some(mut record) = self.records.get_mut(self.done).map(std::mem::take) else { return };
-        record.epoch = self.begun;
-        record.step = self.step;
-        record.loss = self.mean(self.slots.loss, self.slots.rows);
-        record.penalty = self.mean(self.slots.penalty, self.slots.rows);
-        for (value, slot) in record.training.iter_mut().zip(&self.slots.metrics) {
-            *value = self.mean(*slot, self.slots.rows);
+        let improved = self.slots.improved.is_some_and(|slot| self.workspace.i32(slot) != 0);
+        let first: [f64; Columns::FIRST] = [
+            self.begun as f64,
+            self.step as f64,
+            self.mean(self.slots.loss, self.slots.rows),
+            self.mean(self.slots.penalty, self.slots.rows),
+            f64::from(improved),
+            self.epoch_started.elapsed().as_secs_f64(),
+        ];
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
+        row.extend(first);
+        row.extend(self.slots.metrics.iter().map(|slot| self.mean(*slot, self.slots.rows)));
+        if self.columns.validates {
+            let (loss, rows, metrics) = &self.validation_slots;
+            let loss = self.mean(*loss, *rows);
+            self.shared.validation.store(loss.to_bits(), Ordering::Relaxed);
+            row.push(loss);
+            row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
-        let (loss, rows, metrics) = &self.validation_slots;
-        if let Some((mean, values)) = &mut record.validation {
-            *mean = self.mean(*loss, *rows);
-            for (value, slot) in values.iter_mut().zip(metrics) {
-                *value = self.mean(*slot, *rows);
-            }
-            self.shared.validation.store(mean.to_bits(), Ordering::Relaxed);
-        }
-        record.improved = self.slots.improved.is_some_and(|slot| self.workspace.i32(slot) != 0);
-        record.seconds = self.epoch_started.elapsed().as_secs_f64();
         if self.asks {
-            self.shared.ask(&record);
+            self.shared.ask(&row);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.workspace.set_i32(self.slots.stop, -1);
             }
         }
-        self.records[self.done] = record;
+        self.records.extend_from_slice(&row);
+        self.row = row;
         self.done += 1;
-        self.shared.ended.store(self.done as u64, Ordering::Release);
+        self.shared.ended.store(self.done, Ordering::Release);
     }
 }
 
@@ -605,7 +657,7 @@ impl Watch<'_> {
         loop {
             let ended = done.wait_for(pause);
             if let Some(call) = &mut on_epoch {
-                self.shared.answer(call);
+                self.shared.answer(self.plan.columns(self.metrics.len()), call);
             }
             if self.interrupt.is_some_and(crate::interrupt::Guard::asked) {
                 self.shared.stop.store(true, Ordering::Relaxed);

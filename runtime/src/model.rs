@@ -129,6 +129,9 @@ impl Model {
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
         }
+        if crate::env::perf_map() {
+            model.write_perf_map()?;
+        }
         Ok(model)
     }
 
@@ -154,6 +157,11 @@ impl Model {
     /// The name of the network.
     pub fn name(&self) -> &str {
         &self.compiled.info.name
+    }
+
+    /// Names and types of what goes in and comes out, parameters, settings, metrics.
+    pub fn info(&self) -> &Info {
+        &self.compiled.info
     }
 
     /// The table of layers: shape, initialiser and why, parameters, FLOPs, and the optimizer's formula.
@@ -353,6 +361,10 @@ impl Model {
     /// Memory for a run of these units, with seed and settings in the control block.
     pub(crate) fn workspace(&self, units: &[(&str, usize)], threads: usize) -> Result<Workspace> {
         let mut workspace = Workspace::new(&self.compiled.assembled, &self.compiled.fields, units, threads, &self.store)?;
+        if cfg!(debug_assertions) {
+            // NaN, so that a read of what was never written shows.
+            workspace.poison(0x7fc0_dead);
+        }
         let slots = Slots(&self.compiled.assembled);
         slots.set(&mut workspace, "seed.low", f64::from(self.seed as u32 as i32));
         slots.set(&mut workspace, "seed.high", f64::from((self.seed >> 32) as u32 as i32));

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use gradc_compiler::stages;
 pub use gradc_compiler::stages::Stage;
+use std::io::Write as _;
 use std::path::Path;
 
 impl Model {
@@ -20,6 +21,17 @@ impl Model {
         for stage in Stage::ALL {
             let file = folder.join(format!("{}.txt", stage.file_name()));
             std::fs::write(&file, self.stage(*stage)).map_err(|error| Error::write(&file, error))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the generated functions to the file in which `perf` looks for names of code that no file holds.
+    pub(crate) fn write_perf_map(&self) -> Result<()> {
+        let file = std::path::PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
+        let failed = |error| Error::write(&file, error);
+        let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&file).map_err(failed)?;
+        for function in self.compiled.module.functions() {
+            writeln!(out, "{:x} {:x} {}", function.address, function.size, function.name).map_err(failed)?;
         }
         Ok(())
     }

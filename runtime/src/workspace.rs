@@ -40,7 +40,7 @@ impl Store {
     }
 
     /// Whether no write has strayed outside of a tensor.
-    pub fn guards_intact(&self) -> bool {
+    fn guards_intact(&self) -> bool {
         self.tensors.iter().flatten().all(Arena::guards_intact)
     }
 
@@ -75,8 +75,6 @@ pub struct Workspace {
     /// For each thread, one pointer a buffer.
     tables: Vec<Vec<*mut u8>>,
     fields: Vec<(BufferId, usize)>,
-    control_buffer: BufferId,
-    rows_buffer: Option<BufferId>,
 }
 
 // SAFETY: the pointers lead into arenas that the workspace owns, or into a store and data sets that outlive its runs; they are used
@@ -102,11 +100,12 @@ impl Workspace {
             let is_output = matches!(buffer.space, Space::Output(_));
             outputs.push(if is_output { Some(arena(words(buffer.words.at(most as i64)))?) } else { None });
         }
-        let find =
-            |space: Space| program.buffers.iter().position(|buffer| buffer.space == space).map(|buffer| BufferId(buffer as u32));
-        let control_buffer =
-            find(Space::Control).ok_or_else(|| Error::Internal { pass: "assembly".into(), text: "no control buffer".into() })?;
-        let control_words = 2 * words(program.buffers[control_buffer.0 as usize].words.constant);
+        let control = program
+            .buffers
+            .iter()
+            .find(|buffer| buffer.space == Space::Control)
+            .ok_or_else(|| Error::Internal { pass: "assembly".into(), text: "no control buffer".into() })?;
+        let control_words = 2 * words(control.words.constant);
         let mut workspace = Workspace {
             control: arena(control_words)?,
             rows: arena(most)?,
@@ -116,8 +115,6 @@ impl Workspace {
             pack: (0..threads).map(|_| arena(PACK_FLOATS)).collect::<Result<_>>()?,
             tables: Vec::new(),
             fields: Vec::new(),
-            control_buffer,
-            rows_buffer: find(Space::Rows),
         };
         for (number, buffer) in program.buffers.iter().enumerate() {
             if matches!(buffer.space, Space::Input(_)) {
@@ -217,7 +214,7 @@ impl Workspace {
     }
 
     /// Whether no write has strayed outside of the run's memory.
-    pub fn guards_intact(&self) -> bool {
+    fn guards_intact(&self) -> bool {
         let fixed = [&self.control, &self.rows, &self.arena];
         fixed.into_iter().chain(&self.scratch).chain(&self.pack).chain(self.outputs.iter().flatten()).all(Arena::guards_intact)
     }
@@ -227,10 +224,18 @@ impl Workspace {
         self.arena.poison(bits);
         self.scratch.iter_mut().for_each(|scratch| scratch.poison(bits));
     }
+}
 
-    /// The buffers of control block and rows.
-    pub fn special_buffers(&self) -> (BufferId, Option<BufferId>) {
-        (self.control_buffer, self.rows_buffer)
+/// In builds with debug assertions, stray writes of generated code are found when the memory is given back.
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        debug_assert!(std::thread::panicking() || self.guards_intact(), "generated code wrote outside of a run's memory");
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        debug_assert!(std::thread::panicking() || self.guards_intact(), "generated code wrote outside of a parameter");
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Compiled {
     pub(super) number: u32,
     /// Size of the code in bytes.
     pub size: usize,
+    /// Where its code stands, once it is linked; for profilers and debuggers.
+    pub address: usize,
     pub(super) alignment: u64,
     pub(super) bytes: Vec<u8>,
     pub(super) relocations: Vec<ModuleReloc>,
@@ -130,6 +132,7 @@ fn finish(
         number,
         alignment: u64::from(code.buffer.alignment),
         size: code.code_buffer().len(),
+        address: 0,
         bytes: code.code_buffer().to_vec(),
         relocations,
     })

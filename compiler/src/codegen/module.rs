@@ -124,6 +124,7 @@ impl Module {
             })
             .collect();
         for function in &mut functions {
+            function.address = jit.get_finalized_function(FuncId::from_u32(function.number)) as usize;
             function.bytes = Vec::new();
             function.relocations = Vec::new();
         }

@@ -14,4 +14,6 @@ pub mod print;
 pub mod source;
 
 #[cfg(test)]
+pub(crate) mod blessed;
+#[cfg(test)]
 mod tests;

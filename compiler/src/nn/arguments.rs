@@ -80,6 +80,12 @@ fn names(parameters: &[Parameter]) -> String {
     quoted.join(", ")
 }
 
+/// The default of a parameter as a resolved call holds it; nothing if it has none.
+pub fn default_of(parameter: &Parameter) -> Option<Argument> {
+    let text = parameter.default.filter(|text| !text.is_empty())?;
+    check("", parameter, default_argument(text)).ok()
+}
+
 /// A default's source text as an argument: a number, a fraction, a flag, a list of nothing, or a word.
 fn default_argument(text: &str) -> Argument {
     if let Ok(value) = text.parse::<f64>() {
@@ -175,6 +181,8 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
             Ok(Argument::List(list))
         }
         (Kind::Numbers, argument) => wrong("numbers in brackets", &argument),
+        (Kind::Text, Argument::Word(text)) => Ok(Argument::Word(text)),
+        (Kind::Text, argument) => wrong("a text in quotes", &argument),
     }
 }
 
@@ -194,6 +202,9 @@ fn size(argument: &Argument, least: usize) -> Option<usize> {
         _ => None,
     }
 }
+
+/// Below it, a number above 1 is a slip rather than a percentage.
+const LEAST_PERCENTAGE: f64 = 5.0;
 
 /// Whether a number lies inside a kind's bounds; NaN never does.
 pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(), Fault> {
@@ -216,7 +227,7 @@ pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(
     };
     let mut message = format!("{owner}: `{name}` must be {range}; ");
     let mut help = String::new();
-    if high == 1.0 && value > 1.0 && value < 100.0 {
+    if high == 1.0 && (LEAST_PERCENTAGE..100.0).contains(&value) {
         let share = number(value / 100.0);
         message += &format!("{} looks like a percentage, write {share}", number(value));
         help = format!("write `{share}`");

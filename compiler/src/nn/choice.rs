@@ -6,7 +6,7 @@
 
 use super::network::{Network, Use};
 use super::parameters::Learned;
-use super::{Call, Family, arguments};
+use super::{Argument, Call, Family, arguments, initializers};
 use crate::graph::NodeId;
 
 /// An initialiser and the reason for it.
@@ -80,7 +80,14 @@ fn follow(network: &Network, node: NodeId, found: &mut Vec<(&'static str, Call)>
         })
 }
 
-/// An initialiser's call as the summary shows it.
-pub fn show(choice: &Choice) -> String {
-    arguments::show_call(&choice.initializer)
+/// An initialiser as a reader wants it: `he`, `normal(deviation = 0.02)`; what is as by default is left out.
+pub fn show(initializer: &Call) -> String {
+    let parameters = initializers::find(&initializer.name).map_or(&[][..], |known| known.parameters);
+    let is_default = |name: &str, argument: &Argument| {
+        let parameter = parameters.iter().find(|parameter| parameter.name == name);
+        parameter.is_some_and(|parameter| arguments::default_of(parameter).as_ref() == Some(argument))
+    };
+    let mut brief = initializer.clone();
+    brief.arguments.retain(|(name, argument)| !is_default(name, argument));
+    arguments::show_call(&brief)
 }

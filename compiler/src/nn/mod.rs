@@ -6,9 +6,11 @@
 
 pub mod activations;
 pub mod arguments;
+mod calls;
 pub mod choice;
 pub mod clips;
 pub mod fault;
+pub mod groups;
 pub mod initializers;
 pub mod layers;
 pub mod losses;
@@ -58,6 +60,8 @@ pub enum Kind {
     Penalty,
     /// Numbers in brackets.
     Numbers,
+    /// A text in quotes, handed over as a word.
+    Text,
 }
 
 impl Kind {

@@ -40,6 +40,8 @@ pub struct Wanted {
     pub frozen: bool,
     /// Multiplies the optimizer's rate: an f64 scalar.
     pub rate_factor: Option<NodeId>,
+    /// In place of the optimizer's weight decay: an f64 scalar.
+    pub weight_decay: Option<NodeId>,
     pub governed: Governed,
 }
 
@@ -55,6 +57,7 @@ impl Wanted {
             decayed: true,
             frozen: false,
             rate_factor: None,
+            weight_decay: None,
             governed: Governed::ByNetwork,
         }
     }

@@ -10,7 +10,7 @@ use crate::nn::{self, Argument, Kind, Parameter, initializers, penalties};
 /// The parameter that each written argument goes to: by name, or by place.
 ///
 /// `skipped` arguments at the beginning are the value on which the function is called.
-pub(super) fn matched<'a, 'p>(
+pub(in crate::language) fn matched<'a, 'p>(
     arguments: &'a [ast::Argument],
     parameters: &'p [Parameter],
     skipped: usize,
@@ -69,7 +69,7 @@ impl<'a> Elaborator<'a> {
                     other => self.converted(other, written, parameter),
                 }
             }
-            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Flag | Kind::Numbers => {
+            Kind::Size { .. } | Kind::Integer | Kind::Sizes | Kind::Flag | Kind::Numbers | Kind::Text => {
                 let value = self.expression(written);
                 self.converted(value, written, parameter)
             }

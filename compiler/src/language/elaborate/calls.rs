@@ -62,14 +62,19 @@ impl<'a> Elaborator<'a> {
             return Value::Unknown;
         }
         let mistake = if penalties::find(name).is_ok() {
-            Diagnostic::error(PENALTY_PLACE, span, format!("`{name}` is a penalty: it stands as a term of `minimize`, or as `penalty = …`"))
+            Diagnostic::error(
+                PENALTY_PLACE,
+                span,
+                format!("`{name}` is a penalty: it stands as a term of `minimize`, or as `penalty = …`"),
+            )
         } else if optimizers::find(name).is_ok() || clips::find(name).is_ok() {
             Diagnostic::error(WRONG_VALUE, span, format!("`{name}` stands behind `using`"))
         } else if initializers::find(name).is_ok() {
             Diagnostic::error(WRONG_VALUE, span, format!("`{name}` is an initialiser: it stands as `init = {name}`"))
         } else {
             let mistake = Diagnostic::error(NAME_UNKNOWN, span, format!("no layer or function is called `{name}`"));
-            match nearest(name, self.callable()) {
+            let penalties = penalties::LIST.iter().map(|penalty| penalty.name);
+            match nearest(name, self.callable().into_iter().chain(penalties)) {
                 Some(near) => mistake.help(format!("write `{near}`")),
                 None => mistake,
             }

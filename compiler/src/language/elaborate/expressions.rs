@@ -43,9 +43,7 @@ impl<'a> Elaborator<'a> {
                 let (a, b) = (self.expression(left), self.expression(right));
                 self.binary(*operator, *operator_span, (a, left), (b, right), expression)
             }
-            ExpressionKind::Training { then, otherwise } => {
-                self.block(if self.options.training { then } else { otherwise })
-            }
+            ExpressionKind::Training { then, otherwise } => self.block(if self.options.training { then } else { otherwise }),
             ExpressionKind::Invalid => self.unknown(),
         }
     }
@@ -109,13 +107,15 @@ impl<'a> Elaborator<'a> {
         if self.is_partial {
             return Value::Unknown;
         }
-        let below: Vec<&str> =
-            self.network.parameters.iter().filter_map(|known| known.name.strip_prefix(&prefix)).collect();
-        let mut mistake = Diagnostic::error(NAME_UNKNOWN, expression.span, format!("no parameter is called `{}.{tail}`", head.text));
+        let below: Vec<&str> = self.network.parameters.iter().filter_map(|known| known.name.strip_prefix(&prefix)).collect();
+        let mut mistake =
+            Diagnostic::error(NAME_UNKNOWN, expression.span, format!("no parameter is called `{}.{tail}`", head.text));
         mistake = match (nearest(&tail, below.iter().copied()), below.first()) {
             (Some(near), _) => mistake.help(format!("write `{}.{near}`", head.text)),
             (None, Some(first)) => mistake.help(format!("there is `{}.{first}`", head.text)),
-            (None, None) if is_layer => mistake.help(format!("`{}` makes its parameters at its first use, which must stand above", head.text)),
+            (None, None) if is_layer => {
+                mistake.help(format!("`{}` makes its parameters at its first use, which must stand above", head.text))
+            }
             (None, None) => mistake.help(format!("nothing that `{}` is made of has parameters", head.text)),
         };
         self.report(mistake);
@@ -160,7 +160,9 @@ impl<'a> Elaborator<'a> {
         }
         match (&left, &right) {
             (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => return self.computed(operator, *a, *b, span),
-            (Value::Number(_) | Value::Later, Value::Number(_) | Value::Later) if !operator.is_comparison() => return Value::Later,
+            (Value::Number(_) | Value::Later, Value::Number(_) | Value::Later) if !operator.is_comparison() => {
+                return Value::Later;
+            }
             _ => {}
         }
         self.at(span);

@@ -10,7 +10,8 @@ use crate::language::ast::{self, Call, Expression, ExpressionKind, Number};
 use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{
-    ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault, NAME_TWICE, SHAPES_DIFFER, STATED_TWICE,
+    ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault, NAME_TWICE, NAME_UNKNOWN,
+    SHAPES_DIFFER, STATED_TWICE,
 };
 use crate::nn::network::shape_text;
 use crate::nn::{Family, Parameter};
@@ -64,7 +65,7 @@ impl<'a> Elaborator<'a> {
     /// Where the values that a fault is about come from.
     fn causes(&self, fault: &Fault, primary: Span) -> Vec<(Span, String)> {
         // What is wrong with an argument is wrong on every value.
-        let value = fault.value.filter(|_| !fault.code.starts_with("E03"));
+        let value = fault.value.filter(|_| !fault.code.starts_with("E03") && fault.code != NAME_UNKNOWN);
         let mut causes: Vec<(Span, String)> = Vec::new();
         for node in value.into_iter().chain(fault.other) {
             let Some(Made { span, .. }) = self.made.get(&node) else { continue };

@@ -63,7 +63,9 @@ use scope::Frame;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use value::Value;
 
+pub(super) use arguments::matched;
 pub use lints::LINTS;
+pub use objectives::report_name;
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
 pub(crate) const NO_NUMBER: &str = "E0307";
@@ -89,12 +91,7 @@ pub struct Elaboration {
 }
 
 /// The network that a declaration means, as far as it can be built, and all that is wrong with it.
-pub fn elaborate(
-    file: &ast::File,
-    network: &ast::Network,
-    source: &Source,
-    options: &Elaboration,
-) -> (nn::Network, Diagnostics) {
+pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, options: &Elaboration) -> (nn::Network, Diagnostics) {
     let mut elaborator = Elaborator::new(file, source, options, &network.name.text);
     elaborator.network(network);
     elaborator.finish(network)
@@ -131,6 +128,10 @@ struct Elaborator<'a> {
     allowed: HashSet<&'a str>,
     /// Places of [`nn::Network::predicts`].
     served: Vec<Span>,
+    /// Groups behind `using`, which act when all parameters are there.
+    groups: Vec<(&'a ast::Call, nn::Call)>,
+    /// Names of what is measured.
+    measured: HashMap<&'a str, Span>,
     /// First words of statements that may stand once.
     stated: HashMap<&'static str, Span>,
     /// Something has no value yet: a name may be missing for that reason alone.
@@ -154,6 +155,8 @@ impl<'a> Elaborator<'a> {
             counts: HashMap::new(),
             allowed: HashSet::new(),
             served: Vec::new(),
+            groups: Vec::new(),
+            measured: HashMap::new(),
             stated: HashMap::new(),
             is_partial: false,
             work: 0,
@@ -171,14 +174,16 @@ impl<'a> Elaborator<'a> {
 
     fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
         self.check_served();
+        self.apply_groups();
         if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
             self.check_step();
         }
         if self.options.training {
             self.lint();
         }
-        for warning in unused::find(network) {
-            self.diagnostics.push(warning);
+        // Where something is misspelt, what was meant looks unused.
+        if !self.diagnostics.has_errors() {
+            self.diagnostics.extend(unused::find(network));
         }
         let allowed = self.allowed;
         self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));

@@ -8,7 +8,7 @@ use crate::graph::NodeId;
 use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKind, Name, Output};
 use crate::language::names::nearest;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN, NO_LOSS, NO_OPTIMIZER, STATED_TWICE};
-use crate::nn::{self, Argument, clips, optimizers, penalties};
+use crate::nn::{self, Argument, clips, groups, optimizers, penalties};
 use crate::ops::Primitive;
 use petgraph::visit::Dfs;
 
@@ -131,9 +131,7 @@ impl<'a> Elaborator<'a> {
             ExpressionKind::Binary { operator: BinaryOperator::Add, operator_span, left, right } => {
                 let (a, b) = (self.term(left, penalties), self.term(right, penalties));
                 match (a, b) {
-                    (Some(a), Some(b)) => {
-                        Some(self.binary(BinaryOperator::Add, *operator_span, (a, left), (b, right), written))
-                    }
+                    (Some(a), Some(b)) => Some(self.binary(BinaryOperator::Add, *operator_span, (a, left), (b, right), written)),
                     (one, other) => one.or(other),
                 }
             }
@@ -210,6 +208,12 @@ impl<'a> Elaborator<'a> {
             return self.report(mistake);
         };
         let (first, rest) = (chain[0], &chain[1..]);
+        let (groups, rest): (Vec<&Call>, Vec<&Call>) = rest.iter().partition(|call| call.name.text == groups::NAME);
+        for group in groups {
+            if let Some(arguments) = self.arguments(group, groups::PARAMETERS, 0) {
+                self.groups.push((group, arguments));
+            }
+        }
         let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call)).collect();
         let clips: Option<Vec<nn::Call>> = clips.into_iter().collect();
         if let Some(own) = self.own_optimizer(&first.name.text) {
@@ -228,6 +232,18 @@ impl<'a> Elaborator<'a> {
         let Some(clips) = clips else { return };
         if is_first && let Err(fault) = self.network.using(&arguments, &clips) {
             self.call_fault(fault, first, optimizer.parameters, 0);
+        }
+    }
+
+    /// What the optimizer does differently with some parameters, now that all are known.
+    pub(super) fn apply_groups(&mut self) {
+        if self.is_partial {
+            return;
+        }
+        for (written, group) in std::mem::take(&mut self.groups) {
+            if let Err(fault) = self.network.group(&group) {
+                self.call_fault(fault, written, groups::PARAMETERS, 0);
+            }
         }
     }
 
@@ -275,11 +291,16 @@ impl<'a> Elaborator<'a> {
                 self.error(NAME_TWICE, name.span, "`loss` is measured always; another value needs another name");
                 continue;
             }
+            if let Some(first) = self.measured.get(name.text.as_str()).copied() {
+                let message = format!("`{}` is measured twice", name.text);
+                self.report(Diagnostic::error(NAME_TWICE, name.span, message).because(first, "the first is here"));
+                continue;
+            }
+            self.measured.insert(&name.text, name.span);
             if let Some(node) = node
                 && let Err(fault) = self.network.report(&name.text, node)
             {
-                let span = if fault.code == NAME_TWICE { name.span } else { output.value.span };
-                self.fault(fault, span);
+                self.fault(fault, output.value.span);
             }
         }
     }
@@ -333,7 +354,7 @@ fn is_penalty_alone(written: &Expression) -> bool {
 }
 
 /// The name of a measured value: the one given, else that of the function or of the value.
-pub(crate) fn report_name(output: &Output) -> Option<&Name> {
+pub fn report_name(output: &Output) -> Option<&Name> {
     match (&output.name, &output.value.kind) {
         (Some(name), _) | (None, ExpressionKind::Name(name)) => Some(name),
         (None, ExpressionKind::Call(call) | ExpressionKind::Method { call, .. }) => Some(&call.name),

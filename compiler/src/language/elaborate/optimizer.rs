@@ -91,7 +91,8 @@ impl<'a> Elaborator<'a> {
                     Some(index) => index,
                     None => {
                         let message = format!("`{}` has no argument `{}`", own.name.text, name.text);
-                        let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(own.name.span, "declared here");
+                        let mistake =
+                            Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(own.name.span, "declared here");
                         let names = formals.iter().map(|formal| formal.name.text.as_str());
                         self.report(match nearest(&name.text, names) {
                             Some(near) => mistake.help(format!("write `{near}`")),
@@ -159,7 +160,12 @@ impl<'a> Elaborator<'a> {
             .collect();
         let mut memory = Memory::default();
         for part in [Part::Point, Part::Step] {
-            let mut walk = Walk { given: Given { theta, gradient, numbers: numbers.clone() }, memory: &mut memory, optimizer: own, parameter: "theta" };
+            let mut walk = Walk {
+                given: Given { theta, gradient, numbers: numbers.clone() },
+                memory: &mut memory,
+                optimizer: own,
+                parameter: "theta",
+            };
             walk.run(&mut trial, part);
         }
         for mistake in trial.diagnostics {
@@ -281,9 +287,10 @@ impl<'a> Walk<'a, '_> {
             ExpressionKind::Name(word) if word.text == "ones" => 1.0,
             _ => match elaborator.expression(value) {
                 Value::Number(value) => value,
-                Value::Call(call) if call.name == "constant" => {
-                    call.arguments.first().map_or(0.0, |(_, argument)| if let Argument::Number(value) = argument { *value } else { 0.0 })
-                }
+                Value::Call(call) if call.name == "constant" => call
+                    .arguments
+                    .first()
+                    .map_or(0.0, |(_, argument)| if let Argument::Number(value) = argument { *value } else { 0.0 }),
                 Value::Unknown => 0.0,
                 other => {
                     let message = format!("a state begins as `zeros`, `ones` or a number; this is {}", other.kind());
@@ -313,7 +320,11 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         // The first assignment replaces the state itself, later ones what was assigned before.
-        let state = self.memory.states.iter().find(|state| state.name.ends_with(&format!(".{}", name.text)) && state.name.starts_with(self.parameter));
+        let state = self
+            .memory
+            .states
+            .iter()
+            .find(|state| state.name.ends_with(&format!(".{}", name.text)) && state.name.starts_with(self.parameter));
         let state = state.map(|state| state.node);
         if let (Some(state), Value::Tensor(_)) = (state, known) {
             let set = self.update(elaborator, |update| {

@@ -13,15 +13,17 @@ pub(super) fn find(network: &Network) -> Vec<Diagnostic> {
     names.statements(&network.statements);
     let Names { defined, used } = names;
     let unused = defined.into_iter().filter(|(name, _)| !used.contains(name.text.as_str()) && !name.text.starts_with('_'));
-    unused.map(|(name, lint)| warning(name, lint)).collect()
+    unused.map(|(name, what)| warning(name, what)).collect()
 }
 
-fn warning(name: &Name, lint: &'static str) -> Diagnostic {
-    let message = match lint {
-        "unused_input" => format!("nothing uses the input `{}`", name.text),
-        _ => format!("nothing uses `{}`", name.text),
+/// `what` is the word that declared the name, empty for a value.
+fn warning(name: &Name, what: &str) -> Diagnostic {
+    let (lint, what) = match what {
+        "" => ("unused_value", String::new()),
+        what => ("unused_input", format!("the {what} ")),
     };
-    Diagnostic::warning(lint, name.span, message).help(format!("remove it, or name it `_{}`", name.text))
+    Diagnostic::warning(lint, name.span, format!("nothing uses {what}`{}`", name.text))
+        .help(format!("remove it, or name it `_{}`", name.text))
 }
 
 #[derive(Default)]
@@ -39,12 +41,16 @@ impl<'a> Names<'a> {
 
     fn statement(&mut self, kind: &'a StatementKind) {
         match kind {
-            StatementKind::Input { name, tensor } | StatementKind::Target { name, tensor } => {
-                self.defined.push((name, "unused_input"));
+            StatementKind::Input { name, tensor } => {
+                self.defined.push((name, "input"));
+                self.tensor(tensor);
+            }
+            StatementKind::Target { name, tensor } => {
+                self.defined.push((name, "target"));
                 self.tensor(tensor);
             }
             StatementKind::Parameter { name, tensor, init } => {
-                self.defined.push((name, "unused_value"));
+                self.defined.push((name, ""));
                 self.tensor(tensor);
                 self.expression(init);
             }
@@ -52,7 +58,7 @@ impl<'a> Names<'a> {
             | StatementKind::Const { name, value }
             | StatementKind::Let { name, value, .. }
             | StatementKind::Layer { name, value } => {
-                self.defined.push((name, "unused_value"));
+                self.defined.push((name, ""));
                 self.expression(value);
             }
             StatementKind::Assign { value, .. } | StatementKind::Minimize(value) | StatementKind::Using(value) => {
@@ -80,7 +86,8 @@ impl<'a> Names<'a> {
     }
 
     fn tensor(&mut self, tensor: &'a crate::language::ast::TensorType) {
-        if let Some(crate::language::ast::Element { kind: crate::language::ast::ElementKind::Class(count), .. }) = &tensor.element {
+        if let Some(crate::language::ast::Element { kind: crate::language::ast::ElementKind::Class(count), .. }) = &tensor.element
+        {
             self.expression(count);
         }
         for dimension in tensor.shape.iter().flat_map(|shape| &shape.dimensions) {

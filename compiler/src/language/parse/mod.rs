@@ -63,6 +63,35 @@ pub fn parse_tokens(tokens: TokenStream) -> (File, Diagnostics) {
     parse(tokens, 0, Diagnostics::new())
 }
 
+/// Parses a text that is one expression, such as the `adam(rate = 1e-3)` behind `using`, with the Rust numbers in it.
+pub fn parse_expression(source: &Source) -> Result<(Expression, Vec<RustNumber>), Diagnostics> {
+    let tokens = lexical::tokens_of(source).and_then(|(tokens, mistakes)| match mistakes.has_errors() {
+        true => Err(mistakes),
+        false => Ok(tokens),
+    })?;
+    let mut parser = Parser::default();
+    if depth_of(&tokens) > MAX_NESTING {
+        let place = lexical::first_deeper_than(MAX_NESTING, tokens, source.first_line() - 1);
+        let message = format!("brackets are nested more than {MAX_NESTING} deep");
+        parser.report(Diagnostic::error(LIMIT, place, message).into());
+        return Err(parser.diagnostics);
+    }
+    let buffer = TokenBuffer::new2(tokens);
+    let mut tokens = Tokens::new(buffer.begin(), source.first_line() - 1);
+    let value = match parser.expression(&mut tokens) {
+        Ok(_) if !tokens.is_empty() => Err(tokens.expected("the end of the expression").into()),
+        other => other,
+    };
+    match value {
+        Ok(value) if !parser.diagnostics.has_errors() => Ok((value, parser.rust)),
+        Ok(_) => Err(parser.diagnostics),
+        Err(slip) => {
+            parser.report(slip);
+            Err(parser.diagnostics)
+        }
+    }
+}
+
 /// `lines_before` is the number of lines that stand before the text in its file.
 fn parse(tokens: TokenStream, lines_before: u32, mistakes: Diagnostics) -> (File, Diagnostics) {
     let mut parser = Parser { diagnostics: mistakes, ..Parser::default() };

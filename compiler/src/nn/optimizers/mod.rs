@@ -20,6 +20,9 @@ use crate::ops::Primitive;
 use std::fmt;
 use std::rc::Rc;
 
+/// The point at which a gradient is taken; `None` if it is θ after all.
+pub type Point = fn(&mut Update, &Call) -> Result<Option<NodeId>, Fault>;
+
 /// An optimizer, as the user names it.
 pub struct Optimizer {
     pub name: &'static str,
@@ -30,7 +33,7 @@ pub struct Optimizer {
     /// The new θ.
     pub build: fn(&mut Update, &Call) -> Result<NodeId, Fault>,
     /// Where the gradient is taken, if not at θ; [`Update::gradient`] is θ itself there.
-    pub at: Option<fn(&mut Update, &Call) -> Result<Option<NodeId>, Fault>>,
+    pub at: Option<Point>,
 }
 
 impl Optimizer {

@@ -1,115 +1,86 @@
-//! Golden files, and graphs run on their numbers.
+//! Every golden case that the catalogue has words for, whole trajectories included.
 
-use crate::graph::{Element, Graph, NodeId, Shape, Type};
-use crate::nn::{Call, Network};
-use crate::ops::{Array, Environment};
-use crate::{autodiff, reference};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use super::trial::{Values, advance, beginning, training_step};
+use crate as compiler;
+use crate::ops::Array;
+use crate::step;
+use std::path::{Path, PathBuf};
+
+#[path = "../../../../tests/golden/cases.rs"]
+mod cases;
+
+use cases::{Case, SERVED};
 
 /// Largest difference from a framework's f64, relative to the larger of the value and 1.
-pub const TOLERANCE: f64 = 1e-9;
+const TOLERANCE: f64 = 1e-9;
 
-pub fn folder() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
 }
 
-pub fn cases(file: &str) -> Vec<Value> {
-    let path = folder().join(format!("{file}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let value: Value = serde_json::from_str(&text).expect("golden files are JSON");
-    value["cases"].as_array().expect("golden files have cases").clone()
-}
-
-/// How a case is named in messages and in not_covered.txt.
-pub fn title(file: &str, case: &Value) -> String {
-    let source = case["source"].as_str().map(|source| format!(" {source}")).unwrap_or_default();
-    let args = if case["args"].is_object() { format!(" {}", case["args"]) } else { String::new() };
-    format!("{file}: {}{source}{args}", case["name"].as_str().unwrap_or_default())
-}
-
-pub fn array(value: &Value) -> Array {
-    let dims = value["shape"].as_array().expect("shape").iter().map(|size| size.as_u64().expect("size") as usize).collect();
-    let number = |value: &Value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())).expect("number");
-    Array::new(dims, value["data"].as_array().expect("data").iter().map(number).collect())
-}
-
-pub fn close(title: &str, what: &str, found: &[f64], expected: &[f64]) {
-    assert_eq!(found.len(), expected.len(), "{title}: {what}");
-    for (position, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-        let same = found == expected || (found.is_nan() && expected.is_nan());
-        let scale = expected.abs().max(1.0);
-        assert!(
-            same || (found - expected).abs() <= TOLERANCE * scale,
-            "{title}: {what}[{position}] is {found}, expected {expected}"
-        );
+/// What differs, in words.
+fn difference(what: &str, found: &[f64], expected: &[f64]) -> Option<String> {
+    if found.len() != expected.len() {
+        return Some(format!("{what}: {} values, expected {}", found.len(), expected.len()));
     }
+    let same = |found: f64, expected: f64| {
+        found == expected
+            || found.is_nan() && expected.is_nan()
+            || (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
+    };
+    let place = found.iter().zip(expected).position(|(&found, &expected)| !same(found, expected))?;
+    Some(format!("{what}[{place}] is {}, expected {}", found[place], expected[place]))
 }
 
-/// The shape of an array whose first axis is the batch.
-pub fn batch_shape(array: &Array) -> Shape {
-    Shape::batch(&array.dims[1..])
-}
-
-pub fn input(network: &mut Network, name: &str, array: &Array) -> NodeId {
-    network.input(name, Type::f32(batch_shape(array)), "").expect("a fresh name")
-}
-
-pub fn class_target(network: &mut Network, name: &str, classes: u32, array: &Array) -> NodeId {
-    network.target(name, Type { element: Element::Class(classes), shape: batch_shape(array) }, "").expect("a fresh name")
-}
-
-/// Arguments of a golden case that the function of ours takes under the same names.
-pub fn call(name: &str, args: &Value, skipped: &[&str]) -> Call {
-    let mut call = Call::new(name);
-    for (name, value) in args.as_object().into_iter().flatten() {
-        if skipped.contains(&name.as_str()) {
-            continue;
+fn run(case: &Case) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let step = training_step(&case.training);
+    let mut sources: Values = beginning(&case.training, &step);
+    sources.extend(case.fields.clone());
+    sources.extend(case.first.clone());
+    let batch = case.fields.values().next().map_or(1, |field| field.dims[0]);
+    let serving = step::prediction(&case.evaluation);
+    let mut served = |sources: &mut Values, expected: &Option<Array>, when: &str| {
+        let Some(expected) = expected else { return };
+        let found = advance(&serving, sources, batch, 0);
+        wrong.extend(difference(&format!("served {when}"), &found[SERVED].data, &expected.data));
+    };
+    served(&mut sources, &case.expected.served_before, "before");
+    let mut found = Vec::new();
+    for (index, loss) in case.expected.losses.iter().enumerate() {
+        let number = index + 1;
+        let outputs = advance(&step.graph, &mut sources, batch, number as u64);
+        let total = outputs.get("total").unwrap_or(&outputs["loss"]);
+        found.extend(difference(&format!("loss of step {number}"), &total.data, &[*loss]));
+        if index == 0 {
+            let (moment, factor) = case.expected.moment;
+            for (name, gradient) in &case.expected.gradient {
+                let state: Vec<f64> = sources[&format!("{name}.{moment}")].data.iter().map(|value| value / factor).collect();
+                found.extend(difference(&format!("gradient of {name}"), &state, &gradient.data));
+            }
         }
-        call = match value {
-            Value::Bool(flag) => call.set(name, *flag),
-            Value::String(word) => call.set(name, word.as_str()),
-            value => call.set(name, value.as_f64().expect("a number")),
-        };
+        for (name, value) in case.expected.after.get(&number).into_iter().flatten() {
+            found.extend(difference(&format!("{name} after step {number}"), &sources[name].data, &value.data));
+        }
     }
-    call
+    served(&mut sources, &case.expected.served_after, "after");
+    wrong.extend(found);
+    wrong
 }
 
-pub type Values = BTreeMap<String, Array>;
-
-pub fn environment(sources: &Values, batch: usize, step: u64) -> Environment {
-    Environment { sources: sources.clone(), batch, step, seed: 1 }
-}
-
-/// Values of a node and gradients of `Σ seed·node` (or of a scalar node) with respect to sources.
-pub fn value_and_gradients(network: &Network, node: NodeId, seed: Option<&Array>, of: &[NodeId], sources: &Values) -> Vec<Array> {
-    let mut builder = network.builder.clone();
-    let mut sources = sources.clone();
-    let mut total = node;
-    if let Some(seed) = seed {
-        let ty = builder.ty(node).clone();
-        let weights = builder.source(crate::ops::Primitive::Input, "seed", ty).expect("a source");
-        sources.insert("seed".into(), seed.clone());
-        let product = builder.mul(node, weights).expect("one shape");
-        total = builder.sum_all(product).expect("a sum");
+#[test]
+fn every_case_agrees_with_its_framework() {
+    let mut wrong = Vec::new();
+    let mut not_covered = String::new();
+    for (title, case) in cases::all(&folder()) {
+        match case {
+            Ok(case) => wrong.extend(run(&case).into_iter().map(|what| format!("{}: {what}", case.title))),
+            Err(_) => not_covered += &format!("{title}\n"),
+        }
     }
-    let gradients = autodiff::gradients(&mut builder, total, of).expect("a gradient");
-    builder.output("value", node);
-    for (index, gradient) in gradients.iter().enumerate() {
-        builder.output(format!("gradient {index}"), *gradient);
-    }
-    let graph = builder.finish();
-    crate::graph::verify::verify(&graph).expect("a well-formed graph");
-    let batch = sources.values().filter(|array| array.dims.len() > 1).map(|array| array.dims[0]).next().unwrap_or(1);
-    let (outputs, _) = reference::run(&graph, &environment(&sources, batch, 1));
-    let mut result = vec![outputs["value"].clone()];
-    result.extend((0..of.len()).map(|index| outputs[&format!("gradient {index}")].clone()));
-    result
-}
-
-/// Runs a graph and takes its updates over into the sources; gives the outputs.
-pub fn advance(graph: &Graph, sources: &mut Values, batch: usize, step: u64) -> Values {
-    let (outputs, updates) = reference::run(graph, &environment(sources, batch, step));
-    sources.extend(updates);
-    outputs
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    print!("not covered:\n{not_covered}");
+    let mut failures = Vec::new();
+    crate::language::blessed::check(&folder().join("not_covered.txt"), &not_covered, &mut failures);
+    crate::language::blessed::assert_none(&failures);
 }

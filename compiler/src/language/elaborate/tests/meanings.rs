@@ -20,11 +20,7 @@ fn parameters_are_named_after_where_they_stand() {
     for (functions, body, expected) in [
         ("", "let y = x.dense(8);", vec!["y.dense.weight", "y.dense.bias"]),
         ("", "let y = x.dense(4).dense(8);", vec!["y.dense.weight", "y.dense.bias", "y.dense_2.weight", "y.dense_2.bias"]),
-        (
-            "",
-            "let mut y = x; for i in 0..2 { y = y.dense(8, bias = false); }",
-            vec!["y.0.dense.weight", "y.1.dense.weight"],
-        ),
+        ("", "let mut y = x; for i in 0..2 { y = y.dense(8, bias = false); }", vec!["y.0.dense.weight", "y.1.dense.weight"]),
         (
             "",
             "let mut y = x; for w in [5, 8] { let z = y.dense(w, bias = false); y = z; }",
@@ -40,21 +36,13 @@ fn parameters_are_named_after_where_they_stand() {
             "let y = block(block(x));",
             vec!["y.inner.dense.weight", "y.inner.dense_2.weight"],
         ),
-        (
-            "fn scaled(x) { parameter gain: [8] = ones; x * gain }",
-            "let y = scaled(scaled(x));",
-            vec!["y.gain", "y.gain_2"],
-        ),
+        ("fn scaled(x) { parameter gain: [8] = ones; x * gain }", "let y = scaled(scaled(x));", vec!["y.gain", "y.gain_2"]),
         (
             "fn deep(x) { let mut h = x; for i in 0..2 { h = h.dense(8, bias = false); } h }",
             "let mut y = x; for k in 0..2 { y = deep(y); }",
             vec!["y.0.h.0.dense.weight", "y.0.h.1.dense.weight", "y.1.h.0.dense.weight", "y.1.h.1.dense.weight"],
         ),
-        (
-            "",
-            "layer twice = dense(8, bias = false); let a = twice(x); let y = twice(a.relu());",
-            vec!["twice.dense.weight"],
-        ),
+        ("", "layer twice = dense(8, bias = false); let a = twice(x); let y = twice(a.relu());", vec!["twice.dense.weight"]),
         (
             "fn block(x) { parameter gain: [8] = ones; let inner = x.dense(8, bias = false); inner * gain }",
             "layer shared = block(); let y = shared(x) + x.shared();",
@@ -100,8 +88,12 @@ fn numbers_are_computed_and_settings_stay_settings() {
     )
     .replace("sgd(0.1)", "adam(rate = 1e-3 * min(step / 500, 1)).clip_norm(2)");
     let network = sound(&text, true);
-    let declared: Vec<(&str, f64)> =
-        network.settings.iter().filter(|setting| setting.declared).map(|setting| (setting.name.as_str(), setting.value)).collect();
+    let declared: Vec<(&str, f64)> = network
+        .settings
+        .iter()
+        .filter(|setting| setting.declared)
+        .map(|setting| (setting.name.as_str(), setting.value))
+        .collect();
     assert_eq!(declared, [("lambda", 1e-3), ("half", 0.5)]);
     let unnamed: Vec<&str> =
         network.settings.iter().filter(|setting| !setting.declared).map(|setting| setting.name.as_str()).collect();
@@ -137,7 +129,8 @@ fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
         crate::step::training_step(&sound(&text, true)).expect("the step can be built")
     };
     let (mine, theirs) = (step("heavy(0.1)"), step("momentum(0.1)"));
-    let text = |graph: &crate::graph::Graph| crate::graph::text::print(&crate::step::pruned(graph), false).replace("momentum", "heavy");
+    let text =
+        |graph: &crate::graph::Graph| crate::graph::text::print(&crate::step::pruned(graph), false).replace("momentum", "heavy");
     assert_eq!(text(&mine.graph), text(&theirs.graph));
     assert_eq!(mine.states.len(), 2);
 }
@@ -176,10 +169,8 @@ fn an_unknown_rust_number_silences_what_follows() {
 
 #[test]
 fn one_mistake_is_one_message() {
-    let text = around(
-        "",
-        "let a = x.dens(4); let b = a.relu().dense(3) + a; let c = b.softmax().cross_entropy(t); let y = c * a + b;",
-    );
+    let text =
+        around("", "let a = x.dens(4); let b = a.relu().dense(3) + a; let c = b.softmax().cross_entropy(t); let y = c * a + b;");
     let shown = mistakes(&text);
     assert_eq!(shown.matches("error[").count(), 1, "{shown}");
     assert!(shown.contains("help: write `dense`"), "{shown}");

@@ -1,0 +1,120 @@
+//! Layers that learn at rates of their own, not at all, or under penalties of their own: one step against the same step without.
+
+use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
+use crate::ops::Array;
+
+/// How far each parameter of a network moves in its first step, on the same batch from the same first values.
+fn moved(layer: &str, minimize: &str, using: &str) -> Values {
+    let text = format!(
+        "Net {{ input x: [batch, 6]; target t: class(3); let low = x.dense(5{layer}).tanh(); let high = low.dense(3); \
+         minimize high.cross_entropy(t){minimize}; using {using}; }}"
+    );
+    let network = elaborated(&text).training;
+    let step = training_step(&network);
+    let mut sources = beginning(&network, &step);
+    let first = initial(&network, 3);
+    sources.extend(first.clone());
+    let wave = |count: usize| (0..count).map(|index| (index as f64 * 1.7).sin()).collect();
+    sources.insert("x".into(), Array::new(vec![4, 6], wave(24)));
+    sources.insert("t".into(), Array::new(vec![4], vec![0.0, 2.0, 1.0, 2.0]));
+    advance(&step.graph, &mut sources, 4, 1);
+    let difference = |name: &String, before: &Array| {
+        let data = sources[name].data.iter().zip(&before.data).map(|(after, before)| after - before).collect();
+        (name.clone(), Array::new(before.dims.clone(), data))
+    };
+    let mut moved: Values = first.iter().map(|(name, before)| difference(name, before)).collect();
+    moved.extend(first.into_iter().map(|(name, before)| (format!("{name} before"), before)));
+    moved
+}
+
+fn close(found: &[f64], expected: impl Iterator<Item = f64>, what: &str) {
+    let expected: Vec<f64> = expected.collect();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-14, "{what}: {found} should be {expected}");
+    }
+}
+
+const LOW: [&str; 2] = ["low.dense.weight", "low.dense.bias"];
+const HIGH: [&str; 2] = ["high.dense.weight", "high.dense.bias"];
+
+#[test]
+fn a_rate_factor_multiplies_the_rate_of_its_layer_alone() {
+    for using in ["sgd(0.1)", "momentum(0.1)", "nesterov(0.1)", "adam(0.1)", "adamw(0.1)", "lion(0.1)"] {
+        let (plain, slow) = (moved("", "", using), moved(", rate_factor = 0.25", "", using));
+        for name in LOW {
+            close(&slow[name].data, plain[name].data.iter().map(|step| step * 0.25), &format!("{using} {name}"));
+        }
+        for name in HIGH {
+            assert_eq!(slow[name], plain[name], "{using} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_frozen_layer_stays_where_it_is() {
+    for (minimize, using) in
+        [("", "adam(0.1)"), (" + l2(0.1)", "sgd(0.1)"), (" + l1(0.1, proximal = true)", "sgd(0.1)"), ("", "adamw(0.1)")]
+    {
+        let frozen = moved(", frozen = true", minimize, using);
+        for name in LOW {
+            assert!(frozen[name].data.iter().all(|step| *step == 0.0), "{using} {name}");
+        }
+        assert!(frozen[HIGH[0]].data.iter().all(|step| *step != 0.0), "{using}");
+    }
+}
+
+#[test]
+fn a_layers_penalty_replaces_the_networks() {
+    let plain = moved("", "", "sgd(0.5)");
+    let all = moved("", " + l2(0.01)", "sgd(0.5)");
+    let own = moved(", penalty = l1(0.02)", " + l2(0.01)", "sgd(0.5)");
+    let none = moved(", penalty = none", " + l2(0.01)", "sgd(0.5)");
+    let before = |name: &str| plain[&format!("{name} before")].data.clone();
+    let with = |name: &str, pull: fn(f64) -> f64| {
+        let steps = plain[name].data.iter().zip(before(name)).map(|(step, theta)| step - 0.5 * pull(theta));
+        steps.collect::<Vec<f64>>().into_iter()
+    };
+    close(&all[LOW[0]].data, with(LOW[0], |theta| 2.0 * 0.01 * theta), "l2 of the network");
+    close(&own[LOW[0]].data, with(LOW[0], |theta| 0.02 * theta.signum()), "l1 of the layer");
+    assert_eq!(none[LOW[0]], plain[LOW[0]], "none");
+    for one in [&all, &own, &none] {
+        close(&one[HIGH[0]].data, with(HIGH[0], |theta| 2.0 * 0.01 * theta), "l2 on the other layer");
+        // Biases are under no penalty unless told.
+        assert_eq!((&one[LOW[1]], &one[HIGH[1]]), (&plain[LOW[1]], &plain[HIGH[1]]));
+    }
+}
+
+#[test]
+fn a_proximal_penalty_shrinks_by_the_layers_own_rate() {
+    let minimize = " + l1(0.3, proximal = true)";
+    let (plain, shrunk) = (moved(", rate_factor = 0.5", "", "sgd(0.5)"), moved(", rate_factor = 0.5", minimize, "sgd(0.5)"));
+    for (name, rate) in [(LOW[0], 0.25), (HIGH[0], 0.5)] {
+        let before = &plain[&format!("{name} before")].data;
+        let expected = plain[name].data.iter().zip(before).map(|(step, before)| {
+            let after = before + step;
+            after.signum() * (after.abs() - rate * 0.3).max(0.0) - before
+        });
+        close(&shrunk[name].data, expected, name);
+    }
+}
+
+#[test]
+fn a_group_has_a_rate_and_a_decay_of_its_own() {
+    let plain = moved("", "", "adam(0.1)");
+    let decayed = moved("", "", "adamw(0.1, weight_decay = 0.2)");
+    let grouped = moved("", "", "adamw(0.1, weight_decay = 0.2).group(\"low.*\", rate_factor = 0.5, weight_decay = 0)");
+    for name in LOW {
+        close(&grouped[name].data, plain[name].data.iter().map(|step| step * 0.5), name);
+    }
+    for name in HIGH {
+        assert_eq!(grouped[name], decayed[name], "{name}");
+    }
+    // A decay where the optimizer has none, and the last group counts.
+    let using = "adamw(0.1, weight_decay = 0).clip_norm(9).group(\"*\", weight_decay = 7).group(\"*weight\", weight_decay = 0.2)\
+                 .group(\"*bias\", weight_decay = 0.2)";
+    let grouped = moved("", "", using);
+    for name in LOW.iter().chain(&HIGH) {
+        close(&grouped[*name].data, decayed[*name].data.iter().copied(), name);
+    }
+}

@@ -1,0 +1,106 @@
+//! What the matrix products of a network cost for one row of the batch.
+
+use crate::graph::{Attributes, Dim, Graph, NodeId};
+use crate::nn::Network;
+use crate::ops::Primitive;
+use std::ops::Range;
+
+/// FLOPs of each node in a training step.
+pub(super) struct Costs {
+    forward: Vec<usize>,
+    backward: Vec<usize>,
+}
+
+impl Costs {
+    /// Forward for all that a step computes; backward for what lies between the loss and a trained parameter.
+    pub(super) fn of(network: &Network) -> Costs {
+        let graph = network.builder.graph();
+        let loss: Vec<NodeId> = network.loss.into_iter().collect();
+        let measured = network.reports.iter().map(|report| report.node).chain(network.next_states.iter().map(|(_, next)| *next));
+        let computed = ancestors(graph, &loss.iter().copied().chain(measured).collect::<Vec<_>>());
+        let lowered = ancestors(graph, &loss);
+        let trained = depends_on_trained(network);
+        let mut costs = Costs { forward: vec![0; graph.nodes.len()], backward: vec![0; graph.nodes.len()] };
+        for id in graph.ids() {
+            let (index, cost) = (id.index(), product(graph, id));
+            if computed[index] {
+                costs.forward[index] = cost;
+            }
+            if lowered[index] {
+                let differentiated = graph.node(id).operands.iter().filter(|operand| trained[operand.index()]);
+                costs.backward[index] = cost * differentiated.count();
+            }
+        }
+        costs
+    }
+    /// Both ways.
+    pub(super) fn of_nodes(&self, nodes: &Range<usize>) -> usize {
+        self.forward[nodes.clone()].iter().chain(&self.backward[nodes.clone()]).sum()
+    }
+    pub(super) fn forward(&self) -> usize {
+        self.forward.iter().sum()
+    }
+    pub(super) fn backward(&self) -> usize {
+        self.backward.iter().sum()
+    }
+    pub(super) fn total(&self) -> usize {
+        self.forward() + self.backward()
+    }
+    /// Parameters that nodes read.
+    pub(super) fn parameters_in(&self, network: &Network, nodes: &Range<usize>) -> impl Iterator<Item = NodeId> {
+        let graph = network.builder.graph();
+        let operands = graph.nodes[nodes.clone()].iter().flat_map(|node| &node.operands);
+        operands.copied().filter(|operand| graph.node(*operand).primitive == Primitive::Parameter)
+    }
+}
+
+/// FLOPs of all products that some nodes need.
+pub(super) fn forward_of(graph: &Graph, nodes: &[NodeId]) -> usize {
+    let live = ancestors(graph, nodes);
+    graph.ids().filter(|id| live[id.index()]).map(|id| product(graph, id)).sum()
+}
+
+/// A multiplication and an addition for every combination of labels.
+fn product(graph: &Graph, id: NodeId) -> usize {
+    let node = graph.node(id);
+    let Attributes::Contract(labels) = &node.attributes else { return 0 };
+    let (left, right) = (graph.shape(node.operands[0]), graph.shape(node.operands[1]));
+    let mut seen: Vec<u8> = Vec::new();
+    let mut combinations: usize = 1;
+    for (label, dim) in labels.left.iter().zip(&left.0).chain(labels.right.iter().zip(&right.0)) {
+        if let (false, Dim::Fixed(size)) = (seen.contains(label), dim) {
+            combinations = combinations.saturating_mul(*size);
+        }
+        seen.push(*label);
+    }
+    combinations.saturating_mul(2)
+}
+
+/// For each node, whether one of `from` needs it.
+pub(super) fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes.len()];
+    for node in from {
+        live[node.index()] = true;
+    }
+    for index in (0..live.len()).rev() {
+        if live[index] {
+            graph.nodes[index].operands.iter().for_each(|operand| live[operand.index()] = true);
+        }
+    }
+    live
+}
+
+/// For each node, whether a gradient passes it on the way to a parameter that is not frozen.
+fn depends_on_trained(network: &Network) -> Vec<bool> {
+    let graph = network.builder.graph();
+    let mut depends = vec![false; graph.nodes.len()];
+    for learned in network.learned().filter(|learned| !learned.wanted.frozen) {
+        depends[learned.node.index()] = true;
+    }
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let passes = node.primitive != Primitive::StopGradient && node.operands.iter().any(|operand| depends[operand.index()]);
+        depends[id.index()] |= passes;
+    }
+    depends
+}

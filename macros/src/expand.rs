@@ -1,0 +1,388 @@
+//! The types that a network becomes.
+//!
+//! Everything here is read from the tree, not from the elaborated network, so that the same types are there after an error.
+
+use gradc_compiler::base::place::{Source, Span};
+use gradc_compiler::language::ast::{ElementKind, File, Name, Network, Output, StatementKind, TensorType};
+use gradc_compiler::language::elaborate::report_name;
+use gradc_compiler::language::source::span_of;
+use gradc_compiler::nn;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+/// What the types are made from.
+struct Parts<'a> {
+    fields: Vec<Field<'a>>,
+    constants: Vec<&'a Name>,
+    settings: Vec<&'a Name>,
+    /// Of several values served.
+    served: Vec<&'a Name>,
+    measured: Vec<&'a Name>,
+}
+
+/// An input or a target.
+struct Field<'a> {
+    name: &'a Name,
+    tensor: &'a TensorType,
+    is_target: bool,
+}
+
+/// The types of a network. `elaborated` is there if the network is right and rustc knows nothing that the macro does not.
+pub fn network(
+    network: &Network,
+    file: &File,
+    source: &Source,
+    tokens: &TokenStream,
+    elaborated: Option<&(nn::Network, nn::Network)>,
+) -> TokenStream {
+    let parts = parts_of(network);
+    let name = ident(&network.name, tokens);
+    let options = format_ident!("{name}Options");
+    let visibility: TokenStream = network.visibility.parse().unwrap_or_default();
+    let docs = docs(network, elaborated);
+    let text = text(network, file, source, tokens);
+    let constants = constants(&parts, elaborated);
+    let setters = parts.settings.iter().map(|setting| setter(setting, tokens));
+    let methods = served_and_measured(&name, &parts);
+    let options_type = options_type(&name, &options, &visibility, &parts, tokens);
+    let rows_types = rows_types(&name, &visibility, &parts, tokens);
+    let result_types = result_types(&name, &visibility, &parts, tokens);
+    quote! {
+        #(#[doc = #docs])*
+        #[derive(Debug)]
+        #visibility struct #name(::gradc::Model);
+
+        #[allow(dead_code)]
+        impl #name {
+            #constants
+            #text
+            /// How it is compiled: seed and sizes.
+            pub fn options() -> #options {
+                #options { seed: 0, sizes: ::std::vec::Vec::new() }
+            }
+            /// The network as a value, of which statements can be replaced.
+            pub fn declaration() -> ::gradc::Result<::gradc::Declaration> {
+                Self::text(&[], ::gradc::expansion::declaration)
+            }
+            /// Serves a saved model; nothing of the training is compiled.
+            pub fn predictor(file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
+                Self::text(&[], |text| ::gradc::expansion::predictor(text, file))
+            }
+            /// Reads a CSV file, or what `data::Csv` describes: its columns fill the inputs in the order of their declaration, then
+            /// the targets.
+            pub fn read(file: impl ::core::convert::Into<::gradc::data::Csv>) -> ::gradc::Result<::gradc::Dataset> {
+                Self::text(&[], |text| ::gradc::expansion::read(text, file))
+            }
+            #(#setters)*
+            #methods
+        }
+
+        impl ::core::ops::Deref for #name {
+            type Target = ::gradc::Model;
+            fn deref(&self) -> &::gradc::Model {
+                &self.0
+            }
+        }
+
+        impl ::core::ops::DerefMut for #name {
+            fn deref_mut(&mut self) -> &mut ::gradc::Model {
+                &mut self.0
+            }
+        }
+
+        #options_type
+        #rows_types
+        #result_types
+    }
+}
+
+fn parts_of(network: &Network) -> Parts<'_> {
+    let mut parts =
+        Parts { fields: Vec::new(), constants: Vec::new(), settings: Vec::new(), served: Vec::new(), measured: Vec::new() };
+    for statement in &network.statements {
+        match &statement.kind {
+            StatementKind::Input { name, tensor } => parts.fields.push(Field { name, tensor, is_target: false }),
+            StatementKind::Target { name, tensor } => parts.fields.push(Field { name, tensor, is_target: true }),
+            StatementKind::Const { name, .. } => parts.constants.push(name),
+            StatementKind::Setting { name, .. } => parts.settings.push(name),
+            StatementKind::Predict(outputs) => parts.served.extend(outputs.iter().filter_map(|output: &Output| output.name.as_ref())),
+            StatementKind::Report(outputs) => parts.measured.extend(outputs.iter().filter_map(report_name)),
+            _ => {}
+        }
+    }
+    // A name given twice was reported; the types need it once.
+    let mut seen = std::collections::HashSet::new();
+    parts.fields.retain(|field| seen.insert(("field", field.name.text.clone())));
+    for (kind, names) in [
+        ("constant", &mut parts.constants),
+        ("setting", &mut parts.settings),
+        ("served", &mut parts.served),
+        ("measured", &mut parts.measured),
+    ] {
+        names.retain(|name| seen.insert((kind, name.text.clone())));
+    }
+    parts
+}
+
+/// The doc comment's lines, then the table of layers in a text block.
+fn docs(network: &Network, elaborated: Option<&(nn::Network, nn::Network)>) -> Vec<String> {
+    let mut lines = network.doc.clone();
+    if let Some((training, evaluation)) = elaborated {
+        lines.extend(["".into(), "```text".into()]);
+        lines.extend(gradc_compiler::summary::summary(training, evaluation).lines().map(str::to_owned));
+        lines.push("```".into());
+    }
+    lines
+}
+
+/// A private function that hands the text to one of `gradc::expansion`.
+fn text(network: &Network, file: &File, source: &Source, tokens: &TokenStream) -> TokenStream {
+    let (text, first_line, name) = (source.text(), source.first_line(), &network.name.text);
+    let numbers = file.rust.iter().map(|number| {
+        let value = rust_number(tokens, number.span);
+        quote!((#value) as f64)
+    });
+    quote! {
+        #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::unnecessary_cast, unused_parens)]
+        fn text<T>(sizes: &[(&'static str, f64)], then: impl FnOnce(&::gradc::expansion::Text) -> T) -> T {
+            then(&::gradc::expansion::Text {
+                text: #text,
+                file: ::core::file!(),
+                first_line: #first_line,
+                network: #name,
+                rust: &[#(#numbers),*],
+                sizes,
+            })
+        }
+    }
+}
+
+/// The user's own tokens of a number that only rustc knows, without the braces around it.
+fn rust_number(tokens: &TokenStream, span: Span) -> TokenStream {
+    let found = within(tokens, span);
+    match found.clone().into_iter().next() {
+        Some(TokenTree::Group(group)) => group.stream(),
+        _ => found,
+    }
+}
+
+/// The outermost token trees that lie in a span.
+fn within(tokens: &TokenStream, span: Span) -> TokenStream {
+    let mut found = TokenStream::new();
+    let mut open = vec![tokens.clone()];
+    while let Some(level) = open.pop() {
+        for tree in level {
+            if span.contains(span_of(tree.span())) {
+                found.extend([tree]);
+            } else if let TokenTree::Group(group) = tree {
+                open.push(group.stream());
+            }
+        }
+    }
+    found
+}
+
+fn constants(parts: &Parts, elaborated: Option<&(nn::Network, nn::Network)>) -> TokenStream {
+    let values = elaborated.map(|(training, _)| {
+        let count: usize = training.learned().map(|learned| learned.shape.at(1).iter().product::<usize>()).sum();
+        quote! {
+            /// Number of learned values.
+            pub const PARAMETERS: usize = #count;
+        }
+    });
+    let monitors = parts.measured.iter().filter(|name| name.text != "loss").map(|name| {
+        let (constant, text) = (plain(&name.text.to_uppercase()), &name.text);
+        let doc = format!("Judges a run by `{text}`.");
+        quote! {
+            #[doc = #doc]
+            pub const #constant: ::gradc::Monitor = ::gradc::Monitor(#text);
+        }
+    });
+    quote! {
+        #values
+        /// Judges a run by the loss without penalties.
+        pub const LOSS: ::gradc::Monitor = ::gradc::Monitor("loss");
+        #(#monitors)*
+    }
+}
+
+fn setter(setting: &Name, tokens: &TokenStream) -> TokenStream {
+    let (method, text) = (format_ident!("set_{}", setting.text, span = token_span(setting, tokens)), &setting.text);
+    let doc = format!("Changes the setting `{text}`; nothing is compiled.");
+    quote! {
+        #[doc = #doc]
+        pub fn #method(&mut self, value: f64) -> ::gradc::Result<()> {
+            self.0.set(#text, value)
+        }
+    }
+}
+
+/// `evaluate`, and `predict` if several values are served.
+fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
+    let metrics = format_ident!("{name}Metrics");
+    let fields = measured(parts).map(|name| (plain(&name.text), &name.text)).map(|(field, text)| {
+        quote!(#field: evaluation.metric(#text))
+    });
+    let predict = (parts.served.len() > 1).then(|| {
+        let prediction = format_ident!("{name}Prediction");
+        let fields = parts.served.iter().map(|name| plain(&name.text));
+        quote! {
+            /// What the network serves for rows of its inputs.
+            pub fn predict<'r>(&self, rows: impl ::core::convert::Into<::gradc::Rows<'r>>) -> ::gradc::Result<#prediction> {
+                let mut served = self.0.predict_all(rows)?.into_iter().map(|(_, prediction)| prediction);
+                let mut next = || served.next().unwrap_or_default();
+                ::core::result::Result::Ok(#prediction { #(#fields: next()),* })
+            }
+        }
+    });
+    quote! {
+        /// Loss and metrics on rows; nothing of the model changes.
+        pub fn evaluate<'r>(&self, rows: impl ::core::convert::Into<::gradc::Rows<'r>>) -> ::gradc::Result<#metrics> {
+            let evaluation = self.0.evaluate(rows)?;
+            ::core::result::Result::Ok(#metrics { loss: evaluation.loss #(, #fields)* })
+        }
+        #predict
+    }
+}
+
+fn measured<'p>(parts: &'p Parts<'p>) -> impl Iterator<Item = &'p Name> {
+    parts.measured.iter().copied().filter(|name| name.text != "loss")
+}
+
+fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
+    let doc = format!("How [`{name}`] is compiled.");
+    // A constant called like one of the methods can still be set by `Declaration::size`.
+    let sizes = parts.constants.iter().filter(|size| !["seed", "compile"].contains(&size.text.as_str())).map(|size| {
+        let (method, text) = (ident(size, tokens), &size.text);
+        let doc = format!("The size `{text}`, in place of the declared one.");
+        quote! {
+            #[doc = #doc]
+            #[allow(clippy::cast_precision_loss)]
+            pub fn #method(mut self, size: usize) -> Self {
+                self.sizes.push((#text, size as f64));
+                self
+            }
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug)]
+        #visibility struct #options {
+            seed: u64,
+            sizes: ::std::vec::Vec<(&'static str, f64)>,
+        }
+
+        #[allow(dead_code)]
+        impl #options {
+            /// Fixes weights, order and masks (default 0).
+            pub fn seed(mut self, seed: u64) -> Self {
+                self.seed = seed;
+                self
+            }
+            #(#sizes)*
+            /// Compiles the network.
+            pub fn compile(self) -> ::gradc::Result<#name> {
+                #name::text(&self.sizes, |text| ::gradc::expansion::compile(text, self.seed)).map(#name)
+            }
+        }
+    }
+}
+
+/// `DigitsInputs` and `DigitsBatch`: borrowed rows whose fields are the declared ones.
+fn rows_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
+    let inputs: Vec<&Field> = parts.fields.iter().filter(|field| !field.is_target).collect();
+    let all: Vec<&Field> = parts.fields.iter().collect();
+    let inputs_doc = format!("Rows that [`{name}`] predicts from, row-major.");
+    let batch_doc = format!("Rows that [`{name}`] trains on, row-major.");
+    let inputs = rows_type(&format_ident!("{name}Inputs"), &inputs_doc, visibility, &inputs, tokens);
+    let batch = rows_type(&format_ident!("{name}Batch"), &batch_doc, visibility, &all, tokens);
+    quote!(#inputs #batch)
+}
+
+fn rows_type(name: &Ident, doc: &str, visibility: &TokenStream, fields: &[&Field], tokens: &TokenStream) -> TokenStream {
+    if fields.is_empty() {
+        return TokenStream::new();
+    }
+    let names: Vec<Ident> = fields.iter().map(|field| ident(field.name, tokens)).collect();
+    let texts = fields.iter().map(|field| &field.name.text);
+    let methods: Vec<Ident> = fields.iter().map(|field| element(field.tensor)).collect();
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Copy, Debug)]
+        #visibility struct #name<'a> {
+            #(#[allow(missing_docs)] pub #names: &'a [#methods],)*
+        }
+
+        impl<'a> ::core::convert::From<&#name<'a>> for ::gradc::Rows<'a> {
+            fn from(rows: &#name<'a>) -> ::gradc::Rows<'a> {
+                ::gradc::Rows::inputs() #(.#methods(#texts, rows.#names))* .done()
+            }
+        }
+
+        impl<'a> ::core::convert::From<#name<'a>> for ::gradc::Rows<'a> {
+            fn from(rows: #name<'a>) -> ::gradc::Rows<'a> {
+                ::core::convert::From::from(&rows)
+            }
+        }
+    }
+}
+
+/// The Rust type of a field's elements, which is also the name of the method that adds them to rows.
+fn element(tensor: &TensorType) -> Ident {
+    let kind = tensor.element.as_ref().map_or(&ElementKind::F32, |element| &element.kind);
+    plain(match kind {
+        ElementKind::F32 => "f32",
+        ElementKind::I32 => "i32",
+        ElementKind::U32 | ElementKind::Class(_) => "u32",
+        ElementKind::Bool => "bool",
+    })
+}
+
+/// `DigitsMetrics`, and `DigitsPrediction` if several values are served.
+fn result_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
+    let metrics = format_ident!("{name}Metrics");
+    let doc = format!("What [`{name}`] measures over rows.");
+    let fields = measured(parts).map(|name| ident(name, tokens));
+    let prediction = (parts.served.len() > 1).then(|| {
+        let prediction = format_ident!("{name}Prediction");
+        let doc = format!("What [`{name}`] serves.");
+        let fields = parts.served.iter().map(|name| ident(name, tokens));
+        quote! {
+            #[doc = #doc]
+            #[derive(Clone, Debug, PartialEq)]
+            #visibility struct #prediction {
+                #(#[allow(missing_docs)] pub #fields: ::gradc::Prediction,)*
+            }
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #visibility struct #metrics {
+            /// Mean loss over the rows, without penalties.
+            pub loss: f64,
+            #(#[allow(missing_docs)] pub #fields: f64,)*
+        }
+        #prediction
+    }
+}
+
+/// The user's word as an identifier at the user's place.
+fn ident(name: &Name, tokens: &TokenStream) -> Ident {
+    let mut word = plain(&name.text);
+    word.set_span(token_span(name, tokens));
+    word
+}
+
+fn token_span(name: &Name, tokens: &TokenStream) -> proc_macro2::Span {
+    let found = gradc_compiler::language::source::tokens_at(tokens.clone(), name.span);
+    found.map_or_else(proc_macro2::Span::call_site, |(first, _)| first)
+}
+
+/// A word as an identifier, raw if Rust has another use for it.
+fn plain(text: &str) -> Ident {
+    syn::parse_str::<Ident>(text).unwrap_or_else(|_| match text {
+        "self" | "Self" | "super" | "crate" | "_" => format_ident!("{text}_"),
+        _ => Ident::new_raw(text, proc_macro2::Span::call_site()),
+    })
+}

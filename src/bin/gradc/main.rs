@@ -1,0 +1,86 @@
+//! The `gradc` command: trains, serves and shows networks that stand in `.net` files.
+
+mod data;
+mod inspect;
+mod network;
+mod new;
+mod serve;
+mod train;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Compiles networks to native training runs, and shows every stage on the way.
+#[derive(Parser)]
+#[command(name = "gradc", version, arg_required_else_help = true, after_help = "\
+A .net file is the text between the braces of `network!`:
+
+    Digits {
+        input  pixels: [batch, 64];
+        target digit:  class(10);
+        let logits = pixels.standardize().dense(128).relu().dense(10);
+        predict  logits.softmax();
+        minimize logits.cross_entropy(digit);
+        using    adam(rate = 1e-3);
+        report   accuracy = accuracy(logits, digit);
+    }
+
+Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains a network on CSV data.
+    #[command(visible_alias = "fit")]
+    Train(train::Train),
+    /// Writes what a trained network predicts for CSV data.
+    Predict(serve::Predict),
+    /// Measures loss and metrics of a trained network on CSV data.
+    Evaluate(serve::Evaluate),
+    /// Prints the table of layers.
+    Summary(inspect::Summary),
+    /// Checks a network: shapes, lints, gradients against finite differences.
+    Check(inspect::Check),
+    /// Prints a stage of the compiler, or writes all of them to a folder.
+    Dump(inspect::Dump),
+    /// Makes a small Cargo project with a network, data and a test.
+    New(new::New),
+    /// Prints the completion script of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Train(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Summary(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Dump(command) => command.run(),
+        Command::New(command) => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough.
+        Err(gradc::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Diagnostics of a network begin with `error[…]` or `warning[…]` themselves.
+            match error {
+                gradc::Error::Model(diagnostics) => eprint!("{diagnostics}"),
+                other => eprintln!("error: {other}"),
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A network from a file, with what the command line says about it.
+
+use clap::Args;
+use gradc::compiler::base::place::Source;
+use gradc::{Declaration, Error, Model, Options, Result};
+use std::path::PathBuf;
+
+/// Which network, and what replaces its numbers.
+#[derive(Args)]
+pub struct NetworkArguments {
+    /// The .net file.
+    file: PathBuf,
+    /// The network of the file that is meant, if it has several.
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+    /// Replaces a constant or a setting; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    set: Vec<(String, f64)>,
+    /// Fixes weights, order and masks.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is not a number"))?;
+    Ok((name.trim().to_string(), value))
+}
+
+impl NetworkArguments {
+    /// Parses the file.
+    pub fn declaration(&self) -> Result<Declaration> {
+        let name = self.file.display().to_string();
+        let text = std::fs::read_to_string(&self.file)
+            .map_err(|source| Error::Io { action: "read", path: self.file.clone(), source })?;
+        let source = Source::new(&name, &text);
+        let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.network {
+            Some(network) => declaration.network(network),
+            None => Ok(declaration),
+        });
+        let declaration = declared.map_err(|diagnostics| Error::Model(diagnostics.render(&source)))?;
+        Ok(self.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
+    }
+
+    /// Compiles it.
+    pub fn model(&self) -> Result<Model> {
+        self.model_with(false)
+    }
+
+    /// Compiles it, and keeps the text of the machine code if asked to.
+    pub fn model_with(&self, text: bool) -> Result<Model> {
+        let options = Options { seed: self.seed, ..Options::default() };
+        let options = Options { text: text || options.text, ..options };
+        Model::from_declaration(&self.declaration()?, &options)
+    }
+}

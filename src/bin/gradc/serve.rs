@@ -1,0 +1,94 @@
+//! `gradc predict` and `gradc evaluate`: a trained network at work.
+
+use crate::data::DataArguments;
+use crate::network::NetworkArguments;
+use crate::train::{evaluated, line, results};
+use clap::Args;
+use gradc::{Error, Model, Prediction, Result};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct Predict {
+    #[command(flatten)]
+    network: NetworkArguments,
+    #[command(flatten)]
+    data: DataArguments,
+    /// The trained parameters.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Where the predictions go (default: stdout): one line a row, columns in the order of `predict`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The number of the largest value instead of all values.
+    #[arg(long)]
+    classes: bool,
+}
+
+#[derive(Args)]
+pub struct Evaluate {
+    #[command(flatten)]
+    network: NetworkArguments,
+    #[command(flatten)]
+    data: DataArguments,
+    /// The trained parameters.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// A JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn trained(network: &NetworkArguments, weights: &Path) -> Result<Model> {
+    let mut model = network.model()?;
+    model.load(weights)?;
+    Ok(model)
+}
+
+impl Predict {
+    pub fn run(self) -> Result<()> {
+        let model = trained(&self.network, &self.weights)?;
+        let rows = self.data.need(&model, false)?;
+        let served = model.predict_all(&rows)?;
+        let failed = |source| Error::Io { action: "write", path: self.out.clone().unwrap_or_else(|| "stdout".into()), source };
+        match &self.out {
+            None => self.write(&served, &mut std::io::stdout().lock()).map_err(failed),
+            Some(file) => {
+                let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(failed)?);
+                self.write(&served, &mut out).and_then(|()| out.flush()).map_err(failed)
+            }
+        }
+    }
+
+    fn write(&self, served: &[(String, Prediction)], out: &mut impl Write) -> std::io::Result<()> {
+        let columns = served.iter().flat_map(|(name, prediction)| match prediction.width() {
+            _ if self.classes => vec![name.clone()],
+            1 => vec![name.clone()],
+            width => (0..width).map(|column| format!("{name}.{column}")).collect(),
+        });
+        writeln!(out, "{}", columns.collect::<Vec<_>>().join(","))?;
+        let classes: Vec<Vec<usize>> = served.iter().map(|(_, prediction)| prediction.classes()).collect();
+        for row in 0..served.first().map_or(0, |(_, prediction)| prediction.rows) {
+            let cells: Vec<String> = if self.classes {
+                classes.iter().map(|classes| classes[row].to_string()).collect()
+            } else {
+                served.iter().flat_map(|(_, prediction)| prediction.row(row)).map(f32::to_string).collect()
+            };
+            writeln!(out, "{}", cells.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+impl Evaluate {
+    pub fn run(self) -> Result<()> {
+        let model = trained(&self.network, &self.weights)?;
+        let rows = self.data.need(&model, true)?;
+        let evaluation = model.evaluate(&rows)?;
+        if self.json {
+            return line(&evaluated(&evaluation));
+        }
+        print!("{}", results(&[("data", rows.rows(), evaluation)]));
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! `gradc train`.
+
+use crate::data::DataArguments;
+use crate::network::NetworkArguments;
+use clap::{ArgAction, Args};
+use gradc::runtime::report::table::{Align, table};
+use gradc::{Dataset, Error, Evaluation, History, Model, Result};
+use serde_json::{Map, Value, json};
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Train {
+    #[command(flatten)]
+    network: NetworkArguments,
+    #[command(flatten)]
+    data: DataArguments,
+    /// Shares of the rows for training, validation and test, such as 0.7,0.15,0.15; two shares leave out the test.
+    #[arg(long, value_delimiter = ',', value_name = "SHARES")]
+    split: Option<Vec<f64>>,
+    /// Shuffles the rows before they are split (default: they are split in the file's order).
+    #[arg(long, value_name = "SEED", requires = "split")]
+    split_seed: Option<u64>,
+    /// Rows of a step.
+    #[arg(long, default_value_t = 32, value_name = "ROWS")]
+    batch: usize,
+    /// Passes over the training rows (default 1).
+    #[arg(long, conflicts_with = "steps")]
+    epochs: Option<u64>,
+    /// Steps, in place of epochs.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Ends the run when the monitored value has not improved for so many epochs; needs validation rows.
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<u64>,
+    /// The result by which the run is judged: `loss`, or a reported metric.
+    #[arg(long, value_name = "NAME")]
+    monitor: Option<String>,
+    /// The least improvement that counts.
+    #[arg(long, value_name = "AMOUNT")]
+    least: Option<f64>,
+    /// Whether each epoch has an order of its own.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    shuffle: bool,
+    /// Leaves out the last batch of an epoch if it is smaller.
+    #[arg(long)]
+    drop_last: bool,
+    /// Threads (default: one for each core); the result does not depend on it.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Starts from the parameters of a file.
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Writes the trained parameters as safetensors.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Draws loss and metrics as SVG.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// One JSON object a line on stdout instead of the display.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The parts that the rows are split into.
+struct Parts {
+    train: Option<Dataset>,
+    valid: Option<Dataset>,
+    test: Option<Dataset>,
+}
+
+impl Train {
+    pub fn run(self) -> Result<()> {
+        let mut model = self.network.model()?;
+        if self.json {
+            let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
+            line(&json!({ "event": "compiled", "network": model.name(), "milliseconds": stages.collect::<Map<_, _>>() }))?;
+        }
+        if let Some(file) = &self.init {
+            let loaded = model.load_matching(file)?;
+            if loaded.taken.is_empty() || !loaded.unlike.is_empty() {
+                model.load(file)?;
+            }
+        }
+        let parts = self.parts(&model)?;
+        let history = self.fit(&mut model, &parts)?;
+        if let Some(file) = &self.save {
+            model.save(file)?;
+        }
+        if let Some(file) = &self.plot {
+            history.plot(file)?;
+        }
+        self.report(&model, &parts, &history)
+    }
+
+    fn parts(&self, model: &Model) -> Result<Parts> {
+        let Some(data) = self.data.read(model, true)? else {
+            if model.info().fields.is_empty() {
+                return Ok(Parts { train: None, valid: None, test: None });
+            }
+            return self.data.need(model, true).map(|data| Parts { train: Some(data), valid: None, test: None });
+        };
+        let data = self.split_seed.map_or_else(|| data.clone(), |seed| data.shuffled(seed));
+        match self.split.as_deref() {
+            None | Some([]) => Ok(Parts { train: Some(data), valid: None, test: None }),
+            Some(&[train, valid]) => {
+                let [train, valid] = data.split([train, valid])?;
+                Ok(Parts { train: Some(train), valid: Some(valid), test: None })
+            }
+            Some(&[train, valid, test]) => {
+                let [train, valid, test] = data.split([train, valid, test])?;
+                Ok(Parts { train: Some(train), valid: Some(valid), test: Some(test) })
+            }
+            Some(shares) => Err(Error::Setting {
+                name: "--split".into(),
+                found: format!("{} shares", shares.len()),
+                expected: "two or three shares: training, validation, test".into(),
+            }),
+        }
+    }
+
+    fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
+        let names: Vec<String> = model.info().reports.iter().map(|report| report.name.clone()).collect();
+        let mut fit = match &parts.train {
+            Some(train) => model.fit(train),
+            None => model.fit(()),
+        };
+        fit = fit.batch(self.batch).shuffle(self.shuffle).threads(self.threads).interruptible();
+        fit = match (self.epochs, self.steps) {
+            (_, Some(steps)) => fit.steps(steps),
+            (epochs, None) => fit.epochs(epochs.unwrap_or(1)),
+        };
+        if let Some(valid) = &parts.valid {
+            fit = fit.validate(valid);
+        }
+        if let Some(patience) = self.patience {
+            fit = fit.patience(patience);
+        }
+        if let Some(monitor) = &self.monitor {
+            fit = fit.monitor_named(monitor);
+        }
+        if let Some(least) = self.least {
+            fit = fit.least(least);
+        }
+        if self.drop_last {
+            fit = fit.drop_last();
+        }
+        if self.json {
+            fit = fit.quiet().on_epoch(move |epoch| {
+                let mut object = Map::from_iter([("event".into(), json!("epoch")), ("epoch".into(), json!(epoch.epoch))]);
+                object.insert("step".into(), json!(epoch.step));
+                object.insert("training".into(), measured(epoch.loss, &names, &epoch.training));
+                if let Some((loss, metrics)) = &epoch.validation {
+                    object.insert("validation".into(), measured(*loss, &names, metrics));
+                }
+                object.insert("seconds".into(), json!(epoch.seconds));
+                // A reader that has gone away ends the run.
+                if line(&Value::Object(object)).is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        fit.run()
+    }
+
+    fn report(&self, model: &Model, parts: &Parts, history: &History) -> Result<()> {
+        let named = [("training", &parts.train), ("validation", &parts.valid), ("test", &parts.test)];
+        let mut evaluations = Vec::new();
+        for (name, part) in named {
+            if let Some(rows) = part {
+                evaluations.push((name, rows.rows(), model.evaluate(rows)?));
+            }
+        }
+        if self.json {
+            let mut object = Map::from_iter([("event".into(), json!("end")), ("stopped".into(), json!(history.stopped.to_string()))]);
+            object.insert("epochs".into(), json!(history.epochs.len()));
+            object.insert("seconds".into(), json!(history.elapsed.as_secs_f64()));
+            object.insert("samples_per_second".into(), json!(history.samples_per_second));
+            for (name, _, evaluation) in &evaluations {
+                object.insert((*name).into(), evaluated(evaluation));
+            }
+            return line(&Value::Object(object));
+        }
+        println!("{}, {:.0} samples/s", history.line(), history.samples_per_second);
+        if let Some(epoch) = history.restored {
+            println!("the parameters are those of epoch {epoch}, the best one");
+        }
+        print!("{}", results(&evaluations));
+        Ok(())
+    }
+}
+
+/// One line of JSON on stdout.
+pub fn line(value: &Value) -> Result<()> {
+    writeln!(std::io::stdout(), "{value}").map_err(|source| Error::Io { action: "write", path: "stdout".into(), source })
+}
+
+/// Loss and metrics as an object.
+pub fn evaluated(evaluation: &Evaluation) -> Value {
+    let (names, values): (Vec<String>, Vec<f64>) = evaluation.metrics.iter().cloned().unzip();
+    measured(evaluation.loss, &names, &values)
+}
+
+fn measured(loss: f64, names: &[String], values: &[f64]) -> Value {
+    let metrics = names.iter().zip(values).map(|(name, value)| (name.clone(), json!(value)));
+    Value::Object(std::iter::once(("loss".to_string(), json!(loss))).chain(metrics).collect())
+}
+
+/// Loss and metrics of several sets of rows as a table.
+pub fn results(evaluations: &[(&str, usize, Evaluation)]) -> String {
+    let mut columns = vec![("", Align::Left), ("rows", Align::Right), ("loss", Align::Right)];
+    let names = evaluations.first().map_or(&[][..], |(_, _, first)| &first.metrics);
+    columns.extend(names.iter().map(|(name, _)| (name.as_str(), Align::Right)));
+    let row = |(name, rows, evaluation): &(&str, usize, Evaluation)| {
+        let metrics = evaluation.metrics.iter().map(|(_, value)| format!("{value:.4}"));
+        [(*name).to_string(), rows.to_string(), format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
+    };
+    table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,89 @@
+//! Training allocates nothing: counted on all threads of the process, from the end of the first epoch to the end of the last.
+
+use gradc::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts every allocation of the process.
+struct Counting;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        counted();
+        // SAFETY: as for this function.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as for this function.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        counted();
+        // SAFETY: as for this function.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    /// Whether this thread trains: all do but the one that watches.
+    static WATCHES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Allocations of all threads but the one that watches.
+fn counted() {
+    if !WATCHES.get() {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+network! {
+    Small {
+        input  x: [batch, 6];
+        target y: class(3);
+        let h = x.standardize().dense(16).batch_norm().relu().dropout(0.2);
+        let logits = h.dense(3);
+        predict  logits.softmax();
+        minimize logits.cross_entropy(y) + l2(1e-4);
+        using    adam(rate = 1e-3).clip_global_norm(1.0);
+        report   accuracy = accuracy(logits, y);
+    }
+}
+
+fn data(rows: usize) -> gradc::Result<Dataset> {
+    let x: Vec<f32> = (0..rows * 6).map(|i| (i * 31 % 97) as f32).collect();
+    let y: Vec<u32> = (0..rows).map(|i| (i % 3) as u32).collect();
+    Dataset::new().f32("x", &[6], &x)?.class("y", 3, &y)
+}
+
+#[test]
+fn three_epochs_with_validation_allocate_nothing() {
+    WATCHES.set(true);
+    let (train, valid) = (data(500).expect("rows"), data(300).expect("rows"));
+    let mut net = Small::options().compile().expect("it compiles");
+    for threads in [1, 2] {
+        let mut counts = Vec::with_capacity(8);
+        let watched = |_: &gradc::Epoch| {
+            counts.push(COUNT.load(Ordering::Relaxed));
+            ControlFlow::Continue(())
+        };
+        net.fit(&train)
+            .validate(&valid)
+            .batch(32)
+            .epochs(4)
+            .patience(4)
+            .threads(threads)
+            .on_epoch(watched)
+            .quiet()
+            .run()
+            .expect("it trains");
+        assert_eq!(counts.len(), 4);
+        assert!(counts[0] > 0, "nothing is counted at all");
+        assert_eq!(counts[0], counts[3], "{threads} threads: {counts:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! Bad input gets an error value that says where, and nothing is lost.
+
+use crate::networks::{Digits, DigitsBatch, DigitsInputs, bits, digits};
+use gradc::prelude::*;
+use gradc::{Error, Result};
+
+fn net() -> Digits {
+    Digits::options().compile().expect("it compiles")
+}
+
+/// The call fails with all the words in its message, and the model is as it was.
+fn refuses<T>(call: impl FnOnce(&mut Digits) -> Result<T>, words: &[&str]) {
+    let mut net = net();
+    let before = bits(&net);
+    let message = match call(&mut net) {
+        Ok(_) => panic!("it was accepted; the message should have had {words:?}"),
+        Err(error) => error.to_string(),
+    };
+    for word in words {
+        assert!(message.contains(word), "`{word}` is missing in:\n{message}");
+    }
+    assert_eq!(before, bits(&net), "the model changed");
+}
+
+fn pixels(rows: usize) -> Vec<f32> {
+    (0..rows * 64).map(|i| (i % 17) as f32).collect()
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused_before_the_first_step() {
+    let wide = Dataset::new().f32("pixels", &[63], &pixels(63)[..63 * 64]).and_then(|data| data.class("digit", 10, &[1; 64]));
+    refuses(|net| net.fit(&wide.expect("a data set")).quiet().run(), &["pixels", "63", "64"]);
+    let twelve = Dataset::new().f32("pixels", &[64], &pixels(2)).and_then(|data| data.class("digit", 12, &[1, 11]));
+    refuses(|net| net.fit(&twelve.expect("a data set")).quiet().run(), &["digit", "11", "0..=9", "row 1"]);
+    let mut values = pixels(4);
+    values[64 * 2 + 5] = f32::NAN;
+    let nan = Dataset::new().f32("pixels", &[64], &values).and_then(|data| data.class("digit", 10, &[0, 1, 2, 3]));
+    refuses(move |net| net.fit(&nan?).quiet().run(), &["NaN", "row 2", "5"]);
+    let label = Dataset::new().f32("pixels", &[64], &pixels(3)).and_then(|data| data.class("digit", 10, &[0, 1, 10]));
+    refuses(move |net| net.fit(&label?).quiet().run(), &["10", "row 2"]);
+    let missing = Dataset::new().f32("pixels", &[64], &pixels(3)).expect("a data set");
+    refuses(|net| net.fit(&missing).quiet().run(), &["digit"]);
+    refuses(|net| net.fit(&Dataset::new()).quiet().run(), &["no rows"]);
+}
+
+#[test]
+fn options_of_a_run_are_checked() {
+    let [train, valid, _] = digits(1).expect("the data is there");
+    let rows = train.rows();
+    refuses(|net| net.fit(&train).batch(rows + 1).quiet().run(), &["batch", &rows.to_string()]);
+    refuses(|net| net.fit(&train).batch(0).quiet().run(), &["batch"]);
+    refuses(|net| net.fit(&train).epochs(0).quiet().run(), &["epochs"]);
+    refuses(|net| net.fit(&train).steps(0).quiet().run(), &["steps"]);
+    refuses(|net| net.fit(&train).threads(100_000).quiet().run(), &["threads"]);
+    refuses(|net| net.fit(&train).patience(3).quiet().run(), &["patience", "validat"]);
+    refuses(|net| net.fit(&train).validate(&valid).patience(0).quiet().run(), &["patience"]);
+    refuses(|net| net.fit(&train).validate(&valid).patience(2).least(f64::NAN).quiet().run(), &["least"]);
+    refuses(|net| net.fit(&train).validate(&valid).monitor(Monitor("acuracy")).patience(2).quiet().run(), &["accuracy"]);
+    refuses(|net| net.fit(()).steps(3).quiet().run(), &["pixels"]);
+    // A batch of one row would be divided by a variance of zero rows.
+    refuses(|net| net.fit(&train).batch(1).quiet().run(), &["batch_norm", "1 row"]);
+    let odd = train.take(65);
+    refuses(|net| net.fit(&odd).batch(64).quiet().run(), &["batch_norm", "drop_last"]);
+    let mut net = net();
+    assert!(net.fit(&odd).batch(64).epochs(1).drop_last().quiet().run().is_ok());
+}
+
+#[test]
+fn steps_and_parameters_are_checked() {
+    refuses(|net| net.step(&DigitsBatch { pixels: &pixels(2), digit: &[1] }), &["digit", "1", "2"]);
+    refuses(|net| net.step(&DigitsBatch { pixels: &[], digit: &[] }), &["no rows"]);
+    refuses(|net| net.step(&DigitsBatch { pixels: &pixels(2)[..100], digit: &[1, 2] }), &["100"]);
+    refuses(|net| net.step(&DigitsBatch { pixels: &pixels(2), digit: &[1, 10] }), &["10", "row 1"]);
+    refuses(|net| net.predict(&DigitsInputs { pixels: &[f32::INFINITY; 64] }), &["inf", "row 0"]);
+    refuses(|net| net.set_parameter("hidden.dense.weigth", &[]), &["hidden.dense.weight"]);
+    refuses(|net| net.set_parameter("logits.dense.bias", &[1.0; 3]), &["3", "10"]);
+    refuses(|net| net.set_parameter("logits.dense.bias", &[f32::NAN; 10]), &["NaN"]);
+    refuses(|net| net.set("rat", 1.0), &["rat"]);
+    refuses(|net| net.parameter("nothing").map(<[f32]>::len), &["nothing"]);
+    refuses(|net| net.load("/nowhere/at all"), &["/nowhere/at all"]);
+    refuses(|net| net.save("/nowhere/at all"), &["/nowhere/at all"]);
+    refuses(|net| net.load("Cargo.toml"), &["Cargo.toml"]);
+}
+
+network! {
+    /// Its rate can be set so high that the weights grow until the loss is infinite.
+    pub Explodes {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        setting rate = 1e-2;
+        let p = x.dense(1, bias = false);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(rate = rate);
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));
+    let data = data.expect("a data set");
+    let mut net = Explodes::options().compile().expect("it compiles");
+    net.set_parameter("p.dense.weight", &[1.0, 1.0]).expect("two values");
+    net.set_rate(1e3).expect("a rate");
+    let error = net.fit(&data).batch(2).epochs(100).quiet().run().expect_err("it explodes");
+    let message = error.to_string();
+    let Error::Diverged { step, loss, node, place, .. } = error else { panic!("{message}") };
+    assert!(step > 1 && !loss.is_finite());
+    assert!(node.is_some() && place.is_some_and(|place| place.contains("tests/inputs.rs:")), "{message}");
+    let kept = net.parameter("p.dense.weight").expect("it is there");
+    assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
+    // The step that fails is the one of that state: the same again.
+    let again = net.step(&data).expect_err("it fails at the same place");
+    assert!(matches!(again, Error::Diverged { step: same, .. } if same == step), "{again}");
+}

@@ -1,0 +1,10 @@
+//! gradc from the outside: programs that train, mistakes that get their message, texts that are blessed.
+
+mod bits;
+mod digits;
+mod inputs;
+mod networks;
+mod stages;
+mod state;
+mod tidy;
+mod ui;

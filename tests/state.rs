@@ -1,0 +1,79 @@
+//! What may change the state of a model, and what may not.
+
+use crate::networks::{Digits, Mixed, MixedInputs, bits, digits, mixed};
+use gradc::prelude::*;
+
+#[test]
+fn evaluation_and_prediction_touch_nothing() {
+    let [train, valid, test] = digits(2).expect("the data is there");
+    let compile = || Digits::options().seed(4).compile().expect("it compiles");
+    let (mut watched, mut alone) = (compile(), compile());
+    for _ in 0..2 {
+        watched.fit(&train).validate(&valid).batch(64).epochs(1).quiet().run().expect("it trains");
+        let first = watched.evaluate(&test).expect("it evaluates");
+        watched.predict(&test).expect("it predicts");
+        assert_eq!(first, watched.evaluate(&test).expect("it evaluates"), "an evaluation changed the next one");
+        alone.fit(&train).batch(64).epochs(1).quiet().run().expect("it trains");
+    }
+    assert_eq!(bits(&watched), bits(&alone));
+    for statistics in ["hidden.batch_norm.running_mean", "hidden.batch_norm.running_variance"] {
+        assert_eq!(watched.parameter(statistics).ok(), alone.parameter(statistics).ok(), "{statistics}");
+    }
+}
+
+#[test]
+fn validation_is_the_evaluation() {
+    let [train, valid, _] = digits(2).expect("the data is there");
+    let mut net = Digits::options().compile().expect("it compiles");
+    let history = net.fit(&train).validate(&valid).batch(64).epochs(3).restore_best(false).quiet().run().expect("it trains");
+    let last = history.epochs.last().and_then(|epoch| epoch.validation.clone()).expect("it was validated");
+    let evaluation = net.evaluate(&valid).expect("it evaluates");
+    assert_eq!(last, (evaluation.loss, vec![evaluation.accuracy]));
+}
+
+#[test]
+fn patience_ends_a_run_and_the_best_weights_come_back() {
+    let data = mixed(64).expect("the data is right");
+    let mut net = Mixed::options().seed(1).compile().expect("it compiles");
+    net.set_rate(0.05).expect("a rate");
+    let history = net.fit(&data).validate(&data).batch(8).epochs(400).patience(3).quiet().run().expect("it trains");
+    assert!(history.epochs.len() < 400, "it never stopped");
+    let best = history.epochs.iter().filter_map(|epoch| epoch.validation.as_ref()).map(|(loss, _)| *loss);
+    let best = best.fold(f64::INFINITY, f64::min);
+    assert_eq!(net.evaluate(&data).expect("it evaluates").loss, best);
+}
+
+#[test]
+fn sizes_settings_and_several_served_values_have_their_types() {
+    let mut net = Mixed::options().width(7).compile().expect("it compiles");
+    let weight = net.parameters().find(|(name, _)| *name == "encoder.dense.weight").map(|(_, shape)| shape.to_vec());
+    assert_eq!(weight, Some(vec![5, 7]));
+    net.set_rate(1e-3).expect("a rate");
+    assert!(net.set_rate(f64::NAN).is_err());
+    let rows = MixedInputs { left: &[0.5; 10], right: &[0.25; 10] };
+    let served = net.predict(&rows).expect("it predicts");
+    assert_eq!((served.value.shape.as_slice(), served.hidden.shape.as_slice()), (&[1][..], &[7][..]));
+    assert_eq!((served.value.rows, served.hidden.row(1).len()), (2, 7));
+    let metrics = net.evaluate(&mixed(10).expect("the data is right")).expect("it evaluates");
+    assert!(metrics.distance > 0.0 && metrics.loss > 0.0);
+}
+
+#[test]
+fn an_epoch_can_be_watched_and_a_run_stopped() {
+    let data = mixed(64).expect("the data is right");
+    let mut net = Mixed::options().compile().expect("it compiles");
+    let mut seen = Vec::new();
+    let history = net
+        .fit(&data)
+        .batch(16)
+        .epochs(50)
+        .on_epoch(|epoch| {
+            seen.push(epoch.loss);
+            if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .quiet()
+        .run()
+        .expect("it trains");
+    assert_eq!(history.epochs.len(), 3);
+    assert_eq!(history.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>(), seen);
+}
