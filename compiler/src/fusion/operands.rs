@@ -175,7 +175,8 @@ fn copy(builder: &mut Builder, id: NodeId, own: &[u8], order: [&Vec<u8>; 3]) -> 
 pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> bool {
     let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
     let on = |label: u8| (spec.left.contains(&label), spec.right.contains(&label));
-    let own = on(spec.out[axis]);
+    let Some(&label) = spec.out.get(axis) else { return false };
+    let own = on(label);
     own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
 }
 

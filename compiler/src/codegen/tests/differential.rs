@@ -18,14 +18,23 @@ use crate::passes;
 fn random_graphs_run_as_they_are_interpreted() {
     let first = asked("GRADC_RANDOM_SEED", 0);
     let count = asked("GRADC_RANDOM_COUNT", 500);
-    let half = |start: u64| {
+    let placed: Vec<(String, Graph)> = random::placed::graphs().collect();
+    let half = |start: usize| {
         let (mut coverage, mut failures) = (Coverage::default(), Vec::new());
-        for seed in (first + start..first + count).step_by(2) {
-            let outcome = std::panic::catch_unwind(|| check(seed)).unwrap_or_else(|_| Err("a panic".into()));
-            match outcome {
+        let mut run = |name: String, check: &dyn Fn() -> Result<Trial, String>| {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+            match outcome.unwrap_or_else(|_| Err("a panic".into())) {
                 Ok(trial) => coverage.record(&trial),
-                Err(why) => failures.push(format!("seed {seed}: {why}")),
+                Err(why) => failures.push(format!("{name}: {why}")),
             }
+        };
+        for seed in (first + start as u64..first + count).step_by(2) {
+            run(format!("seed {seed}"), &|| check(&drawn(seed)?, seed, &sets()));
+        }
+        for (number, (name, graph)) in placed.iter().enumerate().skip(start).step_by(2) {
+            // Small as they are, one set of instructions at a time will do.
+            let set = sets()[number / 2 % sets().len()];
+            run(name.clone(), &|| check(graph, number as u64, &[set]));
         }
         (coverage, failures)
     };
@@ -50,18 +59,21 @@ fn drawn(seed: u64) -> Result<Graph, String> {
     passes::simplify_step(&graph, &mut passes::Context::new()).map_err(|bug| bug.to_string())
 }
 
-fn check(seed: u64) -> Result<Trial, String> {
-    let graph = drawn(seed)?;
-    let data = Data::draw(&graph, seed);
-    let fused = Trial::new(&graph, true)?;
-    let alone = Trial::new(&graph, false)?;
+/// The instruction sets of this machine.
+fn sets() -> Vec<InstructionSet> {
+    InstructionSet::ALL.into_iter().filter(|set| set.runs_here()).collect()
+}
+
+fn check(graph: &Graph, seed: u64, sets: &[InstructionSet]) -> Result<Trial, String> {
+    let data = Data::draw(graph, seed);
+    let fused = Trial::new(graph, true)?;
+    let alone = Trial::new(graph, false)?;
     let compiled = |trial: &Trial, set: InstructionSet| {
         let target = Target { verify: true, ..Target::new(set) };
         compile(&trial.program, target, &symbols(), 1).map_err(|error| format!("{set}: {error}"))
     };
-    let sets: Vec<InstructionSet> = InstructionSet::ALL.into_iter().filter(|set| set.runs_here()).collect();
     let mut modules = Vec::new();
-    for &set in &sets {
+    for &set in sets {
         modules.push((set, &fused, compiled(&fused, set)?));
     }
     // Kernels of one node are many: one set at a time.
@@ -71,7 +83,7 @@ fn check(seed: u64) -> Result<Trial, String> {
     for n in batches {
         let at = |what: String, why: String| format!("{what}, batch {n}: {why}");
         let results = fused.run(&data, n, false).map_err(|why| at("interpreted".into(), why))?;
-        close(&results, &data.expected(&graph, n)).map_err(|why| at("interpreted against the reference".into(), why))?;
+        close(&results, &data.expected(graph, n)).map_err(|why| at("interpreted against the reference".into(), why))?;
         let others = alone.run(&data, n, true).map_err(|why| at("interpreted alone".into(), why))?;
         same(&results, &others).map_err(|why| at("interpreted alone".into(), why))?;
         for (set, trial, module) in &modules {

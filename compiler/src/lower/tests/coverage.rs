@@ -62,6 +62,8 @@ pub struct Coverage {
     wide: BTreeSet<Primitive>,
     integer: BTreeSet<Primitive>,
     in_memory: BTreeSet<Primitive>,
+    /// Real, and without the batch.
+    fixed: BTreeSet<Primitive>,
 }
 
 impl Coverage {
@@ -91,6 +93,9 @@ impl Coverage {
                 Element::Bool => false,
                 _ => self.integer.insert(node.primitive),
             };
+            if node.ty.element == Element::F32 && !node.ty.shape.has_batch() {
+                self.fixed.insert(node.primitive);
+            }
             if stands_in_memory(graph, id) {
                 self.in_memory.insert(node.primitive);
             }
@@ -150,6 +155,7 @@ impl Coverage {
         self.wide.extend(other.wide);
         self.integer.extend(other.integer);
         self.in_memory.extend(other.in_memory);
+        self.fixed.extend(other.fixed);
     }
 
     /// Why a primitive never stands there, by how it is lowered and what it makes.
@@ -177,6 +183,7 @@ impl Coverage {
             Inlined if record.is_pointwise() && costly => Some("costs more than a load"),
             Factor | Table if record.is_source() && !self.in_memory.contains(&primitive) => Some("is copied into memory"),
             Reduced | Factor | Table | Next if !self.real.contains(&primitive) => Some("is not f32"),
+            Next if !self.fixed.contains(&primitive) => Some("has a row for each of the batch"),
             Index if !self.integer.contains(&primitive) => Some("is no integer"),
             _ => None,
         }

@@ -51,8 +51,13 @@ pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers)
             };
             for (at, value) in result.data.iter_mut().enumerate() {
                 let size = sizes.as_ref().map_or(value.abs(), |sizes| sizes[at]);
-                // Where even the sum of magnitudes needs no rounding, no partial sum does.
-                if [*value, size].iter().any(|number| f64::from(*number as f32) != *number) {
+                // Sums of whole numbers (counts, masks) need no rounding, other sums may on the way, whatever they come to.
+                let whole = |number: f64| number.fract() == 0.0 && number.abs() < f64::from(1 << 24);
+                let rounds = match sizes {
+                    Some(_) => !whole(*value) || !whole(size),
+                    None => f64::from(*value as f32) != *value,
+                };
+                if rounds {
                     let sign = if numbers.below(2) == 0 { 1.0 } else { -1.0 };
                     *value += sign * units * HALF_UNIT * size;
                 }

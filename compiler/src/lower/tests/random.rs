@@ -1,6 +1,7 @@
 //! Graphs drawn at random: every primitive over a few sizes, so that axes meet by chance and everything stands beside everything.
 
 mod moves;
+pub mod placed;
 mod roots;
 
 use super::trial::Numbers;
@@ -54,16 +55,7 @@ pub fn graph(seed: u64) -> Graph {
 }
 
 fn draw(seed: u64, size: usize, kind: Kind) -> Result<Graph, BuildError> {
-    let mut draw = Draw {
-        numbers: Numbers(seed),
-        builder: Builder::new(format!("random{seed}")),
-        reals: Vec::new(),
-        truths: Vec::new(),
-        integers: Vec::new(),
-        sources: Vec::new(),
-        inputs: Vec::new(),
-        elements: 0,
-    };
+    let mut draw = Draw::new(seed, &format!("random{seed}"));
     draw.sources()?;
     for _ in 0..size {
         // What does not fit is not drawn.
@@ -80,6 +72,19 @@ fn draw(seed: u64, size: usize, kind: Kind) -> Result<Graph, BuildError> {
 }
 
 impl Draw {
+    fn new(seed: u64, name: &str) -> Self {
+        Draw {
+            numbers: Numbers(seed),
+            builder: Builder::new(name),
+            reals: Vec::new(),
+            truths: Vec::new(),
+            integers: Vec::new(),
+            sources: Vec::new(),
+            inputs: Vec::new(),
+            elements: 0,
+        }
+    }
+
     fn size(&mut self) -> usize {
         SIZES[self.numbers.below(SIZES.len())]
     }
@@ -131,6 +136,9 @@ impl Draw {
 
     /// One of them, the late ones more often.
     fn pick(&mut self, pool: &[NodeId]) -> Option<NodeId> {
+        if pool.is_empty() {
+            return None;
+        }
         let first = if self.numbers.below(2) == 0 { 0 } else { pool.len() * 2 / 3 };
         pool.get(first + self.numbers.below(pool.len() - first)).copied()
     }
