@@ -21,7 +21,6 @@ pub mod program;
 pub mod reference;
 pub mod rules;
 pub mod splitmix;
-#[cfg(feature = "codegen")]
 pub mod stages;
 pub mod step;
 pub mod summary;

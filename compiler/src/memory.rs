@@ -4,9 +4,11 @@
 //! *slot*; slots lie one after the other. Scratch (values of one tile) is laid out kernel by kernel from its start. [`check`] proves a
 //! plan without knowing how it was made.
 
+mod text;
+
 use crate::loops::{BufferId, Kernel, Linear, Program, Space, Statement};
 use std::collections::BTreeSet;
-use std::fmt::Write;
+pub use text::print;
 
 /// Batch size that slots are compared at.
 const NOMINAL_BATCH: i64 = 64;
@@ -206,34 +208,4 @@ pub fn check(program: &Program, plan: &MemoryPlan, capacity: i64) -> Result<(), 
         valid.extend(writes);
     }
     Ok(())
-}
-
-/// The plan as a picture of lifetimes, one line a buffer.
-pub fn print(program: &Program, plan: &MemoryPlan) -> String {
-    let mut text = String::new();
-    let bytes = |words: Linear| Linear { constant: words.constant * 4, batch: words.batch * 4 };
-    let width = plan
-        .placements
-        .iter()
-        .map(|placement| program.buffers[placement.buffer.0 as usize].name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut sorted: Vec<&Placement> = plan.placements.iter().collect();
-    sorted.sort_by_key(|placement| (placement.first, placement.last, placement.buffer));
-    for placement in sorted {
-        let name = &program.buffers[placement.buffer.0 as usize].name;
-        let range = format!("{}..{}", bytes(placement.offset), bytes(placement.offset.plus(placement.words)));
-        let life: String = (0..plan.kernels.len())
-            .map(|kernel| if (placement.first..=placement.last).contains(&kernel) { '#' } else { '.' })
-            .collect();
-        let _ = writeln!(text, "  {name:width$}  {range:>24}  {life}");
-    }
-    let _ = writeln!(
-        text,
-        "  peak {} bytes of {} unshared; scratch of a thread {} bytes (n = capacity)",
-        bytes(plan.arena),
-        bytes(plan.unshared),
-        bytes(plan.scratch_words)
-    );
-    text
 }

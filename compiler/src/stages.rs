@@ -1,5 +1,6 @@
 //! The stages that one can look at: one line a stage says its file name and what it shows.
 
+#[cfg(feature = "codegen")]
 use crate::codegen::Module;
 use crate::driver::Front;
 use crate::program::Assembled;
@@ -49,12 +50,30 @@ impl Stage {
 }
 
 /// The text of a stage. Canonical: the same network and target give the same bytes.
+#[cfg(feature = "codegen")]
 pub fn text(stage: Stage, front: &Front, assembled: &Assembled, module: &Module, target: &str) -> String {
-    let mut text = format!("// {} {}: {}\n", stage.file_name(), front.info.name, stage.about());
-    let machine = matches!(stage, Stage::Clif | Stage::Assembly);
-    if machine {
-        let _ = writeln!(text, "// target {target}");
+    if let Some(text) = portable(stage, front, assembled) {
+        return text;
     }
+    let mut text = header(stage, front);
+    let _ = writeln!(text, "// target {target}");
+    for function in module.functions() {
+        let _ = writeln!(text, "\n// {}", function.name);
+        match &function.text {
+            Some(both) => text.push_str(if stage == Stage::Clif { &both.clif } else { &both.assembly }),
+            None => text.push_str("(not kept: set GRADC_DUMP, or `Options::text`)\n"),
+        }
+    }
+    text
+}
+
+fn header(stage: Stage, front: &Front) -> String {
+    format!("// {} {}: {}\n", stage.file_name(), front.info.name, stage.about())
+}
+
+/// The text of a stage that knows no machine; `None` for those that do.
+pub fn portable(stage: Stage, front: &Front, assembled: &Assembled) -> Option<String> {
+    let mut text = header(stage, front);
     match stage {
         Stage::Declaration => text.push_str(&front.declaration),
         Stage::Graph => text.push_str(&graph::text::print(&front.forward, true)),
@@ -66,25 +85,27 @@ pub fn text(stage: Stage, front: &Front, assembled: &Assembled, module: &Module,
         Stage::Fused => {
             for unit in &assembled.units {
                 let _ = writeln!(text, "\nunit {}", unit.name);
-                text.push_str(&fusion::text::print(&unit.graph, &unit.fusion));
+                text.push_str(&fusion::text::print(&unit.graph, &unit.fusion, true));
             }
         }
-        Stage::Loops => text.push_str(&loops::text::print(&assembled.program)),
+        Stage::Loops => text.push_str(&loops::text::print(&assembled.program, Some(&|kernel, node| place(assembled, kernel, node)))),
         Stage::Memory => {
             for unit in &assembled.units {
                 let _ = writeln!(text, "\nunit {}", unit.name);
                 text.push_str(&memory::print(&assembled.program, &unit.memory));
             }
         }
-        Stage::Clif | Stage::Assembly => {
-            for function in module.functions() {
-                let _ = writeln!(text, "\n// {}", function.name);
-                match &function.text {
-                    Some(both) => text.push_str(if stage == Stage::Clif { &both.clif } else { &both.assembly }),
-                    None => text.push_str("(not kept: set GRADC_DUMP, or `Options::text`)\n"),
-                }
-            }
-        }
+        Stage::Clif | Stage::Assembly => return None,
     }
-    text
+    Some(text)
 }
+
+/// Layer path and place of the node that an instruction of a kernel serves.
+fn place(assembled: &Assembled, kernel: usize, node: u32) -> Option<String> {
+    let unit = assembled.units.iter().find(|unit| unit.memory.kernels.contains(&(kernel as u32)))?;
+    let known = (node as usize) < unit.graph.nodes.len();
+    known.then(|| unit.graph.origin(graph::NodeId(node)).to_string()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

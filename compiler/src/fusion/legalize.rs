@@ -45,7 +45,10 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
     // What is written in place comes last, after everything that reads the old value.
     for root in &graph.roots {
         if let Root::Update { source, node } = root {
-            let node = builder.unary(Primitive::StopGradient, find(*node)?)?;
+            let next = find(*node)?;
+            // The copy stands where the value stands that it copies.
+            builder.set_origin(builder.graph().origin(next).clone());
+            let node = builder.unary(Primitive::StopGradient, next)?;
             builder.update(find(*source)?, node)?;
         }
     }

@@ -13,13 +13,16 @@
 pub mod legalize;
 mod operands;
 mod plan;
+pub mod reason;
 pub mod text;
+pub mod traffic;
 
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::steps_in_product;
 pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
+pub use reason::{Obstacle, Reason, Refusal};
 
 use crate::graph::{Attributes, Dim, Element, Graph, NodeId};
 use crate::ops::{self, Lowering, Primitive};
@@ -67,9 +70,9 @@ pub struct Group {
     /// Axes that may be cut into independent tiles; empty for a kernel that runs as one tile.
     pub parallel: Vec<usize>,
     /// Why each member is here.
-    pub reasons: Vec<String>,
-    /// What was not fused, and why.
-    pub refusals: Vec<String>,
+    pub reasons: Vec<Reason>,
+    /// Kernels that this one's members read and were not fused with, and why.
+    pub refusals: Vec<Refusal>,
 }
 
 /// The whole decision: groups in the order in which they run.

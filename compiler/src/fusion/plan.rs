@@ -1,5 +1,6 @@
 //! The greedy walk that forms groups: each node, in topological order, joins the latest group that may take it, or starts its own.
 
+use super::reason::{Obstacle, Reason, Refusal};
 use super::{
     Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, reduced_axes, view_axes,
     work,
@@ -188,7 +189,7 @@ struct Seat {
     domain: Vec<usize>,
     axes: Vec<Dim>,
     parallel: Vec<usize>,
-    reason: String,
+    reason: Reason,
 }
 
 struct Planner<'a> {
@@ -220,7 +221,9 @@ impl Planner<'_> {
         let needs = self.needs(member, &accesses);
         let is_root = self.is_output[member.node.index()] || !self.updates[member.node.index()].is_empty();
         let from_step = self.graph.node(member.node).operands.iter().any(|&operand| is_step_scalar(self.graph, operand));
-        if needs.is_empty() && !is_root && !from_step && matches!(work(self.graph, member), Work::Map | Work::Random) {
+        // What reads sources and scalars alone can be computed anywhere: it goes where its first reader goes.
+        let is_free = accesses.iter().all(|access| self.home[access.node.index()].is_none() || access.axes.is_empty());
+        if is_free && !is_root && !from_step && matches!(work(self.graph, member), Work::Map | Work::Random) {
             self.deferred[member.node.index()] = true;
             return;
         }
@@ -236,10 +239,9 @@ impl Planner<'_> {
                         self.groups[group].refusals.extend(refusals);
                         return;
                     }
-                    Err(why) if needs.contains(&group) => refusals.push(format!(
-                        "%{} not fused with the kernel of %{}: {why}",
-                        member.node.0, self.groups[group].members[0].node.0
-                    )),
+                    Err(obstacle) if needs.contains(&group) => {
+                        refusals.push(Refusal { member, kernel: self.groups[group].members[0].node, obstacle })
+                    }
                     Err(_) => {}
                 }
             }
@@ -279,7 +281,7 @@ impl Planner<'_> {
     }
 
     /// Seats all members in a group, or none.
-    fn try_join(&mut self, members: &[Member], group: usize) -> Result<(), String> {
+    fn try_join(&mut self, members: &[Member], group: usize) -> Result<(), Obstacle> {
         let before = self.groups[group].clone();
         for &member in members {
             let accesses = member_accesses(self.graph, &self.inlined, member);
@@ -299,34 +301,34 @@ impl Planner<'_> {
     }
 
     /// Whether a member may join a group, and how.
-    fn seat(&self, member: Member, group: usize, accesses: &[Access], needs: &[usize]) -> Result<Seat, String> {
+    fn seat(&self, member: Member, group: usize, accesses: &[Access], needs: &[usize]) -> Result<Seat, Obstacle> {
         let target = &self.groups[group];
         let kind = work(self.graph, member);
         match kind {
-            Work::Product => return Err("a product starts a kernel of its own".into()),
-            Work::Opaque => return Err("it moves memory in a nest of its own".into()),
+            Work::Product => return Err(Obstacle::Product),
+            Work::Opaque => return Err(Obstacle::Moves),
             _ => {}
         }
         if target.members.iter().any(|other| work(self.graph, *other) == Work::Opaque) {
-            return Err("that kernel moves memory in a nest of its own".into());
+            return Err(Obstacle::KernelMoves);
         }
         if target.members.len() >= MOST_MEMBERS {
-            return Err(format!("that kernel has {MOST_MEMBERS} members already"));
+            return Err(Obstacle::Full { members: MOST_MEMBERS });
         }
         if let Some(other) = needs.iter().find(|&&other| other != group && self.path(group, other)) {
-            return Err(format!("%{} lies between them", self.groups[*other].members[0].node.0));
+            return Err(Obstacle::Between(self.groups[*other].members[0].node));
         }
         self.check_roots(member, group)?;
         let overwritten = |source: NodeId| target.members.iter().any(|other| self.updates[other.node.index()].contains(&source));
         if let Some(access) = accesses.iter().find(|access| overwritten(access.node)) {
-            return Err(format!("that kernel overwrites %{}", access.node.0));
+            return Err(Obstacle::Overwrites(access.node));
         }
         if target.parallel.is_empty() { self.serial_seat(member, target) } else { self.tiled_seat(member, group, kind, accesses) }
     }
 
     /// The loss is tested before the first parameter is written, so no kernel holds both a result and an update; and an update
     /// comes after every reader of the old value.
-    fn check_roots(&self, member: Member, group: usize) -> Result<(), String> {
+    fn check_roots(&self, member: Member, group: usize) -> Result<(), Obstacle> {
         let node = member.node.index();
         let final_half = member.total || work(self.graph, member) != Work::Cells;
         let members = &self.groups[group].members;
@@ -334,19 +336,18 @@ impl Planner<'_> {
             if members.iter().any(|other| self.is_output[other.node.index()])
                 || self.results().any(|result| self.path(group, result))
             {
-                return Err("an update waits until the loss has been tested".into());
+                return Err(Obstacle::LossFirst);
             }
             for source in &self.updates[node] {
                 if let Some(reader) =
                     self.readers[source.index()].iter().find(|&&reader| reader != group && self.path(group, reader))
                 {
-                    let reader = self.groups[*reader].members[0].node.0;
-                    return Err(format!("the kernel of %{reader} reads the old value of %{} later", source.0));
+                    return Err(Obstacle::OldValue { reader: self.groups[*reader].members[0].node, source: *source });
                 }
             }
         }
         if self.is_output[node] && members.iter().any(|other| !self.updates[other.node.index()].is_empty()) {
-            return Err("a result is known before the first update".into());
+            return Err(Obstacle::ResultFirst);
         }
         Ok(())
     }
@@ -355,10 +356,10 @@ impl Planner<'_> {
         (0..self.graph.nodes.len()).filter(|&node| self.is_output[node]).filter_map(|node| self.home[node])
     }
 
-    fn serial_seat(&self, member: Member, target: &Group) -> Result<Seat, String> {
+    fn serial_seat(&self, member: Member, target: &Group) -> Result<Seat, Obstacle> {
         let dims = domain(self.graph, member);
         if elements(&dims) > SERIAL_ELEMENTS {
-            return Err("too much work for one tile".into());
+            return Err(Obstacle::TooMuch);
         }
         let mut axes = target.axes.clone();
         let mut own = Vec::new();
@@ -372,13 +373,13 @@ impl Planner<'_> {
             };
             own.push(axis);
         }
-        Ok(Seat { domain: own, axes, parallel: Vec::new(), reason: "small work beside other small work, one tile".into() })
+        Ok(Seat { domain: own, axes, parallel: Vec::new(), reason: Reason::Small })
     }
 
-    fn tiled_seat(&self, member: Member, group: usize, kind: Work, accesses: &[Access]) -> Result<Seat, String> {
+    fn tiled_seat(&self, member: Member, group: usize, kind: Work, accesses: &[Access]) -> Result<Seat, Obstacle> {
         let target = &self.groups[group];
         if kind == Work::Total {
-            return Err("the cells' sums must be complete".into());
+            return Err(Obstacle::Total);
         }
         let dims = domain(self.graph, member);
         let mut own: Vec<Option<usize>> = vec![None; dims.len()];
@@ -387,7 +388,7 @@ impl Planner<'_> {
             let Some(position) = target.members.iter().rposition(|other| other.node == access.node) else { continue };
             let other = target.members[position];
             if work(self.graph, other) == Work::Cells {
-                return Err(format!("%{} is complete only when all cells are", access.node.0));
+                return Err(Obstacle::Partial(access.node));
             }
             let lost = reduced_axes(self.graph, other);
             let value_axes =
@@ -424,8 +425,8 @@ impl Planner<'_> {
             .collect();
         if parallel.is_empty() {
             return Err(match lost.first() {
-                Some(axis) => format!("it is complete only after all of axis {} ({})", axis_name(*axis), axes[*axis]),
-                None => "no axis is left whose tiles are independent".into(),
+                Some(&axis) => Obstacle::Whole { axis, size: axes[axis] },
+                None => Obstacle::NoAxis,
             });
         }
         let cells = |member: &Member| work(self.graph, *member) == Work::Cells;
@@ -446,14 +447,14 @@ impl Planner<'_> {
             let product_in_cells = work(self.graph, head) != Work::Product
                 || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
             if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
-                return Err("sums of cells need both axes in tiles".into());
+                return Err(Obstacle::CellAxes);
             }
         }
         let reason = match kind {
-            Work::Cells => "partial sums of 48x32 cells ride along".to_string(),
-            Work::Random => "drawn in the tile that reads it".into(),
-            Work::Row | Work::Column => format!("reduces inside the tile, over axis {}", axis_name(lost[0])),
-            _ => "pointwise on the tile".into(),
+            Work::Cells => Reason::Cells,
+            Work::Random => Reason::Drawn,
+            Work::Row | Work::Column => Reason::Reduces { axis: lost[0] },
+            _ => Reason::Pointwise,
         };
         Ok(Seat { domain: own, axes, parallel, reason })
     }
@@ -490,7 +491,7 @@ impl Planner<'_> {
             domains: vec![(0..dims.len()).collect()],
             axes: dims,
             parallel,
-            reasons: vec!["starts the kernel".into()],
+            reasons: vec![Reason::Starts],
             refusals: Vec::new(),
         });
         self.order.add_node(());

@@ -12,7 +12,7 @@
 
 use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type};
 use crate::ops;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// Column at which the trailing comments start.
 const COMMENT_COLUMN: usize = 64;
@@ -22,7 +22,7 @@ pub fn print(graph: &Graph, origins: bool) -> String {
     let mut text = format!("graph {}\n", graph.name);
     for id in graph.ids() {
         let mut line = format!("  %{} = {}", id.0, node_text(graph, id));
-        let comment = if origins { origin_text(graph.origin(id)) } else { String::new() };
+        let comment = if origins { graph.origin(id).to_string() } else { String::new() };
         if !comment.is_empty() {
             let width = line.chars().count();
             let _ = write!(line, "{:1$}; {comment}", " ", COMMENT_COLUMN.saturating_sub(width).max(1));
@@ -138,18 +138,22 @@ impl Contraction {
     }
 }
 
-fn origin_text(origin: &Origin) -> String {
-    let mut text = origin.path.clone();
-    if !origin.place.is_empty() {
-        let _ = write!(text, "{}@ {}", if text.is_empty() { "" } else { " " }, origin.place);
-    }
-    if !origin.rule.is_empty() {
-        let _ = write!(text, "{}<- {}", if text.is_empty() { "" } else { " " }, origin.rule);
-        if let Some(of) = origin.of {
-            let _ = write!(text, " of %{}", of.0);
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.path.is_empty() {
+            parts.push(self.path.clone());
         }
+        if !self.place.is_empty() {
+            parts.push(format!("@ {}", self.place));
+        }
+        match (self.rule.is_empty(), self.of) {
+            (true, _) => {}
+            (false, Some(of)) => parts.push(format!("<- {} of %{}", self.rule, of.0)),
+            (false, None) => parts.push(format!("<- {}", self.rule)),
+        }
+        f.write_str(&parts.join(" "))
     }
-    text
 }
 
 fn parse_origin(text: &str) -> Origin {

@@ -74,8 +74,8 @@ impl fmt::Display for Linear {
             (c, 0) => write!(f, "{c}"),
             (0, 1) => write!(f, "n"),
             (0, b) => write!(f, "{b}n"),
-            (c, 1) => write!(f, "n+{c}"),
-            (c, b) => write!(f, "{b}n+{c}"),
+            (c, 1) => write!(f, "n{c:+}"),
+            (c, b) => write!(f, "{b}n{c:+}"),
         }
     }
 }

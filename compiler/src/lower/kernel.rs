@@ -171,7 +171,7 @@ impl KernelLowering<'_> {
         let lane = super::storage::lane(graph.ty(member.node).element);
         let buffer = push(
             self.scope.program,
-            &format!("{}.{}", self.name_short(), title(graph, member.node)),
+            &format!("{}.%{}", self.name_short(), member.node.0),
             Space::Scratch,
             lane,
             volume(&dims)?,
@@ -420,8 +420,9 @@ impl KernelLowering<'_> {
         let mut dims: Vec<Linear> = axes.iter().map(|&axis| self.axes[axis].room()).collect();
         dims.push(Linear::fixed(LANES));
         let strides = row_major(&dims)?;
-        let short = self.name_short();
-        let buffer = push(self.scope.program, &format!("{short}.lanes {name}"), Space::Scratch, Lane::F32, volume(&dims)?);
+        // One word: the kernel and the node, which the title starts with.
+        let (short, node) = (self.name_short(), name.split(' ').next().unwrap_or_default());
+        let buffer = push(self.scope.program, &format!("{short}.{node}.lanes"), Space::Scratch, Lane::F32, volume(&dims)?);
         Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None })
     }
 

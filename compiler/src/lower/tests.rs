@@ -5,6 +5,13 @@ mod noise;
 pub(crate) mod random;
 pub(crate) mod trial;
 
+pub(crate) use trial::Numbers;
+
+/// The program of a random graph, if it can be lowered.
+pub(crate) fn program(seed: u64, fuse: bool) -> Result<crate::loops::Program, String> {
+    trial::Trial::new(&random::graph(seed), fuse).map(|trial| trial.program)
+}
+
 /// A number from the environment: the seeds that a test of random graphs starts from and how many it draws.
 pub(crate) fn asked(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))

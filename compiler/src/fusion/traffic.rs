@@ -1,0 +1,115 @@
+//! What each kernel moves through memory: the measure of what fusion bought.
+//!
+//! A tensor that a kernel reads or writes counts once, at its whole size; what is made and read inside of a kernel is in cache and
+//! counts nothing, and neither do the scalars of a step.
+
+use super::{CELL, Fusion, Member, Work, member_accesses, work};
+use crate::graph::{Graph, NodeId, Root};
+use crate::ops::Primitive;
+use std::collections::BTreeSet;
+
+/// Bytes of a word of tensor memory.
+const WORD: usize = 4;
+
+/// Tensors that one kernel moves; of a full reduction the partial sums are a tensor of their own.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    pub reads: BTreeSet<Tensor>,
+    pub writes: BTreeSet<Tensor>,
+}
+
+/// A tensor in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Tensor {
+    Value(NodeId),
+    /// Partial sums of a full reduction.
+    Cells(NodeId),
+    /// The old value of a source, where it is read or overwritten.
+    Source(NodeId),
+}
+
+impl Traffic {
+    /// Bytes read and written for a batch of `n`.
+    pub fn bytes(&self, graph: &Graph, n: usize) -> usize {
+        self.reads.iter().chain(&self.writes).map(|tensor| tensor.bytes(graph, n)).sum()
+    }
+}
+
+impl Tensor {
+    /// Its size for a batch of `n`.
+    pub fn bytes(self, graph: &Graph, n: usize) -> usize {
+        WORD * match self {
+            Tensor::Value(node) | Tensor::Source(node) => graph.shape(node).count(n),
+            Tensor::Cells(node) => {
+                let sizes = graph.shape(graph.node(node).operands[0]).at(n);
+                sizes.iter().zip(CELL).map(|(size, cell)| size.div_ceil(cell)).product()
+            }
+        }
+    }
+}
+
+/// What the kernels move, in their order; the copies of staged sources are kernels too, and come last.
+pub fn traffic(graph: &Graph, fusion: &Fusion) -> Vec<Traffic> {
+    let mut all: Vec<Traffic> = fusion.groups.iter().enumerate().map(|(number, _)| of_group(graph, fusion, number)).collect();
+    for (source, node) in updates(graph).filter(|(source, _)| fusion.staged.contains(source)) {
+        all.push(Traffic { reads: [Tensor::Value(node)].into(), writes: [Tensor::Source(source)].into() });
+    }
+    all
+}
+
+/// Each updated source with its next value.
+pub fn updates(graph: &Graph) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+    graph.roots.iter().filter_map(|root| match root {
+        Root::Update { source, node } => Some((*source, *node)),
+        Root::Output { .. } => None,
+    })
+}
+
+/// Groups other than its own that read a node.
+pub fn readers(graph: &Graph, fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
+    let home = fusion.group_of(node);
+    let mut found = Vec::new();
+    for (number, group) in fusion.groups.iter().enumerate().filter(|(number, _)| Some(*number) != home) {
+        let reads = |member: &&Member| member_accesses(graph, &fusion.inlined, **member).iter().any(|access| access.node == node);
+        found.extend(group.members.iter().find(reads).map(|member| (number, *member)));
+    }
+    found
+}
+
+fn of_group(graph: &Graph, fusion: &Fusion, number: usize) -> Traffic {
+    let mut moved = Traffic::default();
+    let members = &fusion.groups[number].members;
+    for &member in members {
+        for access in member_accesses(graph, &fusion.inlined, member) {
+            let node = access.node;
+            match graph.node(node).primitive {
+                Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State => {
+                    moved.reads.insert(Tensor::Source(node));
+                }
+                _ if fusion.group_of(node).is_some_and(|home| home != number) => {
+                    moved.reads.insert(Tensor::Value(node));
+                }
+                _ => {}
+            }
+        }
+        let other_half = Member { node: member.node, total: !member.total };
+        let split = work(graph, member) == Work::Cells || member.total;
+        if split && !members.contains(&other_half) {
+            let place = if member.total { &mut moved.reads } else { &mut moved.writes };
+            place.insert(Tensor::Cells(member.node));
+        }
+        if fusion.group_of(member.node) != Some(number) || work(graph, member) == Work::Cells {
+            continue;
+        }
+        let next: Vec<NodeId> = updates(graph).filter(|(_, node)| *node == member.node).map(|(source, _)| source).collect();
+        let in_place = next.iter().filter(|source| !fusion.staged.contains(source));
+        moved.writes.extend(in_place.map(|&source| Tensor::Source(source)));
+        let staged = next.iter().any(|source| fusion.staged.contains(source));
+        let is_output = graph.roots.iter().any(|root| matches!(root, Root::Output { node, .. } if *node == member.node));
+        let is_read = next.is_empty() && !readers(graph, fusion, member.node).is_empty();
+        if staged || is_output || is_read {
+            moved.writes.insert(Tensor::Value(member.node));
+        }
+    }
+    moved
+}

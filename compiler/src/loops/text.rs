@@ -1,6 +1,0 @@
-//! Text form of loops.
-use super::Program;
-/// The program.
-pub fn print(_program: &Program) -> String {
-    String::new()
-}

@@ -1,0 +1,143 @@
+//! Blessed stages of whole networks: `BLESS=1 cargo test -p gradc-compiler` writes them, and the difference is reviewed.
+
+use super::{Stage, portable};
+use crate::base::place::Source;
+use crate::driver::{Front, front};
+use crate::fusion::text::unstored_gradients;
+use crate::fusion::traffic::{Tensor, traffic};
+use crate::fusion::{Group, Reason, Work, work};
+use crate::graph::Dim;
+use crate::language::declaration::Declaration;
+use crate::ops::Primitive;
+use crate::program::{Assembled, Unit, assemble};
+use std::path::{Path, PathBuf};
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases").join(name)
+}
+
+/// A network of the cases, up to its program.
+pub(crate) fn compiled(name: &str) -> (Front, Assembled) {
+    let file = format!("{name}.net");
+    let text = std::fs::read_to_string(case(&file)).expect("the case is there");
+    let declaration = Declaration::parse(Source::new(&file, &text)).expect("the case has no mistake");
+    let networks = declaration.elaborate().expect("the case has a meaning");
+    let front = front(&networks.training, &networks.evaluation, declaration.text(), None).expect("the case has a step");
+    let assembled = assemble(&front.info.name, &front.graphs, &front.fusion).expect("the case can be lowered");
+    (front, assembled)
+}
+
+#[test]
+fn stages_are_as_blessed() {
+    let mut failures = Vec::new();
+    for name in ["digits", "w2", "clipped"] {
+        let (front, assembled) = compiled(name);
+        for (stage, extension) in [(Stage::Fused, "fused"), (Stage::Loops, "loops"), (Stage::Memory, "memory")] {
+            let found = portable(stage, &front, &assembled).expect("these stages know no machine");
+            let path = case(&format!("{name}.{extension}"));
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::write(&path, &found).expect("a blessed text can be written");
+                continue;
+            }
+            let blessed = std::fs::read_to_string(&path).unwrap_or_default();
+            if blessed != found {
+                let line = blessed.lines().zip(found.lines()).position(|(a, b)| a != b);
+                failures.push(format!("{} differs from line {:?} on", path.display(), line.map(|line| line + 1)));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}\nBLESS=1 cargo test -p gradc-compiler stages writes them", failures.join("\n"));
+}
+
+/// The training unit of a case.
+fn training(name: &str) -> Unit {
+    compiled(name).1.units.into_iter().find(|unit| unit.name == "train").expect("the case trains")
+}
+
+fn works(unit: &Unit, group: &Group) -> Vec<Work> {
+    group.members.iter().map(|member| work(&unit.graph, *member)).collect()
+}
+
+/// Members of these layers, by the path of their origin.
+fn serves(unit: &Unit, group: &Group, path: &str) -> bool {
+    group.members.iter().any(|member| unit.graph.origin(member.node).path == path)
+}
+
+#[test]
+fn a_clipped_gradient_goes_into_its_update_without_a_buffer() {
+    let (_, assembled) = compiled("clipped");
+    let unit = training("clipped");
+    for name in ["first.dense.weight", "second.dense.weight", "answer_guess.dense.weight"] {
+        let weight = unit.graph.find_source(Primitive::Parameter, name).expect("the case has it");
+        let found = (0..unit.fusion.groups.len())
+            .flat_map(|number| unstored_gradients(&unit.graph, &unit.fusion, number).into_iter().map(move |pair| (number, pair)))
+            .find(|(_, (_, source))| *source == weight);
+        let Some((number, (gradient, _))) = found else { panic!("the gradient of {name} is stored") };
+        let group = &unit.fusion.groups[number];
+        let clips = |primitive: Primitive| {
+            group.members.iter().any(|member| {
+                let origin = unit.graph.origin(member.node);
+                unit.graph.node(member.node).primitive == primitive && origin.path == "clip_value"
+            })
+        };
+        assert!(clips(Primitive::Min) && clips(Primitive::Max), "{name} is not clipped in its kernel");
+        assert!(!unit.fusion.staged.contains(&weight), "{name} is not written in place");
+        // What the kernel moves: operands, the old weight and the new one.
+        let moved = &traffic(&unit.graph, &unit.fusion)[number];
+        assert_eq!(moved.writes, [Tensor::Source(weight)].into());
+        assert!(assembled.program.buffers.iter().all(|buffer| buffer.name != format!("train.%{}", gradient.0)));
+    }
+}
+
+#[test]
+fn bias_and_activation_are_a_products_epilogue() {
+    let unit = training("clipped");
+    let group = unit.fusion.groups.iter().find(|group| serves(&unit, group, "second.tanh")).expect("the case has a tanh");
+    assert_eq!(works(&unit, group)[0], Work::Product);
+    let primitives: Vec<Primitive> = group.members.iter().map(|member| unit.graph.node(member.node).primitive).collect();
+    assert_eq!(primitives[..3], [Primitive::Contract, Primitive::Add, Primitive::Tanh]);
+    assert_eq!(group.reasons[1..3], [Reason::Pointwise, Reason::Pointwise]);
+}
+
+#[test]
+fn a_batch_norm_panel_holds_its_product_and_its_activation() {
+    let unit = training("clipped");
+    let group = unit.fusion.groups.iter().find(|group| serves(&unit, group, "first.relu")).expect("the case has a relu");
+    let works = works(&unit, group);
+    assert_eq!(works[0], Work::Product);
+    assert_eq!(works.iter().filter(|work| **work == Work::Column).count(), 2, "mean and variance");
+    assert!(serves(&unit, group, "first.batch_norm"));
+    // Columns outside, the whole batch inside.
+    assert_eq!((group.axes[0], group.parallel.as_slice()), (Dim::Batch, &[1][..]));
+}
+
+#[test]
+fn dropout_is_drawn_in_the_panel_of_its_batch_norm() {
+    let unit = training("w2");
+    for (relu, dropout) in [("first.relu", "first.dropout"), ("second.relu", "second.dropout")] {
+        let group = unit.fusion.groups.iter().find(|group| serves(&unit, group, relu)).expect("the case has a relu");
+        let works = works(&unit, group);
+        assert!(works[0] == Work::Product && works.contains(&Work::Random), "{relu}");
+        assert!(serves(&unit, group, dropout));
+    }
+}
+
+#[test]
+fn partial_norms_ride_in_the_epilogues_of_weight_gradients() {
+    let unit = training("w2");
+    for name in ["first.dense.weight", "second.dense.weight", "logits.dense.weight"] {
+        let shape = unit.graph.shape(unit.graph.find_source(Primitive::Parameter, name).expect("the case has it"));
+        let rides = unit.fusion.groups.iter().any(|group| {
+            let works = works(&unit, group);
+            works[0] == Work::Product && works.contains(&Work::Cells) && unit.graph.shape(group.members[0].node) == shape
+        });
+        assert!(rides, "{name}");
+    }
+}
+
+#[test]
+fn a_stage_is_found_by_its_number_or_its_name() {
+    assert_eq!(Stage::find("05"), Some(Stage::Fused));
+    assert_eq!(Stage::find("loops"), Some(Stage::Loops));
+    assert_eq!(Stage::find("nothing"), None);
+}
