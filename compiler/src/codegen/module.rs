@@ -172,7 +172,7 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
             });
         }
     };
-    let functions = std::thread::scope(|scope| {
+    let mut functions = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(order.len()))
             .map(|_| scope.spawn(work))
             .collect();
@@ -186,6 +186,8 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
         }
         Ok::<_, Error>(functions)
     })?;
+    // Whichever thread compiled what, the module is the same.
+    functions.sort_by_key(|function| function.number);
     Module::link(program, target, symbols, functions)
 }
 
