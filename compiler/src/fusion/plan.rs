@@ -433,7 +433,7 @@ impl Planner<'_> {
         let has_cells = kind == Work::Cells || target.members.iter().any(cells);
         let random = |member: &Member| work(self.graph, *member) == Work::Random;
         if has_cells && (kind == Work::Random || target.members.iter().any(random)) {
-            return Err(Obstacle::RandomCells);
+            return Err(Obstacle::DrawnInCells);
         }
         if has_cells {
             let plain = |domain: &[usize], lost: bool| domain.len() == 2 && domain.contains(&0) && domain.contains(&1) && !lost;

@@ -49,7 +49,7 @@ pub enum Obstacle {
     Whole { axis: usize, size: Dim },
     NoAxis,
     CellAxes,
-    RandomCells,
+    DrawnInCells,
 }
 
 impl fmt::Display for Reason {
@@ -86,7 +86,7 @@ impl fmt::Display for Obstacle {
                 write!(f, "it is complete only after all of axis {} ({size})", axis_name(*axis))
             }
             Obstacle::NoAxis => f.write_str("no axis is left whose tiles are independent"),
-            Obstacle::RandomCells => f.write_str("random numbers are drawn 64 columns at a time, cells have 32"),
+            Obstacle::DrawnInCells => f.write_str("random numbers are drawn 64 columns at a time, cells have 32"),
             Obstacle::CellAxes => f.write_str("sums of cells need both axes in tiles"),
         }
     }

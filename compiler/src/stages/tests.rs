@@ -40,9 +40,12 @@ fn stages_are_as_blessed() {
                 continue;
             }
             let blessed = std::fs::read_to_string(&path).unwrap_or_default();
-            if blessed != found {
-                let line = blessed.lines().zip(found.lines()).position(|(a, b)| a != b);
-                failures.push(format!("{} differs from line {:?} on", path.display(), line.map(|line| line + 1)));
+            // These texts are long: the first line that differs tells most.
+            let mut lines = (1..).zip(blessed.lines().zip(found.lines()));
+            if let Some((line, (before, after))) = lines.find(|(_, (before, after))| before != after) {
+                failures.push(format!("{}:{line}\n- {before}\n+ {after}", path.display()));
+            } else if blessed != found {
+                failures.push(format!("{} ends elsewhere", path.display()));
             }
         }
     }
