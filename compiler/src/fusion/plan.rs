@@ -96,7 +96,7 @@ fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
                 inlined[id.index()] = true;
                 free[id.index()] = operands();
             }
-            _ if is_step_scalar(graph, id) => inlined[id.index()] = true,
+            _ if is_step_scalar(graph, id) && !stored[id.index()] => inlined[id.index()] = true,
             Lowering::Pointwise(_) if !stored[id.index()] => {
                 let from_step = node.operands.iter().any(|&operand| is_step_scalar(graph, operand));
                 let cost = operands().map(|cost| cost + super::cost(graph, id)).filter(|cost| *cost <= FREE_COST && !from_step);
