@@ -45,7 +45,12 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
     // What is written in place comes last, after everything that reads the old value.
     for root in &graph.roots {
         if let Root::Update { source, node } = root {
-            let node = builder.unary(Primitive::StopGradient, find(*node)?)?;
+            let mut node = builder.unary(Primitive::StopGradient, find(*node)?)?;
+            // No update is the copy that an output is: results are known before anything is overwritten.
+            let is_output = |root: &Root| matches!(root, Root::Output { node: output, .. } if *output == node);
+            if builder.graph().roots.iter().any(is_output) {
+                node = builder.unary(Primitive::StopGradient, node)?;
+            }
             builder.update(find(*source)?, node)?;
         }
     }

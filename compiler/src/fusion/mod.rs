@@ -10,15 +10,17 @@
 //!
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 
+mod access;
 pub mod legalize;
 mod operands;
 mod plan;
+mod seat;
 pub mod text;
 
+pub(crate) use access::{Access, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::steps_in_product;
-pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
 
 use crate::graph::{Attributes, Dim, Element, Graph, NodeId};

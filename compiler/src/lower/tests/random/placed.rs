@@ -111,7 +111,8 @@ impl Draw {
         match (&record.lowering, primitive) {
             (Lowering::Reduce(_), _) => self.builder.reduce(primitive, like, &[rank - 1]),
             (Lowering::Contract, _) => {
-                let v = self.builder.source(Primitive::Parameter, "v", Type::f32(Shape(vec![shape.0[rank - 1], Dim::Fixed(16)])))?;
+                let v =
+                    self.builder.source(Primitive::Parameter, "v", Type::f32(Shape(vec![shape.0[rank - 1], Dim::Fixed(16)])))?;
                 self.builder.contract(like, v, "i k, k j -> i j")
             }
             (_, Primitive::Broadcast) => {
