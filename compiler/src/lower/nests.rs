@@ -39,10 +39,14 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
     loop {
         let inline = inline(fusion, group, &kept);
         let nests = nests(graph, group, &kept, &inline);
-        let Some(member) = shared_formula(graph, group, &kept, &inline, &nests) else {
+        let early = overwritten_formulas(graph, group, &kept, &inline, &nests);
+        let member = shared_formula(graph, group, &kept, &inline, &nests);
+        if early.is_empty() && member.is_none() {
             return Plan { nests, kept, inline };
-        };
-        kept[member] = true;
+        }
+        for member in early.into_iter().chain(member) {
+            kept[member] = true;
+        }
     }
 }
 
@@ -69,6 +73,24 @@ fn inline(fusion: &Fusion, group: &Group, kept: &[bool]) -> Vec<bool> {
         }
     }
     inline
+}
+
+/// Members that are not kept and read the old value of a source which a nest overwrites before another computes their formula: kept, they
+/// are computed in time, for what overwrites waits for every nest that reads.
+fn overwritten_formulas(graph: &Graph, group: &Group, kept: &[bool], inline: &[bool], nests: &[NestPlan]) -> Vec<usize> {
+    let reads = |position: usize, source: NodeId| {
+        member_accesses(graph, inline, group.members[position]).iter().any(|access| access.node == source)
+    };
+    let mut found = Vec::new();
+    for (number, nest) in nests.iter().enumerate() {
+        for source in nest.members.iter().flat_map(|&member| updated_by(graph, group.members[member].node)) {
+            let mut later = nests[number + 1..].iter().flat_map(|nest| &nest.members);
+            if later.any(|&member| reads(member, source)) {
+                found.extend((0..group.members.len()).filter(|&member| !kept[member] && reads(member, source)));
+            }
+        }
+    }
+    found
 }
 
 /// A member that is not kept, costs more than a load, and would be computed in more than one nest.
