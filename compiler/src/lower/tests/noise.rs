@@ -47,7 +47,8 @@ pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers)
             let units = match record.exactness {
                 Exactness::Exact => 1.0,
                 Exactness::Ulp(units) => 2.0 * f64::from(units) + 1.0,
-                Exactness::Accumulates => 8.0,
+                // Terms that are all alike are all rounded the same way.
+                Exactness::Accumulates => 8.0 + operands[0].data.len() as f64 / result.data.len() as f64 / 16.0,
             };
             for (at, value) in result.data.iter_mut().enumerate() {
                 let size = sizes.as_ref().map_or(value.abs(), |sizes| sizes[at]);
