@@ -92,7 +92,12 @@ fn run(case: &Case) -> gradc::Result<Vec<String>> {
             }
         }
         for (name, value) in case.expected.after.get(&step).into_iter().flatten() {
-            wrong.extend(unlike(&format!("{name} after step {step}"), model.parameter(name)?, &value.data, bound(&case.title, name)));
+            wrong.extend(unlike(
+                &format!("{name} after step {step}"),
+                model.parameter(name)?,
+                &value.data,
+                bound(&case.title, name),
+            ));
         }
     }
     wrong.extend(served(&model, &data, &case.expected.served_after, "after", bound(&case.title, SERVED))?);

@@ -71,7 +71,11 @@ fn random_seeds_are_drawn_in_the_runtime_only() {
 #[test]
 fn the_compiler_knows_no_files_clocks_threads_or_environment() {
     // `blessed.rs` is compiled for tests only.
-    absent("compiler/src", &["std::fs", "std::time", "std::env", "std::net", "println!", "eprintln!"], &["compiler/src/language/blessed.rs"]);
+    absent(
+        "compiler/src",
+        &["std::fs", "std::time", "std::env", "std::net", "println!", "eprintln!"],
+        &["compiler/src/language/blessed.rs"],
+    );
     // Only the function that compiles a whole program starts threads.
     absent("compiler/src", &["std::thread"], &["compiler/src/codegen/module.rs"]);
 }

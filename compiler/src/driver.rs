@@ -135,7 +135,8 @@ impl From<Bug> for FrontError {
 /// From the same network at its two times to simplified graphs. `fuel` stops rewriting after so many applications.
 pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel: Option<u64>) -> Result<Front, FrontError> {
     let trains = training.loss.is_some() && training.optimizer.is_some();
-    let mut info = Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };
+    let mut info =
+        Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };
     let mut graphs = Graphs::default();
     let (mut forward, mut gradient, mut log) = (Graph::default(), Graph::default(), String::new());
     let mut states = evaluation.states.clone();

@@ -105,7 +105,9 @@ fn parts_of(network: &Network) -> Parts<'_> {
             StatementKind::Target { name, tensor } => parts.fields.push(Field { name, tensor, is_target: true }),
             StatementKind::Const { name, .. } => parts.constants.push(name),
             StatementKind::Setting { name, .. } => parts.settings.push(name),
-            StatementKind::Predict(outputs) => parts.served.extend(outputs.iter().filter_map(|output: &Output| output.name.as_ref())),
+            StatementKind::Predict(outputs) => {
+                parts.served.extend(outputs.iter().filter_map(|output: &Output| output.name.as_ref()))
+            }
             StatementKind::Report(outputs) => parts.measured.extend(outputs.iter().filter_map(report_name)),
             _ => {}
         }
@@ -220,9 +222,8 @@ fn setter(setting: &Name, tokens: &TokenStream) -> TokenStream {
 /// `evaluate`, and `predict` if several values are served.
 fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
     let metrics = format_ident!("{name}Metrics");
-    let fields = measured(parts).map(|name| (plain(&name.text), &name.text)).map(|(field, text)| {
-        quote!(#field: evaluation.metric(#text))
-    });
+    let fields =
+        measured(parts).map(|name| (plain(&name.text), &name.text)).map(|(field, text)| quote!(#field: evaluation.metric(#text)));
     let predict = (parts.served.len() > 1).then(|| {
         let prediction = format_ident!("{name}Prediction");
         let fields = parts.served.iter().map(|name| plain(&name.text));

@@ -517,7 +517,9 @@ impl<'a> Run<'a> {
             epoch_started: Instant::now(),
             columns,
             row: vec![0.0; columns.width()],
-            records: Vec::with_capacity(columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS))),
+            records: Vec::with_capacity(
+                columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
+            ),
             done: 0,
             snapshot: Snapshot::new(model),
             since_snapshot: 0,

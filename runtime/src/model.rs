@@ -467,9 +467,11 @@ impl<'a> From<Rows<'a>> for TrainingData<'a> {
 /// As [`Model::from_declaration`].
 pub fn front(declaration: &Declaration) -> Result<Front> {
     let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
-    driver::front(&elaborated.training, &elaborated.evaluation, declaration.text(), crate::env::fuel()).map_err(|error| match error {
-        FrontError::Network(fault) => Error::Model(fault.to_string()),
-        FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
+    driver::front(&elaborated.training, &elaborated.evaluation, declaration.text(), crate::env::fuel()).map_err(|error| {
+        match error {
+            FrontError::Network(fault) => Error::Model(fault.to_string()),
+            FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
+        }
     })
 }
 

@@ -14,12 +14,7 @@ use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var}
 
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
-    pub fn kernel(
-        &mut self,
-        kernel: &Kernel,
-        first: ir::Value,
-        end: ir::Value,
-    ) -> Result<(), Error> {
+    pub fn kernel(&mut self, kernel: &Kernel, first: ir::Value, end: ir::Value) -> Result<(), Error> {
         let mut used = BTreeSet::new();
         buffers_of(&kernel.body, &mut used);
         self.load_pointers(used);
@@ -46,12 +41,7 @@ impl Emitter<'_> {
                     self.title(product.title.clone(), Some(product.origin));
                     self.product(product)?;
                 }
-                Statement::Tiles {
-                    var,
-                    step,
-                    total,
-                    body,
-                } => self.tiles(*var, *step, *total, body)?,
+                Statement::Tiles { var, step, total, body } => self.tiles(*var, *step, *total, body)?,
             }
             self.origin(None);
         }
@@ -59,13 +49,7 @@ impl Emitter<'_> {
     }
 
     /// Tiles `0..ceil(total / step)`, without a division.
-    fn tiles(
-        &mut self,
-        var: Var,
-        step: i64,
-        total: Linear,
-        body: &[Statement],
-    ) -> Result<(), Error> {
+    fn tiles(&mut self, var: Var, step: i64, total: Linear, body: &[Statement]) -> Result<(), Error> {
         if step <= 0 {
             return Err(Error::Malformed(format!("tiles of {step} rows")));
         }
@@ -75,9 +59,7 @@ impl Emitter<'_> {
         }
         let total = self.linear(total);
         let some = self.positive(total);
-        self.guarded(some, |e| {
-            e.strided(var, step, total, &mut |e| e.statements(body))
-        })
+        self.guarded(some, |e| e.strided(var, step, total, &mut |e| e.statements(body)))
     }
 }
 

@@ -29,8 +29,7 @@ pub(super) enum Count {
 pub(super) type Inside<'a, 'f> = &'a mut dyn FnMut(&mut Emitter<'f>) -> Result<(), Error>;
 
 /// One turn: from its number, the next number and whether there is a next turn.
-pub(super) type Turn<'a, 'f> =
-    &'a mut dyn FnMut(&mut Emitter<'f>, ir::Value) -> Result<(ir::Value, ir::Value), Error>;
+pub(super) type Turn<'a, 'f> = &'a mut dyn FnMut(&mut Emitter<'f>, ir::Value) -> Result<(ir::Value, ir::Value), Error>;
 
 impl<'f> Emitter<'f> {
     /// The number of turns of a loop.
@@ -40,11 +39,7 @@ impl<'f> Emitter<'f> {
             Extent::Whole(number) if number.is_fixed() => Ok(Count::Known(number.constant.max(0))),
             Extent::Whole(number) => {
                 let value = self.linear(number);
-                Ok(Count::Dynamic {
-                    value,
-                    fours: four(number),
-                    positive: false,
-                })
+                Ok(Count::Dynamic { value, fours: four(number), positive: false })
             }
             Extent::Tile { tile, step, total } => {
                 if step <= 0 {
@@ -66,11 +61,7 @@ impl<'f> Emitter<'f> {
                 };
                 let step_value = self.int(step);
                 let value = self.builder.ins().smin(step_value, left);
-                Ok(Count::Dynamic {
-                    value,
-                    fours: step % 4 == 0 && four(total),
-                    positive: false,
-                })
+                Ok(Count::Dynamic { value, fours: step % 4 == 0 && four(total), positive: false })
             }
         }
     }
@@ -84,11 +75,7 @@ impl<'f> Emitter<'f> {
     }
 
     /// Writes `inside` to be executed only if `condition` holds.
-    pub fn guarded(
-        &mut self,
-        condition: ir::Value,
-        inside: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn guarded(&mut self, condition: ir::Value, inside: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let then = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.ins().brif(condition, then, &[], done, &[]);
@@ -121,13 +108,7 @@ impl<'f> Emitter<'f> {
     }
 
     /// Writes a loop around `inside` for a variable from 0 while `var·step` is below `end`, given that `end` is positive.
-    pub fn strided(
-        &mut self,
-        var: Var,
-        step: i64,
-        end: ir::Value,
-        inside: Inside<'_, 'f>,
-    ) -> Result<(), Error> {
+    pub fn strided(&mut self, var: Var, step: i64, end: ir::Value, inside: Inside<'_, 'f>) -> Result<(), Error> {
         let zero = self.int(0);
         self.turns(zero, &mut |e, index| {
             e.bind(var, Bound::At(index));
@@ -157,9 +138,7 @@ impl<'f> Emitter<'f> {
         self.builder.switch_to_block(head);
         let (next, more) = turn(self, parameters[0])?;
         let done = self.builder.create_block();
-        self.builder
-            .ins()
-            .brif(more, head, &[BlockArg::Value(next)], done, &[]);
+        self.builder.ins().brif(more, head, &[BlockArg::Value(next)], done, &[]);
         self.builder.switch_to_block(done);
         Ok(())
     }

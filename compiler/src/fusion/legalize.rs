@@ -48,7 +48,12 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
             let next = find(*node)?;
             // The copy stands where the value stands that it copies.
             builder.set_origin(builder.graph().origin(next).clone());
-            let node = builder.unary(Primitive::StopGradient, next)?;
+            let mut node = builder.unary(Primitive::StopGradient, next)?;
+            // No update is the copy that an output is: results are known before anything is overwritten.
+            let is_output = |root: &Root| matches!(root, Root::Output { node: output, .. } if *output == node);
+            if builder.graph().roots.iter().any(is_output) {
+                node = builder.unary(Primitive::StopGradient, node)?;
+            }
             builder.update(find(*source)?, node)?;
         }
     }

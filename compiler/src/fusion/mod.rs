@@ -10,17 +10,19 @@
 //!
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 
+mod access;
 pub mod legalize;
 mod operands;
 mod plan;
 pub mod reason;
+mod seat;
 pub mod text;
 pub mod traffic;
 
+pub(crate) use access::{Access, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::steps_in_product;
-pub(crate) use plan::{Access, bottom, member_accesses};
 pub use plan::{Options, fuse};
 pub use reason::{Obstacle, Reason, Refusal};
 

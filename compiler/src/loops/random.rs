@@ -16,16 +16,7 @@ use super::block::BlockBuilder;
 pub const ROUNDS: u32 = 13;
 
 /// Distances of the two rotations of a round, by the round's number mod 8.
-const ROTATIONS: [[u8; 2]; 8] = [
-    [10, 26],
-    [11, 21],
-    [13, 27],
-    [23, 5],
-    [6, 20],
-    [17, 11],
-    [25, 10],
-    [18, 20],
-];
+const ROTATIONS: [[u8; 2]; 8] = [[10, 26], [11, 21], [13, 27], [23, 5], [6, 20], [17, 11], [25, 10], [18, 20]];
 /// The fifth word of the key is this, exclusive-or the four others.
 const PARITY: u32 = 0x1BD1_1BDA;
 
@@ -74,11 +65,7 @@ pub fn threefry4x32(rounds: u32, key: [u32; 4], counter: [u32; 4]) -> [u32; 4] {
 
 /// The words that are mixed with words 0 and 2: the odd ones, which change places every round.
 const fn partners(round: u32) -> (usize, usize) {
-    if round.is_multiple_of(2) {
-        (1, 3)
-    } else {
-        (3, 1)
-    }
+    if round.is_multiple_of(2) { (1, 3) } else { (3, 1) }
 }
 
 /// [`threefry4x32`] with [`ROUNDS`] rounds, in block instructions; words of key and counter that are constants 0 cost nothing.
@@ -169,35 +156,11 @@ mod tests {
     /// Known answers of Random123 1.14 (`tests/kat_vectors`).
     #[test]
     fn threefry_gives_the_known_answers() {
-        let pi = [
-            0x243F_6A88,
-            0x85A3_08D3,
-            0x1319_8A2E,
-            0x0370_7344,
-            0xA409_3822,
-            0x299F_31D0,
-            0x082E_FA98,
-            0xEC4E_6C89,
-        ];
+        let pi = [0x243F_6A88, 0x85A3_08D3, 0x1319_8A2E, 0x0370_7344, 0xA409_3822, 0x299F_31D0, 0x082E_FA98, 0xEC4E_6C89];
         let cases = [
-            (
-                13,
-                [0; 4],
-                [0; 4],
-                [0x531C_7E4F, 0x3949_1EE5, 0x2C85_5A92, 0x3D6A_BF9A],
-            ),
-            (
-                20,
-                [0; 4],
-                [0; 4],
-                [0x9C6C_A96A, 0xE17E_AE66, 0xFC10_ECD4, 0x5256_A7D8],
-            ),
-            (
-                20,
-                [u32::MAX; 4],
-                [u32::MAX; 4],
-                [0x2A88_1696, 0x5701_2287, 0xF6C7_446E, 0xA16A_6732],
-            ),
+            (13, [0; 4], [0; 4], [0x531C_7E4F, 0x3949_1EE5, 0x2C85_5A92, 0x3D6A_BF9A]),
+            (20, [0; 4], [0; 4], [0x9C6C_A96A, 0xE17E_AE66, 0xFC10_ECD4, 0x5256_A7D8]),
+            (20, [u32::MAX; 4], [u32::MAX; 4], [0x2A88_1696, 0x5701_2287, 0xF6C7_446E, 0xA16A_6732]),
             (
                 20,
                 [pi[4], pi[5], pi[6], pi[7]],
@@ -207,44 +170,25 @@ mod tests {
         ];
         for (rounds, key, counter, expected) in cases {
             let found = threefry4x32(rounds, key, counter);
-            assert_eq!(
-                found, expected,
-                "{rounds} rounds of {key:08x?}: {found:08x?}"
-            );
+            assert_eq!(found, expected, "{rounds} rounds of {key:08x?}: {found:08x?}");
         }
     }
 
     /// Words 0..4 of the buffer are the seed, stream and step, row and block; the four after them are the result.
     fn run(words: [u32; 5], constant_zero: bool) -> ([u32; 4], usize) {
         let program = Program {
-            buffers: vec![Buffer {
-                name: "words".to_owned(),
-                space: Space::Arena,
-                lane: Lane::I32,
-                words: Linear::fixed(9),
-            }],
+            buffers: vec![Buffer { name: "words".to_owned(), space: Space::Arena, lane: Lane::I32, words: Linear::fixed(9) }],
             ..Program::default()
         };
         let buffer = BufferId(0);
         let mut b = BlockBuilder::new();
-        let [low, high, stream, step, row] =
-            [0, 1, 2, 3, 4].map(|word| b.load_scalar(buffer, word, Lane::I32));
+        let [low, high, stream, step, row] = [0, 1, 2, 3, 4].map(|word| b.load_scalar(buffer, word, Lane::I32));
         // A zero in memory is one that the builder does not know.
-        let zero = if constant_zero {
-            b.i32(0)
-        } else {
-            b.load_scalar(buffer, 8, Lane::I32)
-        };
+        let zero = if constant_zero { b.i32(0) } else { b.load_scalar(buffer, 8, Lane::I32) };
         let column = b.i32(5);
         let result = threefry(&mut b, [low, high, stream, zero], [step, row, column, zero]);
         for (word, value) in result.into_iter().enumerate() {
-            let view = View {
-                buffer,
-                offset: Linear::fixed(5 + word as i64),
-                strides: Vec::new(),
-                table: None,
-                pick: None,
-            };
+            let view = View { buffer, offset: Linear::fixed(5 + word as i64), strides: Vec::new(), table: None, pick: None };
             b.store(view, value);
         }
         let block = b.finish();
@@ -273,10 +217,7 @@ mod tests {
     #[test]
     fn constant_zeros_are_not_computed_with() {
         let (known, unknown) = (run([0; 5], true).1, run([0; 5], false).1);
-        assert!(
-            known + 9 <= unknown,
-            "{known} instructions, {unknown} without"
-        );
+        assert!(known + 9 <= unknown, "{known} instructions, {unknown} without");
     }
 
     #[test]
@@ -292,22 +233,11 @@ mod tests {
     #[test]
     fn uniform_numbers_stay_in_their_intervals() {
         let program = Program {
-            buffers: vec![Buffer {
-                name: "words".to_owned(),
-                space: Space::Arena,
-                lane: Lane::I32,
-                words: Linear::fixed(1),
-            }],
+            buffers: vec![Buffer { name: "words".to_owned(), space: Space::Arena, lane: Lane::I32, words: Linear::fixed(1) }],
             ..Program::default()
         };
         let value = |word: u32, function: fn(&mut BlockBuilder, Value) -> Value| {
-            let view = View {
-                buffer: BufferId(0),
-                offset: Linear::ZERO,
-                strides: Vec::new(),
-                table: None,
-                pick: None,
-            };
+            let view = View { buffer: BufferId(0), offset: Linear::ZERO, strides: Vec::new(), table: None, pick: None };
             let mut b = BlockBuilder::new();
             let word_value = b.i32(word as i32);
             let number = function(&mut b, word_value);

@@ -10,10 +10,13 @@ mod kernel;
 mod nests;
 mod opaque;
 mod product;
+mod random;
+mod reductions;
 mod schedule;
 mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vector;
 
 pub use kernel::lower_group;
 pub use storage::{Layout, Storage};

@@ -39,10 +39,14 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
     loop {
         let inline = inline(fusion, group, &kept);
         let nests = nests(graph, group, &kept, &inline);
-        let Some(member) = shared_formula(graph, group, &kept, &inline, &nests) else {
+        let early = overwritten_formulas(graph, group, &kept, &inline, &nests);
+        let member = shared_formula(graph, group, &kept, &inline, &nests);
+        if early.is_empty() && member.is_none() {
             return Plan { nests, kept, inline };
-        };
-        kept[member] = true;
+        }
+        for member in early.into_iter().chain(member) {
+            kept[member] = true;
+        }
     }
 }
 
@@ -69,6 +73,33 @@ fn inline(fusion: &Fusion, group: &Group, kept: &[bool]) -> Vec<bool> {
         }
     }
     inline
+}
+
+/// Members that are not kept and read the old value of a source which a nest overwrites before their formula is computed, in a later nest or
+/// in the same one at another element: kept, they are computed in time, for what overwrites waits for every nest that reads.
+fn overwritten_formulas(graph: &Graph, group: &Group, kept: &[bool], inline: &[bool], nests: &[NestPlan]) -> Vec<usize> {
+    let reads = |position: usize, source: NodeId| {
+        member_accesses(graph, inline, group.members[position]).iter().any(|access| access.node == source)
+    };
+    let mut found = Vec::new();
+    for (number, nest) in nests.iter().enumerate() {
+        for &member in &nest.members {
+            let written = &group.domains[member];
+            for source in updated_by(graph, group.members[member].node) {
+                let elsewhere = |&other: &usize| {
+                    member_accesses(graph, inline, group.members[other])
+                        .iter()
+                        .filter(|access| access.node == source)
+                        .any(|access| !is_element(&group.domains[other], access, written))
+                };
+                let mut later = nests[number + 1..].iter().flat_map(|nest| &nest.members);
+                if later.any(|&other| reads(other, source)) || nest.members.iter().any(elsewhere) {
+                    found.extend((0..group.members.len()).filter(|&other| !kept[other] && reads(other, source)));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A member that is not kept, costs more than a load, and would be computed in more than one nest.
@@ -181,12 +212,16 @@ pub fn updated_by(graph: &Graph, id: NodeId) -> Vec<NodeId> {
         .collect()
 }
 
+/// Whether a reader with these axes accesses the element at its own index, where the value's axes are `axes` of the group.
+fn is_element(own: &[usize], access: &Access, axes: &[usize]) -> bool {
+    axes.len() == access.axes.len()
+        && axes.iter().zip(&access.axes).all(|(axis, index)| index.is_some_and(|dim| own[dim] == *axis))
+}
+
 /// Whether an access is of the very element that the reader computes.
 fn same_element(graph: &Graph, group: &Group, other: usize, own: &[usize], access: &Access) -> bool {
     let lost = reduced_axes(graph, group.members[other]);
     let value_axes: Vec<usize> =
         group.domains[other].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
-    !access.picked
-        && value_axes.len() == access.axes.len()
-        && value_axes.iter().zip(&access.axes).all(|(axis, index)| index.is_some_and(|dim| own[dim] == *axis))
+    !access.picked && is_element(own, access, &value_axes)
 }

@@ -1,6 +1,7 @@
 //! What lowering must do, seen from outside: whatever is fused and however it is cut, the results are the reference's.
 
 pub(crate) mod coverage;
+mod hostile;
 mod noise;
 pub(crate) mod random;
 pub(crate) mod trial;

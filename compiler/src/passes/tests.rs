@@ -152,7 +152,10 @@ fn cross_entropy_on_a_softmax_becomes_a_log_softmax() {
     let loss = mean_of_products(&mut builder, y, log);
     let (builder, loss, x) = forward(builder, loss);
     let shifted = "sub(x, broadcast{0}(stop_gradient(reduce_max{1}(x))))";
-    assert_eq!(formula(builder.graph(), loss), format!("neg(div(sum{{0 1}}(mul(y, sub({shifted}, broadcast{{0}}(log(sum{{1}}(exp({shifted}))))))), batch_size))"));
+    assert_eq!(
+        formula(builder.graph(), loss),
+        format!("neg(div(sum{{0 1}}(mul(y, sub({shifted}, broadcast{{0}}(log(sum{{1}}(exp({shifted}))))))), batch_size))")
+    );
     // e^d / Σ e^d · Σ y is one factor a row; Σ y is 1 where y is one-hot.
     let e = "exp(sub(x, broadcast{0}(reduce_max{1}(x))))";
     let softmax = format!("mul({e}, broadcast{{0}}(div(sum{{1}}(y), sum{{1}}({e}))))");
@@ -232,7 +235,13 @@ fn the_slopes_of_softplus_and_log_sigmoid_are_right_at_zero() {
             let mut environment = Environment { batch: 1, ..Environment::default() };
             environment.sources.insert("x".into(), Array::new(vec![3], vec![0.0, 800.0, -800.0]));
             let (outputs, _) = reference::run(&graph, &environment);
-            let far = if name == "softplus" { [1.0, 0.0] } else if slope > 0.0 { [0.0, 1.0] } else { [-1.0, 0.0] };
+            let far = if name == "softplus" {
+                [1.0, 0.0]
+            } else if slope > 0.0 {
+                [0.0, 1.0]
+            } else {
+                [-1.0, 0.0]
+            };
             assert_eq!(outputs["dx"].data, [slope, far[0], far[1]], "{name}");
             assert!(outputs["loss"].data[0].is_finite());
         }
@@ -365,7 +374,10 @@ mod seeded {
             name: "forgotten-sign",
             before: "sub(x, y)",
             after: "sub(y, x)",
-            condition: Condition::Check { doc: "once", holds: |graph, bindings| bindings.node("x") < bindings.node("y") && graph.nodes.len() > 6 },
+            condition: Condition::Check {
+                doc: "once",
+                holds: |graph, bindings| bindings.node("x") < bindings.node("y") && graph.nodes.len() > 6,
+            },
             exactness: Exactness::BitExact,
             doc: "Wrong.",
             apply: None,
@@ -374,11 +386,8 @@ mod seeded {
         },
     ];
     static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(&[WRONG]));
-    const PASSES: &[Pass] = &[Pass {
-        name: "wrong",
-        reason: "a test",
-        run: |graph, context| simplify::rewrite("wrong", &RULES, graph, context),
-    }];
+    const PASSES: &[Pass] =
+        &[Pass { name: "wrong", reason: "a test", run: |graph, context| simplify::rewrite("wrong", &RULES, graph, context) }];
 
     fn graph() -> Graph {
         let mut builder = Builder::new("t");

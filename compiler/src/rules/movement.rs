@@ -16,7 +16,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("cast-same", "cast(x)", "x", BitExact, "Already of that element.").when(SAME_TYPE),
     rule("cast-back", "cast(cast(x))", "x", BitExact, "There and back through an element that holds every value.")
         .when(Condition::Check { doc: "nothing is lost on the way", holds: cast_back }),
-    rule("cast-repeated", "cast(broadcast{a}(x))", "broadcast{a}(cast(x))", BitExact, "Converted once, then repeated.").by(cast_repeated),
+    rule("cast-repeated", "cast(broadcast{a}(x))", "broadcast{a}(cast(x))", BitExact, "Converted once, then repeated.")
+        .by(cast_repeated),
     rule("reshape-same", "reshape(x)", "x", BitExact, "Already of that shape.").when(SAME_TYPE),
     rule("reshape-reshape", "reshape(reshape(x))", "reshape(x)", BitExact, "Only the last shape counts."),
     rule("transpose-same", "transpose{p}(x)", "x", BitExact, "The axes stay where they are.")

@@ -59,7 +59,9 @@ impl Instance<'_> {
             Condition::Negatives(a, b) if name == b && self.bindings.node(a).is_some() => {
                 self.builder.neg(self.bindings.node(a)?).ok()?
             }
-            Condition::Check { doc, .. } if doc.contains("selected by one condition") && name != "a" => self.selection(name, ty)?,
+            Condition::Check { doc, .. } if doc.contains("selected by one condition") && name != "a" => {
+                self.selection(name, ty)?
+            }
             Condition::Check { doc, .. } if doc.contains("counts the classes") => self.classes(name, ty)?,
             Condition::Check { doc: "t is a factor of q", .. } if name == "q" => {
                 let factor = self.builder.source(Primitive::Input, "t", Type::f32(Shape::scalar())).ok()?;
@@ -258,22 +260,8 @@ fn shapes() -> Vec<Shape> {
     fixed.into_iter().map(Shape::fixed).chain(batch.into_iter().map(Shape::batch)).collect()
 }
 
-const SPECIAL: [f64; 14] = [
-    0.0,
-    -0.0,
-    f64::INFINITY,
-    f64::NEG_INFINITY,
-    f64::NAN,
-    5e-324,
-    -1e-310,
-    1e-40,
-    f64::MAX,
-    -3.4e38,
-    1.0,
-    -1.0,
-    0.5,
-    -2.0,
-];
+const SPECIAL: [f64; 14] =
+    [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, -1e-310, 1e-40, f64::MAX, -3.4e38, 1.0, -1.0, 0.5, -2.0];
 
 /// Values for the sources; special ones among the reals if asked.
 fn values(graph: &crate::graph::Graph, special: bool, random: &mut Random) -> Environment {

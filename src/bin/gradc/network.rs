@@ -31,8 +31,11 @@ impl NetworkArguments {
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|source| Error::Io { action: "read", path: self.file.clone(), source })?;
+        let text = std::fs::read_to_string(&self.file).map_err(|source| Error::Io {
+            action: "read",
+            path: self.file.clone(),
+            source,
+        })?;
         let source = Source::new(&name, &text);
         let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.network {
             Some(network) => declaration.network(network),

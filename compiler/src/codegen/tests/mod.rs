@@ -7,6 +7,7 @@ mod entries;
 mod fuzz;
 mod instructions;
 mod nests;
+mod picks;
 mod products;
 mod threads;
 

@@ -5,17 +5,8 @@ use crate::loops::block::BlockBuilder;
 use crate::loops::{Comparison, ScalarFunction, Value};
 
 /// `log(1 + f) ≈ f - f²/2 + f³·(c₀ + c₁f + …)` on [-1/4, 1/2], relative error 2⁻²⁷·⁶; here with the -1/2 in front.
-const LOG: [f32; 9] = [
-    -0.5,
-    0.333_334_5,
-    -0.250_001_1,
-    0.199_908_48,
-    -0.166_468_77,
-    0.144_776_25,
-    -0.131_639_54,
-    0.104_726_3,
-    -0.045_153_014,
-];
+const LOG: [f32; 9] =
+    [-0.5, 0.333_334_5, -0.250_001_1, 0.199_908_48, -0.166_468_77, 0.144_776_25, -0.131_639_54, 0.104_726_3, -0.045_153_014];
 
 /// The least mantissa.
 const LOWEST: f32 = 0.75;

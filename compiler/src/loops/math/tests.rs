@@ -3,10 +3,7 @@
 
 use super::*;
 use crate::loops::interpret::{Memory, run_kernel};
-use crate::loops::{
-    Axis, Buffer, BufferId, Extent, Instruction, Kernel, Linear, Nest, Program, Space, Statement,
-    Var, View,
-};
+use crate::loops::{Axis, Buffer, BufferId, Extent, Instruction, Kernel, Linear, Nest, Program, Space, Statement, Var, View};
 
 /// Arguments that one run of the kernel evaluates.
 const CHUNK: usize = 4096;
@@ -19,12 +16,8 @@ struct Evaluator {
 
 impl Evaluator {
     fn new(function: impl Fn(&mut BlockBuilder, Value, Value) -> Value) -> Self {
-        let buffer = |name: &str, space| Buffer {
-            name: name.to_owned(),
-            space,
-            lane: Lane::F32,
-            words: Linear::fixed(CHUNK as i64),
-        };
+        let buffer =
+            |name: &str, space| Buffer { name: name.to_owned(), space, lane: Lane::F32, words: Linear::fixed(CHUNK as i64) };
         let view = |buffer| View {
             buffer: BufferId(buffer),
             offset: Linear::ZERO,
@@ -39,25 +32,12 @@ impl Evaluator {
         b.store(view(2), result);
         let nest = Nest {
             title: "function".to_owned(),
-            axes: vec![Axis {
-                var: Var(0),
-                extent: Extent::fixed(CHUNK as i64),
-                vector: true,
-            }],
+            axes: vec![Axis { var: Var(0), extent: Extent::fixed(CHUNK as i64), vector: true }],
             block: b.finish(),
         };
         let program = Program {
-            buffers: vec![
-                buffer("x", Space::Arena),
-                buffer("y", Space::Arena),
-                buffer("result", Space::Arena),
-            ],
-            kernels: vec![Kernel {
-                name: "sweep".to_owned(),
-                parallel: None,
-                body: vec![Statement::Nest(nest)],
-                vars: 1,
-            }],
+            buffers: vec![buffer("x", Space::Arena), buffer("y", Space::Arena), buffer("result", Space::Arena)],
+            kernels: vec![Kernel { name: "sweep".to_owned(), parallel: None, body: vec![Statement::Nest(nest)], vars: 1 }],
             ..Program::default()
         };
         let memory = Memory::new(&program, 1);
@@ -66,9 +46,7 @@ impl Evaluator {
 
     /// The results for the arguments that `fill` writes.
     fn run(&mut self, fill: impl FnOnce(&mut [u32], &mut [u32])) -> &[u32] {
-        let [x, y, _] = self.memory.words.as_mut_slice() else {
-            unreachable!("the program has three buffers")
-        };
+        let [x, y, _] = self.memory.words.as_mut_slice() else { unreachable!("the program has three buffers") };
         fill(x, y);
         let kernel = &self.program.kernels[0];
         run_kernel(&self.program, kernel, &mut self.memory, 1, 0..1).expect("in bounds");
@@ -90,11 +68,7 @@ fn ulps(got: f32, exact: f64) -> f64 {
     let rounded = exact as f32;
     if got.to_bits() == rounded.to_bits() || (got.is_nan() && exact.is_nan()) {
         let finite = rounded.is_finite();
-        return if finite {
-            (f64::from(got) - exact).abs() / place(exact)
-        } else {
-            0.0
-        };
+        return if finite { (f64::from(got) - exact).abs() / place(exact) } else { 0.0 };
     }
     if got.is_nan() || exact.is_nan() || (got == 0.0 && exact == 0.0) {
         return f64::INFINITY;
@@ -173,11 +147,7 @@ fn check(name: &str, function: Function, exact: fn(f64) -> f64, bound: f64) {
 
 fn sigmoid_f64(x: f64) -> f64 {
     let e = (-x.abs()).exp();
-    if x >= 0.0 {
-        1.0 / (1.0 + e)
-    } else {
-        e / (1.0 + e)
-    }
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
 fn softplus_f64(x: f64) -> f64 {
@@ -259,11 +229,7 @@ fn pow_is_within_its_bound() {
     let mut at_y = 0.0;
     for chunk in 0..chunks {
         // Bases near 1 with large exponents, bases of every size with small ones.
-        let (base, exponent) = if chunk % 2 == 0 {
-            (0.5, 8.0)
-        } else {
-            (149.0, 3.0)
-        };
+        let (base, exponent) = if chunk % 2 == 0 { (0.5, 8.0) } else { (149.0, 3.0) };
         let arguments = |i: usize| {
             let counter = 2 * (chunk * CHUNK as u64 + i as u64);
             let x = scattered(mixed(counter) & !1, base);
@@ -316,10 +282,7 @@ fn special_powers_are_those_of_c() {
             let got = evaluator.one(*x, *y);
             let exact = libm::pow(f64::from(*x), f64::from(*y));
             let rounded = exact as f32;
-            assert!(
-                ulps(got, exact) <= 2.0,
-                "pow({x:e}, {y:e}) = {got:e}, not {exact:e}"
-            );
+            assert!(ulps(got, exact) <= 2.0, "pow({x:e}, {y:e}) = {got:e}, not {exact:e}");
             if !exact.is_nan() {
                 let same_sign = got.is_sign_negative() == rounded.is_sign_negative();
                 assert!(same_sign, "pow({x:e}, {y:e}) = {got:e}, not {exact:e}");
@@ -363,13 +326,7 @@ fn a_nan_of_any_payload_stays_one() {
     let functions: [Function; 8] = [exp, expm1, log, log1p, tanh, sigmoid, softplus, erf];
     for function in functions {
         let mut evaluator = Evaluator::new(|b, x, _| function(b, x));
-        for bits in [
-            0x7FC0_0000,
-            0xFFC0_0000,
-            0x7F80_0001,
-            0xFFFF_FFFF,
-            0x7FFF_FFFF,
-        ] {
+        for bits in [0x7FC0_0000, 0xFFC0_0000, 0x7F80_0001, 0xFFFF_FFFF, 0x7FFF_FFFF] {
             assert!(evaluator.one(f32::from_bits(bits), 0.0).is_nan());
         }
     }
@@ -403,19 +360,14 @@ fn normal_inverts_the_distribution() {
         }
         first += CHUNK as u64 * step;
     }
-    println!(
-        "normal: {:.4} · 2^-24 relative at {:e}",
-        worst.ulps, worst.at
-    );
+    println!("normal: {:.4} · 2^-24 relative at {:e}", worst.ulps, worst.at);
     assert!(worst.ulps <= 8.0, "normal: {worst:?}");
 }
 
 /// Instructions that do work: constants, and moves of bits, cost nothing in a loop.
 fn cost(function: impl Fn(&mut BlockBuilder, Value, Value) -> Value) -> usize {
     let evaluator = Evaluator::new(function);
-    let Statement::Nest(nest) = &evaluator.program.kernels[0].body[0] else {
-        unreachable!("the kernel is one nest")
-    };
+    let Statement::Nest(nest) = &evaluator.program.kernels[0].body[0] else { unreachable!("the kernel is one nest") };
     let works = |instruction: &&Instruction| {
         !matches!(
             instruction,
@@ -445,9 +397,6 @@ fn no_function_grows_unnoticed() {
         ("pow", 91, cost(pow)),
     ];
     for (name, allowed, found) in costs {
-        assert!(
-            found <= allowed,
-            "{name}: {found} instructions, {allowed} allowed"
-        );
+        assert!(found <= allowed, "{name}: {found} instructions, {allowed} allowed");
     }
 }

@@ -5,8 +5,8 @@ use super::trial::Numbers;
 use crate::graph::{Element, Graph};
 use crate::ops::{self, Array, Environment, Evaluation, Exactness};
 
-/// Half a unit in the last place of 1, in f32.
-const HALF_UNIT: f64 = 1.0 / (1u64 << 24) as f64;
+/// A unit in the last place of 1, in f32. Half of it is what a rounding may come to, but might be rounded away again here.
+const UNIT: f64 = 1.0 / (1u64 << 23) as f64;
 
 /// Values of the nodes that roots need, rounded to f32 with an error of the size that each primitive is allowed.
 pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers) -> Vec<Option<Array>> {
@@ -47,7 +47,8 @@ pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers)
             let units = match record.exactness {
                 Exactness::Exact => 1.0,
                 Exactness::Ulp(units) => 2.0 * f64::from(units) + 1.0,
-                Exactness::Accumulates => 8.0,
+                // Terms that are all alike are all rounded the same way.
+                Exactness::Accumulates => 8.0 + operands[0].data.len() as f64 / result.data.len() as f64 / 16.0,
             };
             for (at, value) in result.data.iter_mut().enumerate() {
                 let size = sizes.as_ref().map_or(value.abs(), |sizes| sizes[at]);
@@ -59,7 +60,7 @@ pub fn evaluate(graph: &Graph, environment: &Environment, numbers: &mut Numbers)
                 };
                 if rounds {
                     let sign = if numbers.below(2) == 0 { 1.0 } else { -1.0 };
-                    *value += sign * units * HALF_UNIT * size;
+                    *value += sign * units * UNIT * size;
                 }
                 *value = f64::from(*value as f32);
             }

@@ -6,11 +6,12 @@ use crate::graph::{Attributes, Dim, Element, Graph, Root};
 use crate::loops::interpret::{Memory, run_kernel, tiles};
 use crate::loops::{BufferId, Lane, Program, Space, Statement};
 use crate::lower::{Layout, lower};
+use crate::memory;
 use crate::ops::{Array, Environment, Primitive};
 use crate::reference;
 use std::collections::BTreeMap;
 
-/// Rows that every buffer has room for.
+/// Most rows of a batch.
 pub const CAPACITY: i64 = 64;
 /// What memory holds that nobody has written: a NaN of a payload that no arithmetic makes.
 pub const POISON: u32 = 0x7fde_ad00;
@@ -59,6 +60,16 @@ impl Trial {
         let fusion = fusion::fuse(&graph, &Options { fuse })?;
         let (mut layout, mut program) = (Layout::default(), Program { name: graph.name.clone(), ..Program::default() });
         let kernels = lower(&graph, &fusion, &mut layout, &mut program, "t").map_err(|error| error.to_string())?;
+        let writes = |kernel: &u32, matches: fn(Space) -> bool| {
+            let written = memory::touched(&program.kernels[*kernel as usize]).writes;
+            written.iter().any(|buffer| matches(program.buffers[buffer.0 as usize].space))
+        };
+        let update =
+            kernels.iter().position(|kernel| writes(kernel, |space| matches!(space, Space::Parameter(_) | Space::State(_))));
+        let result = kernels.iter().rposition(|kernel| writes(kernel, |space| matches!(space, Space::Output(_))));
+        if result.zip(update).is_some_and(|(result, update)| update <= result) {
+            return Err("something is overwritten before all results are known".into());
+        }
         let outside = graph.ids().map(|id| layout.kept(id).is_some()).collect();
         Ok(Trial { graph, fusion, program, kernels, outside })
     }
@@ -76,7 +87,13 @@ impl Trial {
         }
         let mut program = self.program.clone();
         program.kernels.iter_mut().for_each(|kernel| clear(&mut kernel.body));
-        Trial { graph: self.graph.clone(), fusion: self.fusion.clone(), program, kernels: self.kernels.clone(), outside: self.outside.clone() }
+        Trial {
+            graph: self.graph.clone(),
+            fusion: self.fusion.clone(),
+            program,
+            kernels: self.kernels.clone(),
+            outside: self.outside.clone(),
+        }
     }
 
     fn find(&self, name: &str, matches: impl Fn(Space) -> bool) -> Option<BufferId> {
@@ -91,9 +108,9 @@ impl Trial {
         self.results(n, |buffer| memory.words[buffer].clone())
     }
 
-    /// Memory as a step finds it: sources and rows bound, all else poisoned.
+    /// Memory as a step finds it: sources and rows bound, all else poisoned, with room for the batch and no more.
     pub fn memory(&self, data: &Data, n: usize) -> Memory {
-        let mut memory = Memory::new(&self.program, CAPACITY);
+        let mut memory = Memory::new(&self.program, n as i64);
         self.fill(&mut memory, data, n);
         memory
     }
@@ -250,9 +267,7 @@ impl Data {
         for root in &graph.roots {
             let (name, node) = match root {
                 Root::Output { name, node } => (name.clone(), node),
-                Root::Update { source, node } => {
-                    (format!("update.{}", graph.source_name(*source).unwrap_or_default()), node)
-                }
+                Root::Update { source, node } => (format!("update.{}", graph.source_name(*source).unwrap_or_default()), node),
             };
             let data = |values: &[Option<Array>]| values[node.index()].as_ref().map_or(Vec::new(), |array| array.data.clone());
             let rounded: Vec<Vec<f64>> = rounded.iter().map(|values| data(values)).collect();

@@ -26,10 +26,10 @@ impl Draw {
         let mut right: Vec<&str> = ["w", "x", "y", "z"][..other.rank()].to_vec();
         let mut shared = Vec::new();
         let most = 1 + self.numbers.below(2);
-        for own in 0..other.rank() {
-            let meets = (0..shape.rank()).find(|&axis| shape.0[axis] == other.0[own] && !shared.contains(&left[axis]));
-            if let Some(axis) = meets.filter(|_| shared.len() < most || other.0[own] == Dim::Batch) {
-                right[own] = left[axis];
+        for (label, dim) in right.iter_mut().zip(&other.0) {
+            let meets = (0..shape.rank()).find(|&axis| shape.0[axis] == *dim && !shared.contains(&left[axis]));
+            if let Some(axis) = meets.filter(|_| shared.len() < most || *dim == Dim::Batch) {
+                *label = left[axis];
                 shared.push(left[axis]);
             }
         }

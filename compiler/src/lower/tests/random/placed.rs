@@ -94,9 +94,10 @@ impl Draw {
             let mut operands = Vec::new();
             for number in 0..record.arity.unwrap_or(2) {
                 let sample = record.samples[number.min(record.samples.len() - 1)];
-                let wanted = match (sample, integer || primitive == Primitive::Cast && !integer) {
-                    (Sample::Real | Sample::NonZero, true) if primitive != Primitive::Cast => Sample::Integer,
-                    (_, true) if primitive == Primitive::Cast && !integer => Sample::Integer,
+                // Casts are to and from integers, and what yields an index takes integers.
+                let wanted = match (primitive == Primitive::Cast, integer) {
+                    (true, false) => Sample::Integer,
+                    (false, true) if matches!(sample, Sample::Real | Sample::NonZero) => Sample::Integer,
                     _ => sample,
                 };
                 operands.push(match (wanted, number) {
@@ -111,7 +112,8 @@ impl Draw {
         match (&record.lowering, primitive) {
             (Lowering::Reduce(_), _) => self.builder.reduce(primitive, like, &[rank - 1]),
             (Lowering::Contract, _) => {
-                let v = self.builder.source(Primitive::Parameter, "v", Type::f32(Shape(vec![shape.0[rank - 1], Dim::Fixed(16)])))?;
+                let v =
+                    self.builder.source(Primitive::Parameter, "v", Type::f32(Shape(vec![shape.0[rank - 1], Dim::Fixed(16)])))?;
                 self.builder.contract(like, v, "i k, k j -> i j")
             }
             (_, Primitive::Broadcast) => {

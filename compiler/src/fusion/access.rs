@@ -1,0 +1,127 @@
+//! Which nodes are computed where they are read, and what is read through them.
+
+use super::{Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{self, Lowering, Primitive};
+
+/// Most block instructions of a formula of sources that is computed anew wherever it is read.
+const FREE_COST: usize = 8;
+
+/// Which nodes are computed where they are read.
+pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
+    let mut stored = vec![false; graph.nodes.len()];
+    for root in &graph.roots {
+        stored[root.node().index()] = true;
+    }
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let node = graph.node(id);
+        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
+            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
+        let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
+        let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
+        for &operand in &node.operands[..from_memory] {
+            stored[bottom(graph, operand).index()] = true;
+        }
+    }
+    let mut inlined = vec![false; graph.nodes.len()];
+    // Cost of a formula of sources alone; `None` if it is more than that.
+    let mut free: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let operands = || node.operands.iter().map(|operand| free[operand.index()]).sum::<Option<usize>>();
+        match ops::record(node.primitive).lowering {
+            Lowering::Source | Lowering::Coordinate => {
+                inlined[id.index()] = true;
+                free[id.index()] = Some(0);
+            }
+            Lowering::View => {
+                inlined[id.index()] = true;
+                free[id.index()] = operands();
+            }
+            _ if is_step_scalar(graph, id) && !stored[id.index()] => inlined[id.index()] = true,
+            Lowering::Pointwise(_) if !stored[id.index()] => {
+                let from_step = node.operands.iter().any(|&operand| is_step_scalar(graph, operand));
+                let cost = operands().map(|cost| cost + super::cost(graph, id)).filter(|cost| *cost <= FREE_COST && !from_step);
+                inlined[id.index()] = cost.is_some();
+                free[id.index()] = cost;
+            }
+            _ => {}
+        }
+    }
+    inlined
+}
+
+/// The node that a chain of views ends in.
+pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
+    while matches!(ops::record(graph.node(id).primitive).lowering, Lowering::View) {
+        id = graph.node(id).operands[0];
+    }
+    id
+}
+
+/// A read of a computed node or source: for each axis of its value the reader's domain axis that indexes it.
+pub(crate) struct Access {
+    pub node: NodeId,
+    pub axes: Vec<Option<usize>>,
+    /// It is read where a value points: from memory, even if it is computed at this very index.
+    pub picked: bool,
+}
+
+/// Everything that evaluating `id` at its own index reads, through inlined nodes. `axes` maps `id`'s axes to the reader's domain.
+pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+    if !inlined[id.index()] || ops::record(graph.node(id).primitive).is_source() {
+        found.push(Access { node: id, axes: axes.to_vec(), picked: false });
+        return;
+    }
+    let node = graph.node(id);
+    match ops::record(node.primitive).lowering {
+        Lowering::View => {
+            let operand = node.operands[0];
+            let map = view_axes(graph, id).unwrap_or_else(|| vec![None; graph.shape(operand).rank()]);
+            let sliced = match node.attributes {
+                crate::graph::Attributes::Slice { axis, .. } => Some(axis),
+                _ => None,
+            };
+            let mapped: Vec<Option<usize>> = map
+                .iter()
+                .enumerate()
+                .map(|(axis, to)| if sliced == Some(axis) { None } else { to.and_then(|to| axes[to]) })
+                .collect();
+            accesses(graph, inlined, operand, &mapped, found);
+        }
+        _ => {
+            element_accesses(graph, inlined, id, axes, found);
+        }
+    }
+}
+
+/// What computing one element of a node reads through its operands.
+fn element_accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+    let node = graph.node(id);
+    for (number, &operand) in node.operands.iter().enumerate() {
+        let first = found.len();
+        accesses(graph, inlined, operand, &operand_axes(graph, id, number, axes), found);
+        if number == 0 && matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+            found[first..].iter_mut().for_each(|access| access.picked = true);
+        }
+    }
+}
+
+/// What a member reads, in terms of its domain's axes.
+pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -> Vec<Access> {
+    let node = graph.node(member.node);
+    let mut found = Vec::new();
+    match work(graph, member) {
+        Work::Total => {}
+        Work::Product | Work::Opaque => {
+            for &operand in &node.operands {
+                accesses(graph, inlined, operand, &vec![None; graph.shape(operand).rank()], &mut found);
+            }
+        }
+        _ => {
+            let axes: Vec<Option<usize>> = (0..domain(graph, member).len()).map(Some).collect();
+            element_accesses(graph, inlined, member.node, &axes, &mut found);
+        }
+    }
+    found
+}

@@ -1,0 +1,176 @@
+//! Whether a member may sit in a kernel beside those that are there, and which of the kernel's axes are its own.
+
+use super::access::Access;
+use super::plan::{MOST_MEMBERS, Planner, SERIAL_ELEMENTS, elements};
+use super::reason::{Obstacle, Reason};
+use super::{Group, Member, Work, domain, reduced_axes, work};
+use crate::graph::{Dim, NodeId};
+
+/// How a member would sit in a group.
+pub(super) struct Seat {
+    pub(super) domain: Vec<usize>,
+    pub(super) axes: Vec<Dim>,
+    pub(super) parallel: Vec<usize>,
+    pub(super) reason: Reason,
+}
+
+impl Planner<'_> {
+    /// Whether a member may join a group, and how.
+    pub(super) fn seat(&self, member: Member, group: usize, accesses: &[Access], needs: &[usize]) -> Result<Seat, Obstacle> {
+        let target = &self.groups[group];
+        let kind = work(self.graph, member);
+        match kind {
+            Work::Product => return Err(Obstacle::Product),
+            Work::Opaque => return Err(Obstacle::Moves),
+            _ => {}
+        }
+        if target.members.iter().any(|other| work(self.graph, *other) == Work::Opaque) {
+            return Err(Obstacle::KernelMoves);
+        }
+        if target.members.len() >= MOST_MEMBERS {
+            return Err(Obstacle::Full { members: MOST_MEMBERS });
+        }
+        if let Some(other) = needs.iter().find(|&&other| other != group && self.path(group, other)) {
+            return Err(Obstacle::Between(self.groups[*other].members[0].node));
+        }
+        self.check_roots(member, group)?;
+        let overwritten = |source: NodeId| target.members.iter().any(|other| self.updates[other.node.index()].contains(&source));
+        if let Some(access) = accesses.iter().find(|access| overwritten(access.node)) {
+            return Err(Obstacle::Overwrites(access.node));
+        }
+        if target.parallel.is_empty() { self.serial_seat(member, target) } else { self.tiled_seat(member, group, kind, accesses) }
+    }
+
+    /// The loss is tested before the first parameter is written, so no kernel holds both a result and an update; and an update
+    /// comes after every reader of the old value.
+    fn check_roots(&self, member: Member, group: usize) -> Result<(), Obstacle> {
+        let node = member.node.index();
+        let final_half = member.total || work(self.graph, member) != Work::Cells;
+        let members = &self.groups[group].members;
+        if final_half && !self.updates[node].is_empty() {
+            if members.iter().any(|other| self.is_output[other.node.index()])
+                || self.results().any(|result| self.path(group, result))
+            {
+                return Err(Obstacle::LossFirst);
+            }
+            for source in &self.updates[node] {
+                if let Some(reader) =
+                    self.readers[source.index()].iter().find(|&&reader| reader != group && self.path(group, reader))
+                {
+                    return Err(Obstacle::OldValue { reader: self.groups[*reader].members[0].node, source: *source });
+                }
+            }
+        }
+        if self.is_output[node] && members.iter().any(|other| !self.updates[other.node.index()].is_empty()) {
+            return Err(Obstacle::ResultFirst);
+        }
+        Ok(())
+    }
+
+    pub(super) fn results(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.graph.nodes.len()).filter(|&node| self.is_output[node]).filter_map(|node| self.home[node])
+    }
+
+    fn serial_seat(&self, member: Member, target: &Group) -> Result<Seat, Obstacle> {
+        let dims = domain(self.graph, member);
+        if elements(&dims) > SERIAL_ELEMENTS {
+            return Err(Obstacle::TooMuch);
+        }
+        let mut axes = target.axes.clone();
+        let mut own = Vec::new();
+        for dim in dims {
+            let axis = match (0..axes.len()).find(|axis| axes[*axis] == dim && !own.contains(axis)) {
+                Some(axis) => axis,
+                None => {
+                    axes.push(dim);
+                    axes.len() - 1
+                }
+            };
+            own.push(axis);
+        }
+        Ok(Seat { domain: own, axes, parallel: Vec::new(), reason: Reason::Small })
+    }
+
+    fn tiled_seat(&self, member: Member, group: usize, kind: Work, accesses: &[Access]) -> Result<Seat, Obstacle> {
+        let target = &self.groups[group];
+        if kind == Work::Total {
+            return Err(Obstacle::Total);
+        }
+        let dims = domain(self.graph, member);
+        let mut own: Vec<Option<usize>> = vec![None; dims.len()];
+        let mut broken: Vec<usize> = Vec::new();
+        for access in accesses {
+            let Some(position) = target.members.iter().rposition(|other| other.node == access.node) else { continue };
+            let other = target.members[position];
+            if work(self.graph, other) == Work::Cells {
+                return Err(Obstacle::Partial(access.node));
+            }
+            let lost = reduced_axes(self.graph, other);
+            let value_axes =
+                target.domains[position].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis);
+            for (axis, index) in value_axes.zip(&access.axes) {
+                match index {
+                    Some(dim) if own[*dim].is_none() && !own.contains(&Some(axis)) => own[*dim] = Some(axis),
+                    Some(dim) if own[*dim] == Some(axis) => {}
+                    _ => broken.push(axis),
+                }
+            }
+        }
+        let mut axes = target.axes.clone();
+        for dim in 0..dims.len() {
+            if own[dim].is_none() {
+                let free = (0..axes.len()).find(|&axis| axes[axis] == dims[dim] && !own.contains(&Some(axis)));
+                own[dim] = Some(free.unwrap_or_else(|| {
+                    axes.push(dims[dim]);
+                    axes.len() - 1
+                }));
+            }
+        }
+        let own: Vec<usize> = own.into_iter().flatten().collect();
+        let lost: Vec<usize> = if kind == Work::Cells {
+            Vec::new()
+        } else {
+            reduced_axes(self.graph, member).iter().map(|&axis| own[axis]).collect()
+        };
+        let parallel: Vec<usize> = target
+            .parallel
+            .iter()
+            .copied()
+            .filter(|axis| own.contains(axis) && !lost.contains(axis) && !broken.contains(axis))
+            .collect();
+        if parallel.is_empty() {
+            return Err(match lost.first() {
+                Some(&axis) => Obstacle::Whole { axis, size: axes[axis] },
+                None => Obstacle::NoAxis,
+            });
+        }
+        let cells = |member: &Member| work(self.graph, *member) == Work::Cells;
+        let has_cells = kind == Work::Cells || target.members.iter().any(cells);
+        let random = |member: &Member| work(self.graph, *member) == Work::Random;
+        if has_cells && (kind == Work::Random || target.members.iter().any(random)) {
+            return Err(Obstacle::DrawnInCells);
+        }
+        if has_cells {
+            let plain = |domain: &[usize], lost: bool| domain.len() == 2 && domain.contains(&0) && domain.contains(&1) && !lost;
+            let all_plain = plain(&own, !lost.is_empty())
+                && target
+                    .members
+                    .iter()
+                    .zip(&target.domains)
+                    .all(|(other, domain)| plain(domain, !cells(other) && !reduced_axes(self.graph, *other).is_empty()));
+            let head = target.members[0];
+            let product_in_cells = work(self.graph, head) != Work::Product
+                || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
+            if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
+                return Err(Obstacle::CellAxes);
+            }
+        }
+        let reason = match kind {
+            Work::Cells => Reason::Cells,
+            Work::Random => Reason::Drawn,
+            Work::Row | Work::Column => Reason::Reduces { axis: lost[0] },
+            _ => Reason::Pointwise,
+        };
+        Ok(Seat { domain: own, axes, parallel, reason })
+    }
+}

@@ -1,0 +1,263 @@
+//! Reductions: in which order their terms are folded, see the architecture page.
+
+use super::block::Writer;
+use super::index::Index;
+use super::kernel::{KernelLowering, store_everywhere};
+use super::nests::NestPlan;
+use super::storage::{Storage, push, title};
+use super::vector::is_vector;
+use super::{LowerError, linear, row_major, volume};
+use crate::fusion::CELL;
+use crate::graph::NodeId;
+use crate::loops::{Axis, Extent, Lane, Linear, Nest, Space, Statement};
+use crate::ops::{self, Fold, Lowering};
+
+/// Lanes that a long sum along the last axis is folded from.
+const LANES: i64 = 32;
+/// Rows of at most this many elements are folded one after the other.
+const SHORT_ROW: i64 = 32;
+
+impl KernelLowering<'_> {
+    fn fold_of(&self, node: NodeId) -> Result<Fold, LowerError> {
+        match ops::record(self.scope.graph.node(node).primitive).lowering {
+            Lowering::Reduce(fold) => Ok(fold),
+            _ => Err(LowerError(format!("%{} is no reduction", node.0))),
+        }
+    }
+
+    /// Sums along an axis that is not the last: one chain for each element of the result, in ascending order.
+    pub(super) fn column(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
+        let graph = self.scope.graph;
+        let group = self.group;
+        let mut names = Vec::new();
+        for &member in &nest.members {
+            let node = group.members[member].node;
+            let name = title(graph, node);
+            let storage = self.primary(node)?;
+            let fold = self.fold_of(node)?;
+            let axes = self.value_axes(member);
+            self.clear(&storage, &axes, fold, &name);
+            names.push(name);
+        }
+        let (loops, index) = self.loops(&nest.axes);
+        let mut stores = Vec::new();
+        let mut folds = Vec::new();
+        for &member in &nest.members {
+            let node = group.members[member].node;
+            folds.push((member, self.fold_of(node)?, self.primary(node)?, self.value_axes(member)));
+        }
+        let mut writer = Writer::new(&mut self.scope);
+        for (member, fold, storage, axes) in folds {
+            let node = group.members[member].node;
+            let value = writer.value(graph.node(node).operands[0], &Self::at(&index, &group.domains[member]))?;
+            let own = Self::at(&index, &axes);
+            let so_far = writer.load(&storage, &own);
+            writer.block.set_origin(node.0);
+            let next = fold.lower(&mut writer.block, so_far, value);
+            stores.push((storage, own, next));
+        }
+        for (storage, own, next) in stores {
+            writer.store(&storage, &own, next);
+        }
+        let block = writer.block.finish();
+        self.emit(names.join(", "), loops, block);
+        for &member in &nest.members {
+            self.spread(member)?;
+        }
+        Ok(())
+    }
+
+    /// Sums along the last axis: short rows one after the other, long ones in 32 lanes that are folded by halving.
+    pub(super) fn row(&mut self, position: usize) -> Result<(), LowerError> {
+        let graph = self.scope.graph;
+        let node = self.group.members[position].node;
+        let operand = graph.node(node).operands[0];
+        let domain = self.group.domains[position].clone();
+        let fold = self.fold_of(node)?;
+        let storage = self.primary(node)?;
+        let axes = self.value_axes(position);
+        let name = title(graph, node);
+        let along = domain[domain.len() - 1];
+        let size = self.axes[along].size;
+        if size.is_fixed() && size.constant <= SHORT_ROW {
+            self.clear(&storage, &axes, fold, &name);
+            let (loops, index) = self.loops(&domain);
+            let mut writer = Writer::new(&mut self.scope);
+            let value = writer.value(operand, &Self::at(&index, &domain))?;
+            let own = Self::at(&index, &axes);
+            let so_far = writer.load(&storage, &own);
+            writer.block.set_origin(node.0);
+            let next = fold.lower(&mut writer.block, so_far, value);
+            writer.store(&storage, &own, next);
+            let block = writer.block.finish();
+            self.emit(name, loops, block);
+            return self.spread(position);
+        }
+        let lanes = self.lanes(&axes, &name)?;
+        self.clear_lanes(&lanes, &axes, fold, &name);
+        // Blocks of 32 columns; the last one may be shorter.
+        let block_var = self.var();
+        let (mut loops, mut index) = self.loops(&axes);
+        let lane_var = self.var();
+        loops.push(Axis { var: lane_var, extent: Extent::Tile { tile: block_var, step: LANES, total: size }, vector: false });
+        index.insert(along, Index::var(lane_var).with(block_var, LANES));
+        let mut writer = Writer::new(&mut self.scope);
+        let value = writer.value(operand, &Self::at(&index, &domain))?;
+        let mut own = Self::at(&index, &axes);
+        own.push(Index::var(lane_var));
+        let so_far = writer.load(&lanes, &own);
+        writer.block.set_origin(node.0);
+        let next = fold.lower(&mut writer.block, so_far, value);
+        writer.store(&lanes, &own, next);
+        let block = writer.block.finish();
+        if let Some(last) = loops.last_mut() {
+            last.vector = is_vector(&block, last);
+        }
+        let body = vec![Statement::Nest(Nest { title: name.clone(), axes: loops, block })];
+        self.push(Statement::Tiles { var: block_var, step: LANES, total: size, body });
+        self.halve(&lanes, &axes, fold, &name);
+        let (loops, index) = self.loops(&axes);
+        let mut writer = Writer::new(&mut self.scope);
+        let own = Self::at(&index, &axes);
+        let mut first = own.clone();
+        first.push(Index::zero());
+        let value = writer.load(&lanes, &first);
+        store_everywhere(&mut writer, node, &own, value);
+        let block = writer.block.finish();
+        self.emit(format!("end {name}"), loops, block);
+        Ok(())
+    }
+
+    /// Scratch of 32 lanes for each element over these axes.
+    fn lanes(&mut self, axes: &[usize], name: &str) -> Result<Storage, LowerError> {
+        let mut dims: Vec<Linear> = axes.iter().map(|&axis| self.axes[axis].room()).collect();
+        dims.push(Linear::fixed(LANES));
+        let strides = row_major(&dims)?;
+        // One word: the kernel and the node, which the title starts with.
+        let (short, node) = (self.name_short(), name.split(' ').next().unwrap_or_default());
+        let buffer = push(self.scope.program, &format!("{short}.{node}.lanes"), Space::Scratch, Lane::F32, volume(&dims)?);
+        Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None })
+    }
+
+    fn clear_lanes(&mut self, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
+        let (mut loops, index) = self.loops(axes);
+        let lane_var = self.var();
+        loops.push(Axis { var: lane_var, extent: Extent::fixed(LANES), vector: false });
+        let mut own = Self::at(&index, axes);
+        own.push(Index::var(lane_var));
+        let mut writer = Writer::new(&mut self.scope);
+        let identity = writer.block.f32(fold.identity());
+        writer.store(lanes, &own, identity);
+        let block = writer.block.finish();
+        self.emit(format!("start {name}"), loops, block);
+    }
+
+    /// Folds 32 lanes into the first one: 16 on 16, 8 on 8, and so on.
+    fn halve(&mut self, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
+        let mut half = LANES / 2;
+        while half > 0 {
+            let (mut loops, index) = self.loops(axes);
+            let lane_var = self.var();
+            loops.push(Axis { var: lane_var, extent: Extent::fixed(half), vector: false });
+            let mut low = Self::at(&index, axes);
+            let mut high = low.clone();
+            low.push(Index::var(lane_var));
+            high.push(Index::var(lane_var).shifted(half));
+            let mut writer = Writer::new(&mut self.scope);
+            let a = writer.load(lanes, &low);
+            let b = writer.load(lanes, &high);
+            let folded = fold.lower(&mut writer.block, a, b);
+            writer.store(lanes, &low, folded);
+            let block = writer.block.finish();
+            self.emit(format!("fold {name}"), loops, block);
+            half /= 2;
+        }
+    }
+
+    /// Partial sums of cells of 48×32. Where the tile is no cell, in a kernel that runs as one, the cells are looped over here.
+    pub(super) fn cells(&mut self, position: usize) -> Result<(), LowerError> {
+        let domain = self.group.domains[position].clone();
+        let uncut: Vec<(usize, i64)> = domain
+            .iter()
+            .zip(CELL)
+            .filter(|(axis, _)| self.axes[**axis].tile.is_none())
+            .map(|(&axis, cell)| (axis, cell as i64))
+            .collect();
+        let around = std::mem::take(&mut self.body);
+        for &(axis, cell) in &uncut {
+            // No tile of the kernel: what the kernel keeps is kept whole.
+            let var = self.var();
+            self.axes[axis].tile = Some((var, cell));
+        }
+        let made = self.cell(position, &domain);
+        let mut body = std::mem::replace(&mut self.body, around);
+        for &(axis, _) in uncut.iter().rev() {
+            if let Some((var, step)) = self.axes[axis].tile.take() {
+                body = vec![Statement::Tiles { var, step, total: self.axes[axis].size, body }];
+            }
+        }
+        self.body.extend(body);
+        made
+    }
+
+    /// One cell: lane = column, rows in order, lanes folded by halving.
+    fn cell(&mut self, position: usize, domain: &[usize]) -> Result<(), LowerError> {
+        let graph = self.scope.graph;
+        let node = self.group.members[position].node;
+        let fold = self.fold_of(node)?;
+        let name = title(graph, node);
+        let partial = self.partials.get(&node).cloned().ok_or_else(|| LowerError(format!("%{} has no cells", node.0)))?;
+        let lanes = self.lanes(&[], &name)?;
+        self.clear_lanes(&lanes, &[], fold, &name);
+        let (loops, index) = self.loops(domain);
+        let lane_var = loops[1].var;
+        let mut writer = Writer::new(&mut self.scope);
+        let value = writer.value(graph.node(node).operands[0], &Self::at(&index, domain))?;
+        let so_far = writer.load(&lanes, &[Index::var(lane_var)]);
+        writer.block.set_origin(node.0);
+        let next = fold.lower(&mut writer.block, so_far, value);
+        writer.store(&lanes, &[Index::var(lane_var)], next);
+        let block = writer.block.finish();
+        self.emit(name.clone(), loops, block);
+        self.halve(&lanes, &[], fold, &name);
+        let tile = |axis: usize| self.axes[axis].tile.map_or_else(Index::zero, |(var, _)| Index::var(var));
+        let cell = [tile(domain[0]), tile(domain[1])];
+        let mut writer = Writer::new(&mut self.scope);
+        let value = writer.load(&lanes, &[Index::zero()]);
+        writer.store(&partial, &cell, value);
+        let block = writer.block.finish();
+        self.emit(format!("cell {name}"), Vec::new(), block);
+        Ok(())
+    }
+
+    /// Adds up the cells in order.
+    pub(super) fn total(&mut self, position: usize) -> Result<(), LowerError> {
+        let graph = self.scope.graph;
+        let node = self.group.members[position].node;
+        let fold = self.fold_of(node)?;
+        let name = title(graph, node);
+        let storage = self.primary(node)?;
+        let partial = self.scope.layout.partial(node).ok_or_else(|| LowerError(format!("%{} has no cells", node.0)))?.clone();
+        self.clear(&storage, &[], fold, &name);
+        let shape = graph.shape(graph.node(node).operands[0]).0.clone();
+        let rows = self.var();
+        let columns = self.var();
+        let (row, column) = (self.var(), self.var());
+        let mut writer = Writer::new(&mut self.scope);
+        let value = writer.load(&partial, &[Index::var(rows), Index::var(columns)]);
+        let so_far = writer.load(&storage, &[]);
+        writer.block.set_origin(node.0);
+        let next = fold.lower(&mut writer.block, so_far, value);
+        writer.store(&storage, &[], next);
+        let block = writer.block.finish();
+        // A nest of one turn for each cell: tiles count cells whatever the batch.
+        let axes = vec![
+            Axis { var: row, extent: Extent::fixed(1), vector: false },
+            Axis { var: column, extent: Extent::fixed(1), vector: false },
+        ];
+        let nest = Statement::Nest(Nest { title: name, axes, block });
+        let inner = Statement::Tiles { var: columns, step: CELL[1] as i64, total: linear(shape[1]), body: vec![nest] };
+        self.push(Statement::Tiles { var: rows, step: CELL[0] as i64, total: linear(shape[0]), body: vec![inner] });
+        self.spread(position)
+    }
+}

@@ -1,0 +1,63 @@
+//! Which innermost axes may run on several lanes at once.
+
+use crate::loops::{Axis, Block, Extent, Instruction, Lane, Linear, Var, View};
+
+/// Whether a block may run on several lanes of this axis at once.
+pub fn is_vector(block: &Block, axis: &Axis) -> bool {
+    let stride =
+        |place: &View| place.strides.iter().find(|(known, _)| *known == axis.var).map_or(Linear::ZERO, |(_, stride)| *stride);
+    let in_table =
+        |place: &View| place.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == axis.var));
+    let stores = block.code.iter().filter_map(|instruction| match instruction {
+        Instruction::Store(place, _) => Some(place),
+        _ => None,
+    });
+    let stores: Vec<&View> = stores.collect();
+    let varies = varying(block, axis.var, &stores);
+    let picks_one = |place: &View| place.pick.is_none_or(|pick| !varies[pick.value.0 as usize]);
+    // A load may touch what another lane stores, unless it is the very word or out of the loop's reach.
+    let meets = |load: &View| {
+        stores.iter().any(|store| store.buffer == load.buffer && **store != *load && !out_of_reach(store, load, axis))
+    };
+    block.code.iter().all(|instruction| match instruction {
+        Instruction::Load(place, lane) => {
+            let step = stride(place);
+            *lane != Lane::F64
+                && !in_table(place)
+                && picks_one(place)
+                && (step == Linear::ZERO || step == Linear::fixed(1))
+                && !meets(place)
+        }
+        Instruction::Store(place, _) => stride(place) == Linear::fixed(1) && !in_table(place) && picks_one(place),
+        Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,
+        _ => true,
+    })
+}
+
+/// Which values of a block may differ from one turn of a loop to the next.
+fn varying(block: &Block, var: Var, stores: &[&View]) -> Vec<bool> {
+    let mut varies: Vec<bool> = Vec::with_capacity(block.code.len());
+    for instruction in &block.code {
+        let own = match instruction {
+            Instruction::Index { terms, .. } => terms.iter().any(|(known, _)| *known == var),
+            Instruction::Load(view, _) => {
+                view.strides.iter().any(|(known, _)| *known == var)
+                    || view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var))
+                    || stores.iter().any(|store| store.buffer == view.buffer)
+            }
+            _ => false,
+        };
+        varies.push(own || instruction.operands().iter().any(|operand| varies[operand.0 as usize]));
+    }
+    varies
+}
+
+/// Whether two views are further apart than the whole loop is long, as when lanes are folded by halving.
+fn out_of_reach(a: &View, b: &View, axis: &Axis) -> bool {
+    let apart = (a.offset.constant - b.offset.constant).abs();
+    let length = match axis.extent {
+        Extent::Whole(size) if size.is_fixed() => size.constant,
+        _ => i64::MAX,
+    };
+    a.strides == b.strides && a.table == b.table && a.pick == b.pick && a.offset.batch == b.offset.batch && apart >= length
+}
