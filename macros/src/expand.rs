@@ -319,12 +319,6 @@ fn rows_type(name: &Ident, doc: &str, visibility: &TokenStream, fields: &[&Field
                 ::gradc::Rows::inputs() #(.#methods(#texts, rows.#names))* .done()
             }
         }
-
-        impl<'a> ::core::convert::From<#name<'a>> for ::gradc::Rows<'a> {
-            fn from(rows: #name<'a>) -> ::gradc::Rows<'a> {
-                ::core::convert::From::from(&rows)
-            }
-        }
     }
 }
 

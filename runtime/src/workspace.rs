@@ -133,10 +133,9 @@ impl Workspace {
             fields: Vec::new(),
         };
         for (number, buffer) in program.buffers.iter().enumerate() {
-            if matches!(buffer.space, Space::Input(_)) {
-                if let Some(field) = fields.iter().position(|field| *field == buffer.name) {
-                    workspace.fields.push((BufferId(number as u32), field));
-                }
+            let field = fields.iter().position(|field| *field == buffer.name);
+            if let (Space::Input(_), Some(field)) = (buffer.space, field) {
+                workspace.fields.push((BufferId(number as u32), field));
             }
         }
         for thread in 0..threads {

@@ -170,7 +170,7 @@ pub fn find_with(graph: &Graph, term: &Term, node: NodeId, bindings: &Bindings) 
 }
 
 /// Meets all goals, the last first; backtracks over the orders of commutative operands.
-fn solve<'t>(graph: &Graph, mut goals: Vec<(&'t Term, NodeId)>, mut bindings: Bindings) -> Option<Bindings> {
+fn solve(graph: &Graph, mut goals: Vec<(&Term, NodeId)>, mut bindings: Bindings) -> Option<Bindings> {
     while let Some((term, id)) = goals.pop() {
         match term {
             Term::Variable(name) => match bindings.node(name) {
