@@ -7,7 +7,7 @@
 mod text;
 
 use crate::loops::{BufferId, Kernel, Linear, Program, Space, Statement};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 pub use text::print;
 
 /// Batch size that slots are compared at.
@@ -40,6 +40,14 @@ pub struct MemoryPlan {
     pub scratch: Vec<(BufferId, Linear)>,
     /// Words of scratch that a thread needs.
     pub scratch_words: Linear,
+}
+
+impl MemoryPlan {
+    /// Where a buffer stands in the arena.
+    pub fn place(&self, buffer: BufferId) -> Option<&Placement> {
+        // Placements stand in the order of their buffers.
+        self.placements.binary_search_by_key(&buffer, |placement| placement.buffer).ok().map(|at| &self.placements[at])
+    }
 }
 
 /// Buffers that a kernel reads and writes.
@@ -96,7 +104,7 @@ fn align(words: Linear) -> Linear {
 
 /// Plans the memory of a list of kernels that run in order.
 pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
-    let mut lives: Vec<Placement> = Vec::new();
+    let mut lives: BTreeMap<BufferId, Placement> = BTreeMap::new();
     let mut plan = MemoryPlan { kernels: kernels.to_vec(), ..MemoryPlan::default() };
     for (position, &kernel) in kernels.iter().enumerate() {
         let touched = touched(&program.kernels[kernel as usize]);
@@ -104,12 +112,10 @@ pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
         for &buffer in touched.reads.union(&touched.writes) {
             let info = &program.buffers[buffer.0 as usize];
             match info.space {
-                Space::Arena => match lives.iter_mut().find(|life| life.buffer == buffer) {
-                    Some(life) => life.last = position,
-                    None => {
-                        lives.push(Placement { buffer, offset: Linear::ZERO, words: info.words, first: position, last: position })
-                    }
-                },
+                Space::Arena => {
+                    let new = Placement { buffer, offset: Linear::ZERO, words: info.words, first: position, last: position };
+                    lives.entry(buffer).or_insert(new).last = position;
+                }
                 Space::Scratch => {
                     plan.scratch.push((buffer, scratch));
                     scratch = scratch.plus(align(info.words));
@@ -119,6 +125,7 @@ pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
         }
         plan.scratch_words = larger(plan.scratch_words, scratch);
     }
+    let mut lives: Vec<Placement> = lives.into_values().collect();
     plan.unshared = lives.iter().fold(Linear::ZERO, |sum, life| sum.plus(align(life.words)));
     // Large values first; each takes the first slot that is free for its whole life.
     let mut order: Vec<usize> = (0..lives.len()).collect();
@@ -169,7 +176,7 @@ pub fn overlap(a: &Placement, b: &Placement, capacity: i64) -> bool {
 /// It replays the kernels: a write makes its buffer valid and every other buffer that shares a word with it invalid; a read must find
 /// its buffer valid.
 pub fn check(program: &Program, plan: &MemoryPlan, capacity: i64) -> Result<(), String> {
-    let place = |buffer: BufferId| plan.placements.iter().find(|placement| placement.buffer == buffer);
+    let place = |buffer: BufferId| plan.place(buffer);
     let name = |buffer: BufferId| program.buffers[buffer.0 as usize].name.as_str();
     for placement in &plan.placements {
         let end = placement.offset.plus(placement.words);

@@ -14,9 +14,9 @@ use crate::graph::{Graph, Root};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{BufferId, Comparison, Control, Entry, Lane, Linear, Program, Slot, Space, Value, View};
 use crate::lower::{self, Layout, LowerError};
-use crate::memory::{self, MemoryPlan, Placement};
+use crate::memory::{self, MemoryPlan};
 use crate::ops::Primitive;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions of the symbol table that drivers call; each receives the context of the first thread.
 pub mod calls {
@@ -103,6 +103,31 @@ pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Resul
         }
     }
     assembly.finish()
+}
+
+/// A stretch of memory that no other one overlaps.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Arena(Linear),
+    Buffer(BufferId),
+}
+
+#[derive(Default)]
+struct Pieces {
+    reads: BTreeSet<Piece>,
+    writes: BTreeSet<Piece>,
+}
+
+impl Pieces {
+    fn conflicts(&self, earlier: &Pieces) -> bool {
+        let meet = |a: &BTreeSet<Piece>, b: &BTreeSet<Piece>| a.iter().any(|piece| b.contains(piece));
+        meet(&self.reads, &earlier.writes) || meet(&self.writes, &earlier.writes) || meet(&self.writes, &earlier.reads)
+    }
+
+    fn extend(&mut self, other: Pieces) {
+        self.reads.extend(other.reads);
+        self.writes.extend(other.writes);
+    }
 }
 
 struct Assembly {
@@ -207,36 +232,35 @@ impl Assembly {
     /// Kernels with a barrier wherever, and only where, threads could meet.
     fn kernels(&self, unit: &Unit, kernels: &[u32]) -> Vec<Control> {
         let mut body = Vec::new();
-        let mut since: Vec<u32> = Vec::new();
+        // What kernels on one thread and kernels on all threads have touched since the last barrier.
+        let (mut serial, mut shared) = (Pieces::default(), Pieces::default());
         for &kernel in kernels {
-            if since.iter().any(|&earlier| self.conflict(unit, earlier, kernel)) {
+            let own = self.pieces(unit, kernel);
+            let is_serial = self.program.kernels[kernel as usize].parallel.is_none();
+            if own.conflicts(&shared) || (!is_serial && own.conflicts(&serial)) {
                 body.push(Control::Barrier);
-                since.clear();
+                (serial, shared) = (Pieces::default(), Pieces::default());
             }
             body.push(Control::Kernel(kernel));
-            since.push(kernel);
+            if is_serial { &mut serial } else { &mut shared }.extend(own);
         }
         body.push(Control::Barrier);
         body
     }
 
-    /// Whether the later kernel must wait for all threads of the earlier one.
-    fn conflict(&self, unit: &Unit, earlier: u32, later: u32) -> bool {
-        let (first, second) = (&self.program.kernels[earlier as usize], &self.program.kernels[later as usize]);
-        if first.parallel.is_none() && second.parallel.is_none() {
-            return false;
+    /// What a kernel touches that other threads could touch too.
+    fn pieces(&self, unit: &Unit, kernel: u32) -> Pieces {
+        let touched = memory::touched(&self.program.kernels[kernel as usize]);
+        let piece = |buffer: &BufferId| match self.program.buffers[buffer.0 as usize].space {
+            Space::Scratch => None,
+            // Values that share memory begin at one place.
+            Space::Arena => unit.memory.place(*buffer).map(|place| Piece::Arena(place.offset)),
+            _ => Some(Piece::Buffer(*buffer)),
+        };
+        Pieces {
+            reads: touched.reads.iter().filter_map(piece).collect(),
+            writes: touched.writes.iter().filter_map(piece).collect(),
         }
-        let (first, second) = (memory::touched(first), memory::touched(second));
-        let place = |buffer: BufferId| unit.memory.placements.iter().find(|placement| placement.buffer == buffer);
-        let same = |a: BufferId, b: BufferId| {
-            let shared = |a: &Placement, b: &Placement| memory::overlap(a, b, i64::from(u32::MAX));
-            self.program.buffers[a.0 as usize].space != Space::Scratch
-                && (a == b || place(a).zip(place(b)).is_some_and(|(a, b)| shared(a, b)))
-        };
-        let meet = |a: &std::collections::BTreeSet<BufferId>, b: &std::collections::BTreeSet<BufferId>| {
-            a.iter().any(|&a| b.iter().any(|&b| same(a, b)))
-        };
-        meet(&first.writes, &second.reads) || meet(&first.writes, &second.writes) || meet(&first.reads, &second.writes)
     }
 
     /// Forward and backward, the test of the loss, then the updates.

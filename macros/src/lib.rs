@@ -1,7 +1,7 @@
 //! `network!`: a thin skin over `gradc_compiler::language`.
 //!
 //! The macro parses its tokens, elaborates every network in them for both times at which it lives, and reports what is wrong at the
-//! words that are wrong ([`report`]). What it writes ([`expand`]) is a type a network that holds the text itself: when the program
+//! words that are wrong (`report`). What it writes (`expand`) is a type a network that holds the text itself: when the program
 //! starts, the same code parses and elaborates it again, with the values that only rustc knew. So the rules are written once, and
 //! nothing can differ between what was checked and what runs. The same types are written when there were errors, so that one mistake
 //! does not become twenty.

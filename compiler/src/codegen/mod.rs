@@ -1,14 +1,14 @@
 //! Machine code for loop programs: the only place that names Cranelift.
 //!
 //! # What is compiled
-//! Each kernel and each entry of a [`Program`] becomes one function, compiled apart from the others ([`compile_kernel`],
+//! Each kernel and each entry of a [`Program`](crate::loops::Program) becomes one function, compiled apart from the others ([`compile_kernel`],
 //! [`compile_entry`] are pure and may run on any thread), and [`Module::link`] puts the functions into one piece of executable memory.
 //! [`compile`] does both. Functions have the signatures of [`crate::abi`].
 //!
 //! # What is promised
 //! Generated code gives, bit for bit, what the loop interpreter gives, on every [`InstructionSet`] and for any number of threads; any
 //! NaN counts as any other. It traps nowhere, divides no integers, needs little stack, and calls only what [`crate::abi::Symbols`] lists
-//! and the functions in [`symbols`]. It trusts the program: that accesses lie in their buffers was proved by the loop IR's verifier.
+//! and the functions in `symbols`. It trusts the program: that accesses lie in their buffers was proved by the loop IR's verifier.
 //! What a program can get wrong beyond that (a stride that a vector cannot follow, a product that the micro-kernel does not know) is an
 //! [`Error`].
 //!

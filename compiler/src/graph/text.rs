@@ -1,4 +1,4 @@
-//! The canonical text of a graph: one line a node, types at the end, origins as a trailing comment; [`print`] and [`parse`] are inverse.
+//! The canonical text of a graph: one line a node, types at the end, origins as a trailing comment; [`print()`] and [`parse`] are inverse.
 //!
 //! ```text
 //! graph Xor

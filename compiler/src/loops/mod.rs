@@ -9,7 +9,7 @@
 //! to the innermost, around one [`Block`]: straight-line code over the lanes of the innermost axis. Executing a nest means executing
 //! its block for every index tuple in lexicographic order; the `vector` mark on the innermost axis promises that its iterations may
 //! run in any grouping with the same result (no two of them touch the same word unless all only read it).
-//! A [`Product`] computes `C = A·B` by the chain that [`crate::abi::Product`] defines.
+//! A [product](ProductStatement) computes `C = A·B` by the chain that [`crate::abi::Product`] defines.
 //!
 //! # Invariants (checked by [`verify`])
 //! - Indices are affine in loop variables, the batch size `n` and values clamped into a fixed range; for every `n` in `1..=capacity`

@@ -2,7 +2,7 @@
 //!
 //! A member of a group is *kept* (in the arena, in a parameter, or in scratch of the tile) or computed inside the block of whoever
 //! reads it. Kept members are sorted into nests: one that reads another at the very same index may share its nest, any other read
-//! waits for a later one. The schedule (which axis is cut into tiles, and how) is chosen by [`schedule`] and changes no bit.
+//! waits for a later one. The schedule (which axis is cut into tiles, and how) is chosen by `schedule` and changes no bit.
 
 mod block;
 mod index;

@@ -3,7 +3,7 @@
 //! [`elaborate()`] walks the tree of one network once, in the order in which it is written, and builds an
 //! [`nn::Network`] for one of the two times at which a network lives. Functions are inlined, loops unrolled, constants
 //! computed; names, shapes and arguments are checked on the way, and every mistake becomes a [`Diagnostic`] at the
-//! words that caused it. Nothing stops the walk: what a mistake spoils has the value [`Value::Unknown`], and whatever
+//! words that caused it. Nothing stops the walk: what a mistake spoils has the value `Unknown`, and whatever
 //! is computed from an unknown value is unknown and silent. So one mistake is one message, and all are found at once.
 //!
 //! # Names

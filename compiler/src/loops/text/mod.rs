@@ -1,4 +1,4 @@
-//! The canonical text of a program; [`print`] and [`parse`] are inverse.
+//! The canonical text of a program; [`print()`] and [`parse`] are inverse.
 //!
 //! ```text
 //! program "Xor"
