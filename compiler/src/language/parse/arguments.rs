@@ -3,7 +3,9 @@
 use super::expressions::assigned_name;
 use super::tokens::Tokens;
 use super::{ARGUMENTS, Parsed, Parser, error};
+use crate::base::place::Span;
 use crate::language::ast::{Argument, Call, Expression, Name};
+use crate::language::print;
 use proc_macro2::Delimiter;
 
 impl Parser {
@@ -75,7 +77,8 @@ impl Parser {
                 let message = "an argument without a name stands behind one with a name";
                 let slip = error(ARGUMENTS, argument.span, message)
                     .because(named.span, "named from here on")
-                    .help("put it first, or name it");
+                    .help("put it first, or name it")
+                    .fix(named.span.to(argument.span), reordered(earlier, argument));
                 self.report(slip.into());
             }
             return;
@@ -83,7 +86,11 @@ impl Parser {
         let twin = |other: &&Argument| other.name.as_ref().is_some_and(|n| n.text == name.text);
         if let Some(first) = earlier.iter().find(twin) {
             let message = format!("argument `{}` is given twice", name.text);
-            let slip = error(ARGUMENTS, argument.span, message).because(first.span, "given here first");
+            let last = earlier.last().map_or(first.span, |last| last.span);
+            let slip = error(ARGUMENTS, argument.span, message)
+                .because(first.span, "given here first")
+                .help("take this argument away")
+                .fix(Span::new(last.end(), argument.span.end()), "");
             self.report(slip.into());
         }
     }
@@ -93,7 +100,8 @@ impl Parser {
         if inside.is_empty() || inside.take(",").is_some() {
             return;
         }
-        self.report(inside.expected(expected).into());
+        let slip = inside.expected(expected).help("write `,` before it").fix(inside.gap(), ",");
+        self.report(slip.into());
         self.step_to_comma(inside);
         inside.take(",");
     }
@@ -103,4 +111,13 @@ impl Parser {
             inside.skip();
         }
     }
+}
+
+/// The argument without a name before all those with one.
+fn reordered(earlier: &[Argument], argument: &Argument) -> String {
+    let named = earlier.iter().filter_map(|argument| {
+        let name = argument.name.as_ref()?;
+        Some(format!("{} = {}", name.text, print::expression(&argument.value)))
+    });
+    std::iter::once(print::expression(&argument.value)).chain(named).collect::<Vec<_>>().join(", ")
 }
