@@ -76,7 +76,15 @@ impl Diagnostic {
     }
 
     fn new(code: &'static str, severity: Severity, span: Span, message: String) -> Diagnostic {
-        Diagnostic { code, severity, message, primary: Label { span, text: String::new() }, secondary: Vec::new(), help: None, fix: None }
+        Diagnostic {
+            code,
+            severity,
+            message,
+            primary: Label { span, text: String::new() },
+            secondary: Vec::new(),
+            help: None,
+            fix: None,
+        }
     }
 
     /// Says this behind the primary underline.
@@ -194,6 +202,11 @@ impl Diagnostics {
     /// All of them in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
+    }
+
+    /// All of them, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Diagnostic> {
+        self.list.iter_mut()
     }
 
     /// Keeps those for which the condition holds.

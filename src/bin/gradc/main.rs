@@ -1,6 +1,8 @@
 //! The `gradc` command: trains, serves and shows networks that stand in `.net` files.
 
+mod check;
 mod data;
+mod explain;
 mod inspect;
 mod network;
 mod new;
@@ -12,7 +14,11 @@ use std::process::ExitCode;
 
 /// Compiles networks to native training runs, and shows every stage on the way.
 #[derive(Parser)]
-#[command(name = "gradc", version, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "gradc",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
 A .net file is the text between the braces of `network!`:
 
     Digits {
@@ -25,7 +31,8 @@ A .net file is the text between the braces of `network!`:
         report   accuracy = accuracy(logits, digit);
     }
 
-Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is.")]
+Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -43,7 +50,9 @@ enum Command {
     /// Prints the table of layers.
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
-    Check(inspect::Check),
+    Check(check::Check),
+    /// Explains the code of a mistake, or a lint.
+    Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
     /// Makes a small Cargo project with a network, data and a test.
@@ -63,6 +72,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Summary(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Dump(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {

@@ -36,7 +36,8 @@ impl New {
                 expected: "the name of a new folder".into(),
             });
         }
-        let indented: String = NETWORK.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") }).collect();
+        let indented: String =
+            NETWORK.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") }).collect();
         let files = [
             ("Cargo.toml", manifest(&name, &self.gradc)),
             ("src/main.rs", MAIN.replace("NETWORK\n", &indented)),

@@ -71,7 +71,8 @@ impl<'a> Elaborator<'a> {
         } else if optimizers::find(name).is_ok() || clips::find(name).is_ok() {
             Diagnostic::error(WRONG_VALUE, span, format!("`{name}` stands behind `using`"))
         } else if initializers::find(name).is_ok() {
-            let mistake = Diagnostic::error(WRONG_VALUE, span, format!("`{name}` is an initialiser: it stands as `init = {name}`"));
+            let mistake =
+                Diagnostic::error(WRONG_VALUE, span, format!("`{name}` is an initialiser: it stands as `init = {name}`"));
             match self.any_value() {
                 Some(value) => mistake.help(format!("write a value here, such as `{value}`")).fix(call.span, value),
                 None => mistake,
@@ -140,7 +141,8 @@ impl<'a> Elaborator<'a> {
             }
             Err(fault) if fault.code.starts_with("E03") && fault.argument.is_some() => {
                 let count = self.diagnostics.len();
-                self.argument_faults(function.name, call, &arguments, function.parameters, skipped);
+                let value = Some(receiver);
+                self.argument_faults_on(value, function.name, call, &arguments, function.parameters, skipped);
                 match self.diagnostics.len() == count {
                     // What is wrong with it lies in the value that it is called on.
                     true => self.call_fault_of(fault.about(receiver), call, function.parameters, skipped, Some(whole)),
@@ -162,7 +164,9 @@ impl<'a> Elaborator<'a> {
         }
         let sizes = matched(&call.arguments, function.parameters, call.arguments.len().saturating_sub(arguments.arguments.len()));
         let sizes = sizes.iter().zip(&arguments.arguments).filter(|((_, parameter), _)| {
-            parameter.is_some_and(|parameter| matches!(parameter.kind, Kind::Size { .. }) || parameter.kind == Kind::Sizes && parameter.name != "sizes")
+            parameter.is_some_and(|parameter| {
+                matches!(parameter.kind, Kind::Size { .. }) || parameter.kind == Kind::Sizes && parameter.name != "sizes"
+            })
         });
         let asked: f64 = sizes.map(|(_, (_, argument))| product(argument)).product();
         let row = self.network.builder.graph().shape(receiver).fixed_count() as f64;
@@ -234,7 +238,7 @@ impl<'a> Elaborator<'a> {
         }
         let Some(receiver) = receiver.or_else(|| self.first_argument(call)) else {
             let message = format!("`{}` needs the value that it is called on", layer.name);
-            let value = self.any_value().unwrap_or("x");
+            let value = self.network.inputs.first().map_or("x", |input| input.name.as_str());
             let help = format!("{}({value})", layer.name);
             self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).write(help));
             return Value::Unknown;

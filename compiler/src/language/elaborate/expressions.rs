@@ -66,7 +66,9 @@ impl<'a> Elaborator<'a> {
             }
             None => {
                 let message = format!("`{text}` is known to rustc only, and this text is read without it");
-                self.report(Diagnostic::error(RUST_NUMBER, span, message).help("write the number itself, or a `const`").fix(span, "64"));
+                self.report(
+                    Diagnostic::error(RUST_NUMBER, span, message).help("write the number itself, or a `const`").fix(span, "64"),
+                );
                 Value::Unknown
             }
         }
@@ -168,7 +170,9 @@ impl<'a> Elaborator<'a> {
             }
         }
         match (&left, &right) {
-            (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => return self.computed(operator, (*a, *b), span, right_expression.span),
+            (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => {
+                return self.computed(operator, (*a, *b), span, right_expression.span);
+            }
             (Value::Number(_) | Value::Later, Value::Number(_) | Value::Later) if !operator.is_comparison() => {
                 return Value::Later;
             }

@@ -1,5 +1,6 @@
 //! From a fault of the catalogue to a message at the words that caused it.
 
+use super::alternatives::Alternatives;
 use super::arguments::matched;
 use super::examples::example;
 use super::fixes::{Change, Site};
@@ -72,6 +73,19 @@ impl<'a> Elaborator<'a> {
         parameters: &[Parameter],
         skipped: usize,
     ) -> bool {
+        self.argument_faults_on(None, owner, call, arguments, parameters, skipped)
+    }
+
+    /// The same of a call on a value.
+    pub(super) fn argument_faults_on(
+        &mut self,
+        value: Option<NodeId>,
+        owner: &str,
+        call: &'a Call,
+        arguments: &nn::Call,
+        parameters: &[Parameter],
+        skipped: usize,
+    ) -> bool {
         let mut rest = arguments.clone();
         let mut is_sound = true;
         // By name, so that what is taken away moves nothing.
@@ -84,6 +98,7 @@ impl<'a> Elaborator<'a> {
             let count = rest.arguments.len();
             let (code, wrong) = (fault.code, fault.argument.clone());
             if is_sound || code != ARGUMENT_MISSING {
+                let fault = Fault { value: fault.value.or(value), ..fault };
                 self.call_fault(fault, call, parameters, skipped);
             }
             is_sound = false;
@@ -123,7 +138,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn report_fault(&mut self, fault: Fault, span: Span, given: &str, site: Site) {
-        let change = self.change(&fault, span, given, &site);
+        let changes = self.changes(&fault, span, given, &site);
         // A shared layer is right where it stands; it is used on what it does not fit.
         let span = match self.frames.iter().rev().find_map(|frame| frame.call) {
             Some((used, _)) if fault.code == SHARED_DIFFERS => used,
@@ -133,11 +148,14 @@ impl<'a> Elaborator<'a> {
         for (place, text) in self.causes(&fault, span) {
             mistake = mistake.because(place, text);
         }
-        mistake = match change {
-            Some(Change { help, span, text }) => mistake.help(help).fix(span, text),
+        mistake = match changes.first() {
+            Some(Change { help, span, text }) => mistake.help(help.as_str()).fix(*span, text.as_str()),
             None if fault.help.is_empty() => mistake,
             None => mistake.help(fault.help),
         };
+        if changes.len() > 1 {
+            self.alternatives.push(Alternatives { code: fault.code, span, changes });
+        }
         self.report(mistake);
     }
 
@@ -168,26 +186,21 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// For widths that differ: the call of `dense` that would make them equal.
-    pub(super) fn width_change(&self, fault: &Fault) -> Option<Change> {
+    /// For widths that differ: the calls of `dense` that would make them equal.
+    pub(super) fn width_changes(&self, fault: &Fault) -> [Option<Change>; 2] {
         // Elsewhere the same call may be right.
         let is_plain = self.frames.len() == 1 && self.frames.iter().all(|frame| frame.turns.is_empty());
-        let (value, other) = (fault.value?, fault.other?);
-        if !is_plain {
-            return None;
-        }
+        let (Some(value), Some(other), true) = (fault.value, fault.other, is_plain) else { return [None, None] };
         let ty = |node: NodeId| self.network.builder.ty(node);
         match (fault.code, ty(other).element) {
-            (CLASSES_DIFFER, Element::Class(classes)) => self.with_width(value, classes as usize),
+            (CLASSES_DIFFER, Element::Class(classes)) => [self.with_width(value, classes as usize), None],
             (SHAPES_DIFFER, _) => {
                 let (ours, theirs) = (&ty(value).shape, &ty(other).shape);
-                if !differ_in_width(ours, theirs) {
-                    return None;
-                }
-                let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0));
-                self.with_width(value, last(theirs)?).or_else(|| self.with_width(other, last(ours)?))
+                let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0)).filter(|_| differ_in_width(ours, theirs));
+                let with = |node: NodeId, shape: &Shape| self.with_width(node, last(shape)?);
+                [with(value, theirs), with(other, ours)]
             }
-            _ => None,
+            _ => [None, None],
         }
     }
 

@@ -6,13 +6,14 @@
 use super::Elaborator;
 use super::examples::{corrected, example};
 use crate::base::place::Span;
-use crate::graph::{Dim, Element, NodeId, Shape};
+use crate::graph::{Dim, Element, NodeId, Shape, Type};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{
     ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault,
-    LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK,
+    LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS,
+    WRONG_ELEMENT, WRONG_RANK,
 };
 use crate::nn::network::shape_text;
 use crate::nn::{Kind, Parameter};
@@ -61,22 +62,32 @@ fn before_end(span: Span) -> Span {
 }
 
 impl<'a> Elaborator<'a> {
-    /// The change that is offered for a fault. `given` is the word that was written.
-    pub(super) fn change(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Option<Change> {
+    /// The changes that may be offered for a fault, the likeliest first. `given` is the word that was written.
+    pub(super) fn changes(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Vec<Change> {
+        let [first, second] = self.width_changes(fault);
+        let all = match fault.code {
+            CLASSES_DIFFER => vec![first, second, self.classes_change(fault)],
+            SHAPES_DIFFER
+                if fault.other.is_some_and(|other| matches!(self.network.builder.ty(other).element, Element::Class(_))) =>
+            {
+                vec![self.classes_change(fault)]
+            }
+            SHAPES_DIFFER => vec![first, second, self.declared_change(fault), self.fitted_change(fault, site)],
+            _ => vec![self.change(fault, span, given, site)],
+        };
+        all.into_iter().flatten().collect()
+    }
+
+    fn change(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Option<Change> {
         // What the call has already is not what was meant.
         let is_given = |name: &&str| {
             fault.code == ARGUMENT_UNKNOWN
-                && site.call.is_some_and(|call| call.arguments.iter().any(|one| one.name.as_ref().is_some_and(|given| given.text == *name)))
+                && site.call.is_some_and(|call| {
+                    call.arguments.iter().any(|one| one.name.as_ref().is_some_and(|given| given.text == *name))
+                })
         };
         let near = nearest(given, fault.candidates.iter().copied().filter(|name| !is_given(name)));
         match fault.code {
-            CLASSES_DIFFER => self.width_change(fault).or_else(|| self.classes_change(fault)),
-            SHAPES_DIFFER if fault.other.is_some_and(|other| matches!(self.network.builder.ty(other).element, Element::Class(_))) => {
-                self.classes_change(fault)
-            }
-            SHAPES_DIFFER => {
-                self.width_change(fault).or_else(|| self.declared_change(fault)).or_else(|| self.fitted_change(fault, site))
-            }
             WRONG_RANK => self.rank_change(fault, site),
             WRONG_ELEMENT => self.element_change(fault, site),
             LOSS_NOT_SCALAR => site.whole.map(|whole| Change::write(whole.span, print::expression(&called(whole, "mean")))),
@@ -295,7 +306,7 @@ impl<'a> Elaborator<'a> {
     fn example(&self, parameter: &Parameter, fault: &Fault) -> String {
         let value = fault.value.map(|value| self.network.builder.graph().shape(value));
         match parameter.kind {
-            Kind::Tensor | Kind::Tensors => self.fitting_value().unwrap_or_else(|| "x".to_owned()),
+            Kind::Tensor | Kind::Tensors => self.fitting_value(fault.value).unwrap_or_else(|| "x".to_owned()),
             Kind::Sizes if parameter.name == "sizes" => {
                 value.map_or("1".to_owned(), |shape| format!("[{}]", shape.fixed_count()))
             }
@@ -303,12 +314,17 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// A target that can be seen, or any value.
-    fn fitting_value(&self) -> Option<String> {
-        let is_visible = |name: &&str| self.find(name).is_some();
-        let targets = self.network.targets.iter().rev().map(|target| target.name.as_str());
-        let inputs = self.network.inputs.iter().map(|input| input.name.as_str());
-        targets.chain(inputs).find(is_visible).map(str::to_owned)
+    /// A target that can be seen and fits a value, or any target or input.
+    fn fitting_value(&self, value: Option<NodeId>) -> Option<String> {
+        let visible: Vec<_> =
+            self.network.targets.iter().chain(&self.network.inputs).filter(|one| self.find(&one.name).is_some()).collect();
+        let shape = value.map(|value| self.network.builder.graph().shape(value));
+        let fits = |ty: &Type| match (ty.element, shape.and_then(|shape| shape.0.split_last())) {
+            (Element::Class(count), Some((last, rows))) => *last == Dim::Fixed(count as usize) && rows == ty.shape.0,
+            _ => shape == Some(&ty.shape),
+        };
+        let found = visible.iter().find(|one| fits(&one.ty)).or(visible.first())?;
+        Some(found.name.clone())
     }
 
     /// A pattern that means some parameter.
@@ -387,7 +403,9 @@ fn scaling_change(fault: &Fault, site: &Site) -> Option<Change> {
 
 /// The calls that bring a value of one shape to another.
 fn adapter(from: &Shape, to: &Shape) -> Option<String> {
-    let (Some((Dim::Batch, from_row)), Some((Dim::Batch, to_row))) = (from.0.split_first(), to.0.split_first()) else { return None };
+    let (Some((Dim::Batch, from_row)), Some((Dim::Batch, to_row))) = (from.0.split_first(), to.0.split_first()) else {
+        return None;
+    };
     let to_sizes: Vec<String> = to_row.iter().map(Dim::to_string).collect();
     let (last, rest) = to_row.split_last()?;
     Some(match () {

@@ -38,6 +38,7 @@
 //! | `E0509` | an optimizer of one's own that cannot be |
 //! | `E0510` | a value served that needs a target |
 
+mod alternatives;
 mod arguments;
 mod calls;
 mod declarations;
@@ -63,6 +64,7 @@ use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
 use crate::graph::{Dim, NodeId};
 use crate::nn;
+use alternatives::Alternatives;
 use fixes::Change;
 use scope::Frame;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -98,6 +100,18 @@ pub struct Elaboration {
 
 /// The network that a declaration means, as far as it can be built, and all that is wrong with it.
 pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, options: &Elaboration) -> (nn::Network, Diagnostics) {
+    let (built, mut diagnostics, alternatives) = walked(file, network, source, options);
+    alternatives::choose(&mut diagnostics, alternatives, source, options, &network.name.text);
+    (built, diagnostics)
+}
+
+/// The walk alone, with the changes among which each help is still to be chosen.
+fn walked(
+    file: &ast::File,
+    network: &ast::Network,
+    source: &Source,
+    options: &Elaboration,
+) -> (nn::Network, Diagnostics, Vec<Alternatives>) {
     let mut elaborator = Elaborator::new(file, source, options, &network.name.text);
     elaborator.network(network);
     elaborator.finish(network)
@@ -126,6 +140,8 @@ struct Elaborator<'a> {
     written: Option<&'a ast::Network>,
     network: nn::Network,
     diagnostics: Diagnostics,
+    /// Helps of which one is chosen in the end.
+    alternatives: Vec<Alternatives>,
     /// Mistakes that were reported: a loop's body and a function's are met more than once.
     reported: HashSet<(&'static str, Span)>,
     /// Innermost last.
@@ -159,6 +175,7 @@ impl<'a> Elaborator<'a> {
             written: None,
             network: nn::Network::new(name, options.training),
             diagnostics: Diagnostics::new(),
+            alternatives: Vec::new(),
             reported: HashSet::new(),
             frames: Vec::new(),
             made: HashMap::new(),
@@ -184,7 +201,7 @@ impl<'a> Elaborator<'a> {
         self.require_statements(network);
     }
 
-    fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
+    fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics, Vec<Alternatives>) {
         self.check_served();
         self.apply_groups();
         if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
@@ -200,7 +217,7 @@ impl<'a> Elaborator<'a> {
         let allowed = self.allowed;
         self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));
         self.diagnostics.sort();
-        (self.network, self.diagnostics)
+        (self.network, self.diagnostics, self.alternatives)
     }
 
     /// The step is built once for its checks: a parameter that the loss does not reach, a derivative that is missing.

@@ -22,7 +22,8 @@ impl<'a> Elaborator<'a> {
     pub(super) fn predict(&mut self, outputs: &'a [Output], word: Span) {
         for output in outputs {
             let value = self.below("predict", |this| this.expression(&output.value));
-            let node = self.tensor(value, &output.value, "`predict` serves values of the network", self.any_value().map(str::to_owned));
+            let node =
+                self.tensor(value, &output.value, "`predict` serves values of the network", self.any_value().map(str::to_owned));
             let is_alone = outputs.len() == 1 && !self.stated.contains_key("predict");
             let name = match &output.name {
                 Some(name) => name.text.as_str(),
@@ -391,7 +392,8 @@ impl<'a> Elaborator<'a> {
             Value::Tensor(node) => Some((name, node)),
             _ => None,
         });
-        let mut values = values.filter(|(_, node)| self.network.builder.ty(*node).element == Element::F32 && *node != target.node);
+        let mut values =
+            values.filter(|(_, node)| self.network.builder.ty(*node).element == Element::F32 && *node != target.node);
         match target.ty.element {
             Element::Class(count) => {
                 let fits = |(_, node): &(&str, NodeId)| {

@@ -80,11 +80,11 @@ impl<'a> Elaborator<'a> {
         if formals.iter().all(|formal| formal.name.text != "rate") {
             let message = format!("`{}` has no parameter `rate`, which a layer's `rate_factor` multiplies", own.name.text);
             let mistake = Diagnostic::error(OWN_OPTIMIZER, own.name.span, message);
-            let mistake = mistake.help(format!("write `optimizer {}(rate)`", own.name.text));
+            let mistake = mistake.help(format!("write `optimizer {}(rate = 0.1)`", own.name.text));
             let (line, column) = own.name.span.end();
             let (place, text) = match formals.first() {
-                Some(first) => (before(first.span), "rate, "),
-                None => (before(Span::new((line, column + 1), (line, column + 2))), "rate"),
+                Some(first) => (before(first.span), "rate = 0.1, "),
+                None => (before(Span::new((line, column + 1), (line, column + 2))), "rate = 0.1"),
             };
             self.report(mistake.fix(place, text));
             return None;

@@ -85,7 +85,8 @@ impl<'a> Elaborator<'a> {
             return Some(Change::new(format!("put this statement behind `{needed}`"), whole, moved));
         }
         let from_here = statements.get(place(here)?..place(later)?)?;
-        let is_free = from_here.iter().filter_map(|one| defined_name(&one.kind)).all(|name| !uses(std::slice::from_ref(later), &name.text));
+        let is_free =
+            from_here.iter().filter_map(|one| defined_name(&one.kind)).all(|name| !uses(std::slice::from_ref(later), &name.text));
         let rest = text[first.start..last.start].trim_end().trim_end_matches(';');
         let moved = format!("{};\n{}{rest}", &text[last], self.margin(here));
         is_free.then(|| Change::new(format!("name `{needed}` above"), whole, moved))

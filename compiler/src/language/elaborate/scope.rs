@@ -1,7 +1,7 @@
 //! Names: what they mean where, and what is said of one that means nothing.
 
-use super::value::Value;
 use super::Elaborator;
+use super::value::Value;
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::{Element, NodeId};
@@ -123,7 +123,10 @@ impl<'a> Elaborator<'a> {
             let is_assigned = first.is_mutable;
             let message = format!("`{}` is defined twice", name.text);
             let mut mistake = Diagnostic::error(NAME_TWICE, name.span, message).because(first.span, "defined here first");
-            mistake = match self.statement_at(name.span).filter(|statement| is_assigned && matches!(statement.kind, StatementKind::Let { .. })) {
+            mistake = match self
+                .statement_at(name.span)
+                .filter(|statement| is_assigned && matches!(statement.kind, StatementKind::Let { .. }))
+            {
                 Some(statement) => {
                     let whole = Span::new(statement.word.start(), name.span.end());
                     mistake.help(format!("assign to it: `{} = …;`", name.text)).fix(whole, name.text.as_str())
@@ -192,7 +195,8 @@ impl<'a> Elaborator<'a> {
 
     /// Whether it is neither a target nor a parameter.
     fn is_computed(&self, node: NodeId) -> bool {
-        self.network.targets.iter().all(|target| target.node != node) && self.network.parameters.iter().all(|known| known.node != node)
+        self.network.targets.iter().all(|target| target.node != node)
+            && self.network.parameters.iter().all(|known| known.node != node)
     }
 
     /// `a_2` for an `a` that is taken.

@@ -26,7 +26,9 @@ impl Parser {
             };
             height = height.max(self.height);
             values.push(value);
-            self.comma(&mut inside, "`,` or `]`");
+            if let Some(lost) = self.comma(&mut inside, "`,` or `]`") {
+                values.push(lost);
+            }
         }
         self.raise(height, inside.last())?;
         Ok(values)
@@ -44,7 +46,9 @@ impl Parser {
                 height = height.max(self.height);
                 self.check_order(&arguments, &argument);
                 arguments.push(argument);
-                self.comma(&mut inside, "`,` or `)`");
+                if let Some(value) = self.comma(&mut inside, "`,` or `)`") {
+                    arguments.push(Argument { name: None, span: value.span, value });
+                }
             }
         }
         self.height = height;
@@ -95,15 +99,19 @@ impl Parser {
         }
     }
 
-    /// Takes the `,` behind an element, or complains and goes on to the next one.
-    pub(super) fn comma(&mut self, inside: &mut Tokens, expected: &str) {
+    /// Takes the `,` behind an element, or complains and goes on to the next one; then it gives the element that was not read, so that
+    /// nobody misses it.
+    pub(super) fn comma(&mut self, inside: &mut Tokens, expected: &str) -> Option<Expression> {
         if inside.is_empty() || inside.take(",").is_some() {
-            return;
+            return None;
         }
+        let start = inside.here();
         let slip = inside.expected(expected).help("write `,` before it").fix(inside.gap(), ",");
         self.report(slip.into());
         self.step_to_comma(inside);
+        let lost = Expression::invalid(start.to(inside.last()));
         inside.take(",");
+        Some(lost)
     }
 
     pub(super) fn step_to_comma(&mut self, inside: &mut Tokens) {

@@ -64,7 +64,11 @@ impl Parser {
             None => None,
         };
         match (&element, &shape) {
-            (None, None) => Err(tokens.expected("a type or a shape").help("for example `[batch, 64]` or `class(10)`").fix(tokens.gap(), " [batch, 64]").into()),
+            (None, None) => Err(tokens
+                .expected("a type or a shape")
+                .help("for example `[batch, 64]` or `class(10)`")
+                .fix(tokens.gap(), " [batch, 64]")
+                .into()),
             (element_found, _) => {
                 let start = element_found.as_ref().map_or(start, |element| element.span);
                 let span = start.to(tokens.last());

@@ -303,7 +303,8 @@ fn operator_at(tokens: &Tokens) -> Option<(BinaryOperator, Span)> {
 
 /// What Rust or mathematics would go on with behind a value, and what to write instead.
 fn foreign_operator(tokens: &Tokens, left: &Expression) -> Option<Diagnostic> {
-    if let (true, Some((inside, brackets))) = (tokens.at_group(Delimiter::Bracket), tokens.clone().take_group(Delimiter::Bracket)) {
+    if let (true, Some((inside, brackets))) = (tokens.at_group(Delimiter::Bracket), tokens.clone().take_group(Delimiter::Bracket))
+    {
         let message = "a value is not indexed with brackets";
         let index: usize = inside.rest().to_string().parse().unwrap_or(0);
         let slip = error(FOREIGN, tokens.here(), message).help("write `.slice(axis, from, to)`");
@@ -313,8 +314,8 @@ fn foreign_operator(tokens: &Tokens, left: &Expression) -> Option<Diagnostic> {
     let help = match symbol {
         "^" | "**" => "a square is `x * x`, any power `exp(a * log(x))`",
         "%" => "quotients are written with `/`",
-        "&&" | "&" => "conditions are numbers 0 and 1 here: multiply them",
-        "||" | "|" => "conditions are numbers 0 and 1 here: take `where(a, 1, b)`",
+        "&&" | "&" => "conditions choose: put one `where` within another",
+        "||" | "|" => "conditions choose: put one `where` within another",
         "?" => "nothing fails here; take the `?` away",
         _ => return None,
     };
@@ -328,7 +329,6 @@ fn foreign_operator(tokens: &Tokens, left: &Expression) -> Option<Diagnostic> {
             slip.fix(span.to(behind.here()), format!("* {}", print::expression(left)))
         }
         "%" => slip.fix(span, "/"),
-        "&&" | "&" => slip.fix(span, "*"),
         "?" => slip.fix(span, ""),
         _ => slip,
     })

@@ -191,7 +191,8 @@ impl Parser {
         let name = &formal.name;
         if let Some(first) = earlier.iter().find(|other| other.name.text == name.text) {
             let message = format!("two parameters are named `{}`", name.text);
-            let slip = error(MISPLACED, name.span, message).because(first.name.span, "the first").write(format!("{}_2", name.text));
+            let slip =
+                error(MISPLACED, name.span, message).because(first.name.span, "the first").write(format!("{}_2", name.text));
             self.report(slip.into());
         }
         let defaulted = earlier.iter().find(|other| other.default.is_some());
@@ -223,10 +224,9 @@ impl Parser {
                 }
                 None => {
                     let message = "the language has no attributes";
-                    let slip =
-                        error(FOREIGN, start.to(span), message)
-                            .help("take it away; a lint is silenced with `allow(name);` in the network")
-                            .fix(start.to(span), "");
+                    let slip = error(FOREIGN, start.to(span), message)
+                        .help("take it away; a lint is silenced with `allow(name);` in the network")
+                        .fix(start.to(span), "");
                     self.report(slip.into());
                 }
             }
