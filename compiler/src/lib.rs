@@ -9,6 +9,7 @@ pub mod base;
 pub mod codegen;
 pub mod driver;
 pub mod fusion;
+pub mod gradient_check;
 pub mod graph;
 pub mod language;
 pub mod loops;

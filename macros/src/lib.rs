@@ -34,20 +34,17 @@ fn network_of(tokens: TokenStream) -> TokenStream {
     let networks: Vec<&ast::Network> = file.items.iter().filter_map(network_item).collect();
     let mut written = TokenStream::new();
     for network in networks {
-        let (training, evaluation) = if is_readable {
-            let [training, evaluation] = [true, false].map(|training| {
-                let options = Elaboration { training, rust: vec![None; file.rust.len()], ..Elaboration::default() };
-                elaborate(&file, network, &source, &options)
-            });
-            join(&mut diagnostics, training.1, evaluation.1);
-            (Some(training.0), Some(evaluation.0))
-        } else {
-            (None, None)
-        };
+        // After a slip of syntax too, so that all mistakes come at once.
+        let [training, evaluation] = [true, false].map(|training| {
+            let options = Elaboration { training, rust: vec![None; file.rust.len()], ..Elaboration::default() };
+            elaborate(&file, network, &source, &options)
+        });
+        join(&mut diagnostics, training.1, evaluation.1);
         let complete = !diagnostics.has_errors() && file.rust.is_empty();
-        let elaborated: Option<(nn::Network, nn::Network)> = training.zip(evaluation).filter(|_| complete);
+        let elaborated: Option<(nn::Network, nn::Network)> = Some((training.0, evaluation.0)).filter(|_| complete);
         written.extend(expand::network(network, &file, &source, &tokens, elaborated.as_ref()));
     }
+    diagnostics.retain(|diagnostic| is_readable || diagnostic.is_error());
     let mut all = report::errors_and_warnings(&diagnostics, &tokens);
     all.extend(written);
     all

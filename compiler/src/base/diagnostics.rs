@@ -1,13 +1,13 @@
 //! What is wrong with a user's network, as values.
 //!
 //! A [`Diagnostic`] has one primary place, at which the mistake stands, any number of secondary places, from which
-//! what contradicts it comes, and at most one help line: a change that compiles. An error has a code (`E0201`); a
+//! what contradicts it comes, and at most one help line: a change that compiles, which [`Fix`] makes. An error has a code (`E0201`); a
 //! warning has the name of its lint, by which `allow(…)` silences it. Every stage collects its diagnostics in
 //! [`Diagnostics`] and goes on, so that all mistakes of a network are reported at once. They become text in one
 //! place, [`Diagnostic::render`]; before that nothing is worded with line numbers.
 
 use super::place::{Source, Span};
-use std::fmt::Write;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Whether a diagnostic stops compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,24 @@ pub struct Label {
     pub text: String,
 }
 
+/// A change that compiles: what stands at the place gives way to the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced; empty where something is inserted.
+    pub span: Span,
+    /// What stands there instead.
+    pub text: String,
+}
+
+impl Fix {
+    /// The text with the change made.
+    pub fn applied(&self, source: &Source) -> Option<String> {
+        let bytes = source.bytes(self.span)?;
+        let text = source.text();
+        Some(format!("{}{}{}", &text[..bytes.start], self.text, &text[bytes.end..]))
+    }
+}
+
 /// One mistake or one warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -40,8 +58,10 @@ pub struct Diagnostic {
     pub primary: Label,
     /// Where its causes stand, underlined with `-`.
     pub secondary: Vec<Label>,
-    /// One change that compiles.
+    /// One change that compiles, in words.
     pub help: Option<String>,
+    /// The same as an edit of the text, where one edit makes it.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -56,7 +76,15 @@ impl Diagnostic {
     }
 
     fn new(code: &'static str, severity: Severity, span: Span, message: String) -> Diagnostic {
-        Diagnostic { code, severity, message, primary: Label { span, text: String::new() }, secondary: Vec::new(), help: None }
+        Diagnostic {
+            code,
+            severity,
+            message,
+            primary: Label { span, text: String::new() },
+            secondary: Vec::new(),
+            help: None,
+            fix: None,
+        }
     }
 
     /// Says this behind the primary underline.
@@ -71,9 +99,29 @@ impl Diagnostic {
         self
     }
 
-    /// Offers a change that compiles.
+    /// Offers a change that compiles, in words only.
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
         self.help = Some(text.into());
+        self
+    }
+
+    /// Offers to put this text in the place of what is underlined.
+    pub fn write(self, text: impl Into<String>) -> Diagnostic {
+        let (span, text) = (self.primary.span, text.into());
+        self.help(format!("write `{text}`")).fix(span, text)
+    }
+
+    /// Offers the name that was perhaps meant.
+    pub fn perhaps(self, near: Option<&str>) -> Diagnostic {
+        match near {
+            Some(near) => self.write(near),
+            None => self,
+        }
+    }
+
+    /// The edit that the help means.
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.fix = Some(Fix { span, text: text.into() });
         self
     }
 
@@ -84,18 +132,33 @@ impl Diagnostic {
 
     /// The diagnostic as it is shown for a file: message, place, underlined lines, help.
     pub fn render(&self, source: &Source) -> String {
-        let kind = match self.severity {
-            Severity::Error => format!("error[{}]", self.code),
-            Severity::Warning(lint) => format!("warning[{lint}]"),
+        self.draw(source, &Renderer::plain())
+    }
+
+    fn draw(&self, source: &Source, renderer: &Renderer) -> String {
+        let (level, code) = match self.severity {
+            Severity::Error => (Level::ERROR, self.code),
+            Severity::Warning(lint) => (Level::WARNING, lint),
         };
-        let mut out = format!("{kind}: {}\n", self.message);
-        if self.primary.span.is_known() {
-            render_places(&mut out, self, source);
-        }
-        if let Some(help) = &self.help {
-            let _ = writeln!(out, "help: {help}");
-        }
-        out
+        let title = Group::with_title(level.primary_title(shown(&self.message)).id(code));
+        let mut groups = vec![match self.snippet(source) {
+            Some(snippet) => title.element(snippet),
+            None => title,
+        }];
+        groups.extend(self.help.as_ref().map(|help| Group::with_title(Level::HELP.secondary_title(shown(help)))));
+        renderer.render(&groups) + "\n"
+    }
+
+    /// The underlined lines; nothing for a place that stands in no text.
+    fn snippet<'a>(&'a self, source: &'a Source) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+        let draw = |kind: AnnotationKind, label: &'a Label| {
+            let underline = kind.span(source.bytes(label.span)?);
+            Some(if label.text.is_empty() { underline } else { underline.label(shown(&label.text)) })
+        };
+        let primary = draw(AnnotationKind::Primary, &self.primary)?;
+        let secondary = self.secondary.iter().filter_map(|label| draw(AnnotationKind::Context, label));
+        let snippet = Snippet::source(source.text()).path(source.name()).line_start(source.first_line() as usize);
+        Some(snippet.annotation(primary).annotations(secondary))
     }
 }
 
@@ -141,6 +204,11 @@ impl Diagnostics {
         self.list.iter()
     }
 
+    /// All of them, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Diagnostic> {
+        self.list.iter_mut()
+    }
+
     /// Keeps those for which the condition holds.
     pub fn retain(&mut self, condition: impl FnMut(&Diagnostic) -> bool) {
         self.list.retain(condition);
@@ -151,9 +219,18 @@ impl Diagnostics {
         self.list.sort_by_key(|d| d.primary.span.start());
     }
 
-    /// All of them as text, an empty line between two.
+    /// All of them as text without colours, an empty line between two.
     pub fn render(&self, source: &Source) -> String {
-        let texts: Vec<String> = self.list.iter().map(|d| d.render(source)).collect();
+        self.draw(source, &Renderer::plain())
+    }
+
+    /// The same in the colours in which rustc shows its own, for a terminal.
+    pub fn render_in_colour(&self, source: &Source) -> String {
+        self.draw(source, &Renderer::styled())
+    }
+
+    fn draw(&self, source: &Source, renderer: &Renderer) -> String {
+        let texts: Vec<String> = self.list.iter().map(|diagnostic| diagnostic.draw(source, renderer)).collect();
         texts.join("\n")
     }
 }
@@ -176,87 +253,9 @@ impl<'a> IntoIterator for &'a Diagnostics {
     }
 }
 
-/// Widest stretch of a source line that is shown.
-const SHOWN: usize = 160;
-
-/// A label on its way to the screen.
-struct Underline<'a> {
-    label: &'a Label,
-    mark: char,
-}
-
-fn render_places(out: &mut String, diagnostic: &Diagnostic, source: &Source) {
-    let mut underlines: Vec<Underline> =
-        diagnostic.secondary.iter().filter(|label| label.span.is_known()).map(|label| Underline { label, mark: '-' }).collect();
-    underlines.push(Underline { label: &diagnostic.primary, mark: '^' });
-    underlines.sort_by_key(|u| u.label.span.start());
-
-    let last_line = underlines.last().map_or(1, |u| u.label.span.line);
-    let width = last_line.to_string().len();
-    let place = source.place(diagnostic.primary.span);
-    let _ = writeln!(out, "{:width$} --> {place}", "");
-    let _ = writeln!(out, "{:width$}  |", "");
-    for group in underlines.chunk_by(|a, b| a.label.span.line == b.label.span.line) {
-        let number = group[0].label.span.line;
-        let Some(line) = source.line(number) else {
-            // A place outside the text: what is said there is still worth saying.
-            for underline in group.iter().filter(|u| !u.label.text.is_empty()) {
-                let _ = writeln!(out, "{number:>width$}  | {}", underline.label.text);
-            }
-            continue;
-        };
-        let window = Window::around(line, group[0].label.span.column);
-        let _ = writeln!(out, " {number:>width$} | {}", window.text);
-        for underline in group {
-            let (pad, marks) = window.underline(line, underline);
-            let row = format!("{pad}{marks} {}", underline.label.text);
-            let _ = writeln!(out, " {:width$} | {}", "", row.trim_end());
-        }
-    }
-}
-
-/// The part of a line that is shown; a line of ordinary length whole.
-struct Window {
-    text: String,
-    /// Characters of the line left out at its beginning.
-    skipped: usize,
-}
-
-impl Window {
-    fn around(line: &str, column: u32) -> Window {
-        // Cheap for lines of any length: only what is shown is looked at.
-        let is_long = line.chars().nth(SHOWN).is_some();
-        let skipped = match is_long {
-            true => (column as usize).saturating_sub(SHOWN / 3),
-            false => 0,
-        };
-        let text = line.chars().skip(skipped).take(SHOWN).map(shown).collect();
-        Window { text, skipped }
-    }
-
-    fn underline(&self, line: &str, underline: &Underline) -> (String, String) {
-        let span = underline.label.span;
-        let start = (span.column as usize).saturating_sub(1 + self.skipped);
-        // What goes on behind the line is underlined to the line's end.
-        let end = match span.end_line == span.line {
-            true => (span.end_column as usize).saturating_sub(1 + self.skipped),
-            false => self.text.chars().count(),
-        };
-        let pad = line
-            .chars()
-            .skip(self.skipped)
-            .chain(std::iter::repeat(' '))
-            .take(start.min(SHOWN))
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        let length = end.min(SHOWN).saturating_sub(start.min(SHOWN)).max(1);
-        (pad, underline.mark.to_string().repeat(length))
-    }
-}
-
-/// Control characters of a source must not reach a terminal.
-fn shown(c: char) -> char {
-    if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
+/// What a user wrote may hold control characters, and they must not reach a terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -285,21 +284,23 @@ pub Digits {
         .help("write `hidden.dense(12)`");
         let expected = "\
 error[E0201]: cross_entropy needs one logit a class: `logits` has 10, `digit` has 12 classes
-  --> digits.net:6:21
-   |
- 3 |     target digit:  class(12);
-   |                    --------- 12 classes come from here
- 5 |     let logits = hidden.dense(10);
-   |                         --------- [batch, 10] comes from here
- 6 |     minimize logits.cross_entropy(digit);
-   |                     ^^^^^^^^^^^^^
+ --> digits.net:6:21
+  |
+3 |     target digit:  class(12);
+  |                    --------- 12 classes come from here
+4 |     let hidden = pixels.dense(128);
+5 |     let logits = hidden.dense(10);
+  |                         --------- [batch, 10] comes from here
+6 |     minimize logits.cross_entropy(digit);
+  |                     ^^^^^^^^^^^^^
+  |
 help: write `hidden.dense(12)`
 ";
         assert_eq!(diagnostic.render(&Source::new("digits.net", NETWORK)), expected);
     }
 
     #[test]
-    fn places_of_one_line_have_a_row_each() {
+    fn places_of_one_line_share_it() {
         let text = "let y = x + h;\n";
         let diagnostic = Diagnostic::error("E0202", Span::new((101, 11), (101, 12)), "not added")
             .label("here")
@@ -307,14 +308,33 @@ help: write `hidden.dense(12)`
             .because(Span::new((101, 9), (101, 10)), "[batch, 64]");
         let expected = "\
 error[E0202]: not added
-    --> main.rs:101:11
-     |
- 101 | let y = x + h;
-     |         - [batch, 64]
-     |           ^ here
-     |             - [batch, 128]
+   --> main.rs:101:11
+    |
+101 | let y = x + h;
+    |         - ^ - [batch, 128]
+    |         | |
+    |         | here
+    |         [batch, 64]
 ";
         assert_eq!(diagnostic.render(&Source::within("main.rs", text, 101)), expected);
+    }
+
+    #[test]
+    fn a_fix_edits_the_text() {
+        let source = Source::within("main.rs", "let é = x;\nlet y = é;\n", 101);
+        let applied = |start, end, text: &str| Fix { span: Span::new(start, end), text: text.into() }.applied(&source);
+        assert_eq!(applied((102, 9), (102, 10), "x.relu()").as_deref(), Some("let é = x;\nlet y = x.relu();\n"));
+        assert_eq!(applied((101, 11), (101, 11), ";").as_deref(), Some("let é = x;;\nlet y = é;\n"));
+        assert_eq!(applied((100, 1), (100, 2), "").as_deref(), None);
+    }
+
+    #[test]
+    fn colours_are_drawn_when_asked_for() {
+        let mut all = Diagnostics::new();
+        all.push(Diagnostic::error("E0101", Span::new((1, 1), (1, 2)), "no"));
+        let source = Source::new("a.net", "x");
+        assert!(!all.render(&source).contains('\u{1b}'));
+        assert!(all.render_in_colour(&source).contains('\u{1b}'));
     }
 
     #[test]

@@ -136,6 +136,20 @@ impl Source {
         Some(self.text[start..end].trim_end_matches('\r'))
     }
 
+    /// The bytes of [`Source::text`] that a span covers; nothing if the text does not have it.
+    pub fn bytes(&self, span: Span) -> Option<std::ops::Range<usize>> {
+        let (start, end) = (self.byte(span.start())?, self.byte(span.end())?);
+        (start <= end).then_some(start..end)
+    }
+
+    /// The byte at line and column; behind the line's last character its end.
+    fn byte(&self, (line, column): (u32, u32)) -> Option<usize> {
+        let text = self.line(line)?;
+        let start = self.line_starts[(line - self.first_line) as usize];
+        let within = text.char_indices().nth((column as usize).saturating_sub(1));
+        Some(start + within.map_or(text.len(), |(byte, _)| byte))
+    }
+
     /// The span with this file's name.
     pub fn place(&self, span: Span) -> Place {
         Place { file: self.name.clone(), span }

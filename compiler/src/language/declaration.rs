@@ -72,7 +72,16 @@ impl Declaration {
             Some(network) if !diagnostics.has_errors() => {
                 Ok(Declaration { source, file, network, sizes: BTreeMap::new(), rust: Vec::new() })
             }
-            Some(_) => Err(diagnostics),
+            // What could be read is checked all the same, so that all mistakes come at once.
+            Some(network) => {
+                let declaration = Declaration { source, file, network, sizes: BTreeMap::new(), rust: Vec::new() };
+                let rust = vec![None; declaration.file.rust.len()];
+                let (_, found) = Declaration { rust, ..declaration }.at(true);
+                diagnostics.extend(found);
+                diagnostics.retain(Diagnostic::is_error);
+                diagnostics.sort();
+                Err(diagnostics)
+            }
             None => {
                 if !diagnostics.has_errors() {
                     let start = (source.first_line(), 1);

@@ -1,4 +1,4 @@
-//! `gradc summary`, `check`, `dump` and `draw`: looking at a network without training it.
+//! `gradc summary` and `dump`: looking at a network without training it.
 
 use crate::network::NetworkArguments;
 use clap::Args;
@@ -17,27 +17,6 @@ impl Summary {
         print!("{}", self.network.model()?.summary());
         Ok(())
     }
-}
-
-#[derive(Args)]
-pub struct Check {
-    #[command(flatten)]
-    network: NetworkArguments,
-}
-
-impl Check {
-    pub fn run(self) -> Result<()> {
-        let declaration = self.network.declaration()?;
-        let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
-        print!("{}", elaborated.warnings.render(declaration.source()));
-        let model = self.network.model()?;
-        println!("{}: {} parameters, no errors", model.name(), parameters(&model));
-        Ok(())
-    }
-}
-
-fn parameters(model: &gradc::Model) -> usize {
-    model.parameters().map(|(_, shape)| shape.iter().product::<usize>()).sum()
 }
 
 #[derive(Args)]

@@ -1,6 +1,8 @@
 //! The `gradc` command: trains, serves and shows networks that stand in `.net` files.
 
+mod check;
 mod data;
+mod explain;
 mod inspect;
 mod network;
 mod new;
@@ -48,7 +50,9 @@ enum Command {
     /// Prints the table of layers.
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
-    Check(inspect::Check),
+    Check(check::Check),
+    /// Explains the code of a mistake, or a lint.
+    Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
     /// Makes a small Cargo project with a network, data and a test.
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Summary(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Dump(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {

@@ -1,8 +1,11 @@
 //! A network from a file, with what the command line says about it.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use gradc::compiler::base::diagnostics::Diagnostics;
 use gradc::compiler::base::place::Source;
+use gradc::compiler::language::declaration::Elaborated;
 use gradc::{Declaration, Error, Model, Options, Result};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Which network, and what replaces its numbers.
@@ -19,6 +22,19 @@ pub struct NetworkArguments {
     /// Fixes weights, order and masks.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Whether messages are coloured.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    color: Colour,
+}
+
+/// When messages are coloured.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
@@ -41,8 +57,28 @@ impl NetworkArguments {
             Some(network) => declaration.network(network),
             None => Ok(declaration),
         });
-        let declaration = declared.map_err(|diagnostics| Error::Model(diagnostics.render(&source)))?;
+        let declaration = declared.map_err(|diagnostics| Error::Model(self.shown(&diagnostics, &source)))?;
         Ok(self.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
+    }
+
+    /// Builds its graphs.
+    pub fn elaborated(&self, declaration: &Declaration) -> Result<Elaborated> {
+        declaration.elaborate().map_err(|diagnostics| Error::Model(self.shown(&diagnostics, declaration.source())))
+    }
+
+    /// Diagnostics as text, in colours if they are wanted.
+    pub fn shown(&self, diagnostics: &Diagnostics, source: &Source) -> String {
+        let is_coloured = match self.color {
+            Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            Colour::Always => true,
+            Colour::Never => false,
+        };
+        if is_coloured { diagnostics.render_in_colour(source) } else { diagnostics.render(source) }
+    }
+
+    /// What fixes weights and random data.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Compiles it.
@@ -54,6 +90,9 @@ impl NetworkArguments {
     pub fn model_with(&self, text: bool) -> Result<Model> {
         let options = Options { seed: self.seed, ..Options::default() };
         let options = Options { text: text || options.text, ..options };
-        Model::from_declaration(&self.declaration()?, &options)
+        let declaration = self.declaration()?;
+        // Mistakes are shown here, where it is known whether in colours.
+        self.elaborated(&declaration)?;
+        Model::from_declaration(&declaration, &options)
     }
 }

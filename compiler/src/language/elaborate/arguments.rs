@@ -1,9 +1,12 @@
 //! Arguments: from what was written to what a function of the catalogue takes.
 
+use super::examples::example;
+use super::fixes::Change;
 use super::value::Value;
 use super::{Elaborator, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{self, Expression, ExpressionKind};
+use crate::base::place::Span;
+use crate::language::ast::{self, Expression, ExpressionKind, StatementKind};
 use crate::language::print;
 use crate::nn::{self, Argument, Kind, Parameter, initializers, penalties};
 
@@ -119,6 +122,15 @@ impl<'a> Elaborator<'a> {
         self.arguments(call, parameters, 0)
     }
 
+    /// The word `setting` that declares what an argument names.
+    fn setting_word(&self, written: &Expression) -> Option<Span> {
+        let ExpressionKind::Name(used) = &written.kind else { return None };
+        self.written?.statements.iter().find_map(|statement| match &statement.kind {
+            StatementKind::Setting { name, .. } if name.text == used.text => Some(statement.word),
+            _ => None,
+        })
+    }
+
     fn converted(&mut self, value: Value<'a>, written: &'a Expression, parameter: &Parameter) -> Option<Argument> {
         match value {
             Value::Number(value) => Some(Argument::Number(value)),
@@ -136,22 +148,27 @@ impl<'a> Elaborator<'a> {
                     let message = format!("`{}` is fixed when the network is built; this is known when it runs", parameter.name);
                     let mistake = Diagnostic::error(WRONG_VALUE, written.span, message);
                     let is_setting = self.network.settings.iter().any(|setting| setting.node == node && setting.declared);
-                    self.report(match is_setting {
-                        true => mistake.help("declare it with `const` instead of `setting`"),
-                        false => mistake,
-                    });
+                    let change = match self.setting_word(written).filter(|_| is_setting) {
+                        Some(word) => Change::new("declare it with `const` instead of `setting`", word, "const"),
+                        None => Change::write(written.span, example(parameter)),
+                    };
+                    self.report_with(mistake, Some(change));
                     return None;
                 }
                 Some(Argument::Tensor(node))
             }
             Value::Layer(layer) => {
                 let message = format!("`{}` is a layer, not a value; `{}` must be {}", layer.name, parameter.name, parameter.doc);
-                self.error(WRONG_VALUE, written.span, message);
+                let mistake = Diagnostic::error(WRONG_VALUE, written.span, message);
+                self.report(match (parameter.kind, self.any_value()) {
+                    (Kind::Tensor | Kind::Tensors, Some(value)) => mistake.write(value),
+                    _ => mistake.write(example(parameter)),
+                });
                 None
             }
             Value::Batch => {
                 let message = format!("`{}` is fixed when the network is built; the batch is known when it runs", parameter.name);
-                self.error(WRONG_VALUE, written.span, message);
+                self.report(Diagnostic::error(WRONG_VALUE, written.span, message).write(example(parameter)));
                 None
             }
             Value::Later | Value::Unknown => {

@@ -1,14 +1,16 @@
 //! Calls: of the catalogue, of the user's functions, of layers that are used again.
 
 use super::arguments::matched;
+use super::fixes::{Change, argument_away};
 use super::scope::Frame;
 use super::value::{Layer, Value};
-use super::{Elaborator, PENALTY_PLACE, WRONG_VALUE};
+use super::{Elaborator, MAX_COUNT, PENALTY_PLACE, TOO_LARGE, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{self, Expression};
+use crate::graph::NodeId;
+use crate::language::ast::{self, Expression, ExpressionKind};
 use crate::language::names::nearest;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_UNKNOWN, NAME_UNKNOWN};
-use crate::nn::{self, Family, Function, clips, initializers, optimizers, penalties};
+use crate::nn::{self, Argument, Family, Function, Kind, clips, initializers, optimizers, penalties};
 use std::rc::Rc;
 
 /// A value and the expression that it is of.
@@ -62,22 +64,23 @@ impl<'a> Elaborator<'a> {
             return Value::Unknown;
         }
         let mistake = if penalties::find(name).is_ok() {
-            Diagnostic::error(
-                PENALTY_PLACE,
-                span,
-                format!("`{name}` is a penalty: it stands as a term of `minimize`, or as `penalty = …`"),
-            )
+            let message = format!("`{name}` is a penalty: it stands as a term of `minimize`, or as `penalty = …`");
+            Diagnostic::error(PENALTY_PLACE, span, message)
+                .help("write `0` here, and the penalty as a term of `minimize`")
+                .fix(call.span, "0")
         } else if optimizers::find(name).is_ok() || clips::find(name).is_ok() {
             Diagnostic::error(WRONG_VALUE, span, format!("`{name}` stands behind `using`"))
         } else if initializers::find(name).is_ok() {
-            Diagnostic::error(WRONG_VALUE, span, format!("`{name}` is an initialiser: it stands as `init = {name}`"))
+            let mistake =
+                Diagnostic::error(WRONG_VALUE, span, format!("`{name}` is an initialiser: it stands as `init = {name}`"));
+            match self.any_value() {
+                Some(value) => mistake.help(format!("write a value here, such as `{value}`")).fix(call.span, value),
+                None => mistake,
+            }
         } else {
             let mistake = Diagnostic::error(NAME_UNKNOWN, span, format!("no layer or function is called `{name}`"));
             let penalties = penalties::LIST.iter().map(|penalty| penalty.name);
-            match nearest(name, self.callable().into_iter().chain(penalties)) {
-                Some(near) => mistake.help(format!("write `{near}`")),
-                None => mistake,
-            }
+            mistake.perhaps(nearest(name, self.callable().into_iter().chain(penalties)))
         };
         self.report(mistake);
         Value::Unknown
@@ -102,8 +105,12 @@ impl<'a> Elaborator<'a> {
         let skipped = usize::from(receiver.is_none());
         let Some((value, expression)) = receiver.or_else(|| self.first_argument(call)) else {
             let message = format!("{} needs the value that it is called on", function.name);
-            let help = format!("write `x.{}(…)`", function.name);
-            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).help(help));
+            let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message);
+            let value = self.any_value().unwrap_or("x");
+            self.report(match function.parameters.iter().all(|parameter| parameter.default.is_some()) {
+                true => mistake.write(format!("{value}.{}()", function.name)),
+                false => mistake.help(format!("write `{value}.{}(…)`", function.name)),
+            });
             return Value::Unknown;
         };
         let receiver = self.receiver(function, value, expression);
@@ -114,14 +121,16 @@ impl<'a> Elaborator<'a> {
         };
         let Some(receiver) = receiver else {
             // The arguments can be wrong whatever they are called on.
-            if let Err(fault) = nn::arguments::resolve(function.name, function.parameters, &arguments) {
-                self.call_fault(fault, call, function.parameters, skipped);
-            }
+            self.argument_faults(function.name, call, &arguments, function.parameters, skipped);
             return self.unknown();
         };
         self.at(call.name.span);
         let uses = self.network.uses.len();
+        if self.is_too_large(function, call, receiver, &arguments) {
+            return self.unknown();
+        }
         match self.network.call(function.name, receiver, &arguments) {
+            Ok(node) if !self.may_exist(node, call.name.span) => Value::Unknown,
             Ok(node) => {
                 for index in uses..self.network.uses.len() {
                     self.use_spans.insert(index, call.name.span);
@@ -130,8 +139,46 @@ impl<'a> Elaborator<'a> {
                 self.note_parameters(call);
                 Value::Tensor(node)
             }
-            Err(fault) => self.call_fault(fault, call, function.parameters, skipped),
+            Err(fault) if fault.code.starts_with("E03") && fault.argument.is_some() => {
+                let count = self.diagnostics.len();
+                let value = Some(receiver);
+                self.argument_faults_on(value, function.name, call, &arguments, function.parameters, skipped);
+                match self.diagnostics.len() == count {
+                    // What is wrong with it lies in the value that it is called on.
+                    true => self.call_fault_of(fault.about(receiver), call, function.parameters, skipped, Some(whole)),
+                    false => Value::Unknown,
+                }
+            }
+            Err(fault) => self.call_fault_of(fault, call, function.parameters, skipped, Some(whole)),
         }
+    }
+
+    /// A layer that no memory holds: its sizes times those of a row.
+    fn is_too_large(&mut self, function: &Function, call: &'a ast::Call, receiver: NodeId, arguments: &nn::Call) -> bool {
+        fn product(argument: &Argument) -> f64 {
+            match argument {
+                Argument::Number(value) => value.abs().max(1.0),
+                Argument::List(list) => list.iter().map(product).product(),
+                _ => 1.0,
+            }
+        }
+        let sizes = matched(&call.arguments, function.parameters, call.arguments.len().saturating_sub(arguments.arguments.len()));
+        let sizes = sizes.iter().zip(&arguments.arguments).filter(|((_, parameter), _)| {
+            parameter.is_some_and(|parameter| {
+                matches!(parameter.kind, Kind::Size { .. }) || parameter.kind == Kind::Sizes && parameter.name != "sizes"
+            })
+        });
+        let asked: f64 = sizes.map(|(_, (_, argument))| product(argument)).product();
+        let row = self.network.builder.graph().shape(receiver).fixed_count() as f64;
+        if asked * row <= MAX_COUNT {
+            return false;
+        }
+        let message = format!("{} would need {:.1e} values, {asked} for each of {row}", function.name, asked * row);
+        let first = call.arguments.iter().find(|argument| matches!(argument.value.kind, ExpressionKind::Number(_)));
+        let mistake = Diagnostic::error(TOO_LARGE, call.name.span, message);
+        let change = first.map(|argument| Change::new("write a smaller size, such as `64`", argument.value.span, "64"));
+        self.report_with(mistake, change);
+        true
     }
 
     fn note_parameters(&mut self, call: &'a ast::Call) {
@@ -149,14 +196,14 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The node on which a function is called.
-    fn receiver(&mut self, function: &Function, value: Value<'a>, expression: &'a Expression) -> Option<crate::graph::NodeId> {
+    fn receiver(&mut self, function: &Function, value: Value<'a>, expression: &'a Expression) -> Option<NodeId> {
         match value {
             Value::Tensor(node) => Some(node),
             Value::Number(_) | Value::Later if function.family == Family::Operation => self.scalar_or_tensor(&value),
             Value::Unknown | Value::Later => None,
             other => {
                 let message = format!("{} is called on a value of the network; this is {}", function.name, other.kind());
-                self.error(WRONG_VALUE, expression.span, message);
+                self.wrong_value(expression.span, message);
                 None
             }
         }
@@ -168,10 +215,10 @@ impl<'a> Elaborator<'a> {
             let (Some(name), None) = (&written.name, parameter) else { continue };
             let message = format!("{} has no argument `{}`", function.name, name.text);
             let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message);
-            self.report(match nearest(&name.text, function.parameters.iter().map(|parameter| parameter.name)) {
-                Some(near) => mistake.help(format!("write `{near}`")),
-                None => mistake,
-            });
+            match nearest(&name.text, function.parameters.iter().map(|parameter| parameter.name)) {
+                Some(near) => self.report(mistake.write(near)),
+                None => self.report_with(mistake, argument_away(call, written)),
+            }
         }
     }
 
@@ -186,12 +233,14 @@ impl<'a> Elaborator<'a> {
         let surplus = usize::from(receiver.is_none());
         if let Some(argument) = call.arguments.get(surplus) {
             let message = format!("`{}` takes the value that it is called on, and nothing else", layer.name);
-            self.error(ARGUMENT_SURPLUS, argument.span, message);
+            let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument.span, message);
+            self.report_with(mistake, argument_away(call, argument));
         }
         let Some(receiver) = receiver.or_else(|| self.first_argument(call)) else {
             let message = format!("`{}` needs the value that it is called on", layer.name);
-            let help = format!("write `{}(x)`", layer.name);
-            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).help(help));
+            let value = self.network.inputs.first().map_or("x", |input| input.name.as_str());
+            let help = format!("{}({value})", layer.name);
+            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).write(help));
             return Value::Unknown;
         };
         if self.is_within(layer.name, call) {

@@ -1,7 +1,7 @@
 //! Inputs, targets, parameters, settings and constants.
 
 use super::value::Value;
-use super::{DECLARED_TYPE, Elaborator, WRONG_VALUE};
+use super::{DECLARED_TYPE, Elaborator, MAX_COUNT, TOO_LARGE, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::text::number;
@@ -29,7 +29,8 @@ impl<'a> Elaborator<'a> {
             let sizes: Vec<String> = std::iter::once("batch".to_owned())
                 .chain(ty.shape.0.iter().filter(|dim| **dim != Dim::Batch).map(Dim::to_string))
                 .collect();
-            self.report(mistake.help(format!("write `[{}]`", sizes.join(", "))));
+            let element = tensor.element.as_ref().map_or("", |element| self.text_at(element.span));
+            self.report(mistake.write(format!("{element}[{}]", sizes.join(", "))));
             return Value::Unknown;
         }
         if self.find(&name.text).is_some() {
@@ -76,7 +77,7 @@ impl<'a> Elaborator<'a> {
                 other => {
                     let found = self.shown(&other);
                     let message = format!("the number of classes is a whole number of at least 1, found {found}");
-                    self.error(DECLARED_TYPE, count.span, message);
+                    self.report(Diagnostic::error(DECLARED_TYPE, count.span, message).write(size_like(&other, 10)));
                     None
                 }
             },
@@ -88,7 +89,16 @@ impl<'a> Elaborator<'a> {
         let dims: Option<Vec<Dim>> = dims.into_iter().collect();
         let dims = dims?;
         if dims.iter().filter(|dim| **dim == Dim::Batch).count() > 1 {
-            self.error(DECLARED_TYPE, shape.span, "the batch is one dimension of a shape, not two");
+            let mistake = Diagnostic::error(DECLARED_TYPE, shape.span, "the batch is one dimension of a shape, not two");
+            let sizes = dims.iter().filter(|dim| **dim != Dim::Batch).map(Dim::to_string);
+            let sizes: Vec<String> = std::iter::once("batch".to_owned()).chain(sizes).collect();
+            self.report(mistake.write(format!("[{}]", sizes.join(", "))));
+            return None;
+        }
+        let count: f64 = dims.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product();
+        if count > MAX_COUNT {
+            let mistake = Diagnostic::error(TOO_LARGE, shape.span, format!("this would hold {count:.1e} values"));
+            self.report(mistake.write(if dims.contains(&Dim::Batch) { "[batch, 64]" } else { "[64]" }));
             return None;
         }
         Some(Shape(dims))
@@ -105,7 +115,7 @@ impl<'a> Elaborator<'a> {
             other => {
                 let found = self.shown(&other);
                 let message = format!("a dimension is `batch` or a whole number of at least 1, found {found}");
-                self.error(DECLARED_TYPE, dimension.span, message);
+                self.report(Diagnostic::error(DECLARED_TYPE, dimension.span, message).write(size_like(&other, 1)));
                 None
             }
         }
@@ -117,6 +127,11 @@ impl<'a> Elaborator<'a> {
             Value::Number(value) => number(*value),
             other => other.kind().to_owned(),
         }
+    }
+
+    /// The text itself.
+    fn text_at(&self, span: Span) -> &'a str {
+        self.source.bytes(span).map_or("", |bytes| &self.source.text()[bytes])
     }
 
     /// `parameter gain: [64] = ones;`
@@ -132,11 +147,13 @@ impl<'a> Elaborator<'a> {
         if let Some(element) = &tensor.element
             && element.kind != ElementKind::F32
         {
-            self.error(DECLARED_TYPE, element.span, "a parameter is learned, so its elements are f32");
+            let mistake = Diagnostic::error(DECLARED_TYPE, element.span, "a parameter is learned, so its elements are f32");
+            self.report(mistake.write("f32"));
             return None;
         }
         let Some(shape) = &tensor.shape else {
-            self.error(DECLARED_TYPE, tensor.span, "a parameter has a shape of its own, such as `[64]`");
+            let mistake = Diagnostic::error(DECLARED_TYPE, tensor.span, "a parameter has a shape of its own");
+            self.report(mistake.write("[64]"));
             return None;
         };
         let sizes = self.shape(shape)?;
@@ -149,7 +166,10 @@ impl<'a> Elaborator<'a> {
             })
             .collect();
         if fixed.is_none() {
-            self.error(DECLARED_TYPE, shape.span, "a parameter is the same for every batch; its shape has no `batch`");
+            let message = "a parameter is the same for every batch; its shape has no `batch`";
+            let sizes: Vec<String> = sizes.0.iter().filter(|dim| **dim != Dim::Batch).map(Dim::to_string).collect();
+            let sizes = if sizes.is_empty() { "1".to_owned() } else { sizes.join(", ") };
+            self.report(Diagnostic::error(DECLARED_TYPE, shape.span, message).write(format!("[{sizes}]")));
         }
         fixed
     }
@@ -244,7 +264,7 @@ impl<'a> Elaborator<'a> {
             Value::Unknown => None,
             other => {
                 let message = format!("{rule}; this is {}", other.kind());
-                self.error(WRONG_VALUE, value.span, message);
+                self.report(Diagnostic::error(WRONG_VALUE, value.span, message).write("1"));
                 None
             }
         }
@@ -263,10 +283,19 @@ impl<'a> Elaborator<'a> {
         for name in self.options.sizes.keys().filter(|name| !known.contains(&name.as_str())) {
             let message = format!("`{}` has no constant or setting `{name}`", network.name.text);
             let mistake = Diagnostic::error(NAME_UNKNOWN, network.name.span, message);
+            // What is wrong stands outside of the text.
             self.diagnostics.push(match nearest(name, known.iter().copied()) {
                 Some(near) => mistake.help(format!("write `{near}`")),
                 None => mistake,
             });
         }
+    }
+}
+
+/// A size that was perhaps meant.
+fn size_like(value: &Value, otherwise: usize) -> String {
+    match value {
+        Value::Number(value) if value.abs() >= 1.0 && value.abs() < 1e6 => number(value.abs().floor()),
+        _ => otherwise.to_string(),
     }
 }

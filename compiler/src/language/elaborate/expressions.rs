@@ -7,6 +7,7 @@ use crate::base::place::Span;
 use crate::graph::NodeId;
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
 use crate::language::names::nearest;
+use crate::language::print;
 use crate::nn::Fault;
 use crate::nn::fault::NAME_UNKNOWN;
 use crate::ops::Primitive;
@@ -65,7 +66,9 @@ impl<'a> Elaborator<'a> {
             }
             None => {
                 let message = format!("`{text}` is known to rustc only, and this text is read without it");
-                self.report(Diagnostic::error(RUST_NUMBER, span, message).help("write the number itself, or a `const`"));
+                self.report(
+                    Diagnostic::error(RUST_NUMBER, span, message).help("write the number itself, or a `const`").fix(span, "64"),
+                );
                 Value::Unknown
             }
         }
@@ -86,7 +89,12 @@ impl<'a> Elaborator<'a> {
     /// `encoder.dense.weight`: a parameter as a value.
     fn field(&mut self, expression: &'a Expression) -> Value<'a> {
         let Some(words) = expression.dotted() else {
-            self.error(WRONG_VALUE, expression.span, "only a parameter is named with points, `hidden.dense.weight`");
+            let message = "only a parameter is named with points, `hidden.dense.weight`";
+            let mistake = Diagnostic::error(WRONG_VALUE, expression.span, message);
+            self.report(match &expression.kind {
+                ExpressionKind::Field { value, .. } => mistake.write(print::expression(value)),
+                _ => mistake,
+            });
             return Value::Unknown;
         };
         let (head, rest) = (words[0], &words[1..]);
@@ -111,8 +119,11 @@ impl<'a> Elaborator<'a> {
         let mut mistake =
             Diagnostic::error(NAME_UNKNOWN, expression.span, format!("no parameter is called `{}.{tail}`", head.text));
         mistake = match (nearest(&tail, below.iter().copied()), below.first()) {
-            (Some(near), _) => mistake.help(format!("write `{}.{near}`", head.text)),
-            (None, Some(first)) => mistake.help(format!("there is `{}.{first}`", head.text)),
+            (Some(near), _) => mistake.write(format!("{}.{near}", head.text)),
+            (None, Some(first)) => {
+                let first = format!("{}.{first}", head.text);
+                mistake.help(format!("there is `{first}`")).fix(expression.span, first)
+            }
             (None, None) if is_layer => {
                 mistake.help(format!("`{}` makes its parameters at its first use, which must stand above", head.text))
             }
@@ -138,7 +149,7 @@ impl<'a> Elaborator<'a> {
 
     fn not_a_number(&mut self, symbol: &str, value: &Value, span: Span) -> Value<'a> {
         let message = format!("`{symbol}` takes numbers and values of the network; this is {}", value.kind());
-        self.error(WRONG_VALUE, span, message);
+        self.wrong_value(span, message);
         Value::Unknown
     }
 
@@ -159,7 +170,9 @@ impl<'a> Elaborator<'a> {
             }
         }
         match (&left, &right) {
-            (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => return self.computed(operator, *a, *b, span),
+            (Value::Number(a), Value::Number(b)) if !operator.is_comparison() => {
+                return self.computed(operator, (*a, *b), span, right_expression.span);
+            }
             (Value::Number(_) | Value::Later, Value::Number(_) | Value::Later) if !operator.is_comparison() => {
                 return Value::Later;
             }
@@ -210,7 +223,7 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn computed(&mut self, operator: BinaryOperator, a: f64, b: f64, span: Span) -> Value<'a> {
+    fn computed(&mut self, operator: BinaryOperator, (a, b): (f64, f64), span: Span, right: Span) -> Value<'a> {
         let value = match operator {
             BinaryOperator::Add => a + b,
             BinaryOperator::Subtract => a - b,
@@ -220,7 +233,7 @@ impl<'a> Elaborator<'a> {
         };
         if !value.is_finite() {
             let message = format!("{a} {} {b} is no finite number", operator.symbol());
-            self.error(NO_NUMBER, span, message);
+            self.report(Diagnostic::error(NO_NUMBER, span, message).help("write `1` behind it").fix(right, "1"));
             return Value::Unknown;
         }
         Value::Number(value)
@@ -229,11 +242,21 @@ impl<'a> Elaborator<'a> {
     /// A node that was built by `whole`, or the mistake at `span`.
     pub(super) fn built(&mut self, built: Result<NodeId, Fault>, span: Span, whole: &'a Expression) -> Value<'a> {
         match built {
+            Ok(node) if !self.may_exist(node, span) => Value::Unknown,
             Ok(node) => {
                 self.note(node, whole.span, Some(whole));
                 Value::Tensor(node)
             }
-            Err(fault) => self.fault(fault, span),
+            Err(fault) => self.fault_of(fault, span, Some(whole)),
         }
+    }
+
+    /// Reports a value of the wrong kind where one of the network is needed.
+    pub(super) fn wrong_value(&mut self, span: Span, message: String) {
+        let mistake = Diagnostic::error(WRONG_VALUE, span, message);
+        self.report(match self.any_value() {
+            Some(value) => mistake.help(format!("write a value of the network, such as `{value}`")).fix(span, value),
+            None => mistake,
+        });
     }
 }

@@ -1,31 +1,53 @@
 //! From a fault of the catalogue to a message at the words that caused it.
 
+use super::alternatives::Alternatives;
 use super::arguments::matched;
+use super::examples::example;
+use super::fixes::{Change, Site};
 use super::value::Value;
 use super::{Elaborator, Made};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::{Dim, Element, NodeId, Shape};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Number};
-use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{
     ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault, NAME_TWICE, NAME_UNKNOWN,
-    SHAPES_DIFFER, STATED_TWICE,
+    SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE,
 };
 use crate::nn::network::shape_text;
-use crate::nn::{Family, Parameter};
+use crate::nn::{self, Family, Kind, Parameter, initializers, penalties};
 
 impl<'a> Elaborator<'a> {
     /// Reports a fault at a place; the value is unknown.
     pub(super) fn fault(&mut self, fault: Fault, span: Span) -> Value<'a> {
+        self.fault_of(fault, span, None)
+    }
+
+    /// Reports a fault of an expression at a place in it.
+    pub(super) fn fault_of(&mut self, fault: Fault, span: Span, whole: Option<&'a Expression>) -> Value<'a> {
         let given = fault.argument.clone().unwrap_or_default();
-        self.report_fault(fault, span, &given);
+        self.report_fault(fault, span, &given, Site { whole, ..Site::default() });
         Value::Unknown
     }
 
     /// Reports a fault of a call at the argument that caused it, if one did.
     pub(super) fn call_fault(&mut self, fault: Fault, call: &'a Call, parameters: &[Parameter], skipped: usize) -> Value<'a> {
+        self.call_fault_of(fault, call, parameters, skipped, None)
+    }
+
+    /// The same of a call that stands in an expression.
+    pub(super) fn call_fault_of(
+        &mut self,
+        fault: Fault,
+        call: &'a Call,
+        parameters: &[Parameter],
+        skipped: usize,
+        whole: Option<&'a Expression>,
+    ) -> Value<'a> {
+        if let Some((inner, own)) = missing_inside(&fault, call, parameters) {
+            return self.call_fault_of(fault, inner, own, 0, None);
+        }
         let written = match fault.argument.as_deref() {
             _ if fault.code == ARGUMENT_MISSING => None,
             _ if fault.code == ARGUMENT_SURPLUS => surplus(call, parameters, skipped),
@@ -37,27 +59,102 @@ impl<'a> Elaborator<'a> {
             None if fault.code == ARGUMENT_MISSING => (call.span, String::new()),
             None => (call.name.span, fault.argument.clone().unwrap_or_default()),
         };
-        self.report_fault(fault, span, &given);
+        let site = Site { call: Some(call), parameters, skipped, argument: written, whole };
+        self.report_fault(fault, span, &given, site);
         Value::Unknown
+    }
+
+    /// Reports every argument of a call that is wrong on its own: each is taken away before the next is looked for.
+    pub(super) fn argument_faults(
+        &mut self,
+        owner: &str,
+        call: &'a Call,
+        arguments: &nn::Call,
+        parameters: &[Parameter],
+        skipped: usize,
+    ) -> bool {
+        self.argument_faults_on(None, owner, call, arguments, parameters, skipped)
+    }
+
+    /// The same of a call on a value.
+    pub(super) fn argument_faults_on(
+        &mut self,
+        value: Option<NodeId>,
+        owner: &str,
+        call: &'a Call,
+        arguments: &nn::Call,
+        parameters: &[Parameter],
+        skipped: usize,
+    ) -> bool {
+        let mut rest = arguments.clone();
+        let mut is_sound = true;
+        // By name, so that what is taken away moves nothing.
+        for ((_, parameter), (name, _)) in matched(&call.arguments, parameters, skipped).iter().zip(&mut rest.arguments) {
+            if let Some(parameter) = parameter.filter(|parameter| name.is_empty() && parameter.kind != Kind::Tensors) {
+                *name = parameter.name.to_owned();
+            }
+        }
+        while let Err(fault) = nn::arguments::resolve(owner, parameters, &rest) {
+            let count = rest.arguments.len();
+            let (code, wrong) = (fault.code, fault.argument.clone());
+            if is_sound || code != ARGUMENT_MISSING {
+                let fault = Fault { value: fault.value.or(value), ..fault };
+                self.call_fault(fault, call, parameters, skipped);
+            }
+            is_sound = false;
+            let Some(wrong) = wrong.filter(|_| code != ARGUMENT_MISSING) else { return false };
+            let parameter = parameters.iter().find(|parameter| parameter.name == wrong);
+            if code == ARGUMENT_TWICE {
+                let last = rest.arguments.iter().rposition(|(name, _)| *name == wrong);
+                last.map(|last| rest.arguments.remove(last));
+            } else if let Some(value) = parameter.and_then(|parameter| example(parameter).parse::<f64>().ok()) {
+                // One that must be given would be missed.
+                rest.arguments.iter_mut().filter(|(name, _)| *name == wrong).for_each(|(_, given)| *given = value.into());
+                continue;
+            } else {
+                rest.arguments.retain(|(name, value)| *name != wrong && !is_within(value, &wrong));
+            }
+            if rest.arguments.len() == count {
+                return false;
+            }
+        }
+        is_sound
+    }
+
+    /// A fault of the step at the parameter that it names.
+    pub(super) fn located(&self, fault: Fault) -> Fault {
+        let named = self.network.parameters.iter().find(|known| fault.message.contains(&format!("parameter `{}`", known.name)));
+        match named {
+            Some(known) if fault.value.is_none() => fault.about(known.node),
+            _ => fault,
+        }
     }
 
     /// Reports a fault of one argument on its own.
     pub(super) fn argument_fault(&mut self, fault: Fault, written: &'a Expression) {
         let given = given_name(written);
-        self.report_fault(fault, written.span, &given);
+        let span = word_span(written);
+        self.report_fault(fault, span, &given, Site::default());
     }
 
-    fn report_fault(&mut self, fault: Fault, span: Span, given: &str) {
-        let help = self
-            .width_fix(&fault)
-            .or_else(|| nearest(given, fault.candidates.iter().copied()).map(|near| format!("write `{near}`")))
-            .or_else(|| Some(fault.help.clone()).filter(|help| !help.is_empty()));
+    fn report_fault(&mut self, fault: Fault, span: Span, given: &str, site: Site) {
+        let changes = self.changes(&fault, span, given, &site);
+        // A shared layer is right where it stands; it is used on what it does not fit.
+        let span = match self.frames.iter().rev().find_map(|frame| frame.call) {
+            Some((used, _)) if fault.code == SHARED_DIFFERS => used,
+            _ => span,
+        };
         let mut mistake = Diagnostic::error(fault.code, span, fault.message.clone());
         for (place, text) in self.causes(&fault, span) {
             mistake = mistake.because(place, text);
         }
-        if let Some(help) = help {
-            mistake = mistake.help(help);
+        mistake = match changes.first() {
+            Some(Change { help, span, text }) => mistake.help(help.as_str()).fix(*span, text.as_str()),
+            None if fault.help.is_empty() => mistake,
+            None => mistake.help(fault.help),
+        };
+        if changes.len() > 1 {
+            self.alternatives.push(Alternatives { code: fault.code, span, changes });
         }
         self.report(mistake);
     }
@@ -89,31 +186,26 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// For widths that differ: the call of `dense` that would make them equal.
-    fn width_fix(&self, fault: &Fault) -> Option<String> {
+    /// For widths that differ: the calls of `dense` that would make them equal.
+    pub(super) fn width_changes(&self, fault: &Fault) -> [Option<Change>; 2] {
         // Elsewhere the same call may be right.
         let is_plain = self.frames.len() == 1 && self.frames.iter().all(|frame| frame.turns.is_empty());
-        let (value, other) = (fault.value?, fault.other?);
-        if !is_plain {
-            return None;
-        }
+        let (Some(value), Some(other), true) = (fault.value, fault.other, is_plain) else { return [None, None] };
         let ty = |node: NodeId| self.network.builder.ty(node);
         match (fault.code, ty(other).element) {
-            (CLASSES_DIFFER, Element::Class(classes)) => self.with_width(value, classes as usize),
+            (CLASSES_DIFFER, Element::Class(classes)) => [self.with_width(value, classes as usize), None],
             (SHAPES_DIFFER, _) => {
                 let (ours, theirs) = (&ty(value).shape, &ty(other).shape);
-                if !differ_in_width(ours, theirs) {
-                    return None;
-                }
-                let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0));
-                self.with_width(value, last(theirs)?).or_else(|| self.with_width(other, last(ours)?))
+                let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0)).filter(|_| differ_in_width(ours, theirs));
+                let with = |node: NodeId, shape: &Shape| self.with_width(node, last(shape)?);
+                [with(value, theirs), with(other, ours)]
             }
-            _ => None,
+            _ => [None, None],
         }
     }
 
     /// 'write `x.dense(12)`': the layer that gives a value its last axis, with another width.
-    fn with_width(&self, node: NodeId, width: usize) -> Option<String> {
+    fn with_width(&self, node: NodeId, width: usize) -> Option<Change> {
         let mut node = node;
         loop {
             let one = self.network.uses.iter().rev().find(|one| one.output == node)?;
@@ -139,7 +231,7 @@ impl<'a> Elaborator<'a> {
             _ => return None,
         };
         let fixed = Expression { kind: fixed, span: expression.span };
-        Some(format!("write `{}`", print::expression(&fixed)))
+        Some(Change::write(expression.span, print::expression(&fixed)))
     }
 }
 
@@ -182,12 +274,37 @@ fn find_argument<'a>(call: &'a Call, parameters: &[Parameter], skipped: usize, n
     })
 }
 
+/// Whether the argument is a call that takes something of this name.
+fn is_within(value: &nn::Argument, wrong: &str) -> bool {
+    let nn::Argument::Call(inner) = value else { return false };
+    inner_parameters(&inner.name).is_some_and(|own| own.iter().any(|parameter| parameter.name == wrong))
+}
+
+/// What an initialiser or a penalty takes.
+pub(super) fn inner_parameters(name: &str) -> Option<&'static [Parameter]> {
+    let initializer = initializers::find(name).map(|known| known.parameters);
+    initializer.or_else(|_| penalties::find(name).map(|known| known.parameters)).ok()
+}
+
+/// The call within a call that lacks an argument, if it is that one which does.
+fn missing_inside<'a>(fault: &Fault, call: &'a Call, parameters: &[Parameter]) -> Option<(&'a Call, &'static [Parameter])> {
+    let name = fault.argument.as_deref().filter(|_| fault.code == ARGUMENT_MISSING)?;
+    if parameters.iter().any(|parameter| parameter.name == name) {
+        return None;
+    }
+    call.arguments.iter().find_map(|argument| match &argument.value.kind {
+        ExpressionKind::Call(inner) => {
+            let own = inner_parameters(&inner.name.text)?;
+            own.iter().any(|parameter| parameter.name == name).then_some((inner, own))
+        }
+        _ => None,
+    })
+}
+
 /// The argument of an initialiser or a penalty.
 fn find_inner<'a>(call: &'a Call, name: &str) -> Option<&'a ast::Argument> {
     let named = |argument: &&ast::Argument| argument.name.as_ref().is_some_and(|written| written.text == name);
-    let parameters = crate::nn::initializers::find(&call.name.text).map(|known| known.parameters);
-    let parameters = parameters.or_else(|_| crate::nn::penalties::find(&call.name.text).map(|known| known.parameters));
-    let pairs = matched(&call.arguments, parameters.unwrap_or_default(), 0);
+    let pairs = matched(&call.arguments, inner_parameters(&call.name.text).unwrap_or_default(), 0);
     let by_place = pairs.into_iter().find(|(_, parameter)| parameter.is_some_and(|parameter| parameter.name == name));
     by_place.map(|(argument, _)| argument).or_else(|| call.arguments.iter().find(named))
 }
@@ -197,7 +314,16 @@ fn place_of(fault: &Fault, argument: &ast::Argument) -> (Span, String) {
     match (&argument.name, fault.code) {
         (Some(name), ARGUMENT_UNKNOWN) => (name.span, name.text.clone()),
         (_, ARGUMENT_TWICE) => (argument.span, String::new()),
+        (_, NAME_UNKNOWN) => (word_span(&argument.value), given_name(&argument.value)),
         _ => (argument.value.span, given_name(&argument.value)),
+    }
+}
+
+/// The word that is misspelt: of a call its name.
+fn word_span(written: &Expression) -> Span {
+    match &written.kind {
+        ExpressionKind::Call(call) => call.name.span,
+        _ => written.span,
     }
 }
 

@@ -1,12 +1,15 @@
 //! The user's own functions: every call is the body, with the parameters replaced.
 
 use super::calls::Receiver;
+use super::fixes::{Change, argument_away, argument_given};
 use super::scope::Frame;
 use super::value::Value;
 use super::{ENDLESS, Elaborator};
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{self, Expression, Formal, Function, Item};
+use crate::base::place::Span;
+use crate::language::ast::{self, Formal, Function, Item};
 use crate::language::names::nearest;
+use crate::language::print;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN};
 
 impl<'a> Elaborator<'a> {
@@ -28,7 +31,13 @@ impl<'a> Elaborator<'a> {
         let is_within = self.frames.iter().any(|frame| frame.call.is_some_and(|(_, outer)| outer == name));
         if is_within {
             let message = format!("`{name}` uses itself, which has no end");
-            self.report(Diagnostic::error(ENDLESS, call.name.span, message).help("repeat with a loop: `for i in 0..3 { … }`"));
+            let mistake = Diagnostic::error(ENDLESS, call.name.span, message).help("repeat with a loop: `for i in 0..3 { … }`");
+            let is_method = self.source.bytes(call.span).is_some_and(|bytes| self.source.text()[..bytes.start].ends_with('.'));
+            self.report(match call.arguments.first() {
+                _ if is_method => mistake.fix(call.span, "relu()"),
+                Some(first) => mistake.fix(call.span, print::expression(&first.value)),
+                None => mistake,
+            });
         }
         is_within
     }
@@ -68,7 +77,7 @@ impl<'a> Elaborator<'a> {
         if let Some((value, expression)) = receiver {
             match given.first_mut() {
                 Some(first) => *first = Some(value),
-                None => self.surplus(function, expression),
+                None => self.surplus(function, expression.span, None),
             }
             place = 1;
         }
@@ -82,16 +91,17 @@ impl<'a> Elaborator<'a> {
                 Some(name) => match formals.iter().position(|formal| formal.name.text == name.text) {
                     Some(index) => index,
                     None => {
-                        self.unknown_formal(function, name);
+                        self.unknown_formal(function, call, argument, name);
                         continue;
                     }
                 },
             };
             match given.get_mut(index) {
-                None => self.surplus(function, &argument.value),
+                None => self.surplus(function, argument.value.span, argument_away(call, argument)),
                 Some(Some(_)) => {
                     let message = format!("`{}` is given `{}` twice", function.name.text, formals[index].name.text);
-                    self.error(ARGUMENT_TWICE, argument.span, message);
+                    let mistake = Diagnostic::error(ARGUMENT_TWICE, argument.span, message);
+                    self.report_with(mistake, argument_away(call, argument));
                 }
                 Some(slot) => *slot = Some(value),
             }
@@ -99,27 +109,31 @@ impl<'a> Elaborator<'a> {
         let missing = formals.iter().zip(&given).find(|(formal, value)| formal.default.is_none() && value.is_none());
         if let Some((formal, _)) = missing {
             let message = format!("`{}` needs `{}`", function.name.text, formal.name.text);
-            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here"));
+            let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here");
+            self.report_with(mistake, Some(argument_given(call, &formal.name.text, "64")));
         }
         given
     }
 
-    fn surplus(&mut self, function: &'a Function, argument: &'a Expression) {
+    fn surplus(&mut self, function: &'a Function, argument: Span, change: Option<Change>) {
         let count = function.parameters.len();
         let message = match count {
             0 => format!("`{}` takes no arguments", function.name.text),
             _ => format!("`{}` takes {count} argument{}", function.name.text, if count == 1 { "" } else { "s" }),
         };
-        self.report(Diagnostic::error(ARGUMENT_SURPLUS, argument.span, message).because(function.name.span, "declared here"));
+        let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument, message).because(function.name.span, "declared here");
+        self.report_with(mistake, change);
     }
 
-    fn unknown_formal(&mut self, function: &'a Function, name: &ast::Name) {
+    fn unknown_formal(&mut self, function: &'a Function, call: &ast::Call, argument: &ast::Argument, name: &ast::Name) {
         let message = format!("`{}` has no argument `{}`", function.name.text, name.text);
         let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(function.name.span, "declared here");
         let names = function.parameters.iter().map(|Formal { name, .. }| name.text.as_str());
-        self.report(match nearest(&name.text, names) {
-            Some(near) => mistake.help(format!("write `{near}`")),
-            None => mistake,
-        });
+        let first = usize::from(call.arguments.iter().all(|argument| argument.name.is_some()));
+        let by_place = call.arguments.iter().filter(|argument| argument.name.is_none()).count() + 1 - first.min(1);
+        match nearest(&name.text, names.skip(by_place)) {
+            Some(near) => self.report(mistake.write(near)),
+            None => self.report_with(mistake, argument_away(call, argument)),
+        }
     }
 }

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `E0201`…`E0206`, `E0299` | shapes and elements that do not fit ([`nn::fault`]) |
 //! | `E0207` | a declared type or shape that cannot be |
+//! | `E0208` | a value or a layer that no memory holds |
 //! | `E0301`…`E0306` | arguments: missing, unknown, twice, of the wrong kind, out of bounds, too many |
 //! | `E0307` | arithmetic on sizes that gives no number |
 //! | `E0401` | a name that nothing has |
@@ -37,15 +38,19 @@
 //! | `E0509` | an optimizer of one's own that cannot be |
 //! | `E0510` | a value served that needs a target |
 
+mod alternatives;
 mod arguments;
 mod calls;
 mod declarations;
+mod examples;
 mod expressions;
 mod faults;
+mod fixes;
 mod functions;
 mod lints;
 mod objectives;
 mod optimizer;
+mod order;
 mod scope;
 mod statements;
 mod unused;
@@ -57,8 +62,10 @@ mod tests;
 use super::ast;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
-use crate::graph::NodeId;
+use crate::graph::{Dim, NodeId};
 use crate::nn;
+use alternatives::Alternatives;
+use fixes::Change;
 use scope::Frame;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use value::Value;
@@ -68,6 +75,7 @@ pub use lints::LINTS;
 pub use objectives::report_name;
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
+pub(crate) const TOO_LARGE: &str = "E0208";
 pub(crate) const NO_NUMBER: &str = "E0307";
 pub(crate) const USED_BEFORE: &str = "E0404";
 pub(crate) const NOT_ASSIGNABLE: &str = "E0405";
@@ -92,6 +100,18 @@ pub struct Elaboration {
 
 /// The network that a declaration means, as far as it can be built, and all that is wrong with it.
 pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, options: &Elaboration) -> (nn::Network, Diagnostics) {
+    let (built, mut diagnostics, alternatives) = walked(file, network, source, options);
+    alternatives::choose(&mut diagnostics, alternatives, source, options, &network.name.text);
+    (built, diagnostics)
+}
+
+/// The walk alone, with the changes among which each help is still to be chosen.
+fn walked(
+    file: &ast::File,
+    network: &ast::Network,
+    source: &Source,
+    options: &Elaboration,
+) -> (nn::Network, Diagnostics, Vec<Alternatives>) {
     let mut elaborator = Elaborator::new(file, source, options, &network.name.text);
     elaborator.network(network);
     elaborator.finish(network)
@@ -99,6 +119,8 @@ pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, opti
 
 /// How many calls, statements and turns a network may have when everything is inlined and unrolled.
 const MAX_WORK: usize = 200_000;
+/// How many values a tensor or a row of it may hold: 64 TiB of f32.
+const MAX_COUNT: f64 = (1_u64 << 44) as f64;
 /// How deep expressions, blocks and calls may lie within one another.
 const MAX_DEPTH: usize = 256;
 
@@ -114,8 +136,12 @@ struct Elaborator<'a> {
     file: &'a ast::File,
     source: &'a Source,
     options: &'a Elaboration,
+    /// What is elaborated; nothing while the lines of an optimizer are walked.
+    written: Option<&'a ast::Network>,
     network: nn::Network,
     diagnostics: Diagnostics,
+    /// Helps of which one is chosen in the end.
+    alternatives: Vec<Alternatives>,
     /// Mistakes that were reported: a loop's body and a function's are met more than once.
     reported: HashSet<(&'static str, Span)>,
     /// Innermost last.
@@ -146,8 +172,10 @@ impl<'a> Elaborator<'a> {
             file,
             source,
             options,
+            written: None,
             network: nn::Network::new(name, options.training),
             diagnostics: Diagnostics::new(),
+            alternatives: Vec::new(),
             reported: HashSet::new(),
             frames: Vec::new(),
             made: HashMap::new(),
@@ -165,6 +193,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn network(&mut self, network: &'a ast::Network) {
+        self.written = Some(network);
         self.check_items();
         self.check_overrides(network);
         self.frames.push(Frame::of_network(&network.statements));
@@ -172,7 +201,7 @@ impl<'a> Elaborator<'a> {
         self.require_statements(network);
     }
 
-    fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics) {
+    fn finish(mut self, network: &'a ast::Network) -> (nn::Network, Diagnostics, Vec<Alternatives>) {
         self.check_served();
         self.apply_groups();
         if !self.is_partial && !self.diagnostics.has_errors() && self.options.training {
@@ -188,15 +217,16 @@ impl<'a> Elaborator<'a> {
         let allowed = self.allowed;
         self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));
         self.diagnostics.sort();
-        (self.network, self.diagnostics)
+        (self.network, self.diagnostics, self.alternatives)
     }
 
     /// The step is built once for its checks: a parameter that the loss does not reach, a derivative that is missing.
     fn check_step(&mut self) {
         if let Err(fault) = crate::step::training_step(&self.network) {
-            let span = fault.value.and_then(|node| self.made.get(&node)).map(|made| made.span);
-            let span = span.or(self.stated.get("minimize").copied()).unwrap_or(Span::UNKNOWN);
-            self.fault(fault, span);
+            let fault = self.located(fault);
+            let made = fault.value.and_then(|node| self.made.get(&node)).copied();
+            let span = made.map(|made| made.span).or(self.stated.get("minimize").copied()).unwrap_or(Span::UNKNOWN);
+            self.fault_of(fault, span, made.and_then(|made| made.expression));
         }
     }
 
@@ -209,11 +239,20 @@ impl<'a> Elaborator<'a> {
         if let Some(turn) = self.frames.iter().rev().find_map(|frame| frame.turns.last()) {
             diagnostic.message += &format!(", in turn {} of {}", turn.index + 1, turn.count);
         }
-        let calls: Vec<_> = self.frames.iter().rev().filter_map(|frame| frame.call).take(3).collect();
+        let calls = self.frames.iter().rev().filter_map(|frame| frame.call).take(3);
+        let calls: Vec<_> = calls.filter(|(span, _)| *span != diagnostic.primary.span).collect();
         for (span, name) in calls {
             diagnostic = diagnostic.because(span, format!("in this use of `{name}`"));
         }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports a mistake with the change that is offered, if there is one.
+    fn report_with(&mut self, mistake: Diagnostic, change: Option<Change>) {
+        self.report(match change {
+            Some(Change { help, span, text }) => mistake.help(help).fix(span, text),
+            None => mistake,
+        });
     }
 
     fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
@@ -239,6 +278,20 @@ impl<'a> Elaborator<'a> {
     /// Says where nodes that are made from now on come from.
     fn at(&mut self, span: Span) {
         self.network.set_place(self.source.place(span).to_string());
+    }
+
+    /// Whether a value can exist at all; says so if not.
+    fn may_exist(&mut self, node: NodeId, span: Span) -> bool {
+        let sizes = &self.network.builder.graph().shape(node).0;
+        // In f64: what is asked is whether the product leaves the range of sizes.
+        let count: f64 = sizes.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product();
+        if count <= MAX_COUNT {
+            return true;
+        }
+        let shape = nn::network::shape_text(self.network.builder.graph().shape(node));
+        let message = format!("{shape} would hold {count:.1e} values");
+        self.error(TOO_LARGE, span, message);
+        false
     }
 
     /// Remembers what made a node; the first that did.

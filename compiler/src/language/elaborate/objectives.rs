@@ -1,12 +1,14 @@
 //! What is served, minimised, measured, and by which optimizer.
 
+use super::fixes::{Change, before};
 use super::value::Value;
 use super::{Elaborator, NEEDS_TARGET, PENALTY_PLACE, SERVED, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
-use crate::graph::NodeId;
-use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKind, Name, Output};
+use crate::graph::{Dim, Element, NodeId};
+use crate::language::ast::{self, BinaryOperator, Call, Expression, ExpressionKind, Name, Output, StatementKind};
 use crate::language::names::nearest;
+use crate::language::print;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN, NO_LOSS, NO_OPTIMIZER, STATED_TWICE};
 use crate::nn::{self, Argument, clips, groups, optimizers, penalties};
 use crate::ops::Primitive;
@@ -20,7 +22,8 @@ impl<'a> Elaborator<'a> {
     pub(super) fn predict(&mut self, outputs: &'a [Output], word: Span) {
         for output in outputs {
             let value = self.below("predict", |this| this.expression(&output.value));
-            let node = self.tensor(value, &output.value, "`predict` serves values of the network");
+            let node =
+                self.tensor(value, &output.value, "`predict` serves values of the network", self.any_value().map(str::to_owned));
             let is_alone = outputs.len() == 1 && !self.stated.contains_key("predict");
             let name = match &output.name {
                 Some(name) => name.text.as_str(),
@@ -28,7 +31,7 @@ impl<'a> Elaborator<'a> {
                 None => {
                     let message = "of several values served each has a name";
                     let mistake = Diagnostic::error(SERVED, output.span, message);
-                    self.report(mistake.help(format!("write `name = {}`", crate::language::print::expression(&output.value))));
+                    self.report(mistake.write(self.named_output(output)));
                     continue;
                 }
             };
@@ -54,8 +57,41 @@ impl<'a> Elaborator<'a> {
             if let Some(made) = self.made.get(&target.node) {
                 mistake = mistake.because(made.span, "declared as a target here");
             }
-            self.report(mistake);
+            let change = self.without_targets(self.served[index]);
+            self.report_with(mistake, change);
         }
+    }
+
+    /// The part of a served value that needs no target.
+    fn without_targets(&self, span: Span) -> Option<Change> {
+        let statements = self.written?.statements.iter();
+        let mut outputs = statements.filter_map(|statement| match &statement.kind {
+            StatementKind::Predict(outputs) => outputs.iter().find(|output| output.value.span == span),
+            _ => None,
+        });
+        let value = &outputs.next()?.value;
+        let is_target = |expression: &Expression| match &expression.kind {
+            ExpressionKind::Name(name) => self.network.targets.iter().any(|target| target.name == name.text),
+            _ => false,
+        };
+        let text = match &value.kind {
+            ExpressionKind::Binary { left, right, .. } if is_target(right) => print::expression(left),
+            ExpressionKind::Binary { left, right, .. } if is_target(left) => print::expression(right),
+            _ => self.any_value()?.to_owned(),
+        };
+        Some(Change::write(span, text))
+    }
+
+    /// `softmax = logits.softmax()`: a value with a name that says what it is.
+    fn named_output(&self, output: &Output) -> String {
+        let name = match &output.value.kind {
+            ExpressionKind::Name(name) => &name.text,
+            ExpressionKind::Call(call) | ExpressionKind::Method { call, .. } => &call.name.text,
+            _ => "value",
+        };
+        let is_taken = self.network.predicts.iter().any(|(known, _)| known == name);
+        let name = if is_taken { self.free_name(name) } else { name.to_owned() };
+        format!("{name} = {}", print::expression(&output.value))
     }
 
     /// A target that a value is computed from.
@@ -71,13 +107,14 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The node of a value; another kind of value is a mistake.
-    fn tensor(&mut self, value: Value<'a>, written: &'a Expression, rule: &str) -> Option<NodeId> {
+    fn tensor(&mut self, value: Value<'a>, written: &'a Expression, rule: &str, instead: Option<String>) -> Option<NodeId> {
         match value {
             Value::Tensor(node) => Some(node),
             Value::Unknown | Value::Later => None,
             other => {
                 let message = format!("{rule}; this is {}", other.kind());
-                self.error(WRONG_VALUE, written.span, message);
+                let mistake = Diagnostic::error(WRONG_VALUE, written.span, message);
+                self.report_with(mistake, instead.map(|instead| Change::write(written.span, instead)));
                 None
             }
         }
@@ -88,7 +125,8 @@ impl<'a> Elaborator<'a> {
         match self.stated.get(what) {
             Some(first) => {
                 let mistake = Diagnostic::error(STATED_TWICE, word, message).because(*first, "the first is here");
-                self.report(mistake);
+                let change = self.statement_away(word);
+                self.report_with(mistake, change);
                 false
             }
             None => {
@@ -112,12 +150,15 @@ impl<'a> Elaborator<'a> {
         }
         let only_penalties = has_penalty && is_penalty_alone(value);
         if only_penalties && is_first {
-            self.error(NO_LOSS, value.span, "a penalty alone is no loss: there is nothing to learn from");
-            return;
+            let mistake = Diagnostic::error(NO_LOSS, value.span, "a penalty alone is no loss: there is nothing to learn from");
+            let sum = self.some_loss().map(|loss| format!("{loss} + {}", print::expression(value)));
+            let change = sum.map(|sum| Change::write(value.span, sum));
+            return self.report_with(mistake, change);
         }
-        let Some(node) = self.tensor(loss, value, "training lowers a value of the network") else { return };
+        let instead = self.some_loss();
+        let Some(node) = self.tensor(loss, value, "training lowers a value of the network", instead) else { return };
         if is_first && let Err(fault) = self.network.minimize(node) {
-            self.fault(fault, value.span);
+            self.fault_of(fault, value.span, Some(value));
         }
     }
 
@@ -204,8 +245,8 @@ impl<'a> Elaborator<'a> {
             return;
         }
         let Some(chain) = value.chain() else {
-            let mistake = Diagnostic::error(WRONG_VALUE, value.span, "expected an optimizer, such as `adam(rate = 1e-3)`");
-            return self.report(mistake);
+            let mistake = Diagnostic::error(WRONG_VALUE, value.span, "expected an optimizer");
+            return self.report(mistake.write("adam(rate = 1e-3)"));
         };
         let (first, rest) = (chain[0], &chain[1..]);
         let (groups, rest): (Vec<&Call>, Vec<&Call>) = rest.iter().partition(|call| call.name.text == groups::NAME);
@@ -225,8 +266,7 @@ impl<'a> Elaborator<'a> {
         };
         let Some(arguments) = self.arguments(first, optimizer.parameters, 0) else { return };
         self.at(first.name.span);
-        if let Err(fault) = nn::arguments::resolve(optimizer.name, optimizer.parameters, &arguments) {
-            self.call_fault(fault, first, optimizer.parameters, 0);
+        if !self.argument_faults(optimizer.name, first, &arguments, optimizer.parameters, 0) {
             return;
         }
         let Some(clips) = clips else { return };
@@ -256,8 +296,8 @@ impl<'a> Elaborator<'a> {
         });
         let known = own.chain(optimizers::LIST.iter().map(|optimizer| optimizer.name));
         self.report(match nearest(name, known) {
-            Some(near) => mistake.help(format!("write `{near}`")),
-            None => mistake,
+            Some(near) => mistake.write(near),
+            None => mistake.help("write `adam(rate = 1e-3)`").fix(call.span, "adam(rate = 1e-3)"),
         });
     }
 
@@ -270,39 +310,47 @@ impl<'a> Elaborator<'a> {
             }
         };
         let arguments = self.arguments(call, clip.parameters, 0)?;
-        if let Err(fault) = nn::arguments::resolve(clip.name, clip.parameters, &arguments) {
-            self.call_fault(fault, call, clip.parameters, 0);
-            return None;
-        }
-        Some(arguments)
+        self.argument_faults(clip.name, call, &arguments, clip.parameters, 0).then_some(arguments)
     }
 
     /// `report hit = accuracy(logits, digit), part = a;`
     pub(super) fn reports(&mut self, outputs: &'a [Output]) {
         for output in outputs {
             let value = self.below("report", |this| this.expression(&output.value));
-            let node = self.tensor(value, &output.value, "`report` measures values of the network");
+            let node = self.tensor(value, &output.value, "`report` measures values of the network", self.some_loss());
             let Some(name) = report_name(output) else {
                 let mistake = Diagnostic::error(SERVED, output.span, "what is measured needs a name");
-                self.report(mistake.help(format!("write `name = {}`", crate::language::print::expression(&output.value))));
+                self.report(mistake.write(self.named_output(output)));
                 continue;
             };
             if name.text == "loss" {
-                self.error(NAME_TWICE, name.span, "`loss` is measured always; another value needs another name");
+                let message = "`loss` is measured always; another value needs another name";
+                self.report(self.renamed(Diagnostic::error(NAME_TWICE, name.span, message), output, name));
                 continue;
             }
             if let Some(first) = self.measured.get(name.text.as_str()).copied() {
                 let message = format!("`{}` is measured twice", name.text);
-                self.report(Diagnostic::error(NAME_TWICE, name.span, message).because(first, "the first is here"));
+                let mistake = Diagnostic::error(NAME_TWICE, name.span, message).because(first, "the first is here");
+                self.report(self.renamed(mistake, output, name));
                 continue;
             }
             self.measured.insert(&name.text, name.span);
             if let Some(node) = node
                 && let Err(fault) = self.network.report(&name.text, node)
             {
-                self.fault(fault, output.value.span);
+                self.fault_of(fault, output.value.span, Some(&output.value));
             }
         }
+    }
+
+    /// Offers another name for what is measured.
+    fn renamed(&self, mistake: Diagnostic, output: &Output, name: &Name) -> Diagnostic {
+        let free = self.free_name(&name.text);
+        let (span, text) = match &output.name {
+            Some(written) => (written.span, free.clone()),
+            None => (before(output.value.span), format!("{free} = ")),
+        };
+        mistake.help(format!("give it another name, such as `{free}`")).fix(span, text)
     }
 
     /// `allow(minimized_mean_error);`
@@ -310,10 +358,7 @@ impl<'a> Elaborator<'a> {
         for name in names {
             if super::LINTS.iter().all(|(lint, _)| *lint != name.text) {
                 let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("no lint is called `{}`", name.text));
-                self.report(match nearest(&name.text, super::LINTS.iter().map(|(lint, _)| *lint)) {
-                    Some(near) => mistake.help(format!("write `{near}`")),
-                    None => mistake,
-                });
+                self.report(mistake.perhaps(nearest(&name.text, super::LINTS.iter().map(|(lint, _)| *lint))));
             }
             self.allowed.insert(&name.text);
         }
@@ -322,13 +367,45 @@ impl<'a> Elaborator<'a> {
     /// What every network states.
     pub(super) fn require_statements(&mut self, network: &'a ast::Network) {
         let name = &network.name;
-        for (word, code, missing, help) in [
-            ("minimize", NO_LOSS, "minimises nothing, so there is nothing to train for", "add `minimize …;`"),
-            ("using", NO_OPTIMIZER, "has no optimizer to train by", "add `using adam(rate = 1e-3);`"),
+        let loss = self.some_loss();
+        for (word, code, missing, value) in [
+            ("minimize", NO_LOSS, "minimises nothing, so there is nothing to train for", loss),
+            ("using", NO_OPTIMIZER, "has no optimizer to train by", Some("adam(rate = 1e-3)".to_owned())),
         ] {
             if !self.stated.contains_key(word) {
                 let mistake = Diagnostic::error(code, name.span, format!("`{}` {missing}", name.text));
-                self.report(mistake.help(help));
+                let (line, column) = network.span.end();
+                let closing = before(Span::new((line, column.saturating_sub(1)), (line, column)));
+                self.report(match value {
+                    Some(value) => mistake.help(format!("add `{word} {value};`")).fix(closing, format!("    {word} {value};\n")),
+                    None => mistake.help(format!("add `{word} …;`")),
+                });
+            }
+        }
+    }
+
+    /// A loss that the network's values and targets allow.
+    fn some_loss(&self) -> Option<String> {
+        let shape = |node: NodeId| self.network.builder.graph().shape(node);
+        let Some(target) = self.network.targets.last() else { return Some(format!("{}.mean()", self.any_value()?)) };
+        let values = self.visible().into_iter().filter_map(|name| match self.find(name)?.value {
+            Value::Tensor(node) => Some((name, node)),
+            _ => None,
+        });
+        let mut values =
+            values.filter(|(_, node)| self.network.builder.ty(*node).element == Element::F32 && *node != target.node);
+        match target.ty.element {
+            Element::Class(count) => {
+                let fits = |(_, node): &(&str, NodeId)| {
+                    shape(*node).0.split_last() == Some((&Dim::Fixed(count as usize), target.ty.shape.0.as_slice()))
+                };
+                let value = values.find(fits).map(|(name, _)| name.to_owned());
+                let value = value.or_else(|| Some(format!("{}.dense({count})", self.any_value()?)))?;
+                Some(format!("{value}.cross_entropy({})", target.name))
+            }
+            _ => {
+                let (value, _) = values.find(|(_, node)| *shape(*node) == target.ty.shape)?;
+                Some(format!("{value}.mean_squared_error({})", target.name))
             }
         }
     }

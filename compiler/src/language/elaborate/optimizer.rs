@@ -5,11 +5,12 @@
 //! after the network was elaborated, so the rule keeps the tree and walks it anew on the step's graph. What can be wrong
 //! with it is found beforehand, in a trial on a parameter of some shape.
 
+use super::fixes::{argument_away, argument_given, before};
 use super::scope::Frame;
 use super::value::Value;
 use super::{Elaboration, Elaborator, OWN_OPTIMIZER};
 use crate::base::diagnostics::Diagnostic;
-use crate::base::place::Source;
+use crate::base::place::{Source, Span};
 use crate::graph::{Builder, NodeId, Shape, Type};
 use crate::language::ast::{Call, Expression, ExpressionKind, File, Item, Optimizer, OptimizerLineKind};
 use crate::language::names::nearest;
@@ -79,7 +80,13 @@ impl<'a> Elaborator<'a> {
         if formals.iter().all(|formal| formal.name.text != "rate") {
             let message = format!("`{}` has no parameter `rate`, which a layer's `rate_factor` multiplies", own.name.text);
             let mistake = Diagnostic::error(OWN_OPTIMIZER, own.name.span, message);
-            self.report(mistake.help(format!("write `optimizer {}(rate)`", own.name.text)));
+            let mistake = mistake.help(format!("write `optimizer {}(rate = 0.1)`", own.name.text));
+            let (line, column) = own.name.span.end();
+            let (place, text) = match formals.first() {
+                Some(first) => (before(first.span), "rate = 0.1, "),
+                None => (before(Span::new((line, column + 1), (line, column + 2))), "rate = 0.1"),
+            };
+            self.report(mistake.fix(place, text));
             return None;
         }
         let mut given: Vec<Option<Value<'a>>> = vec![None; formals.len()];
@@ -94,10 +101,7 @@ impl<'a> Elaborator<'a> {
                         let mistake =
                             Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(own.name.span, "declared here");
                         let names = formals.iter().map(|formal| formal.name.text.as_str());
-                        self.report(match nearest(&name.text, names) {
-                            Some(near) => mistake.help(format!("write `{near}`")),
-                            None => mistake,
-                        });
+                        self.report(mistake.perhaps(nearest(&name.text, names)));
                         continue;
                     }
                 },
@@ -106,7 +110,8 @@ impl<'a> Elaborator<'a> {
                 Some(slot) => *slot = Some(value),
                 None => {
                     let message = format!("`{}` takes {} arguments", own.name.text, formals.len());
-                    self.error(ARGUMENT_SURPLUS, argument.span, message);
+                    let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument.span, message);
+                    self.report_with(mistake, argument_away(call, argument));
                 }
             }
         }
@@ -117,7 +122,8 @@ impl<'a> Elaborator<'a> {
                 (None, Some(default)) => self.expression(default),
                 (None, None) => {
                     let message = format!("`{}` needs `{}`", own.name.text, formal.name.text);
-                    self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here"));
+                    let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here");
+                    self.report_with(mistake, Some(argument_given(call, &formal.name.text, "0.001")));
                     return None;
                 }
             };

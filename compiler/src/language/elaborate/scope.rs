@@ -1,9 +1,10 @@
 //! Names: what they mean where, and what is said of one that means nothing.
 
+use super::Elaborator;
 use super::value::Value;
-use super::{Elaborator, USED_BEFORE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
+use crate::graph::{Element, NodeId};
 use crate::language::ast::{Item, Name, Statement, StatementKind};
 use crate::language::names::nearest;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN};
@@ -40,11 +41,13 @@ pub(super) struct Frame<'a> {
     pub call: Option<(Span, &'a str)>,
     /// Names that the statements of this frame define, now or later.
     pub defined: HashMap<&'a str, Span>,
+    /// The statements themselves.
+    pub statements: &'a [Statement],
 }
 
 impl<'a> Frame<'a> {
     pub(super) fn of_network(statements: &'a [Statement]) -> Frame<'a> {
-        Frame { scopes: vec![Vec::new()], defined: definitions(statements), ..Frame::default() }
+        Frame { scopes: vec![Vec::new()], defined: definitions(statements), statements, ..Frame::default() }
     }
 
     pub(super) fn of_call(call: Span, name: &'a str, statements: &'a [Statement]) -> Frame<'a> {
@@ -113,18 +116,27 @@ impl<'a> Elaborator<'a> {
 
     pub(super) fn define_with(&mut self, name: &'a Name, value: Value<'a>, is_mutable: bool, path: String) {
         if name.text == "batch" {
-            self.error(NAME_TWICE, name.span, "`batch` is the free dimension and no name to give");
-            return;
+            let mistake = Diagnostic::error(NAME_TWICE, name.span, "`batch` is the free dimension and no name to give");
+            return self.report(mistake.write("rows"));
         }
         if let Some(first) = self.find(&name.text) {
             let is_assigned = first.is_mutable;
             let message = format!("`{}` is defined twice", name.text);
             let mut mistake = Diagnostic::error(NAME_TWICE, name.span, message).because(first.span, "defined here first");
-            if is_assigned {
-                mistake = mistake.help(format!("assign to it: `{} = …;`", name.text));
-            }
-            self.report(mistake);
-            return;
+            mistake = match self
+                .statement_at(name.span)
+                .filter(|statement| is_assigned && matches!(statement.kind, StatementKind::Let { .. }))
+            {
+                Some(statement) => {
+                    let whole = Span::new(statement.word.start(), name.span.end());
+                    mistake.help(format!("assign to it: `{} = …;`", name.text)).fix(whole, name.text.as_str())
+                }
+                None => {
+                    let free = self.free_name(&name.text);
+                    mistake.help(format!("give it another name, such as `{free}`")).fix(name.span, free)
+                }
+            };
+            return self.report(mistake);
         }
         let binding = Binding { value, span: name.span, is_mutable, path };
         if let Some(scope) = self.frame().scopes.last_mut() {
@@ -147,18 +159,22 @@ impl<'a> Elaborator<'a> {
     pub(super) fn unknown_name(&mut self, name: &Name) {
         let text = &name.text;
         if let Some(later) = self.frames.last().and_then(|frame| frame.defined.get(text.as_str())) {
-            let message = format!("`{text}` is used before it is named");
-            let mistake = Diagnostic::error(USED_BEFORE, name.span, message).because(*later, "named here");
-            return self.report(mistake);
+            return self.used_before(name, *later);
         }
         let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("nothing is called `{text}` here"));
         let known: Vec<&str> = self.visible();
         let is_function = self.function(text).is_some() || nn::function(text).is_some();
-        self.report(match nearest(text, known.iter().copied()) {
-            Some(near) => mistake.help(format!("write `{near}`")),
-            None if is_function => mistake.help(format!("call it on a value: `x.{text}(…)`")),
-            None if known.is_empty() => mistake,
-            None => mistake.help(format!("there are {}", listed(&known))),
+        self.report(match (nearest(text, known.iter().copied()), known.first()) {
+            (Some(near), _) => mistake.write(near),
+            (None, None) => mistake,
+            (None, Some(_)) if is_function => {
+                let value = self.any_value().unwrap_or("x");
+                mistake.help(format!("call it on a value: `{value}.{text}(…)`")).fix(name.span, format!("{value}.{text}()"))
+            }
+            (None, Some(latest)) => {
+                let mistake = mistake.help(format!("there are {}", listed(&known)));
+                mistake.fix(name.span, self.any_value().unwrap_or(latest))
+            }
         });
     }
 
@@ -166,6 +182,34 @@ impl<'a> Elaborator<'a> {
     pub(super) fn visible(&self) -> Vec<&'a str> {
         let scopes = self.frames.last().into_iter().flat_map(|frame| frame.scopes.iter().rev());
         scopes.flat_map(|scope| scope.iter().rev().map(|(name, _)| *name)).collect()
+    }
+
+    /// The name of the latest value of the network that can be seen.
+    pub(super) fn any_value(&self) -> Option<&'a str> {
+        let is_value = |name: &&str| match self.find(name).map(|binding| &binding.value) {
+            Some(Value::Tensor(node)) => self.network.builder.ty(*node).element == Element::F32 && self.is_computed(*node),
+            _ => false,
+        };
+        self.visible().into_iter().find(is_value)
+    }
+
+    /// Whether it is neither a target nor a parameter.
+    fn is_computed(&self, node: NodeId) -> bool {
+        self.network.targets.iter().all(|target| target.node != node)
+            && self.network.parameters.iter().all(|known| known.node != node)
+    }
+
+    /// `a_2` for an `a` that is taken.
+    pub(super) fn free_name(&self, name: &str) -> String {
+        let mut number = 2;
+        loop {
+            let free = format!("{name}_{number}");
+            let is_defined = self.frames.last().is_some_and(|frame| frame.defined.contains_key(free.as_str()));
+            if !is_defined && self.find(&free).is_none() && !self.measured.contains_key(free.as_str()) {
+                return free;
+            }
+            number += 1;
+        }
     }
 
     /// What a word is that is no value but something else of the language.
@@ -184,7 +228,9 @@ impl<'a> Elaborator<'a> {
             };
             if let Some(first) = seen.insert((kind, &name.text), name.span) {
                 let message = format!("`{}` is defined twice", name.text);
-                self.report(Diagnostic::error(NAME_TWICE, name.span, message).because(first, "defined here first"));
+                let mistake = Diagnostic::error(NAME_TWICE, name.span, message).because(first, "defined here first");
+                let free = format!("{}_2", name.text);
+                self.report(mistake.help(format!("give it another name, such as `{free}`")).fix(name.span, free));
             }
         }
     }

@@ -106,10 +106,12 @@ impl<'a> Elaborator<'a> {
             Some(binding) => {
                 let span = binding.span;
                 let message = format!("`{}` does not change", name.text);
-                let mistake = Diagnostic::error(NOT_ASSIGNABLE, name.span, message)
-                    .because(span, "named here, without `mut`")
-                    .help(format!("write `let mut {}`", name.text));
-                self.report(mistake);
+                let mistake = Diagnostic::error(NOT_ASSIGNABLE, name.span, message).because(span, "named here, without `mut`");
+                let is_let = self.statement_at(span).is_some_and(|first| matches!(first.kind, StatementKind::Let { .. }));
+                self.report(match is_let {
+                    true => mistake.help(format!("write `let mut {}`", name.text)).fix(span, format!("mut {}", name.text)),
+                    false => mistake.write(format!("let {}", self.free_name(&name.text))),
+                });
             }
             None => self.unknown_name(name),
         }
@@ -127,7 +129,7 @@ impl<'a> Elaborator<'a> {
             None if matches!(value.kind, ExpressionKind::Invalid) => self.unknown(),
             None => {
                 let mistake = Diagnostic::error(WRONG_VALUE, value.span, "a layer is a chain of calls without their value");
-                self.report(mistake.help("for example `dense(64).relu()`"));
+                self.report(mistake.write("dense(64).relu()"));
                 Value::Unknown
             }
         };
@@ -196,7 +198,7 @@ impl<'a> Elaborator<'a> {
                 let end = if *inclusive { last + 1.0 } else { last };
                 if end - first > super::MAX_WORK as f64 {
                     let message = format!("a loop is unrolled; {} turns are too many", end - first);
-                    self.error(super::ENDLESS, *span, message);
+                    self.report(Diagnostic::error(super::ENDLESS, *span, message).write("0..100"));
                     return None;
                 }
                 let count = (end - first).max(0.0) as usize;
@@ -212,7 +214,7 @@ impl<'a> Elaborator<'a> {
             other => {
                 let found = self.shown(&other);
                 let message = format!("a loop runs between whole numbers, found {found}");
-                self.error(WRONG_VALUE, bound.span, message);
+                self.report(Diagnostic::error(WRONG_VALUE, bound.span, message).write("3"));
                 None
             }
         }

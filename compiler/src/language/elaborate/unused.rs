@@ -16,6 +16,13 @@ pub(super) fn find(network: &Network) -> Vec<Diagnostic> {
     unused.map(|(name, what)| warning(name, what)).collect()
 }
 
+/// Every word that a statement uses as a value or calls.
+pub(super) fn used_in(kind: &StatementKind) -> HashSet<&str> {
+    let mut names = Names::default();
+    names.statement(kind);
+    names.used
+}
+
 /// `what` is the word that declared the name, empty for a value.
 fn warning(name: &Name, what: &str) -> Diagnostic {
     let (lint, what) = match what {
@@ -24,6 +31,7 @@ fn warning(name: &Name, what: &str) -> Diagnostic {
     };
     Diagnostic::warning(lint, name.span, format!("nothing uses {what}`{}`", name.text))
         .help(format!("remove it, or name it `_{}`", name.text))
+        .fix(name.span, format!("_{}", name.text))
 }
 
 #[derive(Default)]

@@ -3,7 +3,9 @@
 use super::expressions::assigned_name;
 use super::tokens::Tokens;
 use super::{ARGUMENTS, Parsed, Parser, error};
+use crate::base::place::Span;
 use crate::language::ast::{Argument, Call, Expression, Name};
+use crate::language::print;
 use proc_macro2::Delimiter;
 
 impl Parser {
@@ -24,7 +26,9 @@ impl Parser {
             };
             height = height.max(self.height);
             values.push(value);
-            self.comma(&mut inside, "`,` or `]`");
+            if let Some(lost) = self.comma(&mut inside, "`,` or `]`") {
+                values.push(lost);
+            }
         }
         self.raise(height, inside.last())?;
         Ok(values)
@@ -42,7 +46,9 @@ impl Parser {
                 height = height.max(self.height);
                 self.check_order(&arguments, &argument);
                 arguments.push(argument);
-                self.comma(&mut inside, "`,` or `)`");
+                if let Some(value) = self.comma(&mut inside, "`,` or `)`") {
+                    arguments.push(Argument { name: None, span: value.span, value });
+                }
             }
         }
         self.height = height;
@@ -75,7 +81,8 @@ impl Parser {
                 let message = "an argument without a name stands behind one with a name";
                 let slip = error(ARGUMENTS, argument.span, message)
                     .because(named.span, "named from here on")
-                    .help("put it first, or name it");
+                    .help("put it first, or name it")
+                    .fix(named.span.to(argument.span), reordered(earlier, argument));
                 self.report(slip.into());
             }
             return;
@@ -83,19 +90,28 @@ impl Parser {
         let twin = |other: &&Argument| other.name.as_ref().is_some_and(|n| n.text == name.text);
         if let Some(first) = earlier.iter().find(twin) {
             let message = format!("argument `{}` is given twice", name.text);
-            let slip = error(ARGUMENTS, argument.span, message).because(first.span, "given here first");
+            let last = earlier.last().map_or(first.span, |last| last.span);
+            let slip = error(ARGUMENTS, argument.span, message)
+                .because(first.span, "given here first")
+                .help("take this argument away")
+                .fix(Span::new(last.end(), argument.span.end()), "");
             self.report(slip.into());
         }
     }
 
-    /// Takes the `,` behind an element, or complains and goes on to the next one.
-    pub(super) fn comma(&mut self, inside: &mut Tokens, expected: &str) {
+    /// Takes the `,` behind an element, or complains and goes on to the next one; then it gives the element that was not read, so that
+    /// nobody misses it.
+    pub(super) fn comma(&mut self, inside: &mut Tokens, expected: &str) -> Option<Expression> {
         if inside.is_empty() || inside.take(",").is_some() {
-            return;
+            return None;
         }
-        self.report(inside.expected(expected).into());
+        let start = inside.here();
+        let slip = inside.expected(expected).help("write `,` before it").fix(inside.gap(), ",");
+        self.report(slip.into());
         self.step_to_comma(inside);
+        let lost = Expression::invalid(start.to(inside.last()));
         inside.take(",");
+        Some(lost)
     }
 
     pub(super) fn step_to_comma(&mut self, inside: &mut Tokens) {
@@ -103,4 +119,13 @@ impl Parser {
             inside.skip();
         }
     }
+}
+
+/// The argument without a name before all those with one.
+fn reordered(earlier: &[Argument], argument: &Argument) -> String {
+    let named = earlier.iter().filter_map(|argument| {
+        let name = argument.name.as_ref()?;
+        Some(format!("{} = {}", name.text, print::expression(&argument.value)))
+    });
+    std::iter::once(print::expression(&argument.value)).chain(named).collect::<Vec<_>>().join(", ")
 }

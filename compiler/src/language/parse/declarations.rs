@@ -13,7 +13,15 @@ impl Parser {
         tokens.skip();
         let name = self.name(tokens)?;
         let start = tokens.here();
-        let tensor = match tokens.expect(":").and_then(|_| self.tensor_type(tokens)) {
+        let is_bare = tokens.at("=") && !tokens.behind().at_group(Delimiter::Bracket);
+        let colon = match is_bare {
+            true => {
+                let slip = tokens.expected("`:`").help("write its shape, `: [64]`").fix(tokens.gap(), ": [64]");
+                Err(slip.into())
+            }
+            false => tokens.expect(":"),
+        };
+        let tensor = match colon.and_then(|_| self.tensor_type(tokens)) {
             Ok(tensor) => tensor,
             Err(slip) => {
                 self.report(slip);
@@ -31,7 +39,8 @@ impl Parser {
             Err(slip) => {
                 if !self.stepped_over {
                     let help = "a parameter begins somewhere: `= zeros`, `= ones`, `= he`";
-                    self.report(slip.0.help(help).into());
+                    let slip = slip.0.help(help).fix(tokens.gap(), " = zeros");
+                    self.report(slip.into());
                     self.step_over(tokens);
                 }
                 Expression::invalid(tokens.after_last())
@@ -55,7 +64,11 @@ impl Parser {
             None => None,
         };
         match (&element, &shape) {
-            (None, None) => Err(tokens.expected("a type or a shape").help("for example `[batch, 64]` or `class(10)`").into()),
+            (None, None) => Err(tokens
+                .expected("a type or a shape")
+                .help("for example `[batch, 64]` or `class(10)`")
+                .fix(tokens.gap(), " [batch, 64]")
+                .into()),
             (element_found, _) => {
                 let start = element_found.as_ref().map_or(start, |element| element.span);
                 let span = start.to(tokens.last());
@@ -74,7 +87,7 @@ impl Parser {
                 tokens.skip();
                 let Some((mut inside, span)) = tokens.take_group(Delimiter::Parenthesis) else {
                     let slip = tokens.expected("the number of classes").help("write `class(10)`");
-                    return Err(slip.into());
+                    return Err(slip.fix(word.span, "class(10)").into());
                 };
                 let classes = self.expression(&mut inside)?;
                 if !inside.is_empty() {
@@ -86,12 +99,13 @@ impl Parser {
                 let types = ["f32", "i32", "u32", "bool", "class"];
                 let message = format!("`{other}` is no element type");
                 let slip = error(UNEXPECTED, word.span, message);
-                let help = match nearest(other, types) {
-                    Some("class") => "write `class(n)`, n classes".to_owned(),
-                    Some(near) => format!("write `{near}`"),
-                    None => "there are `f32`, `i32`, `u32`, `bool` and `class(n)`".to_owned(),
-                };
-                return Err(slip.help(help).into());
+                return Err(match nearest(other, types) {
+                    Some("class") if tokens.behind().at_group(Delimiter::Parenthesis) => slip.write("class"),
+                    Some("class") => slip.write("class(10)"),
+                    Some(near) => slip.write(near),
+                    None => slip.help("there are `f32`, `i32`, `u32`, `bool` and `class(n)`").fix(word.span, "f32"),
+                }
+                .into());
             }
         };
         tokens.skip();

@@ -5,6 +5,7 @@ use super::{FOREIGN, NUMBER, Parsed, Parser, UNEXPECTED, error};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, RustNumber, UnaryOperator};
+use crate::language::print;
 use crate::language::source::line_of;
 use proc_macro2::{Delimiter, Literal};
 
@@ -15,7 +16,7 @@ impl Parser {
     /// An expression of any kind.
     pub(super) fn expression(&mut self, tokens: &mut Tokens) -> Parsed<Expression> {
         let value = self.operation(tokens, 1)?;
-        match foreign_operator(tokens) {
+        match foreign_operator(tokens, &value) {
             Some(slip) => Err(slip.into()),
             None => Ok(value),
         }
@@ -186,12 +187,12 @@ impl Parser {
         if !suffix.is_empty() {
             text.truncate(text.len() - suffix.len());
             let message = format!("a number has no suffix here, found `{suffix}`");
-            let slip = error(NUMBER, span, message).help(format!("write `{text}`"));
+            let slip = error(NUMBER, span, message).write(text.as_str());
             self.report(slip.into());
         }
         let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
         if !value.is_finite() {
-            return Err(error(NUMBER, span, "this number is too large").into());
+            return Err(error(NUMBER, span, "this number is too large").write("1e30").into());
         }
         let number = Number::Literal { text, value, integer };
         let kind = ExpressionKind::Number(number);
@@ -217,9 +218,11 @@ impl Parser {
         }
         let span = start.to(tokens.last());
         if tokens.at_group(Delimiter::Parenthesis) {
-            return Err(error(FOREIGN, span, "a Rust function cannot be called here")
-                .help(format!("write it in braces: `{{{text}(…)}}`"))
-                .into());
+            let slip = error(FOREIGN, span, "a Rust function cannot be called here")
+                .help(format!("write it in braces: `{{{text}(…)}}`"));
+            let arguments = tokens.take_group(Delimiter::Parenthesis).map(|(inside, _)| line_of(inside.rest()));
+            let call = format!("{{{text}({})}}", arguments.unwrap_or_default());
+            return Err(slip.fix(span.to(tokens.last()), call).into());
         }
         Ok(self.rust(text, span))
     }
@@ -236,9 +239,11 @@ impl Parser {
         if inside.is_empty() {
             return Err(error(UNEXPECTED, span, "expected a value between the parentheses").into());
         }
+        let all = line_of(inside.rest());
         let value = self.expression(&mut inside)?;
         if inside.at(",") {
-            return Err(error(FOREIGN, inside.here(), "the language has no tuples").help("a list is written `[a, b]`").into());
+            let slip = error(FOREIGN, inside.here(), "the language has no tuples").help("a list is written `[a, b]`");
+            return Err(slip.fix(span, format!("[{all}]")).into());
         }
         if !inside.is_empty() {
             return Err(inside.expected("`)`").into());
@@ -297,20 +302,34 @@ fn operator_at(tokens: &Tokens) -> Option<(BinaryOperator, Span)> {
 }
 
 /// What Rust or mathematics would go on with behind a value, and what to write instead.
-fn foreign_operator(tokens: &Tokens) -> Option<Diagnostic> {
-    if tokens.at_group(Delimiter::Bracket) {
+fn foreign_operator(tokens: &Tokens, left: &Expression) -> Option<Diagnostic> {
+    if let (true, Some((inside, brackets))) = (tokens.at_group(Delimiter::Bracket), tokens.clone().take_group(Delimiter::Bracket))
+    {
         let message = "a value is not indexed with brackets";
-        return Some(error(FOREIGN, tokens.here(), message).help("write `.slice(axis, from, to)`"));
+        let index: usize = inside.rest().to_string().parse().unwrap_or(0);
+        let slip = error(FOREIGN, tokens.here(), message).help("write `.slice(axis, from, to)`");
+        return Some(slip.fix(brackets, format!(".slice(-1, {index}, {})", index.saturating_add(1))));
     }
     let (symbol, span, _) = tokens.symbol()?;
     let help = match symbol {
         "^" | "**" => "a square is `x * x`, any power `exp(a * log(x))`",
         "%" => "quotients are written with `/`",
-        "&&" | "&" => "conditions are numbers 0 and 1 here: multiply them",
-        "||" | "|" => "conditions are numbers 0 and 1 here: take `where(a, 1, b)`",
+        "&&" | "&" => "conditions choose: put one `where` within another",
+        "||" | "|" => "conditions choose: put one `where` within another",
         "?" => "nothing fails here; take the `?` away",
         _ => return None,
     };
     let message = format!("`{symbol}` is no operator of the language");
-    Some(error(FOREIGN, span, message).help(help))
+    let slip = error(FOREIGN, span, message).help(help);
+    let behind = tokens.behind();
+    let is_squared = behind.rest().into_iter().next().is_some_and(|tree| tree.to_string() == "2");
+    Some(match symbol {
+        // A sum's last term, not the sum, is what the power belongs to.
+        "^" if is_squared && !matches!(left.kind, ExpressionKind::Binary { .. }) => {
+            slip.fix(span.to(behind.here()), format!("* {}", print::expression(left)))
+        }
+        "%" => slip.fix(span, "/"),
+        "?" => slip.fix(span, ""),
+        _ => slip,
+    })
 }

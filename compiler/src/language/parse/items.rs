@@ -50,8 +50,8 @@ impl Parser {
             let message = format!("`{}` begins nothing that may stand outside a network", word.text);
             let slip = error(MISPLACED, word.span, message);
             return Err(match nearest(&word.text, ["fn", "optimizer", "pub"]) {
-                Some(near) => slip.help(format!("write `{near}`")),
-                None => slip.help("a network is written `Name { … }`"),
+                Some(near) => slip.write(near),
+                None => slip.help("a network is written `Name { … }`").fix(word.span, ""),
             }
             .into());
         }
@@ -72,11 +72,12 @@ impl Parser {
         let parameters = self.formals(tokens)?;
         if tokens.at("->") {
             let message = "what a function returns follows from its body";
+            let arrow = tokens.symbol_span();
             let slip = error(FOREIGN, tokens.here(), message).help("take `-> …` away");
-            self.report(slip.into());
             while !tokens.is_empty() && !tokens.at_group(Delimiter::Brace) {
                 tokens.skip();
             }
+            self.report(slip.fix(arrow.to(tokens.last()), "").into());
         }
         let Some((inside, braces)) = tokens.take_group(Delimiter::Brace) else {
             return Err(tokens.expected("`{` and the body of the function").into());
@@ -171,7 +172,12 @@ impl Parser {
         let name = self.name(inside)?;
         if inside.at(":") {
             let message = "a parameter has no type: it is what the call gives";
-            return Err(error(FOREIGN, inside.here(), message).help(format!("write `{}`", name.text)).into());
+            let mut rest = *inside;
+            while !rest.is_empty() && !rest.at(",") && !rest.at("=") {
+                rest.skip();
+            }
+            let slip = error(FOREIGN, inside.here(), message).help(format!("write `{}`", name.text));
+            return Err(slip.fix(inside.here().to(rest.last()), "").into());
         }
         let default = match inside.take("=") {
             Some(_) => Some(self.expression(inside)?),
@@ -185,7 +191,8 @@ impl Parser {
         let name = &formal.name;
         if let Some(first) = earlier.iter().find(|other| other.name.text == name.text) {
             let message = format!("two parameters are named `{}`", name.text);
-            let slip = error(MISPLACED, name.span, message).because(first.name.span, "the first");
+            let slip =
+                error(MISPLACED, name.span, message).because(first.name.span, "the first").write(format!("{}_2", name.text));
             self.report(slip.into());
         }
         let defaulted = earlier.iter().find(|other| other.default.is_some());
@@ -217,8 +224,9 @@ impl Parser {
                 }
                 None => {
                     let message = "the language has no attributes";
-                    let slip =
-                        error(FOREIGN, start.to(span), message).help("a lint is silenced with `allow(name);` in the network");
+                    let slip = error(FOREIGN, start.to(span), message)
+                        .help("take it away; a lint is silenced with `allow(name);` in the network")
+                        .fix(start.to(span), "");
                     self.report(slip.into());
                 }
             }

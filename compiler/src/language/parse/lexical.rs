@@ -27,7 +27,15 @@ pub(super) fn tokens_of(source: &Source) -> Result<(TokenStream, Diagnostics), D
         mistakes.push(match (found, open) {
             (Some(')' | ']' | '}'), Some((bracket, open))) => {
                 let message = format!("this `{bracket}` is never closed");
-                error(LEXICAL, shifted(one_character(open), lines_before), message).because(span, "this closes another bracket")
+                let close = match bracket {
+                    '(' => ')',
+                    '[' => ']',
+                    _ => '}',
+                };
+                error(LEXICAL, shifted(one_character(open), lines_before), message)
+                    .because(span, "this closes another bracket")
+                    .help(format!("write `{close}` before it"))
+                    .fix(Span::new(span.start(), span.start()), close.to_string())
             }
             _ => mistake(found, span),
         });
@@ -59,7 +67,11 @@ fn mistake(found: Option<char>, span: Span) -> Diagnostic {
         Some(other) => format!("`{}` means nothing here", other.escape_debug()),
         None => "the text ends within a token".to_owned(),
     };
-    error(LEXICAL, span, message)
+    let mistake = error(LEXICAL, span, message);
+    match found {
+        Some(stray) if !"([{\"'/".contains(stray) => mistake.help("take it away").fix(span, ""),
+        _ => mistake,
+    }
 }
 
 fn one_character((line, column): (u32, u32)) -> Span {

@@ -40,7 +40,7 @@ impl Parser {
             _ => self.name(tokens)?,
         };
         if tokens.take_word("in").is_none() {
-            return Err(tokens.expected("`in`").into());
+            return Err(tokens.expected("`in`").help("write `in` before it").fix(tokens.gap(), " in").into());
         }
         let from = self.expression(tokens)?;
         let inclusive = tokens.at("..=");
@@ -59,6 +59,7 @@ impl Parser {
             }
             _ => Err(error(UNEXPECTED, from.span, "a loop runs over numbers known beforehand")
                 .help("write a range `0..20` or a list `[512, 256]`")
+                .fix(from.span, "0..20")
                 .into()),
         }
     }

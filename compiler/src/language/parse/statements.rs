@@ -4,7 +4,8 @@ use super::expressions::{assigned_name, is_name};
 use super::tokens::Tokens;
 use super::{FOREIGN, MISPLACED, Parsed, Parser, UNEXPECTED, error};
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{Expression, Name, Output, Statement, StatementKind};
+use crate::base::place::Span;
+use crate::language::ast::{Expression, ExpressionKind, Name, Output, Statement, StatementKind};
 use crate::language::names::nearest;
 use proc_macro2::Delimiter;
 
@@ -88,8 +89,18 @@ impl Parser {
         if !self.stepped_over {
             let is_cut_off = tokens.is_empty() || self.next_line_begins(tokens);
             let slip = match is_cut_off {
-                true => error(UNEXPECTED, tokens.after_last(), "expected `;` behind the statement"),
-                false => tokens.expected("`;`"),
+                true => error(UNEXPECTED, tokens.after_last(), "expected `;` behind the statement")
+                    .help("write `;` here")
+                    .fix(tokens.gap(), ";"),
+                false => {
+                    let found = tokens.here();
+                    let mut rest = *tokens;
+                    while !rest.is_empty() && !rest.at(";") && !self.next_line_begins(&rest) {
+                        rest.skip();
+                    }
+                    let slip = tokens.expected("`;`").help("end the statement here, or join the two");
+                    slip.fix(found.to(rest.last()), "")
+                }
             };
             self.report(slip.into());
             self.step_over(tokens);
@@ -170,7 +181,11 @@ impl Parser {
         if tokens.at(":") {
             let message = "the type of a value follows from what it is";
             let help = format!("write `{} = …`", name.text);
-            let slip = error(FOREIGN, tokens.here(), message).help(help);
+            let mut rest = *tokens;
+            while !rest.is_empty() && !rest.at("=") && !rest.at(";") {
+                rest.skip();
+            }
+            let slip = error(FOREIGN, tokens.here(), message).help(help).fix(tokens.here().to(rest.last()), "");
             return Ok(self.unreadable_value(tokens, name, slip));
         }
         match tokens.expect("=") {
@@ -199,7 +214,8 @@ impl Parser {
             }
             Some(keyword) => {
                 let message = format!("expected a name, found `{}`, a keyword of Rust", keyword.text);
-                Err(error(UNEXPECTED, keyword.span, message).into())
+                let free = format!("{}_", keyword.text.trim_start_matches("r#"));
+                Err(error(UNEXPECTED, keyword.span, message).write(free).into())
             }
             None => Err(tokens.expected("a name").into()),
         }
@@ -271,13 +287,23 @@ impl Parser {
             if tokens.at(assigning) {
                 let operator = &assigning[..1];
                 let message = format!("`{assigning}` is no operator of the language");
-                return Err(error(FOREIGN, tokens.here(), message).help(format!("write `h = h {operator} …`")).into());
+                let slip = error(FOREIGN, tokens.here(), message);
+                return Err(match &value.kind {
+                    ExpressionKind::Name(Name { text, .. }) => {
+                        let help = format!("write `{text} = {text} {operator} …`");
+                        slip.help(help).fix(tokens.symbol_span(), format!("= {text} {operator}"))
+                    }
+                    _ => slip.help(format!("write `h = h {operator} …`")),
+                }
+                .into());
             }
         }
         if !tokens.at(";") && !tokens.is_empty() {
             return Err(tokens.expected("`;`").into());
         }
-        Err(error(MISPLACED, value.span, "nothing uses this value").help("name it: `let name = …;`").into())
+        let start = value.span.start();
+        let slip = error(MISPLACED, value.span, "nothing uses this value").help("name it: `let name = …;`");
+        Err(slip.fix(Span::new(start, start), "let name = ").into())
     }
 }
 
@@ -294,8 +320,5 @@ fn unknown_statement(word: &Name, site: Site) -> Diagnostic {
         Site::Network => nearest(text, common.chain(NETWORK_WORDS)),
         Site::Block => nearest(text, common),
     };
-    match near {
-        Some(near) => slip.help(format!("write `{near}`")),
-        None => slip,
-    }
+    slip.perhaps(near)
 }

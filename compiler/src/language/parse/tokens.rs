@@ -18,6 +18,9 @@ const SYMBOLS: [&str; 35] = [
     "-", "*", "/", "%", "^", "!", "&", "|", "?", ".", ",", ";", ":", "#",
 ];
 
+/// Symbols of which one is written for another.
+const LIKE_EACH_OTHER: [&str; 6] = [":", "::", "=", "==", "=>", "->"];
+
 /// A position within one level of brackets.
 #[derive(Clone, Copy)]
 pub(super) struct Tokens<'a> {
@@ -111,6 +114,11 @@ impl<'a> Tokens<'a> {
             }
             Some((*symbol, span, rest))
         })
+    }
+
+    /// The place of the next symbol; of another token its place.
+    pub fn symbol_span(&self) -> Span {
+        self.symbol().map_or_else(|| self.here(), |(_, span, _)| span)
     }
 
     /// Whether the next token is this symbol.
@@ -225,8 +233,25 @@ impl<'a> Tokens<'a> {
     pub fn expect(&mut self, symbol: &str) -> Parsed<Span> {
         match self.take(symbol) {
             Some(span) => Ok(span),
-            None => Err(self.expected(&format!("`{symbol}`")).into()),
+            None => {
+                let slip = self.expected(&format!("`{symbol}`"));
+                let found = self.symbol().filter(|(found, ..)| LIKE_EACH_OTHER.contains(found));
+                Err(match found {
+                    Some((_, span, _)) => slip.help(format!("write `{symbol}`")).fix(span, symbol),
+                    None => {
+                        let place = self.here().start();
+                        slip.help(format!("write `{symbol}` before it")).fix(Span::new(place, place), format!("{symbol} "))
+                    }
+                }
+                .into())
+            }
         }
+    }
+
+    /// The empty place behind the token taken last.
+    pub fn gap(&self) -> Span {
+        let place = self.after_last().start();
+        Span::new(place, place)
     }
 
     /// The next token; of a bracket only the opening character.

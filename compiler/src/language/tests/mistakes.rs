@@ -33,17 +33,17 @@ fn report(statement: &str) -> (String, String) {
 fn each_slip_has_its_message() {
     for (statement, expected) in [
         ("let y = ;", "2:9 E0102 expected a value, found `;`"),
-        ("let y = x", "2:10 E0102 expected `;` behind the statement"),
-        ("let y = x z;", "2:11 E0102 expected `;`, found `z`"),
+        ("let y = x", "2:10 E0102 expected `;` behind the statement (write `;` here)"),
+        ("let y = x z;", "2:11 E0102 expected `;`, found `z` (end the statement here, or join the two)"),
         ("let y = x.;", "2:11 E0102 expected a name behind the point, found `;`"),
         ("let y = x.dense(64", "2:16 E0101 this `(` is never closed"),
         ("let = x;", "2:5 E0102 expected a name, found `=`"),
-        ("let loop = x;", "2:5 E0102 expected a name, found `loop`, a keyword of Rust"),
+        ("let loop = x;", "2:5 E0102 expected a name, found `loop`, a keyword of Rust (write `loop_`)"),
         ("let y = f(type = 3);", "2:11 E0102 expected a value, found `type`"),
         ("let y: f32 = x;", "2:6 E0107 the type of a value follows from what it is (write `y = …`)"),
-        ("let y x;", "2:7 E0102 expected `=`, found `x`"),
+        ("let y x;", "2:7 E0102 expected `=`, found `x` (write `=` before it)"),
         ("inptu x: [batch];", "2:1 E0105 `inptu` begins no statement (write `input`)"),
-        ("input x;", "2:8 E0102 expected `:`, found `;`"),
+        ("input x;", "2:8 E0102 expected `:`, found `;` (write `:` before it)"),
         ("input x: ;", "2:10 E0102 expected a type or a shape, found `;` (for example `[batch, 64]` or `class(10)`)"),
         ("input x: f64[batch];", "2:10 E0102 `f64` is no element type (write `f32`)"),
         ("input x: class;", "2:15 E0102 expected the number of classes, found `;` (write `class(10)`)"),
@@ -61,13 +61,13 @@ fn each_slip_has_its_message() {
         ("let y = {};", "2:9 E0102 expected a Rust expression between the braces"),
         ("let y = 'a';", "2:9 E0102 expected a value, found `'a'` (numbers, \"strings\", `true` and `false` may stand here)"),
         ("let y = 0.5f32;", "2:9 E0104 a number has no suffix here, found `f32` (write `0.5`)"),
-        ("let y = 1e999;", "2:9 E0104 this number is too large"),
-        ("let y = f(1 2);", "2:13 E0102 expected `,` or `)`, found `2`"),
+        ("let y = 1e999;", "2:9 E0104 this number is too large (write `1e30`)"),
+        ("let y = f(1 2);", "2:13 E0102 expected `,` or `)`, found `2` (write `,` before it)"),
         (
             "let y = f(a = 1, 2);",
             "2:18 E0106 an argument without a name stands behind one with a name (put it first, or name it)",
         ),
-        ("let y = f(a = 1, a = 2);", "2:18 E0106 argument `a` is given twice"),
+        ("let y = f(a = 1, a = 2);", "2:18 E0106 argument `a` is given twice (take this argument away)"),
         ("let y = size::of(3);", "2:9 E0107 a Rust function cannot be called here (write it in braces: `{size::of(…)}`)"),
         (
             "let y = if training { a };",
@@ -85,7 +85,7 @@ fn each_slip_has_its_message() {
             "for i in n { h = i; }",
             "2:10 E0102 a loop runs over numbers known beforehand (write a range `0..20` or a list `[512, 256]`)",
         ),
-        ("for i 0..3 { h = i; }", "2:7 E0102 expected `in`, found `0`"),
+        ("for i 0..3 { h = i; }", "2:7 E0102 expected `in`, found `0` (write `in` before it)"),
         ("for i in 0..3 h = i;", "2:15 E0102 expected `{` and the body of the loop, found `h`"),
         (
             "for i in 0..3 { i }",
@@ -95,7 +95,7 @@ fn each_slip_has_its_message() {
         ("allow();", "2:6 E0102 expected the name of a lint"),
         (
             "#[cfg(x)] let y = 1;",
-            "2:1 E0107 the language has no attributes (a lint is silenced with `allow(name);` in the network)",
+            "2:1 E0107 the language has no attributes (take it away; a lint is silenced with `allow(name);` in the network)",
         ),
         ("//! inner", "2:1 E0107 a doc comment is written before what it describes (write `///`, or `//` for a comment)"),
         ("let y = `x`;", ""),
@@ -143,7 +143,7 @@ fn items_have_their_messages() {
         ("fn f(x: f32) { x }", "1:7 E0107 a parameter has no type: it is what the call gives (write `x`)"),
         ("fn f(x) -> f32 { x }", "1:9 E0107 what a function returns follows from its body (take `-> …` away)"),
         ("fn f(x) { }", "1:11 E0102 this block needs a value: an expression at its end, without `;`"),
-        ("fn f(x, x) { x }", "1:9 E0105 two parameters are named `x`"),
+        ("fn f(x, x) { x }", "1:9 E0105 two parameters are named `x` (write `x_2`)"),
         ("fn f(a = 1, x) { x }", "1:13 E0105 a parameter without default stands behind one with a default"),
         ("fn f(x) { predict x; x }", "1:11 E0105 `predict` may stand in a network only, not in a block of it"),
         (
@@ -152,9 +152,9 @@ fn items_have_their_messages() {
         ),
         ("/// Nothing.", "1:1 E0102 this doc comment describes nothing"),
         ("3", "1:1 E0102 expected a network, `fn` or `optimizer`, found `3`"),
-        ("Net { let y = 1 }", "1:16 E0102 expected `;` behind the statement"),
-        ("Net { ) }", "1:5 E0101 this `{` is never closed"),
-        (") Net {}", "1:1 E0101 no bracket is open that this `)` could close"),
+        ("Net { let y = 1 }", "1:16 E0102 expected `;` behind the statement (write `;` here)"),
+        ("Net { ) }", "1:5 E0101 this `{` is never closed (write `}` before it)"),
+        (") Net {}", "1:1 E0101 no bracket is open that this `)` could close (take it away)"),
         ("Net { let y = \"x; }", "1:15 E0101 this string has no end, or an escape it may not have"),
     ] {
         let found = reports(text);
@@ -195,6 +195,8 @@ error[E0102]: expected `,` or `)`, found `init`
   |
 2 |   let y = x.dense(64 init = he);
   |                      ^^^^
+  |
+help: write `,` before it
 ";
     let shown = mistakes.render(&Source::new("net.net", text));
     let squeezed: Vec<&str> = shown.lines().map(str::trim_start).collect();

@@ -23,8 +23,10 @@ fn elaborated(name: &str, text: &str, training: bool) -> (Option<Network>, Diagn
     });
     let Some(network) = network else { return (None, mistakes) };
     let options = Elaboration { training, ..Elaboration::default() };
+    let is_readable = !mistakes.has_errors();
     let (network, found) = elaborate(&file, network, &source, &options);
     mistakes.extend(found);
+    mistakes.retain(|mistake| is_readable || mistake.is_error());
     mistakes.sort();
     (Some(network), mistakes)
 }

@@ -1,0 +1,426 @@
+//! One change that compiles, for each mistake of the catalogue that has one.
+//!
+//! What is offered depends on the tree and on the shapes alone, so that the same help stands in the macro's message and in the
+//! command's. It is checked where the cases are: every help is applied there, and the mistake must be gone.
+
+use super::Elaborator;
+use super::examples::{corrected, example};
+use crate::base::place::Span;
+use crate::graph::{Dim, Element, NodeId, Shape, Type};
+use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
+use crate::language::names::nearest;
+use crate::language::print;
+use crate::nn::fault::{
+    ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault,
+    LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS,
+    WRONG_ELEMENT, WRONG_RANK,
+};
+use crate::nn::network::shape_text;
+use crate::nn::{Kind, Parameter};
+
+/// Where a fault stands in the tree.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Site<'s> {
+    pub call: Option<&'s Call>,
+    pub parameters: &'s [Parameter],
+    /// 1 if the call's first argument is the value that it is called on.
+    pub skipped: usize,
+    /// The argument that is wrong.
+    pub argument: Option<&'s ast::Argument>,
+    /// The expression that is wrong: an operation, what is minimised.
+    pub whole: Option<&'s Expression>,
+}
+
+/// A help line and the edit that it means.
+pub(super) struct Change {
+    pub help: String,
+    pub span: Span,
+    pub text: String,
+}
+
+impl Change {
+    pub(super) fn new(help: impl Into<String>, span: Span, text: impl Into<String>) -> Change {
+        Change { help: help.into(), span, text: text.into() }
+    }
+
+    pub(super) fn write(span: Span, text: impl Into<String>) -> Change {
+        let text = text.into();
+        Change { help: format!("write `{text}`"), span, text }
+    }
+}
+
+/// The empty place before something.
+pub(super) fn before(span: Span) -> Span {
+    Span::new(span.start(), span.start())
+}
+
+/// The empty place before the last character of something, its closing bracket.
+fn before_end(span: Span) -> Span {
+    let (line, column) = span.end();
+    let place = (line, column.saturating_sub(1));
+    Span::new(place, place)
+}
+
+impl<'a> Elaborator<'a> {
+    /// The changes that may be offered for a fault, the likeliest first. `given` is the word that was written.
+    pub(super) fn changes(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Vec<Change> {
+        let [first, second] = self.width_changes(fault);
+        let all = match fault.code {
+            CLASSES_DIFFER => vec![first, second, self.classes_change(fault)],
+            SHAPES_DIFFER
+                if fault.other.is_some_and(|other| matches!(self.network.builder.ty(other).element, Element::Class(_))) =>
+            {
+                vec![self.classes_change(fault)]
+            }
+            SHAPES_DIFFER => vec![first, second, self.declared_change(fault), self.fitted_change(fault, site)],
+            _ => vec![self.change(fault, span, given, site)],
+        };
+        all.into_iter().flatten().collect()
+    }
+
+    fn change(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Option<Change> {
+        // What the call has already is not what was meant.
+        let is_given = |name: &&str| {
+            fault.code == ARGUMENT_UNKNOWN
+                && site.call.is_some_and(|call| {
+                    call.arguments.iter().any(|one| one.name.as_ref().is_some_and(|given| given.text == *name))
+                })
+        };
+        let near = nearest(given, fault.candidates.iter().copied().filter(|name| !is_given(name)));
+        match fault.code {
+            WRONG_RANK => self.rank_change(fault, site),
+            WRONG_ELEMENT => self.element_change(fault, site),
+            LOSS_NOT_SCALAR => site.whole.map(|whole| Change::write(whole.span, print::expression(&called(whole, "mean")))),
+            WRONG_AXIS => site.argument.map(|argument| Change::new("write `-1`, the last axis", argument.value.span, "-1")),
+            SHARED_DIFFERS => self.shared_change(fault),
+            NOT_TRAINED | NO_DERIVATIVE => self.freezing(fault),
+            NOT_SCALED => scaling_change(fault, site),
+            STATED_TWICE => self.statement_away(span),
+            NAME_TWICE => {
+                let free = self.free_name(given);
+                Some(Change::new(format!("give it another name, such as `{free}`"), span, free))
+            }
+            ARGUMENT_MISSING => self.argument_added(fault, site),
+            ARGUMENT_SURPLUS | ARGUMENT_TWICE => site.argument.and_then(|argument| argument_away(site.call?, argument)),
+            ARGUMENT_UNKNOWN => match near {
+                Some(near) => Some(Change::write(span, near)),
+                None => site.argument.and_then(|argument| argument_away(site.call?, argument)),
+            },
+            ARGUMENT_KIND | ARGUMENT_BOUNDS => match near {
+                Some(near) => Some(Change::write(span, near)),
+                None => self.argument_change(fault, site),
+            },
+            _ => near.map(|near| Change::write(span, near)).or_else(|| self.pattern_change(fault, span)),
+        }
+    }
+
+    /// Another number of classes in the declaration.
+    fn classes_change(&self, fault: &Fault) -> Option<Change> {
+        let (logits, target) = (fault.value?, fault.other?);
+        let shape = self.network.builder.graph().shape(logits);
+        let Dim::Fixed(count) = *shape.0.last()? else { return None };
+        let rows = shape.without(&[shape.rank() - 1]);
+        let rows = if rows.rank() == 1 { String::new() } else { shape_text(&rows) };
+        self.declared_as(target, format!("class({count}){rows}"))
+    }
+
+    /// The declaration of an input or target, with another type.
+    fn declared_as(&self, node: NodeId, text: String) -> Option<Change> {
+        let mut sources = self.network.inputs.iter().chain(&self.network.targets);
+        let source = sources.find(|source| source.node == node)?;
+        let span = self.made.get(&node)?.span;
+        Some(Change::new(format!("declare `{}` as `{text}`", source.name), span, text))
+    }
+
+    /// Two values of which one is declared: with the shape of the other.
+    fn declared_change(&self, fault: &Fault) -> Option<Change> {
+        let (value, other) = (fault.value?, fault.other?);
+        let ty = |node: NodeId| self.network.builder.ty(node);
+        match ty(other).element {
+            _ if ty(value).shape.rank().abs_diff(ty(other).shape.rank()) == 1 && ty(value).shape.has_batch() => {
+                self.declared_as(other, shape_text(&ty(value).shape))
+            }
+            _ => None,
+        }
+    }
+
+    /// One of two values brought to the other's shape, where it is used.
+    fn fitted_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        if let Some(call) = site.call.filter(|call| call.name.text == "reshape") {
+            let sizes = &call.arguments.get(site.skipped)?.value;
+            let count = self.network.builder.graph().shape(fault.value?).fixed_count();
+            return Some(Change::write(sizes.span, format!("[{count}]")));
+        }
+        let (value, other) = (fault.value?, fault.other?);
+        let (ours, theirs) = (self.network.builder.shape(value), self.network.builder.shape(other));
+        if let Some(ExpressionKind::Binary { right, .. }) = site.whole.map(|whole| &whole.kind) {
+            let fitted = print::expression(right);
+            let fitted = if matches!(right.kind, ExpressionKind::Binary { .. }) { format!("({fitted})") } else { fitted };
+            return Some(Change::write(right.span, fitted + "." + &adapter(&theirs, &ours)?));
+        }
+        let call = site.call?;
+        let wanted = match call.name.text.as_str() {
+            // The last axis meets the last but one.
+            "matmul" => {
+                let (kept, from) = (ours.0.split_last()?.1, theirs.rank().checked_sub(2)?);
+                Shape(kept.iter().chain([&theirs.0[from]]).copied().collect())
+            }
+            _ => theirs,
+        };
+        self.inserted(site, &adapter(&ours, &wanted)?)
+    }
+
+    /// A call put between a call and the value that it is called on.
+    fn inserted(&self, site: &Site, link: &str) -> Option<Change> {
+        let call = site.call?;
+        let help = format!("write `.{link}` before `{}`", call.name.text);
+        if site.skipped == 0 {
+            return Some(Change::new(help, before(call.name.span), format!("{link}.")));
+        }
+        let first = &call.arguments.first()?.value;
+        let text = print::expression(first);
+        let text = if matches!(first.kind, ExpressionKind::Binary { .. }) { format!("({text})") } else { text };
+        Some(Change::new(help, first.span, format!("{text}.{link}")))
+    }
+
+    /// A receiver of another rank, read as rows of the rank that is needed.
+    fn rank_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        if let Some(lengths) = fault.other {
+            return self.declared_as(lengths, "u32[batch]".to_owned());
+        }
+        let shape = self.network.builder.graph().shape(fault.value?);
+        let count = shape.has_batch().then(|| shape.fixed_count())?;
+        let (short, long) = nearly_square(count);
+        let sizes = match () {
+            () if fault.message.contains("[batch, channels, height, width]") => format!("1, {short}, {long}"),
+            () if fault.message.contains("[batch, steps, features]") => format!("{short}, {long}"),
+            () => count.to_string(),
+        };
+        self.inserted(site, &format!("reshape([{sizes}])"))
+    }
+
+    /// Classes where numbers are needed, or numbers where classes are.
+    fn element_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let node = fault.value?;
+        let ty = self.network.builder.ty(node);
+        let name = site.call?.name.text.as_str();
+        let is_scaling = matches!(name, "standardize" | "rescale");
+        match ty.element {
+            Element::Class(_) if is_scaling => self.receiver_alone(site),
+            Element::Class(_) => self.inserted(site, "one_hot()"),
+            Element::F32 if name == "where" => {
+                let receiver = self.receiver_of(site)?;
+                Some(Change::write(receiver.span, format!("({} > 0)", print::expression(receiver))))
+            }
+            Element::F32 => {
+                let rows = if ty.shape.rank() == 1 { String::new() } else { shape_text(&ty.shape) };
+                self.declared_as(node, format!("class(10){rows}"))
+            }
+            _ => self.declared_as(node, shape_text(&ty.shape)),
+        }
+    }
+
+    /// The value that the site's call is called on.
+    fn receiver_of<'s>(&self, site: &Site<'s>) -> Option<&'s Expression> {
+        match site.skipped {
+            0 => match &site.whole?.kind {
+                ExpressionKind::Method { receiver, .. } => Some(receiver),
+                _ => None,
+            },
+            _ => site.call?.arguments.first().map(|argument| &argument.value),
+        }
+    }
+
+    fn receiver_alone(&self, site: &Site) -> Option<Change> {
+        let receiver = self.receiver_of(site)?;
+        let help = format!("leave `{}` out", site.call?.name.text);
+        Some(Change::new(help, site.whole?.span, print::expression(receiver)))
+    }
+
+    /// A shared layer needs the width of its first use at each.
+    fn shared_change(&self, fault: &Fault) -> Option<Change> {
+        let (span, name) = self.frames.iter().rev().find_map(|frame| frame.call)?;
+        let known = self.network.parameters.iter().find(|known| Some(known.node) == fault.other)?;
+        let Dim::Fixed(width) = *known.shape.0.first()? else { return None };
+        let link = format!("dense({width})");
+        let help = format!("write `.{link}` before `{name}`");
+        let bytes = self.source.bytes(span)?;
+        if self.source.text()[..bytes.start].ends_with('.') {
+            return Some(Change::new(help, before(span), format!("{link}.")));
+        }
+        let inside = self.source.text()[bytes].strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?;
+        Some(Change::new(help, span, format!("{name}(({inside}).{link})")))
+    }
+
+    /// A layer that is kept as it is.
+    fn freezing(&self, fault: &Fault) -> Option<Change> {
+        let span = self.made.get(&fault.value?)?.span;
+        let text = &self.source.text()[self.source.bytes(span)?];
+        let inside = text.strip_suffix(')')?.split_once('(')?.1;
+        let comma = if inside.trim().is_empty() { "" } else { ", " };
+        let help = "use its layer in what is minimised, remove it, or freeze it: `frozen = true`";
+        Some(Change::new(help, before_end(span), format!("{comma}frozen = true")))
+    }
+
+    /// The whole statement in which something stands, away.
+    pub(super) fn statement_away(&self, span: Span) -> Option<Change> {
+        let statement = self.statement_at(span)?;
+        Some(Change::new("take this statement away", statement.span, ""))
+    }
+
+    fn argument_added(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let (call, name) = (site.call?, fault.argument.as_deref()?);
+        let parameter = site.parameters.iter().find(|parameter| parameter.name == name)?;
+        let value = self.example(parameter, fault);
+        let mut fixed = call.clone();
+        let is_named = call.arguments.iter().any(|argument| argument.name.is_some());
+        let written = |text: String| ExpressionKind::Name(Name { text, span: Span::UNKNOWN });
+        fixed.arguments.push(ast::Argument {
+            name: is_named.then(|| Name { text: name.to_owned(), span: Span::UNKNOWN }),
+            value: Expression { kind: written(value), span: Span::UNKNOWN },
+            span: Span::UNKNOWN,
+        });
+        let text = print::expression(&Expression { kind: ExpressionKind::Call(fixed), span: call.span });
+        Some(Change::write(call.span, text))
+    }
+
+    /// Another value for an argument that is not what it must be.
+    fn argument_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let Some(argument) = site.argument else { return window_change(fault, site) };
+        let name = fault.argument.as_deref()?;
+        let parameter = parameter_of(site, argument, name)?;
+        if matches!(name, "ignore" | "class_weights") {
+            return argument_away(site.call?, argument);
+        }
+        if let ("to", Some(node)) = (name, fault.value) {
+            let axis = super::examples::literal(&site.call?.arguments.get(site.skipped)?.value)?;
+            let axis = crate::nn::operations::axis(&self.network, node, axis)?;
+            let size = self.network.builder.graph().shape(node).0[axis];
+            return Some(Change::write(argument.value.span, size.to_string()));
+        }
+        let text = corrected(&parameter, &argument.value, fault).unwrap_or_else(|| self.example(&parameter, fault));
+        Some(Change::write(argument.value.span, text))
+    }
+
+    /// Something that the parameter would take.
+    fn example(&self, parameter: &Parameter, fault: &Fault) -> String {
+        let value = fault.value.map(|value| self.network.builder.graph().shape(value));
+        match parameter.kind {
+            Kind::Tensor | Kind::Tensors => self.fitting_value(fault.value).unwrap_or_else(|| "x".to_owned()),
+            Kind::Sizes if parameter.name == "sizes" => {
+                value.map_or("1".to_owned(), |shape| format!("[{}]", shape.fixed_count()))
+            }
+            _ => example(parameter),
+        }
+    }
+
+    /// A target that can be seen and fits a value, or any target or input.
+    fn fitting_value(&self, value: Option<NodeId>) -> Option<String> {
+        let visible: Vec<_> =
+            self.network.targets.iter().chain(&self.network.inputs).filter(|one| self.find(&one.name).is_some()).collect();
+        let shape = value.map(|value| self.network.builder.graph().shape(value));
+        let fits = |ty: &Type| match (ty.element, shape.and_then(|shape| shape.0.split_last())) {
+            (Element::Class(count), Some((last, rows))) => *last == Dim::Fixed(count as usize) && rows == ty.shape.0,
+            _ => shape == Some(&ty.shape),
+        };
+        let found = visible.iter().find(|one| fits(&one.ty)).or(visible.first())?;
+        Some(found.name.clone())
+    }
+
+    /// A pattern that means some parameter.
+    fn pattern_change(&self, fault: &Fault, span: Span) -> Option<Change> {
+        let pattern = fault.argument.as_deref().filter(|_| fault.message.starts_with("no parameter is called"))?;
+        let heads = self.network.parameters.iter().filter_map(|known| known.name.split('.').next());
+        let near = nearest(pattern.trim_end_matches(".*"), heads.clone()).or_else(|| heads.clone().next())?;
+        Some(Change::write(span, format!("\"{near}.*\"")))
+    }
+}
+
+/// The parameter of an argument, or of a call within it.
+fn parameter_of(site: &Site, argument: &ast::Argument, name: &str) -> Option<Parameter> {
+    let own = site.parameters.iter().find(|parameter| parameter.name == name);
+    let holds = |call: &&Call| call.arguments.iter().any(|other| std::ptr::eq(other, argument));
+    let inner = site.call?.arguments.iter().find_map(|outer| match &outer.value.kind {
+        ExpressionKind::Call(inner) => Some(inner).filter(holds),
+        _ => None,
+    });
+    let known = inner.and_then(|inner| super::faults::inner_parameters(&inner.name.text));
+    known.and_then(|known| known.iter().find(|parameter| parameter.name == name)).or(own).copied()
+}
+
+/// `x.name()`
+pub(super) fn called(receiver: &Expression, name: &str) -> Expression {
+    let name = Name { text: name.to_owned(), span: Span::UNKNOWN };
+    let call = Call { name, arguments: Vec::new(), span: Span::UNKNOWN };
+    Expression { kind: ExpressionKind::Method { receiver: Box::new(receiver.clone()), call }, span: receiver.span }
+}
+
+/// The call without one of its arguments, or of those of a call within it.
+pub(super) fn argument_away(call: &Call, argument: &ast::Argument) -> Option<Change> {
+    let Some(place) = call.arguments.iter().position(|other| std::ptr::eq(other, argument)) else {
+        return call.arguments.iter().find_map(|outer| match &outer.value.kind {
+            ExpressionKind::Call(inner) => argument_away(inner, argument),
+            _ => None,
+        });
+    };
+    let (last, next) = (place.checked_sub(1).and_then(|last| call.arguments.get(last)), call.arguments.get(place + 1));
+    let span = match (last, next) {
+        (_, Some(next)) => Span::new(argument.span.start(), next.span.start()),
+        (Some(last), None) => Span::new(last.span.end(), argument.span.end()),
+        (None, None) => argument.span,
+    };
+    Some(Change::new("take this argument away", span, ""))
+}
+
+/// The call with one more argument, by name.
+pub(super) fn argument_given(call: &Call, name: &str, value: &str) -> Change {
+    let comma = if call.arguments.is_empty() { "" } else { ", " };
+    Change::new(format!("add `{name} = {value}`"), before_end(call.span), format!("{comma}{name} = {value}"))
+}
+
+/// A window that does not fit, padded.
+fn window_change(fault: &Fault, site: &Site) -> Option<Change> {
+    let call = site.call.filter(|_| fault.message.contains("a window of"))?;
+    let has = |name: &str| call.arguments.iter().any(|argument| argument.name.as_ref().is_some_and(|given| given.text == name));
+    let can_pad = site.parameters.iter().any(|parameter| parameter.kind == Kind::Padding);
+    if can_pad && !has("padding") {
+        return Some(Change::new("add `padding = same`, or take a smaller window", before_end(call.span), ", padding = same"));
+    }
+    None
+}
+
+/// What is scaled is an input or target itself; what is restored was scaled.
+fn scaling_change(fault: &Fault, site: &Site) -> Option<Change> {
+    let call = site.call?;
+    match (&site.whole?.kind, fault.other) {
+        (ExpressionKind::Method { receiver, .. }, Some(_)) => {
+            let help = "leave `restore` out, or scale the target first: `y.standardize()`";
+            Some(Change::new(help, site.whole?.span, print::expression(receiver)))
+        }
+        _ => Some(Change::new("scale the input itself, or write `batch_norm()` here", call.span, "batch_norm()")),
+    }
+}
+
+/// The calls that bring a value of one shape to another.
+fn adapter(from: &Shape, to: &Shape) -> Option<String> {
+    let (Some((Dim::Batch, from_row)), Some((Dim::Batch, to_row))) = (from.0.split_first(), to.0.split_first()) else {
+        return None;
+    };
+    let to_sizes: Vec<String> = to_row.iter().map(Dim::to_string).collect();
+    let (last, rest) = to_row.split_last()?;
+    Some(match () {
+        () if from_row.split_last().is_some_and(|(_, others)| others == rest) => format!("dense({last})"),
+        () if from.fixed_count() == to.fixed_count() => format!("reshape([{}])", to_sizes.join(", ")),
+        () if rest.is_empty() => format!("flatten().dense({last})"),
+        () => format!("flatten().dense({}).reshape([{}])", to.fixed_count(), to_sizes.join(", ")),
+    })
+}
+
+/// The two factors of a number that lie nearest to one another.
+fn nearly_square(count: usize) -> (usize, usize) {
+    let mut short = count.isqrt().max(1);
+    while !count.is_multiple_of(short) {
+        short -= 1;
+    }
+    (short, count / short)
+}

@@ -1,0 +1,48 @@
+//! `gradc check`: shapes, lints, and the gradients against finite differences.
+
+use crate::network::NetworkArguments;
+use clap::Args;
+use gradc::compiler::gradient_check::{Compared, ROWS, compare};
+use gradc::{Error, Result};
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+impl Check {
+    pub fn run(self) -> Result<()> {
+        let declaration = self.network.declaration()?;
+        let elaborated = self.network.elaborated(&declaration)?;
+        print!("{}", self.network.shown(&elaborated.warnings, declaration.source()));
+        let name = &elaborated.training.name;
+        let compared = compare(&elaborated.training, self.network.seed()).map_err(|fault| Error::Model(format!("{fault}\n")))?;
+        println!("{name}: no errors, {}", counted(elaborated.warnings.len(), "warning"));
+        println!("gradients in f64 on {ROWS} random rows, against finite differences:");
+        print!("{}", table(&compared));
+        match compared.iter().filter(|one| !one.is_right()).count() {
+            0 => Ok(()),
+            wrong => Err(Error::Model(format!("error: {} of {name} are off\n", counted(wrong, "gradient")))),
+        }
+    }
+}
+
+fn table(compared: &[Compared]) -> String {
+    let width = |of: fn(&Compared) -> &str| compared.iter().map(|one| of(one).len()).max().unwrap_or(0).max("parameter".len());
+    let (names, shapes) = (width(|one| &one.name), width(|one| &one.shape));
+    let mut text = format!("  {:names$}  {:shapes$}  largest relative difference\n", "parameter", "shape");
+    for one in compared {
+        let verdict = if one.is_right() { "ok" } else { "OFF" };
+        text += &format!("  {:names$}  {:shapes$}  {:<8.1e} {verdict}\n", one.name, one.shape, one.difference);
+    }
+    text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
