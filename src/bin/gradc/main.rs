@@ -4,6 +4,7 @@ mod data;
 mod inspect;
 mod network;
 mod new;
+mod stages;
 mod serve;
 mod train;
 
@@ -46,6 +47,14 @@ enum Command {
     Check(inspect::Check),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
+    /// Prints stages on the screen, each under a line that says what it is.
+    Show(stages::Show),
+    /// Runs passes on a graph that stands in a file, and tells what they did.
+    Opt(stages::Opt),
+    /// Executes a stage that stands in a file: a graph in f64, loops bit for bit.
+    RunStage(stages::RunStage),
+    /// Compares a stage of two networks, or two stages of one, line by line.
+    Diff(stages::Diff),
     /// Makes a small Cargo project with a network, data and a test.
     New(new::New),
     /// Prints the completion script of a shell.
@@ -64,6 +73,10 @@ fn main() -> ExitCode {
         Command::Summary(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Dump(command) => command.run(),
+        Command::Show(command) => command.run(),
+        Command::Opt(command) => command.run(),
+        Command::RunStage(command) => command.run(),
+        Command::Diff(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());

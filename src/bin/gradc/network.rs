@@ -6,7 +6,7 @@ use gradc::{Declaration, Error, Model, Options, Result};
 use std::path::PathBuf;
 
 /// Which network, and what replaces its numbers.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct NetworkArguments {
     /// The .net file.
     file: PathBuf,
@@ -28,6 +28,11 @@ fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
 }
 
 impl NetworkArguments {
+    /// The same of another file.
+    pub fn of(&self, file: PathBuf) -> NetworkArguments {
+        NetworkArguments { file, ..self.clone() }
+    }
+
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
