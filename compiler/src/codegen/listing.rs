@@ -26,20 +26,25 @@ pub enum Serves {
     Kernel(u32),
     /// A driver's loops, tests, copies and calls.
     Driver,
-    /// The function's frame: what is saved and given back around it.
+    /// The function as a whole: its frame, or something that the optimiser made without a word about what for.
+    Function,
+}
+
+/// What the compiler made on its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Made {
+    /// What a function saves and gives back around its work.
     Frame,
-    /// Registers that did not suffice: values on their way to the stack and back.
+    /// Registers did not suffice: a value on its way to the stack or back, on behalf of a node.
     Spill,
-    /// Numbers that instructions read, and padding before them.
+    /// Numbers that instructions read (they serve the first that does), and padding before them.
     Constant,
-    /// Made by the optimiser without a word about what for.
-    Unplaced,
 }
 
 impl Serves {
     fn of(place: SourceLoc) -> Serves {
         match place.bits() {
-            _ if place.is_default() => Serves::Unplaced,
+            _ if place.is_default() => Serves::Function,
             bits if bits & KERNEL != 0 => Serves::Kernel(bits & !KERNEL),
             DRIVER => Serves::Driver,
             node => Serves::Node(node),
@@ -47,7 +52,7 @@ impl Serves {
     }
     /// Whether it leads back to what the user wrote.
     pub fn is_placed(self) -> bool {
-        matches!(self, Serves::Node(_) | Serves::Kernel(_) | Serves::Driver)
+        self != Serves::Function
     }
 }
 
@@ -62,6 +67,8 @@ pub struct Line {
     /// Name of the place that jumps lead to.
     pub label: Option<String>,
     pub serves: Serves,
+    /// Whether it is the compiler's own, and how.
+    pub made: Option<Made>,
 }
 
 /// Decodes the bytes of a function.
@@ -69,19 +76,23 @@ pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[
     let (instructions, end) = decode(code, relocations);
     let targets: BTreeSet<u64> = instructions.iter().filter(|one| is_jump(one)).map(Instruction::near_branch_target).collect();
     let labels: BTreeMap<u64, String> = targets.into_iter().zip(1..).map(|(target, number)| (target, format!("L{number}"))).collect();
-    let serves: Vec<Serves> = instructions.iter().map(|one| place(one, places)).collect();
-    let body = serves.iter().position(|serves| serves.is_placed()).unwrap_or(0);
+    let own: Vec<Serves> = instructions.iter().map(|one| place(one, places)).collect();
+    let body = own.iter().position(|serves| serves.is_placed()).unwrap_or(0);
     let mut formatter = FastFormatter::new();
+    // Constants by their place, with what they serve; the padding before the first serves nothing.
+    let mut read: BTreeMap<usize, Serves> = (end < code.len()).then_some((end, Serves::Function)).into_iter().collect();
     let mut lines = Vec::new();
     for (at, one) in instructions.iter().enumerate() {
-        let own = serves[at];
-        let serves = match own {
-            _ if is_stack_move(one) && own.is_placed() => Serves::Spill,
-            Serves::Unplaced if at < body || is_frame(one) || leads_to_return(&instructions[at..], &serves[at..]) => Serves::Frame,
-            // A constant that the optimiser made stands before the instruction that asked for it.
-            Serves::Unplaced => following(&serves[at..]),
-            own => own,
+        let around = at < body || is_frame(one) || leads_to_return(&instructions[at..], &own[at..]);
+        let (serves, made) = match own[at] {
+            Serves::Function if around => (Serves::Function, Some(Made::Frame)),
+            // A value that the optimiser made stands before the instruction that asked for it.
+            Serves::Function => (following(&own[at..]), None),
+            placed => (placed, is_stack_move(one).then_some(Made::Spill)),
         };
+        if let Some(address) = constant(one, relocations) {
+            read.entry(address as usize).or_insert(serves);
+        }
         let mut text = String::new();
         formatter.format(one, &mut text);
         let offset = one.ip() as usize;
@@ -91,15 +102,17 @@ pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[
             text: named(text, one, relocations, names, &labels, end),
             label: labels.get(&one.ip()).cloned(),
             serves,
+            made,
         });
     }
-    lines.extend(code[end..].chunks(16).enumerate().map(|(row, bytes)| Line {
-        offset: end + 16 * row,
-        size: bytes.len(),
-        text: format!("bytes {}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")),
-        label: (row == 0).then(|| "constants".into()),
-        serves: Serves::Constant,
-    }));
+    let starts: Vec<(usize, Serves)> = read.into_iter().collect();
+    for (at, &(start, serves)) in starts.iter().enumerate() {
+        let next = starts.get(at + 1).map_or(code.len(), |(next, _)| *next);
+        let bytes: Vec<String> = code[start..next].iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("bytes {}", bytes.join(" "));
+        let label = (start == end).then(|| "constants".into());
+        lines.push(Line { offset: start, size: next - start, text, label, serves, made: Some(Made::Constant) });
+    }
     lines
 }
 
@@ -110,8 +123,8 @@ fn decode(code: &[u8], relocations: &[ModuleReloc]) -> (Vec<Instruction>, usize)
     let mut instructions = Vec::new();
     while decoder.can_decode() && decoder.ip() < end {
         let one = decoder.decode();
-        if one.is_ip_rel_memory_operand() && relocation(&one, relocations).is_none() {
-            end = end.min(one.ip_rel_memory_address());
+        if let Some(address) = constant(&one, relocations) {
+            end = end.min(address);
         }
         instructions.push(one);
     }
@@ -121,6 +134,11 @@ fn decode(code: &[u8], relocations: &[ModuleReloc]) -> (Vec<Instruction>, usize)
     }
     let end = instructions.last().map_or(0, |one| one.next_ip() as usize);
     (instructions, end)
+}
+
+/// Where the constant lies that an instruction reads.
+fn constant(one: &Instruction, relocations: &[ModuleReloc]) -> Option<u64> {
+    (one.is_ip_rel_memory_operand() && relocation(one, relocations).is_none()).then(|| one.ip_rel_memory_address())
 }
 
 /// Zeros decode to an addition to memory that generated code never makes.
@@ -142,21 +160,21 @@ fn is_frame(one: &Instruction) -> bool {
     matches!(one.mnemonic(), Push | Pop | Ret) || one.op0_register() == Register::RSP
 }
 
-/// Whether only unplaced instructions stand between this one and the return.
+/// Whether only instructions that serve nothing stand between this one and the return.
 fn leads_to_return(instructions: &[Instruction], serves: &[Serves]) -> bool {
-    let unplaced = serves.iter().take_while(|serves| **serves == Serves::Unplaced).count();
+    let unplaced = serves.iter().take_while(|serves| **serves == Serves::Function).count();
     instructions[..unplaced].iter().any(|one| one.mnemonic() == iced_x86::Mnemonic::Ret)
 }
 
 fn following(serves: &[Serves]) -> Serves {
-    serves.iter().copied().find(|serves| serves.is_placed()).unwrap_or(Serves::Unplaced)
+    serves.iter().copied().find(|serves| serves.is_placed()).unwrap_or(Serves::Function)
 }
 
 fn place(one: &Instruction, places: &[MachSrcLoc<Final>]) -> Serves {
     let offset = one.ip() as u32;
     let after = places.partition_point(|place| place.start <= offset);
     let found = after.checked_sub(1).map(|at| &places[at]).filter(|place| offset < place.end);
-    found.map_or(Serves::Unplaced, |place| Serves::of(place.loc))
+    found.map_or(Serves::Function, |place| Serves::of(place.loc))
 }
 
 /// The function whose address is put into the instruction.

@@ -35,7 +35,7 @@ pub mod text;
 mod turns;
 
 pub use compile::{Compiled, Text, compile_entry, compile_kernel};
-pub use listing::{Line, Serves};
+pub use listing::{Line, Made, Serves};
 pub use module::{Module, compile};
 pub use target::{InstructionSet, Target};
 

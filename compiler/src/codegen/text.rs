@@ -3,10 +3,10 @@
 
 use cranelift_codegen::ir::{Block, Function};
 
-use super::listing::{Line, Serves};
+use super::listing::{Line, Made, Serves};
 use super::symbols::{Callee, Names};
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// Column at which the node that an instruction serves is given.
 const PLACE_COLUMN: usize = 56;
@@ -55,54 +55,83 @@ fn named(number: u32, names: &Names) -> Option<String> {
     Some(names.name(callee))
 }
 
-/// The machine instructions of a function; the node is given where it changes.
+/// The machine instructions of a function; what they serve is given where it changes.
 pub fn assembly(name: &str, lines: &[Line], about: About) -> String {
-    let mut text = format!("{name}:\n; {}\n", shares(lines));
+    let mut text = format!("{name}:\n; {}\n", Shares::of(lines));
     let mut known = None;
     for line in lines {
         if let Some(label) = &line.label {
             let _ = writeln!(text, "{label}:");
         }
         let own = format!("  {}", line.text);
-        let remark = if known == Some(line.serves) { String::new() } else { served(line.serves, about) };
-        known = Some(line.serves);
-        let _ = match remark.as_str() {
-            "" => writeln!(text, "{own}"),
-            _ => writeln!(text, "{own:PLACE_COLUMN$}; {remark}"),
+        let now = Some((line.serves, line.made));
+        let _ = match known == now {
+            true => writeln!(text, "{own}"),
+            false => writeln!(text, "{own:PLACE_COLUMN$}; {}", served(line, about)),
         };
+        known = now;
     }
     text
 }
 
-/// What bytes serve, in words.
-pub fn served(serves: Serves, about: About) -> String {
-    match serves {
+/// What an instruction serves, in words.
+pub fn served(line: &Line, about: About) -> String {
+    let serves = match line.serves {
         Serves::Node(node) => about(node).map_or_else(|| format!("%{node}"), |about| format!("%{node} {about}")),
         Serves::Kernel(kernel) => format!("runs kernel {kernel}"),
         Serves::Driver => "driver".into(),
-        Serves::Frame => "frame".into(),
-        Serves::Spill => "spill".into(),
-        Serves::Constant => "constant".into(),
-        Serves::Unplaced => "unplaced".into(),
+        Serves::Function => String::new(),
+    };
+    match line.made {
+        Some(made) if serves.is_empty() => made.to_string(),
+        Some(made) => format!("{made} for {serves}"),
+        None => serves,
     }
 }
 
-/// `1234 bytes: 96.1 % serve 12 nodes, frame 20, spill 12, constant 16`.
-pub fn shares(lines: &[Line]) -> String {
-    let total: usize = lines.iter().map(|line| line.size).sum();
-    let placed: usize = lines.iter().filter(|line| line.serves.is_placed()).map(|line| line.size).sum();
-    let mut rest: BTreeMap<Serves, usize> = BTreeMap::new();
-    for line in lines.iter().filter(|line| !line.serves.is_placed()) {
-        *rest.entry(line.serves).or_default() += line.size;
+/// How many bytes of a function, or of several, lead back to what the user wrote.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shares {
+    pub total: usize,
+    /// Bytes that serve a node, or that run a kernel.
+    pub placed: usize,
+    /// Bytes that the compiler made on its own, those on behalf of a node among them.
+    pub made: BTreeMap<Made, usize>,
+}
+
+impl Shares {
+    /// Counts the bytes of these lines.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Shares {
+        let mut shares = Shares::default();
+        for line in lines {
+            shares.total += line.size;
+            shares.placed += if line.serves.is_placed() { line.size } else { 0 };
+            if let Some(made) = line.made {
+                *shares.made.entry(made).or_default() += line.size;
+            }
+        }
+        shares
     }
-    let nodes: std::collections::BTreeSet<Serves> = lines.iter().map(|line| line.serves).filter(|serves| serves.is_placed()).collect();
-    let what = match nodes.first() {
-        Some(Serves::Node(_)) => format!("serve {} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }),
-        _ => "run kernels and the driver".into(),
-    };
-    let mut text = format!("{total} bytes: {:.1} % {what}", 100.0 * placed as f64 / total.max(1) as f64);
-    for (serves, bytes) in rest {
-        let _ = write!(text, ", {} {bytes}", served(serves, &|_| None));
+    /// Per cent of the bytes that are placed.
+    pub fn percent(&self) -> f64 {
+        100.0 * self.placed as f64 / self.total.max(1) as f64
     }
-    text
+}
+
+impl fmt::Display for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, {:.1} % lead back to a node or a kernel; made by the compiler:", self.total, self.percent())?;
+        self.made.iter().try_for_each(|(made, bytes)| write!(f, " {made} {bytes}"))?;
+        if self.made.is_empty() { f.write_str(" none") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Made::Frame => "frame",
+            Made::Spill => "spill",
+            Made::Constant => "constant",
+        })
+    }
 }

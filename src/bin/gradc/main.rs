@@ -1,12 +1,14 @@
 //! The `gradc` command: trains, serves and shows networks that stand in `.net` files.
 
 mod data;
+mod draw;
 mod inspect;
 mod network;
 mod new;
 mod stages;
 mod serve;
 mod train;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -55,6 +57,10 @@ enum Command {
     RunStage(stages::RunStage),
     /// Compares a stage of two networks, or two stages of one, line by line.
     Diff(stages::Diff),
+    /// Tells why: the derivation of a gradient, the decisions of fusion, the life of a node, the use of each byte.
+    Why(why::Why),
+    /// Draws the training step: forward, backward and update, with the bytes that pass between them.
+    Draw(draw::Draw),
     /// Makes a small Cargo project with a network, data and a test.
     New(new::New),
     /// Prints the completion script of a shell.
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
         Command::Opt(command) => command.run(),
         Command::RunStage(command) => command.run(),
         Command::Diff(command) => command.run(),
+        Command::Why(command) => command.run(),
+        Command::Draw(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());
