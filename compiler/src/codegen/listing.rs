@@ -83,7 +83,8 @@ pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[
     let mut read: BTreeMap<usize, Serves> = (end < code.len()).then_some((end, Serves::Function)).into_iter().collect();
     let mut lines = Vec::new();
     for (at, one) in instructions.iter().enumerate() {
-        let around = at < body || is_frame(one) || leads_to_return(&instructions[at..], &own[at..]);
+        let saves = is_stack_move(one) && (at < body || leads_to_return(&instructions[at..], &own[at..]));
+        let around = is_frame(one) || saves;
         let (serves, made) = match own[at] {
             Serves::Function if around => (Serves::Function, Some(Made::Frame)),
             // A value that the optimiser made stands before the instruction that asked for it.
@@ -157,7 +158,8 @@ fn is_stack_move(one: &Instruction) -> bool {
 
 fn is_frame(one: &Instruction) -> bool {
     use iced_x86::Mnemonic::{Pop, Push, Ret};
-    matches!(one.mnemonic(), Push | Pop | Ret) || one.op0_register() == Register::RSP
+    let moves_frame = one.op0_register() == Register::RBP && one.op1_register() == Register::RSP;
+    matches!(one.mnemonic(), Push | Pop | Ret) || one.op0_register() == Register::RSP || moves_frame
 }
 
 /// Whether only instructions that serve nothing stand between this one and the return.

@@ -138,16 +138,14 @@ fn line(graph: &Graph, id: NodeId) -> String {
 
 /// Gives each box its row: those of the forward pass in order, the others beside the layer that they serve.
 fn arrange(boxes: &mut [Layer]) -> usize {
-    let mut names: Vec<String> = Vec::new();
-    for layer in boxes.iter().filter(|layer| layer.part == Part::Forward) {
-        names.push(layer.name.clone());
-    }
+    // A parameter's name begins with its layer's path.
+    let belongs = |name: &str, layer: &str| name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
+    let forward: Vec<String> = boxes.iter().filter(|layer| layer.part == Part::Forward).map(|layer| layer.name.clone()).collect();
+    let mut names: Vec<String> = forward.iter().filter(|name| !forward.iter().any(|layer| belongs(name, layer))).cloned().collect();
     let mut own: Vec<usize> = Vec::new();
     for layer in boxes.iter() {
-        // A parameter's name begins with its layer's path.
-        let serves = |name: &&String| layer.name == **name || layer.name.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        let best = names.iter().filter(serves).max_by_key(|name| name.len()).cloned();
-        let name = best.unwrap_or_else(|| layer.name.clone());
+        let best = names.iter().filter(|name| layer.name == **name || belongs(&layer.name, name)).max_by_key(|name| name.len());
+        let name = best.unwrap_or(&layer.name).clone();
         own.push(names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
             names.len() - 1

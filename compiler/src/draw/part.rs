@@ -30,10 +30,12 @@ impl Part {
 
 /// The part of each node.
 pub fn parts(graph: &Graph) -> Vec<Part> {
-    let needed = needed_by_results(graph);
+    let outputs: Vec<NodeId> = graph.roots.iter().filter(|root| matches!(root, Root::Output { .. })).map(Root::node).collect();
+    let needed = feeds(graph, graph.ids().map(|id| outputs.is_empty() || outputs.contains(&id)).collect());
     let names: BTreeSet<&str> =
         graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Parameter).filter_map(|id| graph.source_name(id)).collect();
     let layers: BTreeSet<&str> = graph.ids().filter(|id| needed[id.index()]).map(|id| graph.origin(id).path.as_str()).collect();
+    let derived = feeds(graph, graph.ids().map(|id| !needed[id.index()] && is_derived(graph, id, &needed)).collect());
     let mut parts: Vec<Part> = Vec::with_capacity(graph.nodes.len());
     for id in graph.ids() {
         let path = graph.origin(id).path.as_str();
@@ -41,28 +43,23 @@ pub fn parts(graph: &Graph) -> Vec<Part> {
         let follows_backward = operands.iter().any(|operand| parts[operand.index()] == Part::Backward);
         parts.push(if needed[id.index()] {
             Part::Forward
-        } else if is_derived(graph, id, &needed) {
+        } else if derived[id.index()] || (follows_backward && layers.contains(path) && !names.contains(path)) {
             Part::Backward
-        } else if names.contains(path) || !layers.contains(path) || !follows_backward {
-            Part::Update
         } else {
-            Part::Backward
+            Part::Update
         });
     }
     parts
 }
 
-/// For each node, whether a named result needs it; in a graph without results all are.
-fn needed_by_results(graph: &Graph) -> Vec<bool> {
-    let outputs: Vec<NodeId> = graph.roots.iter().filter(|root| matches!(root, Root::Output { .. })).map(Root::node).collect();
-    let mut needed = vec![outputs.is_empty(); graph.nodes.len()];
-    outputs.iter().for_each(|id| needed[id.index()] = true);
-    for index in (0..needed.len()).rev().filter(|index| !graph.nodes[*index].operands.is_empty()) {
-        if needed[index] {
-            graph.nodes[index].operands.iter().for_each(|operand| needed[operand.index()] = true);
+/// For each node, whether it is one of those marked or one of them needs it.
+fn feeds(graph: &Graph, mut marked: Vec<bool>) -> Vec<bool> {
+    for index in (0..marked.len()).rev().filter(|index| !graph.nodes[*index].operands.is_empty()) {
+        if marked[index] {
+            graph.nodes[index].operands.iter().for_each(|operand| marked[operand.index()] = true);
         }
     }
-    needed
+    marked
 }
 
 /// Whether a rule of differentiation made the node, or what a rewrite made it from.

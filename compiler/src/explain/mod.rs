@@ -7,6 +7,8 @@ pub mod derivation;
 pub mod lines;
 #[cfg(feature = "codegen")]
 pub mod life;
+#[cfg(feature = "codegen")]
+pub mod page;
 #[cfg(test)]
 mod tests;
 

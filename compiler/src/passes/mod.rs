@@ -17,6 +17,8 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 pub mod validate;
+#[cfg(test)]
+mod wrong_rules;
 
 use crate::graph::{Graph, NodeId, text, verify};
 use crate::rules::Exactness;

@@ -13,6 +13,9 @@ use crate::splitmix::Random;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// What the names of settings begin with where they are slots.
+const SETTING: &str = "setting.";
+
 /// What a stage is executed on.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Inputs {
@@ -96,13 +99,15 @@ fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), S
             "step" | "step.word" => validate::step_of(inputs.seed) as f64,
             "seed.low" => f64::from(inputs.seed as u32 as i32),
             // Settings; what the driver keeps there it writes before it reads it.
-            _ if info.lane == Lane::F64 => drawn(&info.name, 1, true, inputs.seed)[0],
+            name if info.lane == Lane::F64 => drawn(name.strip_prefix(SETTING).unwrap_or(name), 1, true, inputs.seed)[0],
             _ => 0.0,
         };
-        let value = inputs.given.get(&info.name).and_then(|values| values.first()).copied().unwrap_or(usual);
+        let given = inputs.given.get(&info.name).or_else(|| inputs.given.get(info.name.strip_prefix(SETTING)?));
+        let value = given.and_then(|values| values.first()).copied().unwrap_or(usual);
         let _ = if info.lane == Lane::F64 { memory.set_slot_f64(slot, value) } else { memory.set_slot_i32(slot, value as i32) };
     }
-    let known: Vec<String> = program.buffers.iter().map(|buffer| &buffer.name).chain(program.slots.iter().map(|slot| &slot.name)).cloned().collect();
+    let slots = program.slots.iter().map(|slot| slot.name.strip_prefix(SETTING).unwrap_or(&slot.name));
+    let known: Vec<String> = program.buffers.iter().map(|buffer| buffer.name.as_str()).chain(slots).map(str::to_string).collect();
     inputs.given.keys().find(|name| !known.contains(name)).map_or(Ok(()), |name| Err(unknown(name, &known)))
 }
 

@@ -24,6 +24,9 @@ impl Summary {
 pub struct Check {
     #[command(flatten)]
     network: NetworkArguments,
+    /// Evaluates every graph before and after each pass on random inputs.
+    #[arg(long)]
+    validate: bool,
 }
 
 impl Check {
@@ -32,6 +35,9 @@ impl Check {
         let elaborated =
             declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
         print!("{}", elaborated.warnings.render(declaration.source()));
+        if self.validate {
+            self.network.validate()?;
+        }
         let model = self.network.model()?;
         println!("{}: {} parameters, no errors", model.name(), parameters(&model));
         Ok(())

@@ -6,6 +6,7 @@ mod inspect;
 mod network;
 mod new;
 mod stages;
+mod report;
 mod serve;
 mod train;
 mod why;
@@ -61,6 +62,8 @@ enum Command {
     Why(why::Why),
     /// Draws the training step: forward, backward and update, with the bytes that pass between them.
     Draw(draw::Draw),
+    /// Writes one HTML page on which each line leads to what it became, from source to machine code.
+    Report(report::Report),
     /// Makes a small Cargo project with a network, data and a test.
     New(new::New),
     /// Prints the completion script of a shell.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Diff(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Draw(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());

@@ -2,6 +2,8 @@
 
 use clap::Args;
 use gradc::compiler::base::place::Source;
+use gradc::compiler::driver::{FrontError, front_with};
+use gradc::compiler::passes::{Context, validate};
 use gradc::{Declaration, Error, Model, Options, Result};
 use std::path::PathBuf;
 
@@ -45,6 +47,24 @@ impl NetworkArguments {
         });
         let declaration = declared.map_err(|diagnostics| Error::Model(diagnostics.render(&source)))?;
         Ok(self.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
+    }
+
+    /// Evaluates every graph before and after each pass on random inputs, and says so; the error names the pass that changed a value.
+    pub fn validate(&self) -> Result<()> {
+        let declaration = self.declaration()?;
+        let networks =
+            declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
+        let options = Context { validate: true, ..Context::new() };
+        let front = front_with(&networks.training, &networks.evaluation, String::new(), &options).map_err(|error| match error {
+            FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
+            FrontError::Bug(bug) => Error::Internal { pass: bug.pass.into(), text: bug.to_string() },
+        })?;
+        let rewrites = front.forward_rewrites.log.len() + front.step_rewrites.log.len();
+        match validate::is_affordable(&front.gradient) {
+            true => eprintln!("validated: {rewrites} rewrites, each pass evaluated before and after on random inputs"),
+            false => eprintln!("not validated: the step is too large to be evaluated in f64 after each pass"),
+        }
+        Ok(())
     }
 
     /// Compiles it.
