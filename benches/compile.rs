@@ -40,7 +40,8 @@ fn main() -> gradc::Result<()> {
     let stacks = [10, 100, 1000].map(|layers| (format!("{layers} dense layers"), stack(layers)));
     let networks = std::iter::once(("digits".to_string(), DIGITS.to_string())).chain(stacks);
     for (name, text) in networks {
-        let declaration = Declaration::parse(Source::new("bench.net", &text)).map_err(|faults| gradc::Error::Model(format!("{faults:?}")))?;
+        let declaration =
+            Declaration::parse(Source::new("bench.net", &text)).map_err(|faults| gradc::Error::Model(format!("{faults:?}")))?;
         let mut stages: BTreeMap<usize, (&'static str, Vec<f64>)> = BTreeMap::new();
         let mut totals = Vec::new();
         for _ in 0..repetitions {

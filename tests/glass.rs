@@ -64,7 +64,9 @@ fn nodes_that_instructions_serve_are_in_their_graph() {
 fn opened(page: &std::path::Path, at: &str) -> Option<String> {
     let address = format!("file://{}#{at}", page.display());
     let arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom", &address];
-    let browser = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| Command::new(name).args(arguments).output().ok())?;
+    let browser = ["chromium", "chromium-browser", "google-chrome"]
+        .iter()
+        .find_map(|name| Command::new(name).args(arguments).output().ok())?;
     Some(String::from_utf8_lossy(&browser.stdout).into_owned())
 }
 

@@ -165,7 +165,8 @@ pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel
 /// As [`front`], with the fuel of a context; if that validates, each graph is evaluated before and after each pass.
 pub fn front_with(training: &Network, evaluation: &Network, declaration: String, options: &Context) -> Result<Front, FrontError> {
     let trains = training.loss.is_some() && training.optimizer.is_some();
-    let mut info = Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };
+    let mut info =
+        Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };
     let mut graphs = Graphs::default();
     let (mut forward, mut gradient, mut log) = (Graph::default(), Graph::default(), String::new());
     let (mut forward_rewrites, mut step_rewrites) = (Rewrites::default(), Rewrites::default());

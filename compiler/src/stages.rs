@@ -98,7 +98,9 @@ pub fn portable(stage: Stage, front: &Front, assembled: &Assembled) -> Option<St
                 text.push_str(&fusion::text::print(&unit.graph, &unit.fusion, true));
             }
         }
-        Stage::Loops => text.push_str(&loops::text::print(&assembled.program, Some(&|kernel, node| place(assembled, kernel, node)))),
+        Stage::Loops => {
+            text.push_str(&loops::text::print(&assembled.program, Some(&|kernel, node| place(assembled, kernel, node))))
+        }
         Stage::Memory => {
             for unit in &assembled.units {
                 let _ = writeln!(text, "\nunit {}", unit.name);

@@ -149,14 +149,7 @@ impl Emitter<'_> {
     }
 
     /// Loads the word of a place in each lane.
-    pub fn load(
-        &mut self,
-        place: Place,
-        lane: Lane,
-        width: Width,
-        state: &Travelling,
-        values: &Values,
-    ) -> Result<Lanes, Error> {
+    pub fn load(&mut self, place: Place, lane: Lane, width: Width, state: &Travelling, values: &Values) -> Result<Lanes, Error> {
         let address = self.address(place, state, values)?;
         // Lanes of a place that does not move all hold one word.
         let loaded = match place.offset {

@@ -45,10 +45,7 @@ impl Emitter<'_> {
         self.origin(None);
         let steps = synchronize(self.program, &entry.body)?;
         let control = (0..).map(BufferId).zip(&self.program.buffers);
-        let control = control
-            .clone()
-            .find(|(_, buffer)| buffer.space == Space::Control)
-            .map(|(id, _)| id);
+        let control = control.clone().find(|(_, buffer)| buffer.space == Space::Control).map(|(id, _)| id);
         let mut used: BTreeMap<BufferId, Option<u32>> = control.into_iter().map(|buffer| (buffer, None)).collect();
         collect(&steps, &mut used);
         self.load_pointers(used);
@@ -66,11 +63,7 @@ impl Emitter<'_> {
                 None => None,
             },
         };
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(
-            StackSlotKind::ExplicitSlot,
-            8,
-            3,
-        ));
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
         self.batch = Batch::Local(slot);
         self.set_batch(slot, zero);
         self.steps(&steps, thread)
@@ -105,11 +98,7 @@ impl Emitter<'_> {
                         Ok(())
                     })?;
                 }
-                Step::If {
-                    condition,
-                    then,
-                    otherwise,
-                } => self.branch(*condition, then, otherwise, thread)?,
+                Step::If { condition, then, otherwise } => self.branch(*condition, then, otherwise, thread)?,
                 Step::Loop(turns) => self.repeated(turns, thread)?,
             }
         }
@@ -133,19 +122,14 @@ impl Emitter<'_> {
     fn slot(&self, slot: Slot, thread: Thread) -> Result<(ir::Value, i32), Error> {
         match (thread.control, i32::try_from(8 * i64::from(slot.0))) {
             (Some(control), Ok(displacement)) => Ok((control, displacement)),
-            _ => Err(Error::Malformed(
-                "the program has no control buffer".to_owned(),
-            )),
+            _ => Err(Error::Malformed("the program has no control buffer".to_owned())),
         }
     }
 
     /// An I32 slot, widened.
     fn read(&mut self, slot: Slot, thread: Thread) -> Result<ir::Value, Error> {
         let (control, displacement) = self.slot(slot, thread)?;
-        let word = self
-            .builder
-            .ins()
-            .load(types::I32, MEMORY, control, displacement);
+        let word = self.builder.ins().load(types::I32, MEMORY, control, displacement);
         Ok(self.builder.ins().sextend(types::I64, word))
     }
 
@@ -188,8 +172,7 @@ impl Emitter<'_> {
         let size = bytes(self, from)?;
         if size != bytes(self, to)? || !size.is_fixed() {
             return Err(Error::Malformed(
-                "a copy between buffers of different size, or of one that depends on the batch"
-                    .to_owned(),
+                "a copy between buffers of different size, or of one that depends on the batch".to_owned(),
             ));
         }
         let (from, to) = (self.pointer(from)?, self.pointer(to)?);
@@ -200,13 +183,7 @@ impl Emitter<'_> {
         })
     }
 
-    fn branch(
-        &mut self,
-        condition: Slot,
-        then: &[Step],
-        otherwise: &[Step],
-        thread: Thread,
-    ) -> Result<(), Error> {
+    fn branch(&mut self, condition: Slot, then: &[Step], otherwise: &[Step], thread: Thread) -> Result<(), Error> {
         let condition = self.read(condition, thread)?;
         let yes = self.builder.create_block();
         let no = self.builder.create_block();
@@ -239,10 +216,7 @@ impl Emitter<'_> {
         })?;
         self.barrier(thread)?;
         let count = self.read(turns.count, thread)?;
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::SignedLessThan, number[0], count);
+        let more = self.builder.ins().icmp(IntCC::SignedLessThan, number[0], count);
         self.builder.ins().brif(more, turn, &[], done, &[]);
         self.builder.switch_to_block(turn);
         self.steps(&turns.body, thread)?;
@@ -268,9 +242,7 @@ fn collect(steps: &[Step], found: &mut BTreeMap<BufferId, Option<u32>>) {
         match step {
             Step::Scalar(block) => buffers_in(block, found),
             Step::Copy { from, to } => found.extend([(*from, None), (*to, None)]),
-            Step::If {
-                then, otherwise, ..
-            } => {
+            Step::If { then, otherwise, .. } => {
                 collect(then, found);
                 collect(otherwise, found);
             }

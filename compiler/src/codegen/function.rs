@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::{
-    self, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc, StackSlot,
-    Type, UserExternalName, types,
+    self, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SourceLoc, StackSlot, Type, UserExternalName, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
@@ -155,9 +154,7 @@ impl<'f> Emitter<'f> {
 
     /// A field of the context.
     pub fn context_field(&mut self, offset: usize) -> ir::Value {
-        self.builder
-            .ins()
-            .load(types::I64, MEMORY, self.context, offset as i32)
+        self.builder.ins().load(types::I64, MEMORY, self.context, offset as i32)
     }
 
     /// Loads the pointers of these buffers; called in the entry block.
@@ -174,10 +171,7 @@ impl<'f> Emitter<'f> {
 
     /// First byte of a buffer.
     pub fn pointer(&self, buffer: BufferId) -> Result<ir::Value, Error> {
-        self.pointers
-            .get(&buffer)
-            .copied()
-            .ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
+        self.pointers.get(&buffer).copied().ok_or_else(|| Error::Malformed(format!("buffer {} is not in the program", buffer.0)))
     }
 
     /// A buffer of the program.
@@ -212,9 +206,7 @@ impl<'f> Emitter<'f> {
     }
 
     fn opening(&self, var: Var) -> Result<(Bound, u32), Error> {
-        self.vars.get(&var).copied().ok_or_else(|| {
-            Error::Malformed(format!("loop variable {} is used outside its loop", var.0))
-        })
+        self.vars.get(&var).copied().ok_or_else(|| Error::Malformed(format!("loop variable {} is used outside its loop", var.0)))
     }
 
     /// `start + Σ var·factor·scale` over the terms but `skip`.
@@ -277,10 +269,7 @@ impl<'f> Emitter<'f> {
     /// A new block with parameters of these types.
     pub fn head(&mut self, types: &[Type]) -> (ir::Block, Vec<ir::Value>) {
         let block = self.builder.create_block();
-        let parameters = types
-            .iter()
-            .map(|&ty| self.builder.append_block_param(block, ty))
-            .collect();
+        let parameters = types.iter().map(|&ty| self.builder.append_block_param(block, ty)).collect();
         (block, parameters)
     }
 
@@ -294,10 +283,7 @@ impl<'f> Emitter<'f> {
                 let name = self
                     .builder
                     .func
-                    .declare_imported_user_function(UserExternalName {
-                        namespace: 0,
-                        index: self.names.number(callee),
-                    });
+                    .declare_imported_user_function(UserExternalName { namespace: 0, index: self.names.number(callee) });
                 let reference = self.builder.import_function(ExtFuncData {
                     name: ExternalName::user(name),
                     signature,

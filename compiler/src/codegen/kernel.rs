@@ -14,12 +14,7 @@ use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var}
 
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
-    pub fn kernel(
-        &mut self,
-        kernel: &Kernel,
-        first: ir::Value,
-        end: ir::Value,
-    ) -> Result<(), Error> {
+    pub fn kernel(&mut self, kernel: &Kernel, first: ir::Value, end: ir::Value) -> Result<(), Error> {
         self.statement = first_node(&kernel.body);
         self.origin(None);
         let mut used = BTreeMap::new();
@@ -48,12 +43,7 @@ impl Emitter<'_> {
                     self.title(product.title.clone(), Some(product.origin));
                     self.product(product)?;
                 }
-                Statement::Tiles {
-                    var,
-                    step,
-                    total,
-                    body,
-                } => self.tiles(*var, *step, *total, body)?,
+                Statement::Tiles { var, step, total, body } => self.tiles(*var, *step, *total, body)?,
             }
             self.origin(None);
         }
@@ -61,13 +51,7 @@ impl Emitter<'_> {
     }
 
     /// Tiles `0..ceil(total / step)`, without a division.
-    fn tiles(
-        &mut self,
-        var: Var,
-        step: i64,
-        total: Linear,
-        body: &[Statement],
-    ) -> Result<(), Error> {
+    fn tiles(&mut self, var: Var, step: i64, total: Linear, body: &[Statement]) -> Result<(), Error> {
         if step <= 0 {
             return Err(Error::Malformed(format!("tiles of {step} rows")));
         }
@@ -77,9 +61,7 @@ impl Emitter<'_> {
         }
         let total = self.linear(total);
         let some = self.positive(total);
-        self.guarded(some, |e| {
-            e.strided(var, step, total, &mut |e| e.statements(body))
-        })
+        self.guarded(some, |e| e.strided(var, step, total, &mut |e| e.statements(body)))
     }
 }
 

@@ -75,7 +75,8 @@ pub struct Line {
 pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[ModuleReloc], names: &Names) -> Vec<Line> {
     let (instructions, end) = decode(code, relocations);
     let targets: BTreeSet<u64> = instructions.iter().filter(|one| is_jump(one)).map(Instruction::near_branch_target).collect();
-    let labels: BTreeMap<u64, String> = targets.into_iter().zip(1..).map(|(target, number)| (target, format!("L{number}"))).collect();
+    let labels: BTreeMap<u64, String> =
+        targets.into_iter().zip(1..).map(|(target, number)| (target, format!("L{number}"))).collect();
     let own: Vec<Serves> = instructions.iter().map(|one| place(one, places)).collect();
     let body = own.iter().position(|serves| serves.is_placed()).unwrap_or(0);
     let mut formatter = FastFormatter::new();
@@ -152,7 +153,7 @@ fn is_jump(one: &Instruction) -> bool {
 }
 
 fn is_stack_move(one: &Instruction) -> bool {
-    use iced_x86::Mnemonic::{Mov, Movdqu, Movsd, Movss, Movups, Movupd};
+    use iced_x86::Mnemonic::{Mov, Movdqu, Movsd, Movss, Movupd, Movups};
     one.memory_base() == Register::RSP && matches!(one.mnemonic(), Mov | Movups | Movupd | Movdqu | Movss | Movsd)
 }
 
@@ -199,7 +200,9 @@ fn named(
     };
     if let Some(relocation) = relocation(one, relocations) {
         return match &relocation.name {
-            ModuleRelocTarget::User { index, .. } => last(&names.all().nth(*index as usize).map_or_else(String::new, |callee| names.name(callee))),
+            ModuleRelocTarget::User { index, .. } => {
+                last(&names.all().nth(*index as usize).map_or_else(String::new, |callee| names.name(callee)))
+            }
             other => last(&other.to_string()),
         };
     }

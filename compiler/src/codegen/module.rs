@@ -173,9 +173,7 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
         }
     };
     let mut functions = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(order.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
+        let others: Vec<_> = (1..threads.min(order.len())).map(|_| scope.spawn(work)).collect();
         let mut functions: Vec<Compiled> = work()?;
         for other in others {
             let done: Result<Vec<Compiled>, Error> = match other.join() {

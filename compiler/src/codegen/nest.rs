@@ -29,9 +29,7 @@ impl Emitter<'_> {
             None => self.innermost(None, &nest.block),
             Some((inner, outer)) => {
                 if outer.iter().any(|axis| axis.vector) {
-                    return Err(Error::Malformed(
-                        "a vector axis that is not innermost".to_owned(),
-                    ));
+                    return Err(Error::Malformed("a vector axis that is not innermost".to_owned()));
                 }
                 self.axes(outer, inner, &nest.block)
             }
@@ -60,28 +58,16 @@ impl Emitter<'_> {
         let count = self.count(axis.extent)?;
         match count {
             Count::Known(turns) if turns <= 0 => Ok(()),
-            Count::Dynamic {
-                value,
-                positive: false,
-                ..
-            } => {
+            Count::Dynamic { value, positive: false, .. } => {
                 let some = self.positive(value);
-                self.guarded(some, |e| {
-                    e.counted(Some(axis.var), axis.vector, count, block)
-                })
+                self.guarded(some, |e| e.counted(Some(axis.var), axis.vector, count, block))
             }
             _ => self.counted(Some(axis.var), axis.vector, count, block),
         }
     }
 
     /// Writes the innermost loop, given that it has a first turn.
-    fn counted(
-        &mut self,
-        var: Option<Var>,
-        vector: bool,
-        count: Count,
-        block: &Block,
-    ) -> Result<(), Error> {
+    fn counted(&mut self, var: Option<Var>, vector: bool, count: Count, block: &Block) -> Result<(), Error> {
         let lanes: Vec<Lane> = lanes(block)?;
         if let (Some(var), true) = (var, vector) {
             check_vector(block, &lanes, var)?;
@@ -99,10 +85,7 @@ impl Emitter<'_> {
             kept_places.push(place);
             let ty = Width::One.of(kept.lane);
             let first = match (kept.read_first, kept.lane) {
-                (true, _) => self
-                    .builder
-                    .ins()
-                    .load(ty, MEMORY, place.base, place.displacement),
+                (true, _) => self.builder.ins().load(ty, MEMORY, place.base, place.displacement),
                 // Written before it is read: any value will do.
                 (false, Lane::F32) => self.builder.ins().f32const(0.0),
                 (false, Lane::F64) => self.builder.ins().f64const(0.0),
@@ -119,24 +102,15 @@ impl Emitter<'_> {
             state = self.run(&p, Width::One, count, None, state)?;
         }
         for (place, value) in kept_places.into_iter().zip(state.kept) {
-            self.builder
-                .ins()
-                .store(MEMORY, value, place.base, place.displacement);
+            self.builder.ins().store(MEMORY, value, place.base, place.displacement);
         }
         Ok(())
     }
 
     /// The vector loop over groups of four lanes; counters come back in one lane.
-    fn groups(
-        &mut self,
-        p: &Preamble,
-        count: Count,
-        state: Travelling,
-    ) -> Result<Travelling, Error> {
+    fn groups(&mut self, p: &Preamble, count: Count, state: Travelling) -> Result<Travelling, Error> {
         let mut state = match count {
-            Count::Known(turns) => {
-                self.run(p, Width::Four, Count::Known(turns / 4), None, state)?
-            }
+            Count::Known(turns) => self.run(p, Width::Four, Count::Known(turns / 4), None, state)?,
             Count::Dynamic { value, fours, .. } => {
                 let whole = match fours {
                     true => value,
@@ -164,25 +138,15 @@ impl Emitter<'_> {
     fn rest(&mut self, p: &Preamble, count: Count, state: Travelling) -> Result<Travelling, Error> {
         match count {
             Count::Known(turns) if turns % 4 == 0 => Ok(state),
-            Count::Known(turns) if turns % 4 == 1 => {
-                self.run(p, Width::One, Count::Known(1), None, state)
-            }
+            Count::Known(turns) if turns % 4 == 1 => self.run(p, Width::One, Count::Known(1), None, state),
             Count::Known(turns) => {
                 let end = self.int(turns);
-                let count = Count::Dynamic {
-                    value: end,
-                    fours: false,
-                    positive: true,
-                };
+                let count = Count::Dynamic { value: end, fours: false, positive: true };
                 self.run(p, Width::One, count, Some(end), state)
             }
             Count::Dynamic { fours: true, .. } => Ok(state),
             Count::Dynamic { value, .. } => {
-                let count = Count::Dynamic {
-                    value,
-                    fours: false,
-                    positive: false,
-                };
+                let count = Count::Dynamic { value, fours: false, positive: false };
                 self.run(p, Width::One, count, Some(value), state)
             }
         }
@@ -208,35 +172,23 @@ impl Emitter<'_> {
             (None, Count::Known(turns)) => self.int(turns * width.lanes()),
             (None, Count::Dynamic { value, .. }) => value,
         };
-        let clock = counting(&p.steps)
-            .ok_or_else(|| Error::Malformed("a loop without a counting offset".to_owned()))?;
+        let clock = counting(&p.steps).ok_or_else(|| Error::Malformed("a loop without a counting offset".to_owned()))?;
         let limit = self.times(end, p.steps[clock].constant);
         let start = state.all();
-        let types: Vec<Type> = start
-            .iter()
-            .map(|&value| self.builder.func.dfg.value_type(value))
-            .collect();
+        let types: Vec<Type> = start.iter().map(|&value| self.builder.func.dfg.value_type(value)).collect();
         let (head, inside) = self.head(&types);
         let (done, after) = self.head(&types);
-        let arguments = |values: &[ir::Value]| -> Vec<BlockArg> {
-            values.iter().map(|&value| BlockArg::Value(value)).collect()
-        };
+        let arguments = |values: &[ir::Value]| -> Vec<BlockArg> { values.iter().map(|&value| BlockArg::Value(value)).collect() };
         let first = arguments(&start);
         if positive {
             self.builder.ins().jump(head, &first);
         } else {
-            let some = self
-                .builder
-                .ins()
-                .icmp(IntCC::SignedLessThan, state.offsets[clock], limit);
+            let some = self.builder.ins().icmp(IntCC::SignedLessThan, state.offsets[clock], limit);
             self.builder.ins().brif(some, head, &first, done, &first);
         }
         self.builder.switch_to_block(head);
         let next = self.turn(p, width, &state.like(&inside))?;
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::SignedLessThan, next.offsets[clock], limit);
+        let more = self.builder.ins().icmp(IntCC::SignedLessThan, next.offsets[clock], limit);
         let again = arguments(&next.all());
         self.builder.ins().brif(more, head, &again, done, &again);
         self.builder.switch_to_block(done);
@@ -244,12 +196,7 @@ impl Emitter<'_> {
     }
 
     /// Writes one turn and returns what travels on.
-    fn turn(
-        &mut self,
-        p: &Preamble,
-        width: Width,
-        state: &Travelling,
-    ) -> Result<Travelling, Error> {
+    fn turn(&mut self, p: &Preamble, width: Width, state: &Travelling) -> Result<Travelling, Error> {
         let mut values = match width {
             Width::One => p.scalars.clone(),
             Width::Four => p.vectors.clone(),
@@ -261,22 +208,16 @@ impl Emitter<'_> {
             }
             self.origin(p.block.origins.get(at).copied());
             values[at] = match (instruction, p.plan.kept_at[at], p.places[at]) {
-                (Instruction::Load(_, lane), Some(word), _) => {
-                    Some(Lanes::plain(kept[word], *lane))
-                }
+                (Instruction::Load(_, lane), Some(word), _) => Some(Lanes::plain(kept[word], *lane)),
                 (Instruction::Store(_, value), Some(word), _) => {
                     kept[word] = defined(&values, *value)?.value;
                     None
                 }
-                (Instruction::Load(_, lane), None, Some(place)) => {
-                    Some(self.load(place, *lane, width, state, &values)?)
-                }
+                (Instruction::Load(_, lane), None, Some(place)) => Some(self.load(place, *lane, width, state, &values)?),
                 (Instruction::Store(_, value), None, Some(place)) => {
                     let value = defined(&values, *value)?.value;
                     let address = self.address(place, state, &values)?;
-                    self.builder
-                        .ins()
-                        .store(MEMORY, value, address, place.displacement);
+                    self.builder.ins().store(MEMORY, value, address, place.displacement);
                     None
                 }
                 (Instruction::Index { .. }, ..) => {
@@ -288,15 +229,8 @@ impl Emitter<'_> {
             };
         }
         self.origin(None);
-        let mut next = Travelling {
-            kept,
-            ..state.clone()
-        };
-        for (offset, (step, &by)) in next
-            .offsets
-            .iter_mut()
-            .zip(p.steps.iter().zip(&p.step_values))
-        {
+        let mut next = Travelling { kept, ..state.clone() };
+        for (offset, (step, &by)) in next.offsets.iter_mut().zip(p.steps.iter().zip(&p.step_values)) {
             let by = match step.is_fixed() {
                 true => self.int(step.constant * width.lanes()),
                 false => self.times(by, width.lanes()),

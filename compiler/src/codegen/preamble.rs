@@ -63,10 +63,7 @@ impl Emitter<'_> {
                     let mut place = self.place(view, None, &mut p.steps)?;
                     self.settle(&mut place, &p.scalars)?;
                     let ty = Width::One.of(*lane);
-                    let value = self
-                        .builder
-                        .ins()
-                        .load(ty, MEMORY, place.base, place.displacement);
+                    let value = self.builder.ins().load(ty, MEMORY, place.base, place.displacement);
                     p.scalars[at] = Some(Lanes::plain(value, *lane));
                 }
                 Instruction::Load(view, _) | Instruction::Store(view, _) => {
@@ -84,10 +81,7 @@ impl Emitter<'_> {
                     let start = self.weighted(start, terms.iter().copied(), 1, var)?;
                     let start = self.builder.ins().ireduce(types::I32, start);
                     let step = var.map_or(Linear::ZERO, |var| {
-                        terms
-                            .iter()
-                            .filter(|&&(v, _)| v == var)
-                            .fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor))
+                        terms.iter().filter(|&&(v, _)| v == var).fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor))
                     });
                     if p.plan.invariant[at] {
                         p.scalars[at] = Some(Lanes::plain(start, Lane::I32));
@@ -149,10 +143,7 @@ impl Emitter<'_> {
 pub(super) fn counting(steps: &[Linear]) -> Option<usize> {
     let words = Linear::fixed(4);
     let positive = |step: &Linear| step.is_fixed() && step.constant > 0;
-    steps
-        .iter()
-        .position(|&step| step == words)
-        .or_else(|| steps.iter().position(positive))
+    steps.iter().position(|&step| step == words).or_else(|| steps.iter().position(positive))
 }
 
 /// The type of each value of a block, all of whose operands are made before they are used; a store counts as an `I32`.
@@ -166,11 +157,8 @@ pub(super) fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
         }
         lanes.push(match instruction {
             Load(_, lane) => *lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => {
-                lanes[a.0 as usize]
-            }
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_)
-            | FromBits(_) | Demote(_) => Lane::F32,
+            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => lanes[a.0 as usize],
+            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
             ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
             ConstI32(_)
             | Index { .. }

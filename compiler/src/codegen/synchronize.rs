@@ -20,9 +20,7 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use crate::loops::{
-    Block, BufferId, Control, Instruction, Kernel, Program, Slot, Space, Statement, View,
-};
+use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Program, Slot, Space, Statement, View};
 
 /// A control statement with every barrier in its place.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,16 +29,9 @@ pub(super) enum Step<'p> {
     Kernel(u32),
     Scalar(&'p Block),
     Batch(Slot),
-    Copy {
-        from: BufferId,
-        to: BufferId,
-    },
+    Copy { from: BufferId, to: BufferId },
     Call(&'p str),
-    If {
-        condition: Slot,
-        then: Vec<Step<'p>>,
-        otherwise: Vec<Step<'p>>,
-    },
+    If { condition: Slot, then: Vec<Step<'p>>, otherwise: Vec<Step<'p>> },
     Loop(Turns<'p>),
 }
 
@@ -115,10 +106,7 @@ impl Since {
 ///
 /// # Errors
 /// If a statement names a slot or a kernel that the program lacks.
-pub(super) fn synchronize<'p>(
-    program: &'p Program,
-    body: &'p [Control],
-) -> Result<Vec<Step<'p>>, Error> {
+pub(super) fn synchronize<'p>(program: &'p Program, body: &'p [Control]) -> Result<Vec<Step<'p>>, Error> {
     let mut since = Since::default();
     Walk { program }.sequence(body, &mut since)
 }
@@ -136,12 +124,7 @@ impl<'p> Walk<'p> {
         Ok(steps)
     }
 
-    fn statement(
-        &self,
-        statement: &'p Control,
-        since: &mut Since,
-        steps: &mut Vec<Step<'p>>,
-    ) -> Result<(), Error> {
+    fn statement(&self, statement: &'p Control, since: &mut Since, steps: &mut Vec<Step<'p>>) -> Result<(), Error> {
         match statement {
             Control::Barrier => {
                 if steps.last() != Some(&Step::Barrier) {
@@ -181,41 +164,22 @@ impl<'p> Walk<'p> {
                     found.writes = self.all();
                 }
                 access(Who::First, found, since, steps);
-                steps.push(Step::Copy {
-                    from: *from,
-                    to: *to,
-                });
+                steps.push(Step::Copy { from: *from, to: *to });
             }
             Control::Call { symbol } => {
-                let found = Access {
-                    reads: self.all(),
-                    writes: self.all(),
-                };
+                let found = Access { reads: self.all(), writes: self.all() };
                 access(Who::First, found, since, steps);
                 steps.push(Step::Call(symbol));
             }
-            Control::If {
-                condition,
-                then,
-                otherwise,
-            } => {
+            Control::If { condition, then, otherwise } => {
                 access(Who::Team, self.read(*condition)?, since, steps);
                 let mut other = since.clone();
                 let then = self.sequence(then, since)?;
                 let otherwise = self.sequence(otherwise, &mut other)?;
                 since.join(&other);
-                steps.push(Step::If {
-                    condition: *condition,
-                    then,
-                    otherwise,
-                });
+                steps.push(Step::If { condition: *condition, then, otherwise });
             }
-            Control::Loop {
-                counter,
-                count,
-                stop,
-                body,
-            } => self.repeat(*counter, *count, *stop, body, since, steps)?,
+            Control::Loop { counter, count, stop, body } => self.repeat(*counter, *count, *stop, body, since, steps)?,
         }
         Ok(())
     }
@@ -230,10 +194,7 @@ impl<'p> Walk<'p> {
         since: &mut Since,
         steps: &mut Vec<Step<'p>>,
     ) -> Result<(), Error> {
-        let written = Access {
-            writes: self.read(counter)?.reads,
-            ..Access::default()
-        };
+        let written = Access { writes: self.read(counter)?.reads, ..Access::default() };
         let mut head = since.clone();
         loop {
             let before_counter = head.conflicts(Who::First, &written);
@@ -250,13 +211,7 @@ impl<'p> Walk<'p> {
             if covered == head {
                 tested.join(&end);
                 *since = tested;
-                steps.push(Step::Loop(Turns {
-                    counter,
-                    count,
-                    stop,
-                    before_counter,
-                    body: inside,
-                }));
+                steps.push(Step::Loop(Turns { counter, count, stop, before_counter, body: inside }));
                 return Ok(());
             }
             head = covered;
@@ -267,10 +222,7 @@ impl<'p> Walk<'p> {
         if slot.0 as usize >= self.program.slots.len() {
             return Err(Error::Malformed(format!("there is no slot {}", slot.0)));
         }
-        Ok(Access {
-            reads: Slots::from([slot]),
-            ..Access::default()
-        })
+        Ok(Access { reads: Slots::from([slot]), ..Access::default() })
     }
 
     fn all(&self) -> Slots {

@@ -7,7 +7,10 @@ use std::fmt::Write;
 
 /// Three clusters; edges between them carry their bytes.
 pub fn dot(picture: &Picture) -> String {
-    let mut text = format!("digraph {} {{\n  node [shape=box, fontname=monospace, fontsize=10];\n  edge [fontname=monospace, fontsize=9];\n", quoted(&picture.title));
+    let mut text = format!(
+        "digraph {} {{\n  node [shape=box, fontname=monospace, fontsize=10];\n  edge [fontname=monospace, fontsize=9];\n",
+        quoted(&picture.title)
+    );
     for part in Part::ALL {
         let _ = writeln!(text, "  subgraph cluster_{0} {{\n    label={0};", part.name());
         for (number, layer) in picture.boxes.iter().enumerate().filter(|(_, layer)| layer.part == part) {

@@ -100,7 +100,11 @@ impl Layout {
         let (start, end) = if down { (from.y + from.height, to.y) } else { (from.y, to.y + to.height) };
         let middle = from.x + from.width / 2.0;
         if (end - start).abs() <= ROW_GAP + 1.0 {
-            return Curve { path: format!("M{middle:.1} {start:.1}L{middle:.1} {end:.1}"), crosses: false, mark: (middle, start) };
+            return Curve {
+                path: format!("M{middle:.1} {start:.1}L{middle:.1} {end:.1}"),
+                crosses: false,
+                mark: (middle, start),
+            };
         }
         // Past other boxes on the left, the further the longer.
         let out = (12.0 + 5.0 * (end - start).abs().sqrt() / 6.0).min(MARGIN - 8.0);

@@ -141,7 +141,8 @@ fn arrange(boxes: &mut [Layer]) -> usize {
     // A parameter's name begins with its layer's path.
     let belongs = |name: &str, layer: &str| name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
     let forward: Vec<String> = boxes.iter().filter(|layer| layer.part == Part::Forward).map(|layer| layer.name.clone()).collect();
-    let mut names: Vec<String> = forward.iter().filter(|name| !forward.iter().any(|layer| belongs(name, layer))).cloned().collect();
+    let mut names: Vec<String> =
+        forward.iter().filter(|name| !forward.iter().any(|layer| belongs(name, layer))).cloned().collect();
     let mut own: Vec<usize> = Vec::new();
     for layer in boxes.iter() {
         let best = names.iter().filter(|name| layer.name == **name || belongs(&layer.name, name)).max_by_key(|name| name.len());

@@ -32,8 +32,11 @@ impl Part {
 pub fn parts(graph: &Graph) -> Vec<Part> {
     let outputs: Vec<NodeId> = graph.roots.iter().filter(|root| matches!(root, Root::Output { .. })).map(Root::node).collect();
     let needed = feeds(graph, graph.ids().map(|id| outputs.is_empty() || outputs.contains(&id)).collect());
-    let names: BTreeSet<&str> =
-        graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Parameter).filter_map(|id| graph.source_name(id)).collect();
+    let names: BTreeSet<&str> = graph
+        .ids()
+        .filter(|id| graph.node(*id).primitive == Primitive::Parameter)
+        .filter_map(|id| graph.source_name(id))
+        .collect();
     let layers: BTreeSet<&str> = graph.ids().filter(|id| needed[id.index()]).map(|id| graph.origin(id).path.as_str()).collect();
     let derived = feeds(graph, graph.ids().map(|id| !needed[id.index()] && is_derived(graph, id, &needed)).collect());
     let mut parts: Vec<Part> = Vec::with_capacity(graph.nodes.len());

@@ -64,11 +64,18 @@ pub fn svg(picture: &Picture) -> String {
         );
         let mut at = y + HEAD + 10.0;
         if layer.hidden > 0 {
-            let _ = writeln!(text, "<text class=\"soft\" x=\"{:.1}\" y=\"{at:.1}\">… {} nodes before</text>", x + 8.0, layer.hidden);
+            let _ =
+                writeln!(text, "<text class=\"soft\" x=\"{:.1}\" y=\"{at:.1}\">… {} nodes before</text>", x + 8.0, layer.hidden);
             at += LINE;
         }
         for (id, line) in &layer.lines {
-            let _ = writeln!(text, "<text class=\"node\" data-n=\"{}\" x=\"{:.1}\" y=\"{at:.1}\">{}</text>", id.0, x + 8.0, escaped(line));
+            let _ = writeln!(
+                text,
+                "<text class=\"node\" data-n=\"{}\" x=\"{:.1}\" y=\"{at:.1}\">{}</text>",
+                id.0,
+                x + 8.0,
+                escaped(line)
+            );
             at += LINE;
         }
     }
@@ -76,7 +83,11 @@ pub fn svg(picture: &Picture) -> String {
         let part = picture.boxes[edge.from].part.name();
         let anchor = if layout.boxes[edge.to].x > layout.boxes[edge.from].x { "end" } else { "start" };
         let (x, y) = curve.mark;
-        let _ = writeln!(text, "<text class=\"mark name-{part}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", bytes(edge.bytes));
+        let _ = writeln!(
+            text,
+            "<text class=\"mark name-{part}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
+            bytes(edge.bytes)
+        );
     }
     text.push_str("</svg>\n");
     text

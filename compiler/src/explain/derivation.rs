@@ -208,8 +208,13 @@ fn moved(
             one.operands.iter().map(|operand| new[operand.index()].as_ref().or(values[operand.index()].as_ref())).collect();
         let dims = one.ty.shape.at(environment.batch);
         new[id.index()] = operands.map(|operands| {
-            let evaluation =
-                Evaluation { operands: &operands, attributes: &one.attributes, element: one.ty.element, dims: &dims, environment };
+            let evaluation = Evaluation {
+                operands: &operands,
+                attributes: &one.attributes,
+                element: one.ty.element,
+                dims: &dims,
+                environment,
+            };
             (ops::record(one.primitive).value)(&evaluation)
         });
     }

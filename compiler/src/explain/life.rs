@@ -122,7 +122,11 @@ impl Life<'_> {
         let own = |line: &&lines::Line| {
             line.node == Some(node.0) && line.kernel.is_some_and(|kernel| unit.memory.kernels.contains(&(kernel as u32)))
         };
-        self.list(text, "06-loops", loops.iter().filter(own).map(|line| (line.kernel, line.text.trim_start().to_string())).collect());
+        self.list(
+            text,
+            "06-loops",
+            loops.iter().filter(own).map(|line| (line.kernel, line.text.trim_start().to_string())).collect(),
+        );
         let (mut clif, mut instructions, mut bytes) = (Vec::new(), Vec::new(), 0);
         for &kernel in &unit.memory.kernels {
             let Some(both) = self.functions.get(kernel as usize).and_then(|function| function.text.as_ref()) else { continue };

@@ -32,7 +32,8 @@ pub fn loops(text: &str) -> Vec<Line<'_>> {
     }
     // The head of a nest serves what its first instruction serves.
     for at in (1..lines.len()).rev() {
-        if lines[at - 1].node.is_none() && lines[at - 1].text.trim_start().starts_with("nest ") && lines[at - 1].kernel.is_some() {
+        if lines[at - 1].node.is_none() && lines[at - 1].text.trim_start().starts_with("nest ") && lines[at - 1].kernel.is_some()
+        {
             lines[at - 1].node = lines[at].node;
         }
     }

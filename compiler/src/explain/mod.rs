@@ -4,9 +4,9 @@
 //! places of instructions.
 
 pub mod derivation;
-pub mod lines;
 #[cfg(feature = "codegen")]
 pub mod life;
+pub mod lines;
 #[cfg(feature = "codegen")]
 pub mod page;
 #[cfg(test)]

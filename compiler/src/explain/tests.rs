@@ -6,7 +6,8 @@ use crate::stages::tests::compiled;
 
 #[test]
 fn each_step_of_a_derivation_agrees_with_finite_differences() {
-    for (case, parameter) in [("xor", "h.dense.weight"), ("digits", "hidden.batch_norm.gamma"), ("clipped", "first.dense.weight")] {
+    for (case, parameter) in [("xor", "h.dense.weight"), ("digits", "hidden.batch_norm.gamma"), ("clipped", "first.dense.weight")]
+    {
         let (front, _) = compiled(case);
         let derivation = derive(&front.gradient, parameter).unwrap();
         let (difference, node) = derivation.worst();
@@ -40,8 +41,7 @@ fn a_parameter_is_one_node_in_every_stage() {
     let unit = assembled.unit("train").unwrap();
     let graphs = [&front.forward, &front.gradient, front.graphs.training.as_ref().unwrap(), &unit.graph];
     let name = "hidden.dense.weight";
-    let [written, derived, simplified, legal] =
-        graphs.map(|graph| graph.find_source(crate::ops::Primitive::Parameter, name));
+    let [written, derived, simplified, legal] = graphs.map(|graph| graph.find_source(crate::ops::Primitive::Parameter, name));
     let all = super::Numbers { written, derived, simplified, legal };
     assert_eq!(journey.of_written(written.unwrap()), all);
     assert_eq!(journey.of_derived(derived.unwrap()), all);

@@ -169,13 +169,8 @@ impl KernelLowering<'_> {
         let mut strides = row_major(&dims)?;
         strides.truncate(rank);
         let lane = super::storage::lane(graph.ty(member.node).element);
-        let buffer = push(
-            self.scope.program,
-            &format!("{}.%{}", self.name_short(), member.node.0),
-            Space::Scratch,
-            lane,
-            volume(&dims)?,
-        );
+        let buffer =
+            push(self.scope.program, &format!("{}.%{}", self.name_short(), member.node.0), Space::Scratch, lane, volume(&dims)?);
         self.scope.kept.insert(member.node, Storage { buffer, lane, strides, local: true, rows: None });
         Ok(())
     }

@@ -17,7 +17,8 @@ const fn rule(name: &'static str, before: &'static str, after: &'static str) -> 
 
 /// Only in one order of `x` and `y`, so that a rule that swaps them comes to an end.
 const fn once(name: &'static str, before: &'static str, after: &'static str) -> Rule {
-    let holds = |graph: &Graph, bindings: &crate::rules::Bindings| !graph.nodes.is_empty() && bindings.node("x") < bindings.node("y");
+    let holds =
+        |graph: &Graph, bindings: &crate::rules::Bindings| !graph.nodes.is_empty() && bindings.node("x") < bindings.node("y");
     Rule { condition: Condition::Check { doc: "in order", holds }, ..rule(name, before, after) }
 }
 
@@ -63,7 +64,8 @@ const PASSES: [Pass; 20] = passes!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1
 fn graph() -> Graph {
     let mut b = Builder::new("seeded");
     let shape = || Shape::batch(&[4]);
-    let mut source = |b: &mut Builder, name: &str, element| b.source(Primitive::Input, name, Type { element, shape: shape() }).unwrap();
+    let mut source =
+        |b: &mut Builder, name: &str, element| b.source(Primitive::Input, name, Type { element, shape: shape() }).unwrap();
     let [x, y, z] = ["x", "y", "z"].map(|name| source(&mut b, name, Element::F32));
     let c = source(&mut b, "c", Element::Bool);
     let unary = |b: &mut Builder, primitive, node| b.unary(primitive, node).unwrap();
@@ -123,7 +125,11 @@ fn fuel_finds_the_name_of_each() {
 
 #[test]
 fn the_right_rules_alone_pass() {
-    let pass = Pass { name: "right", reason: "a test", run: |graph, context| simplify::rewrite("right", &RuleSet::new(&[&RIGHT[..]]), graph, context) };
+    let pass = Pass {
+        name: "right",
+        reason: "a test",
+        run: |graph, context| simplify::rewrite("right", &RuleSet::new(&[&RIGHT[..]]), graph, context),
+    };
     let mut context = Context { validate: true, ..Context::new() };
     run(&[pass], &graph(), &mut context).expect("right rules change nothing");
     assert!(context.log.len() > 10);

@@ -184,7 +184,8 @@ fn loops_and_graph_compute_the_same_from_the_same_inputs() {
     let inputs = run::Inputs { given: [("y".to_string(), vec![1.0, 0.0, 1.0])].into(), batch: 3, seed: 5 };
     let graph = run::graph(front.graphs.training.as_ref().expect("it trains"), &inputs).expect("the inputs fit");
     let loops = run::loops(&assembled.program, "step", &inputs).expect("the inputs fit");
-    let find = |results: &run::Results, name: &str| results.iter().find(|(known, _)| known == name).map(|(_, array)| array.data.clone());
+    let find =
+        |results: &run::Results, name: &str| results.iter().find(|(known, _)| known == name).map(|(_, array)| array.data.clone());
     for (of_graph, of_loops) in [("loss", "train.loss"), ("next h.dense.weight", "h.dense.weight")] {
         let (expected, found) = (find(&graph, of_graph).expect("a result"), find(&loops, of_loops).expect("a result"));
         assert_eq!(expected.len(), found.len());

@@ -32,8 +32,7 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> Result<()> {
         let declaration = self.network.declaration()?;
-        let elaborated =
-            declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
+        let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
         print!("{}", elaborated.warnings.render(declaration.source()));
         if self.validate {
             self.network.validate()?;

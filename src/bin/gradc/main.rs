@@ -5,9 +5,9 @@ mod draw;
 mod inspect;
 mod network;
 mod new;
-mod stages;
 mod report;
 mod serve;
+mod stages;
 mod train;
 mod why;
 
@@ -16,7 +16,11 @@ use std::process::ExitCode;
 
 /// Compiles networks to native training runs, and shows every stage on the way.
 #[derive(Parser)]
-#[command(name = "gradc", version, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "gradc",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
 A .net file is the text between the braces of `network!`:
 
     Digits {
@@ -29,7 +33,8 @@ A .net file is the text between the braces of `network!`:
         report   accuracy = accuracy(logits, digit);
     }
 
-Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is.")]
+Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

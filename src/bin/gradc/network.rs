@@ -38,8 +38,11 @@ impl NetworkArguments {
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|source| Error::Io { action: "read", path: self.file.clone(), source })?;
+        let text = std::fs::read_to_string(&self.file).map_err(|source| Error::Io {
+            action: "read",
+            path: self.file.clone(),
+            source,
+        })?;
         let source = Source::new(&name, &text);
         let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.network {
             Some(network) => declaration.network(network),
@@ -52,13 +55,13 @@ impl NetworkArguments {
     /// Evaluates every graph before and after each pass on random inputs, and says so; the error names the pass that changed a value.
     pub fn validate(&self) -> Result<()> {
         let declaration = self.declaration()?;
-        let networks =
-            declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
+        let networks = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
         let options = Context { validate: true, ..Context::new() };
-        let front = front_with(&networks.training, &networks.evaluation, String::new(), &options).map_err(|error| match error {
-            FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
-            FrontError::Bug(bug) => Error::Internal { pass: bug.pass.into(), text: bug.to_string() },
-        })?;
+        let front =
+            front_with(&networks.training, &networks.evaluation, String::new(), &options).map_err(|error| match error {
+                FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
+                FrontError::Bug(bug) => Error::Internal { pass: bug.pass.into(), text: bug.to_string() },
+            })?;
         let rewrites = front.forward_rewrites.log.len() + front.step_rewrites.log.len();
         match validate::is_affordable(&front.gradient) {
             true => eprintln!("validated: {rewrites} rewrites, each pass evaluated before and after on random inputs"),

@@ -60,8 +60,8 @@ impl Opt {
             return Err(unfit(&self.file, "loops", "a graph, as the stages 02, 03 and 04 are"));
         };
         let context = Context { fuel: self.fuel, validate: self.validate, ..Context::new() };
-        let text = rewrite(&graph, &passes, &context)
-            .map_err(|bug| Error::Internal { pass: bug.pass.into(), text: bug.to_string() })?;
+        let text =
+            rewrite(&graph, &passes, &context).map_err(|bug| Error::Internal { pass: bug.pass.into(), text: bug.to_string() })?;
         say(&text)
     }
 }
@@ -155,7 +155,8 @@ impl Diff {
         };
         let (stage, _) = pair(Stage::Simplified, Stage::Simplified);
         let text = |model: Model| model.stage(stage);
-        let (before, after) = (self.network.model_with(needs_text(stage))?, self.network.of(other).model_with(needs_text(stage))?);
+        let (before, after) =
+            (self.network.model_with(needs_text(stage))?, self.network.of(other).model_with(needs_text(stage))?);
         let heads = [before.name(), after.name()].map(|name| format!("{name} {}", stage.file_name()));
         say(&difference(&heads, [&text(before), &text(after)], self.context, true))
     }

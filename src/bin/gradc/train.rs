@@ -177,7 +177,8 @@ impl Train {
             }
         }
         if self.json {
-            let mut object = Map::from_iter([("event".into(), json!("end")), ("stopped".into(), json!(history.stopped.to_string()))]);
+            let mut object =
+                Map::from_iter([("event".into(), json!("end")), ("stopped".into(), json!(history.stopped.to_string()))]);
             object.insert("epochs".into(), json!(history.epochs.len()));
             object.insert("seconds".into(), json!(history.elapsed.as_secs_f64()));
             object.insert("samples_per_second".into(), json!(history.samples_per_second));

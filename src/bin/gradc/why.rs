@@ -74,7 +74,10 @@ impl Why {
             text.push_str(&format!("unit {}\n{}\n", unit.name, fusion::text::print(&unit.graph, &unit.fusion, true)));
         }
         if text.is_empty() {
-            return Err(refused("--unit", format!("one of: {}", units.iter().map(|unit| unit.name).collect::<Vec<_>>().join(", "))));
+            return Err(refused(
+                "--unit",
+                format!("one of: {}", units.iter().map(|unit| unit.name).collect::<Vec<_>>().join(", ")),
+            ));
         }
         Ok(text)
     }

@@ -110,8 +110,7 @@ fn run(trial: &Trial, module: &Module, memory: &Memory, n: usize, halves: bool, 
         memory::check(&trial.program, &plan, CAPACITY)?;
         for placement in &plan.placements {
             let end = placement.offset.plus(placement.words).at(CAPACITY) as usize;
-            pointers[placement.buffer.0 as usize] =
-                arena[placement.offset.at(CAPACITY) as usize..end].as_mut_ptr().cast();
+            pointers[placement.buffer.0 as usize] = arena[placement.offset.at(CAPACITY) as usize..end].as_mut_ptr().cast();
         }
         for (buffer, offset) in &plan.scratch {
             let end = offset.plus(trial.program.buffers[buffer.0 as usize].words).at(CAPACITY) as usize;

@@ -38,14 +38,7 @@ fn with_slots(buffers: &[(&str, Space, Lane, Linear)]) -> Program {
     let control = ("control", Space::Control, Lane::F64, Linear::fixed(9));
     let mut program = program(&[&[control], buffers].concat());
     program.slots = (0..9)
-        .map(|number| SlotInfo {
-            name: format!("s{number}"),
-            lane: if number == SUM.0 {
-                Lane::F64
-            } else {
-                Lane::I32
-            },
-        })
+        .map(|number| SlotInfo { name: format!("s{number}"), lane: if number == SUM.0 { Lane::F64 } else { Lane::I32 } })
         .collect();
     program
 }
@@ -76,11 +69,7 @@ unsafe extern "C" fn bump(context: *const abi::Context) {
 }
 
 fn team_symbols() -> Symbols {
-    Symbols {
-        barrier: meet as *const u8,
-        driver: vec![("bump".to_owned(), bump as *const u8)],
-        ..symbols()
-    }
+    Symbols { barrier: meet as *const u8, driver: vec![("bump".to_owned(), bump as *const u8)], ..symbols() }
 }
 
 struct Shared(abi::Context);
@@ -99,10 +88,7 @@ fn run_team(module: &Module, name: &str, memory: &Memory, threads: i64) -> Nativ
     let function = module.entry(name).expect("there is such an entry");
     let mut native = Native::of(memory);
     let pointers = native.pointers();
-    let meeting = Meeting {
-        barrier: Barrier::new(threads as usize),
-        calls: AtomicU32::new(0),
-    };
+    let meeting = Meeting { barrier: Barrier::new(threads as usize), calls: AtomicU32::new(0) };
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let mut context = native.context(&pointers);
@@ -140,30 +126,14 @@ fn check_entry(program: &Program, name: &str, memory: &Memory, rounds: usize) ->
 
 /// Two loops with an early stop, batches of two sizes, kernels on the team and on the first thread, branches, calls, copies.
 fn training() -> Program {
-    let batch = |words| Linear {
-        constant: 0,
-        batch: words,
-    };
+    let batch = |words| Linear { constant: 0, batch: words };
     let mut program = with_slots(&[
         ("x", Space::Arena, Lane::F32, batch(5)),
-        (
-            "parameter",
-            Space::Parameter(0),
-            Lane::F32,
-            Linear::fixed(6),
-        ),
+        ("parameter", Space::Parameter(0), Lane::F32, Linear::fixed(6)),
         ("best", Space::State(0), Lane::F32, Linear::fixed(6)),
         ("seen", Space::Arena, Lane::I32, batch(1)),
     ]);
-    let rows = axis(
-        1,
-        Extent::Tile {
-            tile: Var(0),
-            step: 2,
-            total: Linear::BATCH,
-        },
-        false,
-    );
+    let rows = axis(1, Extent::Tile { tile: Var(0), step: 2, total: Linear::BATCH }, false);
     let team = nest("team", &[rows, axis(2, Extent::fixed(5), true)], |b| {
         let at = view(1, 0, &[(0, 10), (1, 5), (2, 1)]);
         let step = b.load(slot(STEP), Lane::I32);
@@ -183,18 +153,9 @@ fn training() -> Program {
         let seen = b.add(seen, flag);
         b.store(at, seen);
     });
-    let parallel = Parallel {
-        var: Var(0),
-        step: 2,
-        total: Linear::BATCH,
-    };
-    program
-        .kernels
-        .push(kernel("team", Some(parallel), vec![team, seen]));
-    let axes = [
-        axis(0, Extent::fixed(6), false),
-        axis(1, Extent::Whole(Linear::BATCH), false),
-    ];
+    let parallel = Parallel { var: Var(0), step: 2, total: Linear::BATCH };
+    program.kernels.push(kernel("team", Some(parallel), vec![team, seen]));
+    let axes = [axis(0, Extent::fixed(6), false), axis(1, Extent::Whole(Linear::BATCH), false)];
     let alone = nest("alone", &axes, |b| {
         let x = b.load(view(1, 0, &[(1, 5)]), Lane::F32);
         let p = b.load(view(2, 0, &[(0, 1)]), Lane::F32);
@@ -237,39 +198,20 @@ fn training() -> Program {
         Control::Kernel(0),
         Control::Barrier,
         Control::Kernel(1),
-        Control::If {
-            condition: FLAG,
-            then: vec![odd],
-            otherwise: vec![Control::Call {
-                symbol: "bump".to_owned(),
-            }],
-        },
+        Control::If { condition: FLAG, then: vec![odd], otherwise: vec![Control::Call { symbol: "bump".to_owned() }] },
         judge,
     ];
     let epoch = vec![
         set(STOP, 0),
-        Control::Loop {
-            counter: STEP,
-            count: STEPS,
-            stop: Some(STOP),
-            body: step,
-        },
-        Control::Copy {
-            from: BufferId(2),
-            to: BufferId(3),
-        },
+        Control::Loop { counter: STEP, count: STEPS, stop: Some(STOP), body: step },
+        Control::Copy { from: BufferId(2), to: BufferId(3) },
     ];
     program.entries.push(Entry {
         name: "fit".to_owned(),
         body: vec![
             set(EPOCHS, 3),
             set(STEPS, 4),
-            Control::Loop {
-                counter: EPOCH,
-                count: EPOCHS,
-                stop: None,
-                body: epoch,
-            },
+            Control::Loop { counter: EPOCH, count: EPOCHS, stop: None, body: epoch },
             set(EPOCHS, 9),
         ],
     });
@@ -334,16 +276,8 @@ fn a_count_that_changes() {
         let count = b.select(many, five, nine);
         b.store(slot(STEPS), count);
     })];
-    let repeat = Control::Loop {
-        counter: STEP,
-        count: STEPS,
-        stop: None,
-        body,
-    };
-    program.entries.push(Entry {
-        name: "loop".to_owned(),
-        body: vec![set(STEPS, 1), repeat],
-    });
+    let repeat = Control::Loop { counter: STEP, count: STEPS, stop: None, body };
+    program.entries.push(Entry { name: "loop".to_owned(), body: vec![set(STEPS, 1), repeat] });
     let memory = Memory::new(&program, 1);
     let end = check_entry(&program, "loop", &memory, 20);
     assert_eq!(end.slot_i32(STEP), Some(5));
@@ -354,9 +288,7 @@ fn barriers(steps: &[Step]) -> usize {
         .iter()
         .map(|step| match step {
             Step::Barrier => 1,
-            Step::If {
-                then, otherwise, ..
-            } => barriers(then) + barriers(otherwise),
+            Step::If { then, otherwise, .. } => barriers(then) + barriers(otherwise),
             Step::Loop(turns) => usize::from(turns.before_counter) + barriers(&turns.body),
             _ => 0,
         })
@@ -368,11 +300,7 @@ fn barriers(steps: &[Step]) -> usize {
 fn implied_barriers() {
     let program = with_slots(&[]);
     let implied = |body: &[Control]| synchronize(&program, body).map(|steps| barriers(&steps));
-    let branch = || Control::If {
-        condition: FLAG,
-        then: vec![set(STOP, 1)],
-        otherwise: vec![],
-    };
+    let branch = || Control::If { condition: FLAG, then: vec![set(STOP, 1)], otherwise: vec![] };
     assert_eq!(implied(&[set(FLAG, 1), set(FLAG, 2)]), Ok(0));
     assert_eq!(implied(&[set(FLAG, 1), branch()]), Ok(1));
     assert_eq!(implied(&[set(FLAG, 1), Control::Barrier, branch()]), Ok(1));
@@ -380,20 +308,12 @@ fn implied_barriers() {
     assert_eq!(implied(&[branch(), set(FLAG, 1)]), Ok(1));
     assert_eq!(implied(&[branch(), Control::Barrier, set(FLAG, 1)]), Ok(1));
     assert_eq!(implied(&[Control::Batch(BATCH), set(BATCH, 1)]), Ok(1));
-    let repeat = |stop, body| Control::Loop {
-        counter: STEP,
-        count: STEPS,
-        stop,
-        body,
-    };
+    let repeat = |stop, body| Control::Loop { counter: STEP, count: STEPS, stop, body };
     assert_eq!(implied(&[repeat(None, vec![set(SUM, 1)])]), Ok(0));
     assert_eq!(implied(&[repeat(Some(STOP), vec![set(STOP, 1)])]), Ok(1));
     // The flag that a turn sets is tested in the next, after the counter's barrier.
     assert_eq!(implied(&[repeat(None, vec![branch(), set(SUM, 1)])]), Ok(0));
-    assert_eq!(
-        implied(&[repeat(None, vec![branch(), set(FLAG, 1)])]),
-        Ok(1)
-    );
+    assert_eq!(implied(&[repeat(None, vec![branch(), set(FLAG, 1)])]), Ok(1));
     // `count` is read by the team after the last counter's barrier.
     assert_eq!(implied(&[repeat(None, vec![]), set(STEPS, 1)]), Ok(1));
 }
@@ -401,28 +321,14 @@ fn implied_barriers() {
 #[test]
 fn what_entries_lack_is_named() {
     let error = |mut program: Program, body: Vec<Control>| {
-        program.entries.push(Entry {
-            name: "e".to_owned(),
-            body,
-        });
+        program.entries.push(Entry { name: "e".to_owned(), body });
         let error = compile(&program, targets()[0], &symbols(), 1).err();
         error.map(|error| error.to_string()).unwrap_or_default()
     };
     assert_eq!(
-        error(
-            with_slots(&[]),
-            vec![Control::Call {
-                symbol: "nothing".to_owned()
-            }]
-        ),
+        error(with_slots(&[]), vec![Control::Call { symbol: "nothing".to_owned() }]),
         "the symbol `driver.nothing` is not defined"
     );
-    assert_eq!(
-        error(with_slots(&[]), vec![Control::Kernel(3)]),
-        "in entry0.e: there is no kernel 3"
-    );
-    assert_eq!(
-        error(with_slots(&[]), vec![Control::Batch(Slot(99))]),
-        "in entry0.e: there is no slot 99"
-    );
+    assert_eq!(error(with_slots(&[]), vec![Control::Kernel(3)]), "in entry0.e: there is no kernel 3");
+    assert_eq!(error(with_slots(&[]), vec![Control::Batch(Slot(99))]), "in entry0.e: there is no slot 99");
 }

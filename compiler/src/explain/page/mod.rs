@@ -103,7 +103,8 @@ impl Page<'_> {
         for &kernel in &unit.memory.kernels {
             let Some(function) = self.functions.get(kernel as usize) else { continue };
             let Some(both) = &function.text else { continue };
-            let _ = writeln!(html, "<p class=\"k\">{}</p>\n<p><i>{}</i></p>", escaped(&function.name), text::Shares::of(&both.lines));
+            let _ =
+                writeln!(html, "<p class=\"k\">{}</p>\n<p><i>{}</i></p>", escaped(&function.name), text::Shares::of(&both.lines));
             let mut known = None;
             for line in both.lines.iter().take(left) {
                 if let Some(label) = &line.label {
@@ -130,7 +131,10 @@ impl Page<'_> {
 }
 
 fn panel(html: &mut String, id: &str, about: &str, inside: &str) {
-    let _ = writeln!(html, "<section id=\"{id}\" tabindex=\"0\" aria-label=\"{id}\"><h2>{id} <span>{about}</span></h2>\n{inside}</section>");
+    let _ = writeln!(
+        html,
+        "<section id=\"{id}\" tabindex=\"0\" aria-label=\"{id}\"><h2>{id} <span>{about}</span></h2>\n{inside}</section>"
+    );
 }
 
 /// A line; `text` is HTML.
