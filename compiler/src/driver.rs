@@ -1,11 +1,11 @@
 //! The pipeline in one list: from the networks of a declaration to a program, with the text of each stage.
 
 use crate::fusion;
-use crate::graph::{Graph, Type};
+use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
 use crate::nn::parameters::{Aggregate, Measure};
 use crate::nn::{Fault, Network};
-use crate::passes::{self, Bug, Context};
+use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
 use crate::{step, summary};
 use std::fmt;
@@ -100,6 +100,31 @@ pub struct Front {
     pub gradient: Graph,
     /// Every rewrite, in order.
     pub log: String,
+    /// What rewriting did to the forward graph, before it was differentiated.
+    pub forward_rewrites: Rewrites,
+    /// What rewriting did to the whole step.
+    pub step_rewrites: Rewrites,
+}
+
+/// What a list of passes did to a graph.
+#[derive(Clone, Debug, Default)]
+pub struct Rewrites {
+    pub log: Vec<Application>,
+    /// For each node after the passes, the number of the node before them that it is.
+    pub labels: Vec<Option<u32>>,
+    /// For each node before the passes, the node after them that stands for it.
+    pub places: Vec<Option<NodeId>>,
+}
+
+impl Rewrites {
+    /// Takes what a context has gathered since its log had `done` entries.
+    fn take(context: &mut Context, done: usize) -> Rewrites {
+        Rewrites {
+            log: context.log[done..].to_vec(),
+            labels: std::mem::take(&mut context.labels),
+            places: std::mem::take(&mut context.places),
+        }
+    }
 }
 
 /// Why there is no program: the user's network, or a bug of ours.
@@ -134,26 +159,32 @@ impl From<Bug> for FrontError {
 
 /// From the same network at its two times to simplified graphs. `fuel` stops rewriting after so many applications.
 pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel: Option<u64>) -> Result<Front, FrontError> {
+    front_with(training, evaluation, declaration, &Context { fuel, ..Context::new() })
+}
+
+/// As [`front`], with the fuel of a context; if that validates, each graph is evaluated before and after each pass.
+pub fn front_with(training: &Network, evaluation: &Network, declaration: String, options: &Context) -> Result<Front, FrontError> {
     let trains = training.loss.is_some() && training.optimizer.is_some();
     let mut info =
         Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };
     let mut graphs = Graphs::default();
     let (mut forward, mut gradient, mut log) = (Graph::default(), Graph::default(), String::new());
+    let (mut forward_rewrites, mut step_rewrites) = (Rewrites::default(), Rewrites::default());
     let mut states = evaluation.states.clone();
     if trains {
         let mut half = step::forward(training)?;
         forward = half.graph.clone();
-        let mut context = Context::new();
-        context.fuel = fuel;
+        let mut context = options.clone();
         half.graph = passes::simplify_forward(&half.graph, &mut context)?;
+        forward_rewrites = Rewrites::take(&mut context, 0);
         let whole = step::complete(training, half)?;
         gradient = whole.graph.clone();
         graphs.training = Some(passes::simplify_step(&whole.graph, &mut context)?);
+        step_rewrites = Rewrites::take(&mut context, forward_rewrites.log.len());
         log = passes::log_text(&training.name, &context.log);
         states = whole.states;
     }
-    let mut context = Context::new();
-    context.fuel = fuel;
+    let mut context = options.clone();
     if evaluation.loss.is_some() {
         graphs.evaluation = Some(passes::simplify_step(&step::evaluation(evaluation)?, &mut context)?);
     }
@@ -166,7 +197,8 @@ pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel
     }
     graphs.initial = Some(passes::simplify_step(&step::initial(training)?, &mut context)?);
     describe(&mut info, training, evaluation, states);
-    Ok(Front { info, graphs, fusion: fusion::Options::default(), declaration, forward, gradient, log })
+    let fusion = fusion::Options::default();
+    Ok(Front { info, graphs, fusion, declaration, forward, gradient, log, forward_rewrites, step_rewrites })
 }
 
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {

@@ -7,7 +7,9 @@ pub mod autodiff;
 pub mod base;
 #[cfg(feature = "codegen")]
 pub mod codegen;
+pub mod draw;
 pub mod driver;
+pub mod explain;
 pub mod fusion;
 pub mod gradient_check;
 pub mod graph;

@@ -1,10 +1,17 @@
 //! The stages that one can look at: one line a stage says its file name and what it shows.
 
+pub mod between;
+mod read;
+mod rewrite;
+pub mod run;
+
 #[cfg(feature = "codegen")]
-use crate::codegen::Module;
+use crate::codegen::{self, Module};
 use crate::driver::Front;
 use crate::program::Assembled;
 use crate::{fusion, graph, loops, memory};
+pub use read::{Staged, read};
+pub use rewrite::rewrite;
 use std::fmt::Write;
 
 macro_rules! stages {
@@ -38,7 +45,7 @@ stages! {
     Loops => "06-loops", "Kernels as nests and blocks, and the driver.";
     Memory => "07-memory", "Lifetimes and places of temporaries.";
     Clif => "08-clif", "What Cranelift was given.";
-    Assembly => "09-assembly", "Machine instructions.";
+    Assembly => "09-assembly", "Machine instructions with the nodes that they serve, every byte of them.";
 }
 
 impl Stage {
@@ -57,10 +64,13 @@ pub fn text(stage: Stage, front: &Front, assembled: &Assembled, module: &Module,
     }
     let mut text = header(stage, front);
     let _ = writeln!(text, "// target {target}");
-    for function in module.functions() {
+    for (number, function) in module.functions().iter().enumerate() {
         let _ = writeln!(text, "\n// {}", function.name);
         match &function.text {
-            Some(both) => text.push_str(if stage == Stage::Clif { &both.clif } else { &both.assembly }),
+            Some(both) if stage == Stage::Clif => text.push_str(&both.clif),
+            Some(both) => {
+                text.push_str(&codegen::text::assembly(&function.name, &both.lines, &|node| place(assembled, number, node)))
+            }
             None => text.push_str("(not kept: set GRADC_DUMP, or `Options::text`)\n"),
         }
     }

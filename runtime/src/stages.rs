@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use gradc_compiler::codegen::Compiled;
+use gradc_compiler::driver::Front;
+use gradc_compiler::program::Assembled;
 use gradc_compiler::stages;
 pub use gradc_compiler::stages::Stage;
 use std::io::Write as _;
@@ -12,6 +15,21 @@ impl Model {
     pub fn stage(&self, stage: Stage) -> String {
         let compiled = &self.compiled;
         stages::text(stage, &compiled.front, &compiled.assembled, &compiled.module, &compiled.instruction_set.to_string())
+    }
+
+    /// What the front half of the compiler made.
+    pub fn front(&self) -> &Front {
+        &self.compiled.front
+    }
+
+    /// The program, with everything that led to it.
+    pub fn assembled(&self) -> &Assembled {
+        &self.compiled.assembled
+    }
+
+    /// The compiled functions: kernels in their order, then entries.
+    pub fn functions(&self) -> &[Compiled] {
+        self.compiled.module.functions()
     }
 
     /// Writes all stages as numbered text files into a folder, which is made if need be.

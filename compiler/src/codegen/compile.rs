@@ -8,6 +8,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, ModuleReloc};
 
 use super::function::{Batch, Emitter, Machine};
+use super::listing::{Line, listing};
 use super::symbols::{Callee, Names, signature};
 use super::target::Effort;
 use super::text;
@@ -38,8 +39,8 @@ pub struct Compiled {
 pub struct Text {
     /// Cranelift's input; `@` and a hexadecimal number give the graph node that an instruction serves.
     pub clif: String,
-    /// Machine instructions as Cranelift writes them, functions by name.
-    pub assembly: String,
+    /// Machine instructions with what they serve, every byte of the function.
+    pub lines: Vec<Line>,
 }
 
 /// Compiles kernel `index` of a program.
@@ -85,7 +86,6 @@ fn function(
     let signature = signature(callee, back_end.default_call_conv());
     let function = Function::with_name_signature(UserFuncName::user(0, number), signature);
     let mut context = Context::for_function(function);
-    context.set_disasm(target.text);
     let mut frontend = FunctionBuilderContext::new();
     let mut builder = FunctionBuilder::new(&mut context.func, &mut frontend);
     let entry = builder.create_block();
@@ -122,9 +122,10 @@ fn finish(
         .map_err(|error| Error::Cranelift(format!("{name}: {:?}", error.inner)))?;
     let code = context.compiled_code().ok_or_else(|| Error::Cranelift(format!("{name}: no code")))?;
     let id = FuncId::from_u32(number);
-    let relocations =
+    let relocations: Vec<ModuleReloc> =
         code.buffer.relocs().iter().map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id)).collect();
-    let text = clif.map(|clif| Text { clif, assembly: text::assembly(&name, code.vcode.as_deref(), &context.func, names) });
+    let lines = |relocations: &[ModuleReloc]| listing(code.code_buffer(), code.buffer.get_srclocs_sorted(), relocations, names);
+    let text = clif.map(|clif| Text { clif, lines: lines(&relocations) });
     Ok(Compiled {
         name,
         instructions,

@@ -10,7 +10,7 @@
 //! - `Batch` reads its slot; kernels get the number as their `n`.
 //! - `Scalar`, `Copy` and `Call` are executed by the first thread.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, StackSlotData, StackSlotKind, types};
@@ -18,6 +18,7 @@ use cranelift_codegen::ir::{self, BlockArg, InstBuilder, StackSlotData, StackSlo
 use super::Error;
 use super::function::{Batch, Emitter, MEMORY};
 use super::kernel::buffers_in;
+use super::listing::{DRIVER, KERNEL};
 use super::symbols::Callee;
 use super::synchronize::{Step, Turns, synchronize};
 use crate::abi;
@@ -39,10 +40,13 @@ struct Thread {
 impl Emitter<'_> {
     /// Writes an entry whose entry block is current.
     pub fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.is_driver = true;
+        self.statement = Some(DRIVER);
+        self.origin(None);
         let steps = synchronize(self.program, &entry.body)?;
         let control = (0..).map(BufferId).zip(&self.program.buffers);
         let control = control.clone().find(|(_, buffer)| buffer.space == Space::Control).map(|(id, _)| id);
-        let mut used: BTreeSet<BufferId> = control.into_iter().collect();
+        let mut used: BTreeMap<BufferId, Option<u32>> = control.into_iter().map(|buffer| (buffer, None)).collect();
         collect(&steps, &mut used);
         self.load_pointers(used);
         let number = self.context_field(std::mem::offset_of!(abi::Context, thread));
@@ -67,11 +71,13 @@ impl Emitter<'_> {
 
     fn steps(&mut self, steps: &[Step], thread: Thread) -> Result<(), Error> {
         for step in steps {
+            self.statement = Some(if let Step::Kernel(index) = step { KERNEL | index } else { DRIVER });
+            self.origin(None);
             match step {
                 Step::Barrier => self.barrier(thread)?,
                 Step::Kernel(index) => self.share(*index, thread)?,
                 Step::Scalar(block) => {
-                    self.title("scalar".to_owned(), block.origins.first().copied());
+                    self.title("scalar".to_owned(), Some(DRIVER));
                     self.guarded(thread.first, |e| e.straight(block))?;
                     self.origin(None);
                 }
@@ -133,7 +139,7 @@ impl Emitter<'_> {
             return Err(Error::Malformed(format!("there is no kernel {index}")));
         };
         let callee = Callee::Kernel(index);
-        self.title(kernel.name.clone(), None);
+        self.title(kernel.name.clone(), Some(KERNEL | index));
         let n = self.n();
         let Some(parallel) = kernel.parallel else {
             return self.guarded(thread.first, |e| {
@@ -231,11 +237,11 @@ impl Emitter<'_> {
 }
 
 /// All buffers that control code touches itself.
-fn collect(steps: &[Step], found: &mut BTreeSet<BufferId>) {
+fn collect(steps: &[Step], found: &mut BTreeMap<BufferId, Option<u32>>) {
     for step in steps {
         match step {
             Step::Scalar(block) => buffers_in(block, found),
-            Step::Copy { from, to } => found.extend([*from, *to]),
+            Step::Copy { from, to } => found.extend([(*from, None), (*to, None)]),
             Step::If { then, otherwise, .. } => {
                 collect(then, found);
                 collect(otherwise, found);

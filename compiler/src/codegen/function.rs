@@ -59,6 +59,10 @@ pub(super) struct Emitter<'f> {
     callees: HashMap<Callee, FuncRef>,
     /// Descriptor of product calls.
     pub descriptor: Option<StackSlot>,
+    /// What instructions serve that serve nothing in particular: the statement's node, or what the driver is at.
+    pub statement: Option<u32>,
+    /// Whether the driver is being written, whose blocks serve no graph.
+    pub is_driver: bool,
     /// Titles of the blocks where statements begin.
     pub titles: Vec<(ir::Block, String)>,
 }
@@ -87,12 +91,16 @@ impl<'f> Emitter<'f> {
             opened: 0,
             callees: HashMap::new(),
             descriptor: None,
+            statement: None,
+            is_driver: false,
             titles: Vec::new(),
         }
     }
 
     /// Ends the function and returns the titles of its blocks.
     pub fn finish(mut self, config: TargetFrontendConfig) -> Vec<(ir::Block, String)> {
+        self.statement = None;
+        self.origin(None);
         self.builder.ins().return_(&[]);
         self.builder.seal_all_blocks();
         self.builder.finalize(config);
@@ -150,13 +158,15 @@ impl<'f> Emitter<'f> {
     }
 
     /// Loads the pointers of these buffers; called in the entry block.
-    pub fn load_pointers(&mut self, buffers: impl IntoIterator<Item = BufferId>) {
+    pub fn load_pointers(&mut self, buffers: impl IntoIterator<Item = (BufferId, Option<u32>)>) {
         let table = self.context_field(std::mem::offset_of!(abi::Context, pointers));
-        for buffer in buffers {
+        for (buffer, origin) in buffers {
+            self.origin(origin);
             let offset = 8 * buffer.0 as i32;
             let pointer = self.builder.ins().load(types::I64, MEMORY, table, offset);
             self.pointers.insert(buffer, pointer);
         }
+        self.origin(None);
     }
 
     /// First byte of a buffer.
@@ -245,11 +255,13 @@ impl<'f> Emitter<'f> {
     pub fn title(&mut self, title: String, origin: Option<u32>) {
         let block = self.next_block();
         self.titles.push((block, title));
+        self.statement = origin;
         self.origin(origin);
     }
 
-    /// The graph node that the next instructions serve.
+    /// The graph node that the next instructions serve; without one, the statement's.
     pub fn origin(&mut self, origin: Option<u32>) {
+        let origin = origin.filter(|_| !self.is_driver).or(self.statement);
         let place = origin.map_or(SourceLoc::default(), SourceLoc::new);
         self.builder.set_srcloc(place);
     }

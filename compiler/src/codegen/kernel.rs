@@ -3,7 +3,7 @@
 //! The pointers of all buffers that the kernel uses are loaded first. Then tiles `first..end` run in order, each executing the
 //! kernel's statements; a kernel without a parallel loop is one tile.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use cranelift_codegen::ir;
 
@@ -15,7 +15,9 @@ use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var}
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
     pub fn kernel(&mut self, kernel: &Kernel, first: ir::Value, end: ir::Value) -> Result<(), Error> {
-        let mut used = BTreeSet::new();
+        self.statement = first_node(&kernel.body);
+        self.origin(None);
+        let mut used = BTreeMap::new();
         buffers_of(&kernel.body, &mut used);
         self.load_pointers(used);
         let some = self.less(first, end);
@@ -63,16 +65,27 @@ impl Emitter<'_> {
     }
 }
 
-/// All buffers that statements touch.
-fn buffers_of(body: &[Statement], found: &mut BTreeSet<BufferId>) {
+/// The node that the first statement serves.
+fn first_node(body: &[Statement]) -> Option<u32> {
+    body.iter().find_map(|statement| match statement {
+        Statement::Nest(nest) => nest.block.origins.first().copied(),
+        Statement::Product(product) => Some(product.origin),
+        Statement::Tiles { body, .. } => first_node(body),
+    })
+}
+
+/// All buffers that statements touch, with the first node that does.
+fn buffers_of(body: &[Statement], found: &mut BTreeMap<BufferId, Option<u32>>) {
     for statement in body {
         match statement {
             Statement::Nest(nest) => buffers_in(&nest.block, found),
             Statement::Product(product) => {
                 for operand in [&product.a, &product.b, &product.c] {
-                    found.insert(operand.base.buffer);
-                    found.extend(operand.rows.as_ref().map(|rows| rows.rows));
-                    found.extend(operand.base.table.as_ref().map(|table| table.rows));
+                    let rows = operand.rows.as_ref().map(|rows| rows.rows);
+                    let table = operand.base.table.as_ref().map(|table| table.rows);
+                    for buffer in [Some(operand.base.buffer), rows, table].into_iter().flatten() {
+                        found.entry(buffer).or_insert(Some(product.origin));
+                    }
                 }
             }
             Statement::Tiles { body, .. } => buffers_of(body, found),
@@ -80,12 +93,13 @@ fn buffers_of(body: &[Statement], found: &mut BTreeSet<BufferId>) {
     }
 }
 
-/// All buffers that a block touches.
-pub(super) fn buffers_in(block: &Block, found: &mut BTreeSet<BufferId>) {
-    for instruction in &block.code {
+/// All buffers that a block touches, with the first node that does.
+pub(super) fn buffers_in(block: &Block, found: &mut BTreeMap<BufferId, Option<u32>>) {
+    for (at, instruction) in block.code.iter().enumerate() {
         if let Instruction::Load(view, _) | Instruction::Store(view, _) = instruction {
-            found.insert(view.buffer);
-            found.extend(view.table.as_ref().map(|table| table.rows));
+            for buffer in [Some(view.buffer), view.table.as_ref().map(|table| table.rows)].into_iter().flatten() {
+                found.entry(buffer).or_insert(block.origins.get(at).copied());
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ mod compile;
 mod entry;
 mod function;
 mod kernel;
+mod listing;
 mod module;
 mod nest;
 mod plan;
@@ -30,10 +31,11 @@ mod product;
 mod symbols;
 mod synchronize;
 mod target;
-mod text;
+pub mod text;
 mod turns;
 
 pub use compile::{Compiled, Text, compile_entry, compile_kernel};
+pub use listing::{Line, Made, Serves};
 pub use module::{Module, compile};
 pub use target::{InstructionSet, Target};
 

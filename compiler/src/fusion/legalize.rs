@@ -10,6 +10,11 @@ use crate::ops::{self, Lowering, Primitive};
 
 /// The graph in legal form; dead nodes are dropped.
 pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
+    legalize_with_places(graph).map(|(legal, _)| legal)
+}
+
+/// The graph in legal form, and for each node of the old graph the one that stands for it.
+pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>), BuildError> {
     let mut builder = Builder::new(graph.name.clone());
     let live = graph.live();
     let mut map: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
@@ -57,7 +62,7 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
             builder.update(find(*source)?, node)?;
         }
     }
-    Ok(builder.finish())
+    Ok((builder.finish(), map))
 }
 
 /// One axis at a time from the last, but for both axes of a matrix.

@@ -19,6 +19,8 @@ pub struct Scope<'a> {
     pub kept: HashMap<NodeId, Storage>,
     /// Tile variables of the kernel.
     pub tiles: Vec<Var>,
+    /// The member that is being written: what instructions serve that serve nothing nearer.
+    pub serving: NodeId,
 }
 
 /// The block under construction.
@@ -33,7 +35,9 @@ pub struct Writer<'s, 'a> {
 impl<'s, 'a> Writer<'s, 'a> {
     /// An empty block.
     pub fn new(scope: &'s mut Scope<'a>) -> Self {
-        Writer { scope, block: BlockBuilder::new(), own: HashMap::new(), known: HashMap::new() }
+        let mut block = BlockBuilder::new();
+        block.set_origin(scope.serving.0);
+        Writer { scope, block, own: HashMap::new(), known: HashMap::new() }
     }
 
     /// The value of a node at an index: loaded if it is kept, computed here otherwise.
@@ -78,8 +82,12 @@ impl<'s, 'a> Writer<'s, 'a> {
                 self.coordinate(&index[axis])
             }
             Lowering::Pointwise(lower) => {
-                let operands: Vec<Value> =
-                    node.operands.iter().map(|&operand| self.value(operand, index)).collect::<Result<_, _>>()?;
+                let mut operands: Vec<Value> = Vec::with_capacity(node.operands.len());
+                for &operand in &node.operands {
+                    // A load serves the node that reads it.
+                    self.block.set_origin(id.0);
+                    operands.push(self.value(operand, index)?);
+                }
                 let elements: Vec<Element> = node.operands.iter().map(|&operand| graph.ty(operand).element).collect();
                 self.block.set_origin(id.0);
                 lower(

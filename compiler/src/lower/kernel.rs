@@ -76,7 +76,7 @@ pub fn lower_group(
         .rfind(|member| work(graph, **member) == Work::Product)
         .unwrap_or(&group.members[group.members.len() - 1]);
     let name = format!("{prefix}.{number} {}", title(graph, head.node));
-    let scope = Scope { graph, layout, program, kept: HashMap::new(), tiles: Vec::new() };
+    let scope = Scope { graph, layout, program, kept: HashMap::new(), tiles: Vec::new(), serving: group.members[0].node };
     let axes = group.axes.iter().map(|dim| GroupAxis { size: linear(*dim), tile: None }).collect();
     let lowering = KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new() };
     lowering.run(&plan, schedule, prefix)
@@ -197,6 +197,9 @@ impl KernelLowering<'_> {
     }
 
     fn nest(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
+        if let Some(&member) = nest.members.first() {
+            self.scope.serving = self.group.members[member].node;
+        }
         match nest.kind {
             Work::Map => self.map(nest),
             Work::Column => self.column(nest),
@@ -275,6 +278,7 @@ impl KernelLowering<'_> {
     /// Copies a finished member to its further places.
     pub(super) fn spread(&mut self, position: usize) -> Result<(), LowerError> {
         let node = self.group.members[position].node;
+        self.scope.serving = node;
         if self.scope.layout.also(node).is_empty() {
             return Ok(());
         }
@@ -319,6 +323,7 @@ impl KernelLowering<'_> {
 
 /// Stores a value to every place that a node is kept in.
 pub fn store_everywhere(writer: &mut Writer, node: NodeId, index: &[Index], value: Value) {
+    writer.block.set_origin(node.0);
     let places: Vec<Storage> = writer.scope.kept.get(&node).into_iter().chain(writer.scope.layout.also(node)).cloned().collect();
     for place in places {
         writer.store(&place, index, value);

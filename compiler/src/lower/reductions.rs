@@ -36,6 +36,7 @@ impl KernelLowering<'_> {
             let storage = self.primary(node)?;
             let fold = self.fold_of(node)?;
             let axes = self.value_axes(member);
+            self.scope.serving = node;
             self.clear(&storage, &axes, fold, &name);
             names.push(name);
         }
@@ -49,14 +50,16 @@ impl KernelLowering<'_> {
         let mut writer = Writer::new(&mut self.scope);
         for (member, fold, storage, axes) in folds {
             let node = group.members[member].node;
+            writer.block.set_origin(node.0);
             let value = writer.value(graph.node(node).operands[0], &Self::at(&index, &group.domains[member]))?;
             let own = Self::at(&index, &axes);
             let so_far = writer.load(&storage, &own);
             writer.block.set_origin(node.0);
             let next = fold.lower(&mut writer.block, so_far, value);
-            stores.push((storage, own, next));
+            stores.push((node, storage, own, next));
         }
-        for (storage, own, next) in stores {
+        for (node, storage, own, next) in stores {
+            writer.block.set_origin(node.0);
             writer.store(&storage, &own, next);
         }
         let block = writer.block.finish();

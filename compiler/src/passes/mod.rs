@@ -17,8 +17,10 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 pub mod validate;
+#[cfg(test)]
+mod wrong_rules;
 
-use crate::graph::{Graph, text, verify};
+use crate::graph::{Graph, NodeId, text, verify};
 use crate::rules::Exactness;
 pub use log::text as log_text;
 use std::fmt;
@@ -57,6 +59,13 @@ const MASKS: Pass = Pass {
 };
 const DEAD: Pass = Pass { name: "dead", reason: "last: rewrites leave behind what they replaced", run: dead::run };
 
+impl Pass {
+    /// The pass of this name.
+    pub fn find(name: &str) -> Option<Pass> {
+        STEP.iter().chain(FORWARD).find(|pass| pass.name == name).copied()
+    }
+}
+
 /// What passes share.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -67,7 +76,9 @@ pub struct Context {
     /// Evaluate before and after each pass.
     pub validate: bool,
     /// For each node of the graph at hand, its number in the graph that [`run`] was given.
-    labels: Vec<Option<u32>>,
+    pub labels: Vec<Option<u32>>,
+    /// For each node of the graph that [`run`] was given, the node of the graph at hand that stands for it.
+    pub places: Vec<Option<NodeId>>,
 }
 
 impl Context {
@@ -125,6 +136,7 @@ impl fmt::Display for Bug {
 /// Runs passes in order; `context.log` tells what they did.
 pub fn run(passes: &[Pass], graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     context.labels = (0..graph.nodes.len() as u32).map(Some).collect();
+    context.places = graph.ids().map(Some).collect();
     let mut current = graph.clone();
     for pass in passes {
         let done = context.log.len();

@@ -137,6 +137,9 @@ impl<'a> Rebuild<'a> {
         let graph = self.builder.finish();
         self.labels.resize(graph.nodes.len(), None);
         context.labels = self.labels;
+        for place in &mut context.places {
+            *place = place.and_then(|old| self.map[old.index()]);
+        }
         Ok(graph)
     }
 }

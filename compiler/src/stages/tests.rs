@@ -1,14 +1,15 @@
 //! Blessed stages of whole networks: `BLESS=1 cargo test -p gradc-compiler` writes them, and the difference is reviewed.
 
-use super::{Stage, portable};
+use super::{Stage, Staged, between, portable, read, rewrite, run};
 use crate::base::place::Source;
 use crate::driver::{Front, front};
 use crate::fusion::text::unstored_gradients;
 use crate::fusion::traffic::{Tensor, traffic};
 use crate::fusion::{Group, Reason, Work, work};
-use crate::graph::Dim;
+use crate::graph::{self, Dim};
 use crate::language::declaration::Declaration;
 use crate::ops::Primitive;
+use crate::passes::{self, Context, Pass};
 use crate::program::{Assembled, Unit, assemble};
 use std::path::{Path, PathBuf};
 
@@ -143,4 +144,63 @@ fn a_stage_is_found_by_its_number_or_its_name() {
     assert_eq!(Stage::find("05"), Some(Stage::Fused));
     assert_eq!(Stage::find("loops"), Some(Stage::Loops));
     assert_eq!(Stage::find("nothing"), None);
+}
+
+#[test]
+fn what_was_dumped_can_be_rewritten_and_read_again() {
+    for name in ["xor", "digits", "w2", "clipped"] {
+        let (front, assembled) = compiled(name);
+        let text = |stage| portable(stage, &front, &assembled).expect("these stages know no machine");
+        for (stage, graph) in [(Stage::Graph, &front.forward), (Stage::Gradient, &front.gradient)] {
+            let Ok(Staged::Graph(read)) = read(&text(stage)) else { panic!("{name}: {} is no graph", stage.file_name()) };
+            assert_eq!(graph::text::print(&read, true), graph::text::print(graph, true), "{name}");
+        }
+        let Ok(Staged::Graph(gradient)) = read(&text(Stage::Gradient)) else { panic!("{name} is no graph") };
+        let context = Context { validate: true, ..Context::new() };
+        let rewritten = rewrite(&gradient, passes::STEP, &context).expect("the passes are right");
+        let Ok(Staged::Graph(after)) = read(&rewritten) else { panic!("{name}: what was rewritten is no graph") };
+        let simplified = front.graphs.training.as_ref().expect("the case trains");
+        assert_eq!(graph::text::print(&after, true), graph::text::print(simplified, true), "{name}");
+        let Ok(Staged::Loops(program)) = read(&text(Stage::Loops)) else { panic!("{name} has no loops") };
+        let printed = |program| crate::loops::text::print(program, None);
+        let (found, expected) = (printed(&program), printed(&assembled.program));
+        let unlike = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+        assert_eq!(unlike, None, "{name}");
+        assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
+    }
+}
+
+#[test]
+fn a_pass_that_finds_nothing_says_so() {
+    let (front, _) = compiled("xor");
+    let simplified = front.graphs.training.expect("the case trains");
+    let dead = Pass::find("dead").expect("there is such a pass");
+    assert!(rewrite(&simplified, &[dead], &Context::new()).expect("it is right").contains("(unchanged)"));
+}
+
+#[test]
+fn loops_and_graph_compute_the_same_from_the_same_inputs() {
+    let (front, assembled) = compiled("xor");
+    let inputs = run::Inputs { given: [("y".to_string(), vec![1.0, 0.0, 1.0])].into(), batch: 3, seed: 5 };
+    let graph = run::graph(front.graphs.training.as_ref().expect("it trains"), &inputs).expect("the inputs fit");
+    let loops = run::loops(&assembled.program, "step", &inputs).expect("the inputs fit");
+    let find =
+        |results: &run::Results, name: &str| results.iter().find(|(known, _)| known == name).map(|(_, array)| array.data.clone());
+    for (of_graph, of_loops) in [("loss", "train.loss"), ("next h.dense.weight", "h.dense.weight")] {
+        let (expected, found) = (find(&graph, of_graph).expect("a result"), find(&loops, of_loops).expect("a result"));
+        assert_eq!(expected.len(), found.len());
+        assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-5), "{expected:?} {found:?}");
+    }
+    assert!(run::graph(&front.forward, &run::Inputs { given: [("q".to_string(), vec![1.0])].into(), ..inputs }).is_err());
+}
+
+#[test]
+fn between_two_stages_stand_the_rules() {
+    let (front, _) = compiled("xor");
+    let (before, after) = between::graphs(&front, Stage::Gradient, Stage::Simplified).expect("both are graphs");
+    // Nodes that stayed have kept their numbers.
+    let stayed = after.lines().filter(|line| before.lines().any(|known| known == *line)).count();
+    assert!(2 * stayed > after.lines().count(), "{stayed} of {}", after.lines().count());
+    assert!(between::rules(&front, Stage::Gradient, Stage::Simplified).contains("add-neg x3"));
+    assert!(between::rules(&front, Stage::Graph, Stage::Gradient).contains("derivative d(sigmoid a)"));
 }

@@ -9,6 +9,9 @@ use gradc::{Error, Result};
 pub struct Check {
     #[command(flatten)]
     network: NetworkArguments,
+    /// Evaluates every graph before and after each pass on random inputs.
+    #[arg(long)]
+    validate: bool,
 }
 
 impl Check {
@@ -16,6 +19,9 @@ impl Check {
         let declaration = self.network.declaration()?;
         let elaborated = self.network.elaborated(&declaration)?;
         print!("{}", self.network.shown(&elaborated.warnings, declaration.source()));
+        if self.validate {
+            self.network.validate()?;
+        }
         let name = &elaborated.training.name;
         let compared = compare(&elaborated.training, self.network.seed()).map_err(|fault| Error::Model(format!("{fault}\n")))?;
         println!("{name}: no errors, {}", counted(elaborated.warnings.len(), "warning"));

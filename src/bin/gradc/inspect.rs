@@ -4,6 +4,7 @@ use crate::network::NetworkArguments;
 use clap::Args;
 use gradc::compiler::stages::Stage;
 use gradc::{Error, Result};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -17,6 +18,27 @@ impl Summary {
         print!("{}", self.network.model()?.summary());
         Ok(())
     }
+}
+
+/// The stage of this name or number.
+pub fn find_stage(name: &str) -> Result<Stage> {
+    Stage::find(name).ok_or_else(|| Error::Setting {
+        name: "--stage".into(),
+        found: format!("`{name}`"),
+        expected: format!("one of: {}", Stage::ALL.iter().map(|stage| stage.file_name()).collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// Whether a stage shows machine code, whose text is kept only if asked for.
+pub fn needs_text(stage: Stage) -> bool {
+    matches!(stage, Stage::Clif | Stage::Assembly)
+}
+
+/// Writes to stdout; a reader that has gone away is an error, not a panic.
+pub fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|source| Error::Io { action: "write", path: "stdout".into(), source })
 }
 
 #[derive(Args)]
@@ -42,13 +64,7 @@ impl Dump {
             }
             return Ok(());
         };
-        let stage = Stage::find(name).ok_or_else(|| Error::Setting {
-            name: "--stage".into(),
-            found: format!("`{name}`"),
-            expected: format!("one of: {}", Stage::ALL.iter().map(|stage| stage.file_name()).collect::<Vec<_>>().join(", ")),
-        })?;
-        let needs_text = matches!(stage, Stage::Clif | Stage::Assembly);
-        print!("{}", self.network.model_with(needs_text)?.stage(stage));
-        Ok(())
+        let stage = find_stage(name)?;
+        say(&self.network.model_with(needs_text(stage))?.stage(stage))
     }
 }

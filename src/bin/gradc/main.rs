@@ -2,12 +2,16 @@
 
 mod check;
 mod data;
+mod draw;
 mod explain;
 mod inspect;
 mod network;
 mod new;
+mod report;
 mod serve;
+mod stages;
 mod train;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -55,6 +59,20 @@ enum Command {
     Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
+    /// Prints stages on the screen, each under a line that says what it is.
+    Show(stages::Show),
+    /// Runs passes on a graph that stands in a file, and tells what they did.
+    Opt(stages::Opt),
+    /// Executes a stage that stands in a file: a graph in f64, loops bit for bit.
+    RunStage(stages::RunStage),
+    /// Compares a stage of two networks, or two stages of one, line by line.
+    Diff(stages::Diff),
+    /// Tells why: the derivation of a gradient, the decisions of fusion, the life of a node, the use of each byte.
+    Why(why::Why),
+    /// Draws the training step: forward, backward and update, with the bytes that pass between them.
+    Draw(draw::Draw),
+    /// Writes one HTML page on which each line leads to what it became, from source to machine code.
+    Report(report::Report),
     /// Makes a small Cargo project with a network, data and a test.
     New(new::New),
     /// Prints the completion script of a shell.
@@ -74,6 +92,13 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Dump(command) => command.run(),
+        Command::Show(command) => command.run(),
+        Command::Opt(command) => command.run(),
+        Command::RunStage(command) => command.run(),
+        Command::Diff(command) => command.run(),
+        Command::Why(command) => command.run(),
+        Command::Draw(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());

@@ -3,13 +3,15 @@
 use clap::{Args, ValueEnum};
 use gradc::compiler::base::diagnostics::Diagnostics;
 use gradc::compiler::base::place::Source;
+use gradc::compiler::driver::{FrontError, front_with};
 use gradc::compiler::language::declaration::Elaborated;
+use gradc::compiler::passes::{Context, validate};
 use gradc::{Declaration, Error, Model, Options, Result};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Which network, and what replaces its numbers.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct NetworkArguments {
     /// The .net file.
     file: PathBuf,
@@ -44,6 +46,11 @@ fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
 }
 
 impl NetworkArguments {
+    /// The same of another file.
+    pub fn of(&self, file: PathBuf) -> NetworkArguments {
+        NetworkArguments { file, ..self.clone() }
+    }
+
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
@@ -79,6 +86,24 @@ impl NetworkArguments {
     /// What fixes weights and random data.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Evaluates every graph before and after each pass on random inputs, and says so; the error names the pass that changed a value.
+    pub fn validate(&self) -> Result<()> {
+        let declaration = self.declaration()?;
+        let networks = self.elaborated(&declaration)?;
+        let options = Context { validate: true, ..Context::new() };
+        let front =
+            front_with(&networks.training, &networks.evaluation, String::new(), &options).map_err(|error| match error {
+                FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
+                FrontError::Bug(bug) => Error::Internal { pass: bug.pass.into(), text: bug.to_string() },
+            })?;
+        let rewrites = front.forward_rewrites.log.len() + front.step_rewrites.log.len();
+        match validate::is_affordable(&front.gradient) {
+            true => eprintln!("validated: {rewrites} rewrites, each pass evaluated before and after on random inputs"),
+            false => eprintln!("not validated: the step is too large to be evaluated in f64 after each pass"),
+        }
+        Ok(())
     }
 
     /// Compiles it.

@@ -58,6 +58,9 @@ pub struct Train {
     /// Draws loss and metrics as SVG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Before training, evaluates every graph before and after each pass on random inputs.
+    #[arg(long)]
+    validate: bool,
     /// One JSON object a line on stdout instead of the display.
     #[arg(long)]
     json: bool,
@@ -72,6 +75,9 @@ struct Parts {
 
 impl Train {
     pub fn run(self) -> Result<()> {
+        if self.validate {
+            self.network.validate()?;
+        }
         let mut model = self.network.model()?;
         if self.json {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));

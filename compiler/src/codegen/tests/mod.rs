@@ -183,7 +183,7 @@ pub fn listing(module: &Module) -> String {
         .functions()
         .iter()
         .filter_map(|function| function.text.as_ref())
-        .map(|text| format!("{}\n{}", text.clif, text.assembly))
+        .map(|text| format!("{}\n{}", text.clif, super::text::assembly("function", &text.lines, &|_| None)))
         .collect()
 }
 

@@ -1,0 +1,70 @@
+//! Pictures show every node once, and what a step must keep.
+
+use super::{Options, Part, Picture, dot, parts, picture, svg};
+use crate::graph::Graph;
+use crate::ops::Primitive;
+use crate::stages::tests::compiled;
+
+fn drawn(case: &str, lines: Option<usize>) -> (Graph, Picture) {
+    let (front, _) = compiled(case);
+    let graph = front.graphs.training.expect("the case trains");
+    let picture = picture(&graph, Options { lines, batch: 64 });
+    (graph, picture)
+}
+
+#[test]
+fn every_node_but_constants_stands_in_one_box() {
+    let (graph, picture) = drawn("digits", None);
+    let mut found: Vec<u32> = picture.boxes.iter().flat_map(|layer| layer.lines.iter().map(|(id, _)| id.0)).collect();
+    found.sort_unstable();
+    let expected: Vec<u32> = graph.ids().filter(|id| graph.constant(*id).is_none()).map(|id| id.0).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_parts_of_a_step_follow_one_another() {
+    let (graph, picture) = drawn("digits", None);
+    let parts = parts(&graph);
+    for id in graph.ids() {
+        for operand in &graph.node(id).operands {
+            let source = graph.node(*operand).operands.is_empty();
+            assert!(source || parts[operand.index()] <= parts[id.index()], "%{} reads %{}", id.0, operand.0);
+        }
+    }
+    let update = graph.ids().find(|id| graph.node(*id).primitive == Primitive::Step);
+    assert_eq!(update.map(|id| parts[id.index()]), Some(Part::Update));
+    for part in Part::ALL {
+        assert!(picture.boxes.iter().any(|layer| layer.part == part), "{}", part.name());
+    }
+}
+
+#[test]
+fn what_is_kept_for_the_backward_pass_is_marked_with_its_bytes() {
+    let (_, picture) = drawn("xor", None);
+    let named = |name: &str, part| picture.boxes.iter().position(|layer| layer.name == name && layer.part == part);
+    let (from, to) = (named("h.sigmoid", Part::Forward).unwrap(), named("h.sigmoid", Part::Backward).unwrap());
+    let edge = picture.edges.iter().find(|edge| edge.from == from && edge.to == to).expect("the sigmoid keeps its output");
+    assert_eq!(edge.bytes, 64 * 4 * 4);
+    assert!(svg::svg(&picture).contains(">1.0 KiB</text>"));
+    assert!(dot::dot(&picture).contains("[label=\"1.0 KiB\"]"));
+}
+
+#[test]
+fn boxes_do_not_overlap() {
+    let (_, picture) = drawn("w2", Some(8));
+    let areas = super::layout::layout(&picture).boxes;
+    for (at, a) in areas.iter().enumerate() {
+        for b in &areas[..at] {
+            let apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+            assert!(apart, "{a:?} and {b:?}");
+        }
+    }
+}
+
+#[test]
+fn long_boxes_are_cut_and_say_so() {
+    let (_, picture) = drawn("digits", Some(3));
+    assert!(picture.boxes.iter().all(|layer| layer.lines.len() <= 4));
+    assert!(picture.boxes.iter().any(|layer| layer.hidden > 0));
+    assert!(svg::svg(&picture).contains("nodes before"));
+}

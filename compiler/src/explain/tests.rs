@@ -1,0 +1,61 @@
+//! Derivations hold; nodes are found again in every stage.
+
+use super::derivation::{TOLERANCE, derive};
+use super::{Journey, lines};
+use crate::stages::tests::compiled;
+
+#[test]
+fn each_step_of_a_derivation_agrees_with_finite_differences() {
+    for (case, parameter) in [("xor", "h.dense.weight"), ("digits", "hidden.batch_norm.gamma"), ("clipped", "first.dense.weight")]
+    {
+        let (front, _) = compiled(case);
+        let derivation = derive(&front.gradient, parameter).unwrap();
+        let (difference, node) = derivation.worst();
+        assert!(difference <= TOLERANCE, "{case}: {difference} at %{}\n{}", node.0, derivation.text());
+        let last = derivation.steps.last().unwrap();
+        assert_eq!(derivation.graph.source_name(last.node), Some(parameter));
+        assert!(last.probes.iter().any(|probe| probe.derived != 0.0), "{case}: nothing was checked");
+        // Gradients have the numbers that they have in the step.
+        assert!(last.gradient.index() < front.gradient.nodes.len());
+    }
+}
+
+#[test]
+fn a_wrong_gradient_differs() {
+    let (front, _) = compiled("xor");
+    let mut derivation = derive(&front.gradient, "h.dense.weight").unwrap();
+    derivation.steps.last_mut().unwrap().probes[0].derived *= 1.01;
+    assert!(derivation.worst().0 > TOLERANCE);
+}
+
+#[test]
+fn an_unknown_parameter_is_answered_with_the_known_ones() {
+    let (front, _) = compiled("xor");
+    assert!(derive(&front.gradient, "h").unwrap_err().contains("h.dense.weight"));
+}
+
+#[test]
+fn a_parameter_is_one_node_in_every_stage() {
+    let (front, assembled) = compiled("digits");
+    let journey = Journey::new(&front).unwrap();
+    let unit = assembled.unit("train").unwrap();
+    let graphs = [&front.forward, &front.gradient, front.graphs.training.as_ref().unwrap(), &unit.graph];
+    let name = "hidden.dense.weight";
+    let [written, derived, simplified, legal] = graphs.map(|graph| graph.find_source(crate::ops::Primitive::Parameter, name));
+    let all = super::Numbers { written, derived, simplified, legal };
+    assert_eq!(journey.of_written(written.unwrap()), all);
+    assert_eq!(journey.of_derived(derived.unwrap()), all);
+    assert_eq!(journey.of_simplified(simplified.unwrap()), all);
+    assert_eq!(journey.of_legal(legal.unwrap()), all);
+}
+
+#[test]
+fn lines_of_loops_know_their_node() {
+    let (_, assembled) = compiled("digits");
+    let text = crate::loops::text::print(&assembled.program, None);
+    let lines = lines::loops(&text);
+    let mut inside = lines.iter().filter(|line| line.kernel.is_some() && line.text.starts_with("    "));
+    assert!(inside.clone().count() > 100);
+    let lost = inside.find(|line| line.node.is_none() && !line.text.trim_start().starts_with("tiles"));
+    assert!(lost.is_none(), "{lost:?}");
+}

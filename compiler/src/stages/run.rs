@@ -1,0 +1,144 @@
+//! Executing a stage: graphs by the f64 reference, loops by their interpreter.
+//!
+//! Sources that are not given are drawn at random, by their name and a seed, so that two stages of one network see the same values and
+//! their results can be compared.
+
+use crate::graph::Graph;
+use crate::loops::interpret::{Memory, run_entry, run_kernel, tiles};
+use crate::loops::{BufferId, Lane, Program, Space};
+use crate::ops::Array;
+use crate::passes::validate;
+use crate::reference;
+use crate::splitmix::Random;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// What the names of settings begin with where they are slots.
+const SETTING: &str = "setting.";
+
+/// What a stage is executed on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Inputs {
+    /// Values by name, row-major.
+    pub given: BTreeMap<String, Vec<f64>>,
+    pub batch: usize,
+    pub seed: u64,
+}
+
+/// Values by name that a run leaves.
+pub type Results = Vec<(String, Array)>;
+
+/// Outputs of a graph, then the next values of parameters and states.
+///
+/// # Errors
+/// A given value that the graph does not know, or of another size.
+pub fn graph(graph: &Graph, inputs: &Inputs) -> Result<Results, String> {
+    let mut environment = validate::sample(graph, inputs.batch, inputs.seed);
+    for (name, values) in &inputs.given {
+        let known: Vec<String> = environment.sources.keys().cloned().collect();
+        let array = environment.sources.get_mut(name).ok_or_else(|| unknown(name, &known))?;
+        array.data = fitted(name, values, array.data.len())?;
+    }
+    let (outputs, updates) = reference::run(graph, &environment);
+    let updates = updates.into_iter().map(|(name, value)| (format!("next {name}"), value));
+    Ok(outputs.into_iter().chain(updates).collect())
+}
+
+/// What a program leaves in its outputs, parameters and states after `entry`, or after all kernels in order if it has no entries.
+///
+/// # Errors
+/// A given value that the program does not know, no such entry, an access outside a buffer.
+pub fn loops(program: &Program, entry: &str, inputs: &Inputs) -> Result<Results, String> {
+    let mut memory = Memory::new(program, inputs.batch as i64);
+    fill(program, &mut memory, inputs)?;
+    if program.entries.is_empty() {
+        for kernel in &program.kernels {
+            let tiles = tiles(kernel, inputs.batch as i64);
+            run_kernel(program, kernel, &mut memory, inputs.batch as i64, tiles).map_err(|fault| fault.to_string())?;
+        }
+    } else {
+        // The runtime's part (the next batch, an epoch's permutation) has been done: the rows are bound.
+        run_entry(program, entry, &mut memory, &mut |_, _| {}).map_err(|fault| {
+            let names: Vec<&str> = program.entries.iter().map(|entry| entry.name.as_str()).collect();
+            format!("{fault} (entries: {})", names.join(", "))
+        })?;
+    }
+    let kept = |space| matches!(space, Space::Output(_) | Space::Parameter(_) | Space::State(_));
+    let left = (0..).map(BufferId).zip(&program.buffers).filter(|(_, buffer)| kept(buffer.space) && buffer.lane == Lane::F32);
+    Ok(left
+        .map(|(id, buffer)| {
+            let data: Vec<f64> = memory.floats(id).into_iter().map(f64::from).collect();
+            (buffer.name.clone(), Array::new(vec![data.len()], data))
+        })
+        .collect())
+}
+
+/// Gives every buffer and slot that comes from outside its first words.
+fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), String> {
+    for (id, buffer) in (0..).map(BufferId).zip(&program.buffers) {
+        let words = &mut memory.words[id.0 as usize];
+        let given = inputs.given.get(&buffer.name);
+        match buffer.space {
+            Space::Rows => words.iter_mut().zip(0..).for_each(|(word, row)| *word = row),
+            Space::Parameter(_) | Space::State(_) | Space::Input(_) => {
+                let values = match given {
+                    Some(values) => fitted(&buffer.name, values, words.len())?,
+                    None => drawn(&buffer.name, words.len(), matches!(buffer.space, Space::State(_)), inputs.seed),
+                };
+                for (word, value) in words.iter_mut().zip(values) {
+                    *word = if buffer.lane == Lane::I32 { value.max(0.0) as u32 } else { (value as f32).to_bits() };
+                }
+            }
+            _ if given.is_some() => return Err(format!("`{}` is not filled from outside", buffer.name)),
+            _ => {}
+        }
+    }
+    for (slot, info) in (0..).map(crate::loops::Slot).zip(&program.slots) {
+        let usual = match info.name.as_str() {
+            "batch" => inputs.batch as f64,
+            "step" | "step.word" => validate::step_of(inputs.seed) as f64,
+            "seed.low" => f64::from(inputs.seed as u32 as i32),
+            // Settings; what the driver keeps there it writes before it reads it.
+            name if info.lane == Lane::F64 => drawn(name.strip_prefix(SETTING).unwrap_or(name), 1, true, inputs.seed)[0],
+            _ => 0.0,
+        };
+        let given = inputs.given.get(&info.name).or_else(|| inputs.given.get(info.name.strip_prefix(SETTING)?));
+        let value = given.and_then(|values| values.first()).copied().unwrap_or(usual);
+        let _ = if info.lane == Lane::F64 { memory.set_slot_f64(slot, value) } else { memory.set_slot_i32(slot, value as i32) };
+    }
+    let slots = program.slots.iter().map(|slot| slot.name.strip_prefix(SETTING).unwrap_or(&slot.name));
+    let known: Vec<String> = program.buffers.iter().map(|buffer| buffer.name.as_str()).chain(slots).map(str::to_string).collect();
+    inputs.given.keys().find(|name| !known.contains(name)).map_or(Ok(()), |name| Err(unknown(name, &known)))
+}
+
+/// The values that [`validate::sample`] draws for a source of reals of this name.
+fn drawn(name: &str, count: usize, positive: bool, seed: u64) -> Vec<f64> {
+    let mut random = Random(validate::seed_of(name, seed));
+    let low = if positive { (0.01, 1.0) } else { (-1.5, 1.5) };
+    (0..count).map(|_| f64::from(random.between(low.0, low.1) as f32)).collect()
+}
+
+fn fitted(name: &str, values: &[f64], count: usize) -> Result<Vec<f64>, String> {
+    match values {
+        [one] => Ok(vec![*one; count]),
+        _ if values.len() == count => Ok(values.to_vec()),
+        _ => Err(format!("`{name}` takes {count} values (or one for all), found {}", values.len())),
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    format!("nothing is called `{name}`; there are: {}", known.join(", "))
+}
+
+/// Results as text, one line a value; of a long one the first elements.
+pub fn print(results: &Results) -> String {
+    const SHOWN: usize = 8;
+    let width = results.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, array) in results {
+        let shown: Vec<String> = array.data.iter().take(SHOWN).map(|value| format!("{value:.6}")).collect();
+        let rest = if array.data.len() > SHOWN { format!(" … {} in all", array.data.len()) } else { String::new() };
+        let _ = writeln!(text, "{name:width$} {:?} = {}{rest}", array.dims, shown.join(" "));
+    }
+    text
+}
