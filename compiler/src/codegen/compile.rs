@@ -124,7 +124,9 @@ fn finish(
     let id = FuncId::from_u32(number);
     let relocations: Vec<ModuleReloc> =
         code.buffer.relocs().iter().map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id)).collect();
-    let lines = |relocations: &[ModuleReloc]| listing(code.code_buffer(), code.buffer.get_srclocs_sorted(), relocations, names);
+    let kept = context.func.sized_stack_slots.values().map(|slot| u64::from(slot.size).next_multiple_of(8)).sum();
+    let lines =
+        |relocations: &[ModuleReloc]| listing(code.code_buffer(), code.buffer.get_srclocs_sorted(), relocations, names, kept);
     let text = clif.map(|clif| Text { clif, lines: lines(&relocations) });
     Ok(Compiled {
         name,

@@ -71,8 +71,14 @@ pub struct Line {
     pub made: Option<Made>,
 }
 
-/// Decodes the bytes of a function.
-pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[ModuleReloc], names: &Names) -> Vec<Line> {
+/// Decodes the bytes of a function, whose statements keep `kept` bytes on the stack for themselves: what lies above them is spilled.
+pub(super) fn listing(
+    code: &[u8],
+    places: &[MachSrcLoc<Final>],
+    relocations: &[ModuleReloc],
+    names: &Names,
+    kept: u64,
+) -> Vec<Line> {
     let (instructions, end) = decode(code, relocations);
     let targets: BTreeSet<u64> = instructions.iter().filter(|one| is_jump(one)).map(Instruction::near_branch_target).collect();
     let labels: BTreeMap<u64, String> =
@@ -80,17 +86,16 @@ pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[
     let own: Vec<Serves> = instructions.iter().map(|one| place(one, places)).collect();
     let body = own.iter().position(|serves| serves.is_placed()).unwrap_or(0);
     let mut formatter = FastFormatter::new();
-    // Constants by their place, with what they serve; the padding before the first serves nothing.
-    let mut read: BTreeMap<usize, Serves> = (end < code.len()).then_some((end, Serves::Function)).into_iter().collect();
+    // Constants by their place, with what they serve.
+    let mut read: BTreeMap<usize, Serves> = BTreeMap::new();
     let mut lines = Vec::new();
     for (at, one) in instructions.iter().enumerate() {
-        let saves = is_stack_move(one) && (at < body || leads_to_return(&instructions[at..], &own[at..]));
+        let saves = is_stack_move(one, kept) && (at < body || leads_to_return(&instructions[at..], &own[at..]));
         let around = is_frame(one) || saves;
         let (serves, made) = match own[at] {
             Serves::Function if around => (Serves::Function, Some(Made::Frame)),
-            // A value that the optimiser made stands before the instruction that asked for it.
-            Serves::Function => (following(&own[at..]), None),
-            placed => (placed, is_stack_move(one).then_some(Made::Spill)),
+            Serves::Function => (beside(&instructions, &own, at), is_stack_move(one, kept).then_some(Made::Spill)),
+            placed => (placed, is_stack_move(one, kept).then_some(Made::Spill)),
         };
         if let Some(address) = constant(one, relocations) {
             read.entry(address as usize).or_insert(serves);
@@ -106,6 +111,10 @@ pub(super) fn listing(code: &[u8], places: &[MachSrcLoc<Final>], relocations: &[
             serves,
             made,
         });
+    }
+    if end < code.len() {
+        // Padding before the first constant serves nothing.
+        read.entry(end).or_insert(Serves::Function);
     }
     let starts: Vec<(usize, Serves)> = read.into_iter().collect();
     for (at, &(start, serves)) in starts.iter().enumerate() {
@@ -152,9 +161,11 @@ fn is_jump(one: &Instruction) -> bool {
     one.is_jmp_short_or_near() || one.is_jcc_short_or_near()
 }
 
-fn is_stack_move(one: &Instruction) -> bool {
+fn is_stack_move(one: &Instruction, kept: u64) -> bool {
     use iced_x86::Mnemonic::{Mov, Movdqu, Movsd, Movss, Movupd, Movups};
-    one.memory_base() == Register::RSP && matches!(one.mnemonic(), Mov | Movups | Movupd | Movdqu | Movss | Movsd)
+    one.memory_base() == Register::RSP
+        && one.memory_displacement64() >= kept
+        && matches!(one.mnemonic(), Mov | Movups | Movupd | Movdqu | Movss | Movsd)
 }
 
 fn is_frame(one: &Instruction) -> bool {
@@ -165,12 +176,19 @@ fn is_frame(one: &Instruction) -> bool {
 
 /// Whether only instructions that serve nothing stand between this one and the return.
 fn leads_to_return(instructions: &[Instruction], serves: &[Serves]) -> bool {
-    let unplaced = serves.iter().take_while(|serves| **serves == Serves::Function).count();
+    let pairs = serves.iter().zip(instructions);
+    let unplaced = pairs.take_while(|(serves, one)| **serves == Serves::Function && !is_jump(one)).count();
     instructions[..unplaced].iter().any(|one| one.mnemonic() == iced_x86::Mnemonic::Ret)
 }
 
-fn following(serves: &[Serves]) -> Serves {
-    serves.iter().copied().find(|serves| serves.is_placed()).unwrap_or(Serves::Function)
+/// What an instruction serves that says nothing: a value that the optimiser made stands before the instruction that asked for it, and
+/// moves between registers on the way back into a loop stand behind the loop's last one.
+fn beside(instructions: &[Instruction], own: &[Serves], at: usize) -> Serves {
+    let straight = instructions[at..].iter().take_while(|one| !is_jump(one)).count();
+    let ahead = own[at..at + straight].iter().find(|serves| serves.is_placed());
+    let behind = || own[..at].iter().rfind(|serves| serves.is_placed());
+    let found = ahead.or_else(behind).or_else(|| own[at..].iter().find(|serves| serves.is_placed()));
+    found.copied().unwrap_or(Serves::Function)
 }
 
 fn place(one: &Instruction, places: &[MachSrcLoc<Final>]) -> Serves {

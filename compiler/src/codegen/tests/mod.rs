@@ -182,8 +182,8 @@ pub fn listing(module: &Module) -> String {
     module
         .functions()
         .iter()
-        .filter_map(|function| function.text.as_ref())
-        .map(|text| format!("{}\n{}", text.clif, super::text::assembly("function", &text.lines, &|_| None)))
+        .filter_map(|function| function.text.as_ref().map(|text| (&function.name, text)))
+        .map(|(name, text)| format!("{}\n{}", text.clif, super::text::assembly(name, &text.lines, &|_| None)))
         .collect()
 }
 
