@@ -64,7 +64,7 @@ const PASSES: [Pass; 20] = passes!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1
 fn graph() -> Graph {
     let mut b = Builder::new("seeded");
     let shape = || Shape::batch(&[4]);
-    let mut source =
+    let source =
         |b: &mut Builder, name: &str, element| b.source(Primitive::Input, name, Type { element, shape: shape() }).unwrap();
     let [x, y, z] = ["x", "y", "z"].map(|name| source(&mut b, name, Element::F32));
     let c = source(&mut b, "c", Element::Bool);

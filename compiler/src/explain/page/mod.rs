@@ -65,7 +65,7 @@ impl Page<'_> {
     fn source_lines(&self, graph: &Graph) -> String {
         let mut nodes: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for id in graph.ids() {
-            let line = graph.origin(id).place.rsplitn(3, ':').nth(1).and_then(|line| line.parse().ok());
+            let line = graph.origin(id).place.rsplit(':').nth(1).and_then(|line| line.parse().ok());
             if let Some(line) = line {
                 nodes.entry(line).or_default().insert(id.0);
             }
