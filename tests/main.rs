@@ -2,6 +2,7 @@
 
 mod bits;
 mod digits;
+mod doors;
 mod golden;
 mod inputs;
 mod networks;

@@ -19,7 +19,8 @@ fn main() {
 }
 
 fn milliseconds(layers: u32) -> f64 {
-    let written: String = (0..layers).map(|layer| format!("let h{} = h{layer}.dense(64).batch_norm().relu();\n", layer + 1)).collect();
+    let written: String =
+        (0..layers).map(|layer| format!("let h{} = h{layer}.dense(64).batch_norm().relu();\n", layer + 1)).collect();
     let text = format!(
         "Net {{ input x: [batch, 64]; target t: class(10); let h0 = x;\n{written} let y = h{layers}.dense(10); predict y;
          minimize y.cross_entropy(t) + l2(1e-4); using adam(1e-3); }}"
