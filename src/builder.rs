@@ -6,7 +6,8 @@
 //! let mut model = declare("Xor", |net| {
 //!     let x = net.input("x", &[2]);
 //!     let y = net.target("y", &[1]);
-//!     let logits = x.named("hidden").dense(8).tanh().named("logits").dense(1);
+//!     let hidden = net.named("hidden", || x.dense(8).tanh());
+//!     let logits = net.named("logits", || hidden.dense(1));
 //!     net.predict("probability", logits.sigmoid());
 //!     net.minimize(logits.with("binary_cross_entropy", &[y]));
 //!     net.using(call("adam").set("rate", 0.05), &[]);
@@ -21,14 +22,42 @@
 //! assert!(model.evaluate(&data)?.loss < 0.05);
 //! # Ok::<(), gradc::Error>(())
 //! ```
+//!
+//! | `network!` | builder |
+//! |---|---|
+//! | `let h = x.dense(8).relu();` | `let h = net.named("h", \|\| x.dense(8).relu());` |
+//! | `for i in 0..3 { h = h.dense(8); }` | `for i in 0..3 { h = net.named("h", \|\| net.within(&i.to_string(), \|\| h.dense(8))); }` |
+//! | `layer encoder = …; encoder(a)` | `net.shared("encoder", \|\| a.dense(8).relu())`, at each use |
+//! | `encoder.dense.weight` | `net.learned("encoder.dense.weight")` |
+//! | `conv2d(4, 3, padding = same)` | `.apply(call("conv2d").with(4.0).with(3.0).set("padding", "same"))` |
+//! | `huber(y, weights = w)` | `.apply(call("huber").with(y).set("weights", w))` |
+//! | `if training { … }` | `if net.is_training() { … }` |
+//! | `… + l2(1e-4)` | `net.penalize(call("l2").with(1e-4))` |
+//! | `.group("high.*", rate_factor = 2)` | `net.group(call("group").with("high.*").set("rate_factor", 2.0))` |
+//!
+//! Mistakes are kept until the network is compiled; each is told with the file and line of the call that made it.
+
+mod tensor;
+
+pub use gradc_compiler::graph::Element;
+pub use gradc_compiler::nn::optimizers::{Rule, Update};
+pub use gradc_compiler::nn::{Argument, Call};
+pub use tensor::Tensor;
 
 use crate::{Error, Model, Options, Result};
+use gradc_compiler::base::place::Place;
 use gradc_compiler::driver::{self, FrontError};
-use gradc_compiler::graph::{Dim, Element, NodeId, Shape, Type};
-use gradc_compiler::nn::{Argument, Call, Fault, Network};
+use gradc_compiler::graph::{Dim, NodeId, Shape, Type};
+use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE};
+use gradc_compiler::nn::fault::{NAME_UNKNOWN, WRONG_ELEMENT};
+use gradc_compiler::nn::network::Scopes;
+use gradc_compiler::nn::parameters::Wanted;
+use gradc_compiler::nn::{Fault, Network};
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::Location;
 
-/// A call by name: an optimizer, a clip, a penalty, an initialiser; arguments by [`Call::with`] and [`Call::set`].
+/// A call by name: a function, an optimizer, a clip, a penalty, an initialiser; arguments by [`Call::with`] and [`Call::set`].
 pub fn call(name: &str) -> Call {
     Call::new(name)
 }
@@ -36,10 +65,9 @@ pub fn call(name: &str) -> Call {
 /// Declares a network; the closure runs twice, for training and for evaluation.
 pub fn declare(name: &str, declaration: impl Fn(&Net)) -> Declared {
     let build = |training: bool| {
-        let net = Net { state: RefCell::new(State { network: Network::new(name, training), fault: None }) };
+        let net = Net { state: RefCell::new(State::new(Network::new(name, training))) };
         declaration(&net);
-        let State { network, fault } = net.state.into_inner();
-        fault.map_or(Ok(network), Err)
+        net.finish()
     };
     Declared { networks: build(true).and_then(|training| Ok((training, build(false)?))), options: Options::default() }
 }
@@ -47,7 +75,7 @@ pub fn declare(name: &str, declaration: impl Fn(&Net)) -> Declared {
 /// A declared network, about to be compiled.
 #[derive(Debug)]
 pub struct Declared {
-    networks: Result<(Network, Network), Fault>,
+    networks: std::result::Result<(Network, Network), String>,
     options: Options,
 }
 
@@ -58,21 +86,29 @@ impl Declared {
         self
     }
 
+    /// Its graphs at training and at evaluation time.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the mistakes of the declaration.
+    pub fn networks(&self) -> Result<&(Network, Network)> {
+        self.networks.as_ref().map_err(|mistakes| Error::Model(mistakes.clone()))
+    }
+
     /// Compiles it.
     ///
     /// # Errors
-    /// [`Error::Model`] with the first mistake of the declaration.
+    /// [`Error::Model`] with the mistakes of the declaration, each with the file and line of its call.
     pub fn compile(self) -> Result<Model> {
-        let (training, evaluation) = self.networks.map_err(|fault| Error::Model(fault.to_string()))?;
-        let front = driver::front(&training, &evaluation, String::new(), None).map_err(|error| match error {
-            FrontError::Network(fault) => Error::Model(fault.to_string()),
+        let (training, evaluation) = self.networks()?;
+        let front = driver::front(training, evaluation, String::new(), None).map_err(|error| match error {
+            FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
             FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
         })?;
         Model::compile(front, &self.options)
     }
 }
 
-/// A network under construction. The first mistake is kept and reported when it is compiled.
+/// A network under construction. Mistakes are kept and reported when it is compiled.
 #[derive(Debug)]
 pub struct Net {
     state: RefCell<State>,
@@ -81,30 +117,73 @@ pub struct Net {
 #[derive(Debug)]
 struct State {
     network: Network,
-    fault: Option<Fault>,
+    mistakes: Vec<String>,
+    /// What acts when all parameters are there.
+    groups: Vec<(Call, Place)>,
+    /// How often a parameter's name was given out below a path.
+    counts: HashMap<String, usize>,
+    /// Outside of every name.
+    outermost: Scopes,
 }
 
-/// A value of the network.
-#[derive(Clone, Copy, Debug)]
-pub struct Tensor<'n> {
-    net: &'n Net,
-    node: Option<NodeId>,
+impl State {
+    fn new(network: Network) -> State {
+        State { outermost: network.scopes(), network, mistakes: Vec::new(), groups: Vec::new(), counts: HashMap::new() }
+    }
+
+    /// Keeps a mistake with its place.
+    fn mistaken(&mut self, fault: &Fault, place: &Place) {
+        let mut text = format!("error[{}]: {}\n --> {place}\n", fault.code, fault.message);
+        if !fault.help.is_empty() {
+            text += &format!("help: {}\n", fault.help);
+        }
+        self.mistakes.push(text);
+    }
 }
 
 impl Net {
-    fn keep<T>(&self, make: impl FnOnce(&mut Network) -> Result<T, Fault>) -> Option<T> {
+    /// Lets the network do something at the caller's place; a mistake is kept.
+    fn keep<T>(&self, at: &Location, make: impl FnOnce(&mut Network) -> std::result::Result<T, Fault>) -> Option<T> {
         let mut state = self.state.borrow_mut();
+        let place = Place::from(at);
+        state.network.set_place(place.to_string());
         match make(&mut state.network) {
             Ok(made) => Some(made),
             Err(fault) => {
-                state.fault.get_or_insert(fault);
+                state.mistaken(&fault, &place);
                 None
             }
         }
     }
 
-    fn tensor(&self, make: impl FnOnce(&mut Network) -> Result<NodeId, Fault>) -> Tensor<'_> {
-        Tensor { net: self, node: self.keep(make) }
+    fn tensor(&self, at: &Location, make: impl FnOnce(&mut Network) -> std::result::Result<NodeId, Fault>) -> Tensor<'_> {
+        let checked = |network: &mut Network| {
+            let node = make(network)?;
+            let shape = network.builder.graph().shape(node);
+            let count = row_count(&shape.0);
+            match count <= MAX_COUNT {
+                true => Ok(node),
+                false => Err(Fault::new(TOO_LARGE, format!("{} would hold {count:.1e} values", network.shape_text(node)))),
+            }
+        };
+        Tensor { net: self, node: self.keep(at, checked) }
+    }
+
+    /// The node of a value, if it is one of this network.
+    fn node(&self, value: Tensor) -> Option<NodeId> {
+        value.node.filter(|_| std::ptr::eq(self, value.net))
+    }
+
+    fn finish(self) -> std::result::Result<Network, String> {
+        let mut state = self.state.into_inner();
+        if state.mistakes.is_empty() {
+            for (call, place) in std::mem::take(&mut state.groups) {
+                if let Err(fault) = state.network.group(&call) {
+                    state.mistaken(&fault, &place);
+                }
+            }
+        }
+        if state.mistakes.is_empty() { Ok(state.network) } else { Err(state.mistakes.join("\n")) }
     }
 
     /// Whether this is the network at training time.
@@ -113,125 +192,180 @@ impl Net {
     }
 
     /// An input of f32, `[batch, shape…]`.
+    #[track_caller]
     pub fn input(&self, name: &str, shape: &[usize]) -> Tensor<'_> {
-        self.tensor(|network| network.input(name, Type::f32(Shape::batch(shape)), ""))
+        self.input_of(Element::F32, name, shape)
+    }
+    /// An input of another element, `[batch, shape…]`: [`Element::Class`], [`Element::U32`].
+    #[track_caller]
+    pub fn input_of(&self, element: Element, name: &str, shape: &[usize]) -> Tensor<'_> {
+        let at = Location::caller();
+        self.tensor(at, |network| network.input(name, declared(element, shape)?, &Place::from(at).to_string()))
     }
     /// A target of f32, `[batch, shape…]`.
+    #[track_caller]
     pub fn target(&self, name: &str, shape: &[usize]) -> Tensor<'_> {
-        self.tensor(|network| network.target(name, Type::f32(Shape::batch(shape)), ""))
+        self.target_of(Element::F32, name, shape)
     }
     /// A target of one class a row.
+    #[track_caller]
     pub fn class_target(&self, name: &str, classes: u32) -> Tensor<'_> {
-        let ty = Type { element: Element::Class(classes), shape: Shape(vec![Dim::Batch]) };
-        self.tensor(|network| network.target(name, ty, ""))
+        self.target_of(Element::Class(classes), name, &[])
     }
+    /// A target of another element, `[batch, shape…]`.
+    #[track_caller]
+    pub fn target_of(&self, element: Element, name: &str, shape: &[usize]) -> Tensor<'_> {
+        let at = Location::caller();
+        self.tensor(at, |network| network.target(name, declared(element, shape)?, &Place::from(at).to_string()))
+    }
+    /// A number that may change without compiling, an f64 scalar.
+    #[track_caller]
+    pub fn setting(&self, name: &str, value: f64) -> Tensor<'_> {
+        self.tensor(Location::caller(), |network| network.setting(name, value))
+    }
+    /// A number in a formula, an f64 scalar.
+    #[track_caller]
+    pub fn number(&self, value: f64) -> Tensor<'_> {
+        self.tensor(Location::caller(), |network| Ok(network.builder.constant_f64(value)))
+    }
+    /// The step, counted from 1, an f64 scalar: for rates that follow a schedule.
+    #[track_caller]
+    pub fn step(&self) -> Tensor<'_> {
+        self.tensor(Location::caller(), |network| Ok(network.builder.step()))
+    }
+    /// A learned tensor; the second of a name below one path is numbered.
+    #[track_caller]
+    pub fn parameter(&self, name: &str, shape: &[usize], init: impl Into<Argument>) -> Tensor<'_> {
+        let key = format!("{}.{name}", self.state.borrow().network.path());
+        let count = *self.state.borrow_mut().counts.entry(key).and_modify(|count| *count += 1).or_insert(1);
+        let numbered = if count == 1 { name.to_owned() } else { format!("{name}_{count}") };
+        let init = match init.into() {
+            Argument::Word(word) => Call::new(word),
+            Argument::Number(value) => call("constant").with(value),
+            Argument::Call(call) => call,
+            other => Call::new(gradc_compiler::nn::arguments::show(&other)),
+        };
+        self.tensor(Location::caller(), |network| {
+            declared(Element::F32, shape)?;
+            let initializer = gradc_compiler::nn::initializers::find(&init.name)?;
+            let init = gradc_compiler::nn::arguments::resolve(initializer.name, initializer.parameters, &init)?;
+            let mut wanted = match shape.split_last() {
+                // As in a layer: the last axis is what comes out, the others are summed over.
+                Some((out, rest)) if !rest.is_empty() => Wanted::weight(shape, rest.iter().product(), *out),
+                _ => {
+                    let width = shape.first().copied().unwrap_or(1);
+                    Wanted { sizes: shape.to_vec(), decayed: false, ..Wanted::vector(width, "zeros") }
+                }
+            };
+            wanted.initializer = Some(init);
+            let node = network.parameter(&numbered, wanted)?;
+            network.name_value(node, name);
+            Ok(node)
+        })
+    }
+    /// A parameter of a layer as a value, by its name in parameter files: `encoder.dense.weight`.
+    #[track_caller]
+    pub fn learned(&self, name: &str) -> Tensor<'_> {
+        self.tensor(Location::caller(), |network| {
+            let known = network.parameters.iter().find(|known| known.name == name);
+            known.map(|known| known.node).ok_or_else(|| Fault::new(NAME_UNKNOWN, format!("no parameter is called `{name}`")))
+        })
+    }
+
+    /// Names a value, as `let` does: parameters that the closure makes are called `name.…`.
+    pub fn named<'n>(&'n self, name: &str, make: impl FnOnce() -> Tensor<'n>) -> Tensor<'n> {
+        let value = self.within(name, make);
+        if let Some(node) = self.node(value) {
+            self.state.borrow_mut().network.name_value(node, name);
+        }
+        value
+    }
+    /// Makes something below one more segment of the path, such as a loop's turn.
+    pub fn within<T>(&self, segment: &str, make: impl FnOnce() -> T) -> T {
+        self.state.borrow_mut().network.enter(segment);
+        let made = make();
+        self.state.borrow_mut().network.leave();
+        made
+    }
+    /// Makes something of parameters that are made at the first use of this name and found again at every other.
+    pub fn shared<T>(&self, name: &str, make: impl FnOnce() -> T) -> T {
+        let outside = {
+            let mut state = self.state.borrow_mut();
+            let outermost = state.outermost.clone();
+            let outside = state.network.go_to(outermost);
+            state.network.enter_shared(name);
+            // The names of parameters are given out anew at each use, in the same order.
+            let prefix = format!("{name}.");
+            state.counts.retain(|key, _| !key.starts_with(&prefix));
+            outside
+        };
+        let made = make();
+        self.state.borrow_mut().network.go_to(outside);
+        made
+    }
+
     /// States what training lowers.
+    #[track_caller]
     pub fn minimize(&self, loss: Tensor) {
-        if let Some(node) = loss.node {
-            self.keep(|network| network.minimize(node));
+        if let Some(node) = self.node(loss) {
+            self.keep(Location::caller(), |network| network.minimize(node));
         }
     }
     /// Adds a penalty on the weights: `call("l2").with(1e-4)`.
+    #[track_caller]
     pub fn penalize(&self, penalty: &Call) {
-        self.keep(|network| network.penalize(penalty));
+        self.keep(Location::caller(), |network| network.penalize(penalty));
     }
     /// States what is served under a name.
+    #[track_caller]
     pub fn predict(&self, name: &str, value: Tensor) {
-        if let Some(node) = value.node {
-            self.keep(|network| network.predict(name, node));
+        if let Some(node) = self.node(value) {
+            self.keep(Location::caller(), |network| network.predict(name, node));
         }
     }
     /// States what is measured under a name.
+    #[track_caller]
     pub fn report(&self, name: &str, value: Tensor) {
-        if let Some(node) = value.node {
-            self.keep(|network| network.report(name, node));
+        if let Some(node) = self.node(value) {
+            self.keep(Location::caller(), |network| network.report(name, node));
         }
     }
     /// States the optimizer, and the clips before it in their order.
+    #[track_caller]
     pub fn using(&self, optimizer: Call, clips: &[Call]) {
-        self.keep(|network| network.using(&optimizer, clips));
+        self.keep(Location::caller(), |network| network.using(&optimizer, clips));
+    }
+    /// States an optimizer of one's own: a [`Rule::Own`] builds each parameter's new value. The call holds `rate` and what else the rule asks
+    /// for.
+    #[track_caller]
+    pub fn using_own(&self, rule: Rule, call: Call, clips: &[Call]) {
+        self.keep(Location::caller(), |network| network.using_own(rule, call, clips));
+    }
+    /// States what the optimizer does differently with some parameters.
+    #[track_caller]
+    pub fn group(&self, group: Call) {
+        let place = Place::from(Location::caller());
+        self.state.borrow_mut().groups.push((group, place));
     }
 }
 
-impl<'n> Tensor<'n> {
-    /// Names what follows: parameters of the next calls are called `name.…`, until another name.
-    pub fn named(self, name: &str) -> Self {
-        let mut state = self.net.state.borrow_mut();
-        while !state.network.path().is_empty() {
-            state.network.leave();
-        }
-        state.network.enter(name);
-        self
+/// How many values a row holds; in f64, which overflows nowhere.
+fn row_count(dimensions: &[Dim]) -> f64 {
+    dimensions.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product()
+}
+
+/// The type of a declaration, if it can be.
+fn declared(element: Element, shape: &[usize]) -> std::result::Result<Type, Fault> {
+    const DECLARED_TYPE: &str = "E0207";
+    if shape.contains(&0) || matches!(element, Element::Class(0)) {
+        return Err(Fault::new(DECLARED_TYPE, format!("sizes and classes are at least 1, found {element} {shape:?}")));
     }
-
-    /// Any function of the catalogue by name, with all its arguments.
-    pub fn apply(self, call: &Call) -> Self {
-        let Some(node) = self.node else { return self };
-        self.net.tensor(|network| network.call(&call.name, node, call))
+    if element == Element::F64 {
+        return Err(Fault::new(WRONG_ELEMENT, "a tensor's elements are f32, i32, u32, bool or classes"));
     }
-
-    /// A function that takes other values: `logits.with("cross_entropy", &[digit])`.
-    pub fn with(self, name: &str, others: &[Tensor<'n>]) -> Self {
-        let mut call = Call::new(name);
-        for other in others {
-            let Some(node) = other.node else { return *other };
-            call = call.with(Argument::Tensor(node));
-        }
-        self.apply(&call)
+    let shape = Shape::batch(shape);
+    match row_count(&shape.0) <= MAX_COUNT {
+        true => Ok(Type { element, shape }),
+        false => Err(Fault::new(TOO_LARGE, format!("{shape} would hold too many values"))),
     }
-}
-
-macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*);)*) => {
-        impl Tensor<'_> {
-            $($(#[$doc])* pub fn $name(self $(, $argument: $kind)*) -> Self {
-                let call = Call::new(stringify!($name))$(.with($argument as f64))*;
-                self.apply(&call)
-            })*
-        }
-    };
-}
-
-methods! {
-    /// `x·W + b` on the last axis.
-    dense(width: usize);
-    /// Normalises each feature by the batch's moments; running ones at test time.
-    batch_norm();
-    /// Drops a share of the values in training.
-    dropout(rate: f64);
-    /// Measured on the training data before step 1.
-    standardize();
-    /// `1 / (1 + e^-x)`
-    sigmoid();
-    /// Hyperbolic tangent.
-    tanh();
-    /// `max(0, x)`
-    relu();
-    /// `max(slope·x, x)`
-    leaky_relu(slope: f64);
-    /// `x` above 0, `e^x - 1` below.
-    elu();
-    /// Shares along the last axis.
-    softmax();
-    /// Logarithms of the shares along the last axis.
-    log_softmax();
-}
-
-macro_rules! operators {
-    ($($trait:ident $method:ident $primitive:ident;)*) => {
-        $(impl<'n> std::ops::$trait for Tensor<'n> {
-            type Output = Tensor<'n>;
-            fn $method(self, other: Tensor<'n>) -> Tensor<'n> {
-                let (Some(a), Some(b)) = (self.node, other.node) else { return Tensor { net: self.net, node: None } };
-                self.net.tensor(|network| network.arithmetic(gradc_compiler::ops::Primitive::$primitive, a, b))
-            }
-        })*
-    };
-}
-
-operators! {
-    Add add Add;
-    Sub sub Sub;
-    Mul mul Mul;
-    Div div Div;
 }

@@ -2,6 +2,7 @@
 
 mod bits;
 mod digits;
+mod doors;
 mod glass;
 mod golden;
 mod inputs;

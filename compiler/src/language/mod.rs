@@ -12,6 +12,7 @@ pub mod elaborate;
 pub mod names;
 pub mod parse;
 pub mod print;
+pub mod shown;
 pub mod source;
 
 #[cfg(test)]

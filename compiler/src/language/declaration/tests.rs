@@ -2,7 +2,8 @@
 
 use super::{Declaration, Elaborated};
 use crate::base::place::Source;
-use crate::language::blessed::{self, shown};
+use crate::language::blessed;
+use crate::language::shown::shown;
 
 const DIGITS: &str = include_str!("../../../../tests/cases/digits.net");
 

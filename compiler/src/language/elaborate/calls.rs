@@ -1,16 +1,17 @@
 //! Calls: of the catalogue, of the user's functions, of layers that are used again.
 
+use super::argument_fixes::argument_away;
 use super::arguments::matched;
-use super::fixes::{Change, argument_away};
+use super::fixes::Change;
 use super::scope::Frame;
 use super::value::{Layer, Value};
-use super::{Elaborator, MAX_COUNT, PENALTY_PLACE, TOO_LARGE, WRONG_VALUE};
+use super::{Elaborator, MAX_COUNT, PENALTY_PLACE, TOO_LARGE, WRONG_VALUE, values_asked};
 use crate::base::diagnostics::Diagnostic;
 use crate::graph::NodeId;
 use crate::language::ast::{self, Expression, ExpressionKind};
 use crate::language::names::nearest;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_UNKNOWN, NAME_UNKNOWN};
-use crate::nn::{self, Argument, Family, Function, Kind, clips, initializers, optimizers, penalties};
+use crate::nn::{self, Family, Function, clips, initializers, optimizers, penalties};
 use std::rc::Rc;
 
 /// A value and the expression that it is of.
@@ -155,20 +156,7 @@ impl<'a> Elaborator<'a> {
 
     /// A layer that no memory holds: its sizes times those of a row.
     fn is_too_large(&mut self, function: &Function, call: &'a ast::Call, receiver: NodeId, arguments: &nn::Call) -> bool {
-        fn product(argument: &Argument) -> f64 {
-            match argument {
-                Argument::Number(value) => value.abs().max(1.0),
-                Argument::List(list) => list.iter().map(product).product(),
-                _ => 1.0,
-            }
-        }
-        let sizes = matched(&call.arguments, function.parameters, call.arguments.len().saturating_sub(arguments.arguments.len()));
-        let sizes = sizes.iter().zip(&arguments.arguments).filter(|((_, parameter), _)| {
-            parameter.is_some_and(|parameter| {
-                matches!(parameter.kind, Kind::Size { .. }) || parameter.kind == Kind::Sizes && parameter.name != "sizes"
-            })
-        });
-        let asked: f64 = sizes.map(|(_, (_, argument))| product(argument)).product();
+        let asked = values_asked(function, arguments);
         let row = self.network.builder.graph().shape(receiver).fixed_count() as f64;
         if asked * row <= MAX_COUNT {
             return false;

@@ -1,5 +1,6 @@
 //! Inputs, targets, parameters, settings and constants.
 
+use super::sizes::row_count;
 use super::value::Value;
 use super::{DECLARED_TYPE, Elaborator, MAX_COUNT, TOO_LARGE, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
@@ -95,7 +96,7 @@ impl<'a> Elaborator<'a> {
             self.report(mistake.write(format!("[{}]", sizes.join(", "))));
             return None;
         }
-        let count: f64 = dims.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product();
+        let count = row_count(&dims);
         if count > MAX_COUNT {
             let mistake = Diagnostic::error(TOO_LARGE, shape.span, format!("this would hold {count:.1e} values"));
             self.report(mistake.write(if dims.contains(&Dim::Batch) { "[batch, 64]" } else { "[64]" }));

@@ -4,19 +4,19 @@
 //! command's. It is checked where the cases are: every help is applied there, and the mistake must be gone.
 
 use super::Elaborator;
-use super::examples::{corrected, example};
+use super::argument_fixes::argument_away;
 use crate::base::place::Span;
-use crate::graph::{Dim, Element, NodeId, Shape, Type};
+use crate::graph::{Dim, Element, NodeId, Shape};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
+use crate::nn::Parameter;
 use crate::nn::fault::{
     ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault,
     LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS,
     WRONG_ELEMENT, WRONG_RANK,
 };
 use crate::nn::network::shape_text;
-use crate::nn::{Kind, Parameter};
 
 /// Where a fault stands in the tree.
 #[derive(Clone, Copy, Default)]
@@ -55,7 +55,7 @@ pub(super) fn before(span: Span) -> Span {
 }
 
 /// The empty place before the last character of something, its closing bracket.
-fn before_end(span: Span) -> Span {
+pub(super) fn before_end(span: Span) -> Span {
     let (line, column) = span.end();
     let place = (line, column.saturating_sub(1));
     Span::new(place, place)
@@ -267,85 +267,6 @@ impl<'a> Elaborator<'a> {
         let statement = self.statement_at(span)?;
         Some(Change::new("take this statement away", statement.span, ""))
     }
-
-    fn argument_added(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let (call, name) = (site.call?, fault.argument.as_deref()?);
-        let parameter = site.parameters.iter().find(|parameter| parameter.name == name)?;
-        let value = self.example(parameter, fault);
-        let mut fixed = call.clone();
-        let is_named = call.arguments.iter().any(|argument| argument.name.is_some());
-        let written = |text: String| ExpressionKind::Name(Name { text, span: Span::UNKNOWN });
-        fixed.arguments.push(ast::Argument {
-            name: is_named.then(|| Name { text: name.to_owned(), span: Span::UNKNOWN }),
-            value: Expression { kind: written(value), span: Span::UNKNOWN },
-            span: Span::UNKNOWN,
-        });
-        let text = print::expression(&Expression { kind: ExpressionKind::Call(fixed), span: call.span });
-        Some(Change::write(call.span, text))
-    }
-
-    /// Another value for an argument that is not what it must be.
-    fn argument_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let Some(argument) = site.argument else { return window_change(fault, site) };
-        let name = fault.argument.as_deref()?;
-        let parameter = parameter_of(site, argument, name)?;
-        if matches!(name, "ignore" | "class_weights") {
-            return argument_away(site.call?, argument);
-        }
-        if let ("to", Some(node)) = (name, fault.value) {
-            let axis = super::examples::literal(&site.call?.arguments.get(site.skipped)?.value)?;
-            let axis = crate::nn::operations::axis(&self.network, node, axis)?;
-            let size = self.network.builder.graph().shape(node).0[axis];
-            return Some(Change::write(argument.value.span, size.to_string()));
-        }
-        let text = corrected(&parameter, &argument.value, fault).unwrap_or_else(|| self.example(&parameter, fault));
-        Some(Change::write(argument.value.span, text))
-    }
-
-    /// Something that the parameter would take.
-    fn example(&self, parameter: &Parameter, fault: &Fault) -> String {
-        let value = fault.value.map(|value| self.network.builder.graph().shape(value));
-        match parameter.kind {
-            Kind::Tensor | Kind::Tensors => self.fitting_value(fault.value).unwrap_or_else(|| "x".to_owned()),
-            Kind::Sizes if parameter.name == "sizes" => {
-                value.map_or("1".to_owned(), |shape| format!("[{}]", shape.fixed_count()))
-            }
-            _ => example(parameter),
-        }
-    }
-
-    /// A target that can be seen and fits a value, or any target or input.
-    fn fitting_value(&self, value: Option<NodeId>) -> Option<String> {
-        let visible: Vec<_> =
-            self.network.targets.iter().chain(&self.network.inputs).filter(|one| self.find(&one.name).is_some()).collect();
-        let shape = value.map(|value| self.network.builder.graph().shape(value));
-        let fits = |ty: &Type| match (ty.element, shape.and_then(|shape| shape.0.split_last())) {
-            (Element::Class(count), Some((last, rows))) => *last == Dim::Fixed(count as usize) && rows == ty.shape.0,
-            _ => shape == Some(&ty.shape),
-        };
-        let found = visible.iter().find(|one| fits(&one.ty)).or(visible.first())?;
-        Some(found.name.clone())
-    }
-
-    /// A pattern that means some parameter.
-    fn pattern_change(&self, fault: &Fault, span: Span) -> Option<Change> {
-        let pattern = fault.argument.as_deref().filter(|_| fault.message.starts_with("no parameter is called"))?;
-        let heads = self.network.parameters.iter().filter_map(|known| known.name.split('.').next());
-        let near = nearest(pattern.trim_end_matches(".*"), heads.clone()).or_else(|| heads.clone().next())?;
-        Some(Change::write(span, format!("\"{near}.*\"")))
-    }
-}
-
-/// The parameter of an argument, or of a call within it.
-fn parameter_of(site: &Site, argument: &ast::Argument, name: &str) -> Option<Parameter> {
-    let own = site.parameters.iter().find(|parameter| parameter.name == name);
-    let holds = |call: &&Call| call.arguments.iter().any(|other| std::ptr::eq(other, argument));
-    let inner = site.call?.arguments.iter().find_map(|outer| match &outer.value.kind {
-        ExpressionKind::Call(inner) => Some(inner).filter(holds),
-        _ => None,
-    });
-    let known = inner.and_then(|inner| super::faults::inner_parameters(&inner.name.text));
-    known.and_then(|known| known.iter().find(|parameter| parameter.name == name)).or(own).copied()
 }
 
 /// `x.name()`
@@ -353,40 +274,6 @@ pub(super) fn called(receiver: &Expression, name: &str) -> Expression {
     let name = Name { text: name.to_owned(), span: Span::UNKNOWN };
     let call = Call { name, arguments: Vec::new(), span: Span::UNKNOWN };
     Expression { kind: ExpressionKind::Method { receiver: Box::new(receiver.clone()), call }, span: receiver.span }
-}
-
-/// The call without one of its arguments, or of those of a call within it.
-pub(super) fn argument_away(call: &Call, argument: &ast::Argument) -> Option<Change> {
-    let Some(place) = call.arguments.iter().position(|other| std::ptr::eq(other, argument)) else {
-        return call.arguments.iter().find_map(|outer| match &outer.value.kind {
-            ExpressionKind::Call(inner) => argument_away(inner, argument),
-            _ => None,
-        });
-    };
-    let (last, next) = (place.checked_sub(1).and_then(|last| call.arguments.get(last)), call.arguments.get(place + 1));
-    let span = match (last, next) {
-        (_, Some(next)) => Span::new(argument.span.start(), next.span.start()),
-        (Some(last), None) => Span::new(last.span.end(), argument.span.end()),
-        (None, None) => argument.span,
-    };
-    Some(Change::new("take this argument away", span, ""))
-}
-
-/// The call with one more argument, by name.
-pub(super) fn argument_given(call: &Call, name: &str, value: &str) -> Change {
-    let comma = if call.arguments.is_empty() { "" } else { ", " };
-    Change::new(format!("add `{name} = {value}`"), before_end(call.span), format!("{comma}{name} = {value}"))
-}
-
-/// A window that does not fit, padded.
-fn window_change(fault: &Fault, site: &Site) -> Option<Change> {
-    let call = site.call.filter(|_| fault.message.contains("a window of"))?;
-    let has = |name: &str| call.arguments.iter().any(|argument| argument.name.as_ref().is_some_and(|given| given.text == name));
-    let can_pad = site.parameters.iter().any(|parameter| parameter.kind == Kind::Padding);
-    if can_pad && !has("padding") {
-        return Some(Change::new("add `padding = same`, or take a smaller window", before_end(call.span), ", padding = same"));
-    }
-    None
 }
 
 /// What is scaled is an input or target itself; what is restored was scaled.

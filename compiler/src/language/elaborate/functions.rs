@@ -1,7 +1,8 @@
 //! The user's own functions: every call is the body, with the parameters replaced.
 
+use super::argument_fixes::{argument_away, argument_given};
 use super::calls::Receiver;
-use super::fixes::{Change, argument_away, argument_given};
+use super::fixes::Change;
 use super::scope::Frame;
 use super::value::Value;
 use super::{ENDLESS, Elaborator};

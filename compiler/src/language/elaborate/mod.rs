@@ -39,6 +39,7 @@
 //! | `E0510` | a value served that needs a target |
 
 mod alternatives;
+mod argument_fixes;
 mod arguments;
 mod calls;
 mod declarations;
@@ -51,7 +52,9 @@ mod lints;
 mod objectives;
 mod optimizer;
 mod order;
+mod required;
 mod scope;
+mod sizes;
 mod statements;
 mod unused;
 mod value;
@@ -62,7 +65,7 @@ mod tests;
 use super::ast;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
-use crate::graph::{Dim, NodeId};
+use crate::graph::NodeId;
 use crate::nn;
 use alternatives::Alternatives;
 use fixes::Change;
@@ -73,9 +76,10 @@ use value::Value;
 pub(super) use arguments::matched;
 pub use lints::LINTS;
 pub use objectives::report_name;
+pub use sizes::{MAX_COUNT, values_asked};
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
-pub(crate) const TOO_LARGE: &str = "E0208";
+pub const TOO_LARGE: &str = "E0208";
 pub(crate) const NO_NUMBER: &str = "E0307";
 pub(crate) const USED_BEFORE: &str = "E0404";
 pub(crate) const NOT_ASSIGNABLE: &str = "E0405";
@@ -119,8 +123,6 @@ fn walked(
 
 /// How many calls, statements and turns a network may have when everything is inlined and unrolled.
 const MAX_WORK: usize = 200_000;
-/// How many values a tensor or a row of it may hold: 64 TiB of f32.
-const MAX_COUNT: f64 = (1_u64 << 44) as f64;
 /// How deep expressions, blocks and calls may lie within one another.
 const MAX_DEPTH: usize = 256;
 
@@ -226,7 +228,12 @@ impl<'a> Elaborator<'a> {
             let fault = self.located(fault);
             let made = fault.value.and_then(|node| self.made.get(&node)).copied();
             let span = made.map(|made| made.span).or(self.stated.get("minimize").copied()).unwrap_or(Span::UNKNOWN);
+            let span_of_loss = self.stated.get("minimize").copied().filter(|loss| *loss != span);
+            let count = self.diagnostics.len();
             self.fault_of(fault, span, made.and_then(|made| made.expression));
+            if let (Some(loss), Some(last)) = (span_of_loss, self.diagnostics.iter_mut().nth(count)) {
+                *last = last.clone().because(loss, "this is what is lowered");
+            }
         }
     }
 
@@ -283,8 +290,7 @@ impl<'a> Elaborator<'a> {
     /// Whether a value can exist at all; says so if not.
     fn may_exist(&mut self, node: NodeId, span: Span) -> bool {
         let sizes = &self.network.builder.graph().shape(node).0;
-        // In f64: what is asked is whether the product leaves the range of sizes.
-        let count: f64 = sizes.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product();
+        let count = sizes::row_count(sizes);
         if count <= MAX_COUNT {
             return true;
         }

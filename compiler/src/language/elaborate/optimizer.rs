@@ -5,7 +5,8 @@
 //! after the network was elaborated, so the rule keeps the tree and walks it anew on the step's graph. What can be wrong
 //! with it is found beforehand, in a trial on a parameter of some shape.
 
-use super::fixes::{argument_away, argument_given, before};
+use super::argument_fixes::{argument_away, argument_given};
+use super::fixes::before;
 use super::scope::Frame;
 use super::value::Value;
 use super::{Elaboration, Elaborator, OWN_OPTIMIZER};

@@ -3,7 +3,6 @@
 use super::{DIGITS, parse};
 use crate::language::parse::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING};
 use crate::language::print;
-use std::time::{Duration, Instant};
 
 /// Runs with a small stack, so that recursion shows.
 fn on_small_stack(check: impl FnOnce() + Send + 'static) {
@@ -161,7 +160,6 @@ fn random_mutations_are_read_without_harm() {
     );
     let tokens: Vec<&str> = everything.split_inclusive([' ', '(', ')', ';', '.', ',']).collect();
     let mut random = Random(7);
-    let mut slowest = Duration::ZERO;
     for _ in 0..4_000 {
         let mut mutant = tokens.clone();
         for _ in 0..1 + random.below(6) {
@@ -180,9 +178,7 @@ fn random_mutations_are_read_without_harm() {
             }
         }
         let text = mutant.concat();
-        let start = Instant::now();
         let (file, mistakes) = parse(&text);
-        slowest = slowest.max(start.elapsed());
         if !mistakes.has_errors() {
             let printed = print::file(&file);
             let (again, mistakes) = parse(&printed);
@@ -190,7 +186,6 @@ fn random_mutations_are_read_without_harm() {
             assert_eq!(print::file(&again), printed, "{text}");
         }
     }
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
 #[test]

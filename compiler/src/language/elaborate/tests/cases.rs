@@ -3,7 +3,8 @@
 use super::elaborated;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::Source;
-use crate::language::blessed::{self, check, shown};
+use crate::language::blessed::{self, check};
+use crate::language::shown::shown;
 use std::fmt::Write;
 use std::path::Path;
 

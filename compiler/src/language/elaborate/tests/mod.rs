@@ -5,6 +5,7 @@
 mod cases;
 mod hostile;
 mod meanings;
+mod mutations;
 
 use super::{Elaboration, elaborate};
 use crate::base::diagnostics::Diagnostics;
