@@ -1,0 +1,223 @@
+//! A run on its first thread: what the driver calls for the next batch, at the end of an epoch, and for validation.
+
+use super::shared::{Columns, RECORDS, Shared};
+use super::{Plan, SNAPSHOT_STEPS};
+use crate::calls::Driver;
+use crate::evaluate::Pass;
+use crate::history::Epoch;
+use crate::model::Model;
+use crate::random::permutation;
+use crate::recover::Snapshot;
+use crate::workspace::Workspace;
+use gradc_compiler::loops::Slot;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+struct SlotSet {
+    batch: Slot,
+    stop: Slot,
+    steps: Slot,
+    step: Slot,
+    step_word: Slot,
+    loss: Option<Slot>,
+    penalty: Option<Slot>,
+    rows: Option<Slot>,
+    metrics: Vec<Option<Slot>>,
+    improved: Option<Slot>,
+}
+
+/// The state of a run on its first thread.
+pub(super) struct Run<'a> {
+    plan: &'a Plan,
+    workspace: &'a mut Workspace,
+    shared: &'a Shared,
+    slots: SlotSet,
+    validation_slots: (Option<Slot>, Option<Slot>, Vec<Option<Slot>>),
+    seed: u64,
+    first_epoch: u64,
+    begun: u64,
+    shuffle: bool,
+    order: Vec<u32>,
+    position: usize,
+    taken: u64,
+    step: u64,
+    pass: Option<Pass>,
+    epoch_started: Instant,
+    columns: Columns,
+    /// The epoch's record in the making.
+    row: Vec<f64>,
+    /// Rows of all epochs so far.
+    records: Vec<f64>,
+    done: u64,
+    snapshot: Snapshot,
+    since_snapshot: u64,
+    /// Whether each epoch's record is shown to the calling thread.
+    asks: bool,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        model: &Model,
+        plan: &'a Plan,
+        workspace: &'a mut Workspace,
+        shared: &'a Shared,
+        shuffle: bool,
+        asks: bool,
+    ) -> Self {
+        let slots = &model.compiled.assembled.slots;
+        let find = |name: &str| slots.get(name).copied();
+        let must = |name: &str| find(name).unwrap_or(Slot(0));
+        let reports = &model.compiled.info.reports;
+        let metrics =
+            |prefix: &str| reports.iter().map(|report| find(&format!("{prefix}.{}.sum", report.name))).collect::<Vec<_>>();
+        let columns = plan.columns(reports.len());
+        workspace.set_f64(must("step"), model.step as f64);
+        Run {
+            plan,
+            shared,
+            slots: SlotSet {
+                batch: must("batch"),
+                stop: must("stop"),
+                steps: must("steps"),
+                step: must("step"),
+                step_word: must("step.word"),
+                loss: find("train.loss.sum"),
+                penalty: find("train.penalty.sum"),
+                rows: find("train.rows.sum"),
+                metrics: metrics("train"),
+                improved: find("improved"),
+            },
+            validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
+            seed: model.seed,
+            first_epoch: model.epoch,
+            begun: 0,
+            shuffle,
+            order: (0..plan.train.rows as u32).collect(),
+            position: 0,
+            taken: 0,
+            step: model.step,
+            pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
+            epoch_started: Instant::now(),
+            columns,
+            row: vec![0.0; columns.width()],
+            records: Vec::with_capacity(
+                columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
+            ),
+            done: 0,
+            snapshot: Snapshot::new(model),
+            since_snapshot: 0,
+            asks,
+            workspace,
+        }
+    }
+
+    fn keep_snapshot(&mut self) {
+        self.snapshot.take(self.step, self.first_epoch + self.begun, self.position);
+        self.since_snapshot = 0;
+    }
+
+    pub(super) fn finish(self) -> (Vec<Epoch>, Snapshot, u64) {
+        let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
+        (epochs, self.snapshot, self.begun)
+    }
+
+    fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
+        match (sum, rows) {
+            (Some(sum), Some(rows)) => self.workspace.f64(sum) / self.workspace.f64(rows),
+            _ => 0.0,
+        }
+    }
+}
+
+impl Driver for Run<'_> {
+    fn epoch(&mut self) {
+        self.epoch_started = Instant::now();
+        if self.shuffle {
+            permutation(self.seed, self.first_epoch + self.begun, &mut self.order);
+        }
+        self.position = 0;
+        self.keep_snapshot();
+        self.begun += 1;
+        self.workspace.bind(&self.plan.train);
+        let left = self.plan.steps - self.taken.min(self.plan.steps);
+        self.workspace.set_i32(self.slots.steps, self.plan.turns.min(left) as i32);
+        self.shared.epoch.store(self.begun, Ordering::Relaxed);
+    }
+
+    fn next(&mut self) {
+        if self.since_snapshot >= SNAPSHOT_STEPS {
+            self.begun -= 1;
+            self.keep_snapshot();
+            self.begun += 1;
+        }
+        self.since_snapshot += 1;
+        let count = self.plan.batch.min(self.order.len() - self.position);
+        let rows = &self.order[self.position..self.position + count];
+        self.workspace.rows_mut()[..count].copy_from_slice(rows);
+        self.position += count;
+        self.taken += 1;
+        self.step += 1;
+        self.workspace.set_i32(self.slots.batch, count as i32);
+        self.workspace.set_f64(self.slots.step, self.step as f64);
+        self.workspace.set_i32(self.slots.step_word, self.step as u32 as i32);
+    }
+
+    fn stepped(&mut self) {
+        if self.shared.stop.load(Ordering::Relaxed) {
+            self.workspace.set_i32(self.slots.stop, -1);
+        }
+        self.shared.step.store(self.taken, Ordering::Relaxed);
+        let batch = self.workspace.i32(self.slots.batch) as u64;
+        self.shared.rows.fetch_add(batch, Ordering::Relaxed);
+        self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
+        if let Some(metric) = self.slots.metrics.first() {
+            self.shared.metric.store(self.mean(*metric, self.slots.rows).to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    fn validation(&mut self) {
+        if let (Some(pass), Some(bound)) = (&mut self.pass, &self.plan.validation) {
+            self.workspace.bind(bound);
+            pass.begin(self.workspace);
+        }
+    }
+
+    fn chunk(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.chunk(self.workspace);
+        }
+    }
+
+    fn epoch_end(&mut self) {
+        let improved = self.slots.improved.is_some_and(|slot| self.workspace.i32(slot) != 0);
+        let first: [f64; Columns::FIRST] = [
+            self.begun as f64,
+            self.step as f64,
+            self.mean(self.slots.loss, self.slots.rows),
+            self.mean(self.slots.penalty, self.slots.rows),
+            f64::from(improved),
+            self.epoch_started.elapsed().as_secs_f64(),
+        ];
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
+        row.extend(first);
+        row.extend(self.slots.metrics.iter().map(|slot| self.mean(*slot, self.slots.rows)));
+        if self.columns.validates {
+            let (loss, rows, metrics) = &self.validation_slots;
+            let loss = self.mean(*loss, *rows);
+            self.shared.validation.store(loss.to_bits(), Ordering::Relaxed);
+            row.push(loss);
+            row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
+        }
+        if self.asks {
+            self.shared.ask(&row);
+            if self.shared.stop.load(Ordering::Relaxed) {
+                self.workspace.set_i32(self.slots.stop, -1);
+            }
+        }
+        self.records.extend_from_slice(&row);
+        self.row = row;
+        self.done += 1;
+        self.shared.ended.store(self.done, Ordering::Release);
+    }
+}

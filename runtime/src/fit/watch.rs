@@ -1,0 +1,64 @@
+//! The calling thread while a run goes on: it draws, answers, and asks the run to stop.
+
+use super::shared::{Release, Shared};
+use super::{OnEpoch, Plan};
+use crate::report::progress::{Display, Progress};
+use crate::team;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The calling thread's side of a run.
+pub(super) struct Watch<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) shared: &'a Shared,
+    pub(super) started: Instant,
+    pub(super) interrupt: Option<&'a crate::interrupt::Guard>,
+    pub(super) quiet: bool,
+    pub(super) metrics: &'a [gradc_compiler::driver::Report],
+}
+
+impl Watch<'_> {
+    pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut OnEpoch>) {
+        let _release = Release(self.shared);
+        let mut display = Display::new(self.quiet);
+        let mut seen = 0;
+        // A run that waits for answers is looked at more often.
+        let pause = Duration::from_millis(if on_epoch.is_some() { 1 } else { 30 });
+        loop {
+            let ended = done.wait_for(pause);
+            if let Some(call) = &mut on_epoch {
+                self.shared.answer(self.plan.columns(self.metrics.len()), call);
+            }
+            if self.interrupt.is_some_and(crate::interrupt::Guard::asked) {
+                self.shared.stop.store(true, Ordering::Relaxed);
+            }
+            let progress = self.progress();
+            let epochs = self.shared.ended.load(Ordering::Acquire);
+            if epochs > seen {
+                display.epoch_ended(&progress);
+                seen = epochs;
+            } else {
+                display.update(&progress);
+            }
+            if ended {
+                display.finish();
+                return;
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let number = |bits: &AtomicU64| f64::from_bits(bits.load(Ordering::Relaxed));
+        let validation = number(&self.shared.validation);
+        Progress {
+            epoch: self.shared.epoch.load(Ordering::Relaxed),
+            epochs: self.plan.epochs,
+            step: self.shared.step.load(Ordering::Relaxed),
+            steps: self.plan.steps,
+            loss: number(&self.shared.loss),
+            metric: self.metrics.first().map(|report| (report.name.clone(), number(&self.shared.metric))),
+            validation: (self.plan.validation.is_some() && validation != 0.0).then_some(validation),
+            samples_per_second: self.shared.rows.load(Ordering::Relaxed) as f64 / self.started.elapsed().as_secs_f64().max(1e-9),
+        }
+    }
+}
