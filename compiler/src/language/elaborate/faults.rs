@@ -153,6 +153,17 @@ impl<'a> Elaborator<'a> {
             None if fault.help.is_empty() => mistake,
             None => mistake.help(fault.help),
         };
+        // Two values that do not fit are one mistake, however many calls meet both.
+        let is_known = |known: &Diagnostic| {
+            known.code == mistake.code
+                && known.fix == mistake.fix
+                && known.secondary == mistake.secondary
+                && known.secondary.len() > 1
+        };
+        if mistake.fix.is_some() && self.diagnostics.iter().any(is_known) {
+            self.is_partial = true;
+            return;
+        }
         if changes.len() > 1 {
             self.alternatives.push(Alternatives { code: fault.code, span, changes });
         }

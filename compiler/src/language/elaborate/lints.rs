@@ -43,6 +43,7 @@ const DISTANCES: [&str; 7] = ["mean_squared_error", "l2_loss", "mean_absolute_er
 impl<'a> Elaborator<'a> {
     /// Looks for everything on the list.
     pub(super) fn lint(&mut self) {
+        self.find_makers();
         let mut found = Vec::new();
         for (index, one) in self.network.uses.iter().enumerate() {
             let Some(&span) = self.use_spans.get(&index) else { continue };
@@ -110,9 +111,14 @@ impl<'a> Elaborator<'a> {
 
     /// The call that made a value, and where it stands.
     fn maker(&self, node: NodeId) -> Option<(&Use, Span)> {
-        let all = self.network.uses.iter().enumerate().rev();
-        let mut makers = all.filter(|(_, one)| one.output == node && one.input != node);
-        makers.next().and_then(|(index, one)| self.use_spans.get(&index).map(|span| (one, *span)))
+        let index = self.makers.get(&node)?;
+        self.use_spans.get(index).map(|span| (&self.network.uses[*index], *span))
+    }
+
+    /// The last call that made each value; one that hands its receiver on made nothing.
+    fn find_makers(&mut self) {
+        let made = self.network.uses.iter().enumerate().filter(|(_, one)| one.output != one.input);
+        self.makers = made.map(|(index, one)| (one.output, index)).collect();
     }
 
     fn without_lecun(&self, one: &Use, span: Span) -> Option<Diagnostic> {

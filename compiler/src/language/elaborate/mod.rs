@@ -151,6 +151,8 @@ struct Elaborator<'a> {
     made: HashMap<NodeId, Made<'a>>,
     /// Places of [`nn::Network::uses`].
     use_spans: HashMap<usize, Span>,
+    /// By value the place of the call among [`nn::Network::uses`] that made it, once the walk is done.
+    makers: HashMap<NodeId, usize>,
     /// How often a parameter's name was given out below a path.
     counts: HashMap<String, usize>,
     allowed: HashSet<&'a str>,
@@ -182,6 +184,7 @@ impl<'a> Elaborator<'a> {
             frames: Vec::new(),
             made: HashMap::new(),
             use_spans: HashMap::new(),
+            makers: HashMap::new(),
             counts: HashMap::new(),
             allowed: HashSet::new(),
             served: Vec::new(),
