@@ -14,6 +14,8 @@ mod normal;
 mod random;
 mod reduce;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use crate::graph::{Attributes, BuildError, Builder, Element, NodeId, Type};
 use crate::loops::Value;
