@@ -315,9 +315,3 @@ fn stable_order(order: &DiGraph<(), ()>, groups: &[Group], count: usize) -> Resu
 pub(super) fn elements(dims: &[Dim]) -> usize {
     dims.iter().map(|dim| dim.at(NOMINAL_BATCH)).fold(1, usize::saturating_mul)
 }
-
-/// Name of a group's axis in reasons and loop dumps.
-pub(crate) fn axis_name(axis: usize) -> String {
-    let letter = (b'i' + (axis % 8) as u8) as char;
-    if axis < 8 { letter.to_string() } else { format!("{letter}{}", axis / 8) }
-}

@@ -1,7 +1,6 @@
 //! Why a node is a member of a kernel, and why it is not: fusion's decisions as data. Their words stand here and nowhere else.
 
 use super::Member;
-use super::plan::axis_name;
 use crate::graph::{Dim, NodeId};
 use std::fmt;
 
@@ -90,4 +89,10 @@ impl fmt::Display for Obstacle {
             Obstacle::CellAxes => f.write_str("sums of cells need both axes in tiles"),
         }
     }
+}
+
+/// Name of a group's axis in reasons and loop dumps.
+pub(crate) fn axis_name(axis: usize) -> String {
+    let letter = (b'i' + (axis % 8) as u8) as char;
+    if axis < 8 { letter.to_string() } else { format!("{letter}{}", axis / 8) }
 }

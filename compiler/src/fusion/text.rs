@@ -1,6 +1,6 @@
 //! Fusion's decisions as text: for each kernel what it computes, what it keeps and why, and what it did not take and why.
 
-use super::plan::axis_name;
+use super::reason::axis_name;
 use super::traffic::{Traffic, readers, traffic, updates};
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Options, Reason, Work, fuse, work};
 use crate::graph::text::node_text;
