@@ -16,7 +16,7 @@ fn value(sample: Sample, operand: usize, element: usize) -> f64 {
     match sample {
         Sample::Unit => 0.1 + 0.7 * x,
         Sample::Positive => 0.4 + 1.3 * x,
-        _ if (element + operand) % 2 == 0 => 0.23 + 1.3 * x,
+        _ if (element + operand).is_multiple_of(2) => 0.23 + 1.3 * x,
         _ => -0.31 - 1.3 * x,
     }
 }
