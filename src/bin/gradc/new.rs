@@ -78,9 +78,8 @@ opt-level = 1
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    let failed = |source| Error::Io { action: "write", path: file.to_path_buf(), source };
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Io { action: "write", path: file.to_path_buf(), source })?;
     }
-    std::fs::write(file, text).map_err(failed)
+    crate::draw::write(file, text)
 }
