@@ -34,6 +34,8 @@
 //!
 //! Every stage between the two can be printed: set `GRADC_DUMP=folder`, or ask [`Model::stage`].
 
+#![warn(missing_docs)]
+
 pub mod builder;
 pub mod expansion;
 

@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of threads, files, clocks, the environment, data sets and printing; the runtime does.
 
+#![warn(missing_docs)]
+
 pub mod abi;
 pub mod autodiff;
 pub mod base;
@@ -16,6 +18,7 @@ pub mod graph;
 pub mod language;
 pub mod loops;
 pub mod lower;
+pub mod manual;
 pub mod memory;
 pub mod nn;
 pub mod ops;

@@ -6,6 +6,8 @@
 //! nothing can differ between what was checked and what runs. The same types are written when there were errors, so that one mistake
 //! does not become twenty.
 
+#![warn(missing_docs)]
+
 mod expand;
 mod report;
 

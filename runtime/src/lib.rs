@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of the language: it is handed what the front half of the compiler has made.
 
+#![warn(missing_docs)]
+
 mod calls;
 pub mod checkpoint;
 pub mod data;

@@ -218,17 +218,7 @@ pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(
     if above && below {
         return Ok(());
     }
-    let range = match (low.is_finite(), high.is_finite()) {
-        (false, false) => "finite".to_string(),
-        (true, false) if low_included => format!("at least {}", number(low)),
-        (true, false) => format!("above {}", number(low)),
-        (false, true) if high_included => format!("at most {}", number(high)),
-        (false, true) => format!("below {}", number(high)),
-        (true, true) => {
-            let (open, close) = (if low_included { '[' } else { '(' }, if high_included { ']' } else { ')' });
-            format!("in {open}{}, {}{close}", number(low), number(high))
-        }
-    };
+    let range = range(kind);
     let mut message = format!("{owner}: `{name}` must be {range}; ");
     let mut help = String::new();
     if high == 1.0 && (LEAST_PERCENTAGE..100.0).contains(&value) {
@@ -239,6 +229,22 @@ pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(
         message += &format!("got {}", number(value));
     }
     Err(Fault::new(ARGUMENT_BOUNDS, message).help(help).at(name))
+}
+
+/// What a number of this kind must be: `at least 0`, `in [0, 1)`.
+pub fn range(kind: Kind) -> String {
+    let Kind::Number { low, low_included, high, high_included } = kind else { return String::new() };
+    match (low.is_finite(), high.is_finite()) {
+        (false, false) => "finite".to_string(),
+        (true, false) if low_included => format!("at least {}", number(low)),
+        (true, false) => format!("above {}", number(low)),
+        (false, true) if high_included => format!("at most {}", number(high)),
+        (false, true) => format!("below {}", number(high)),
+        (true, true) => {
+            let (open, close) = (if low_included { '[' } else { '(' }, if high_included { ']' } else { ')' });
+            format!("in {open}{}, {}{close}", number(low), number(high))
+        }
+    }
 }
 
 /// A name that no record has.

@@ -10,6 +10,8 @@ use crate::ops::Primitive;
 pub struct Clip {
     pub name: &'static str,
     pub doc: &'static str,
+    /// Where it stands in print.
+    pub source: &'static str,
     pub formula: &'static str,
     pub parameters: &'static [Parameter],
     /// Replaces the gradients of all parameters; the limit is an f64 scalar.
@@ -30,6 +32,7 @@ const LIMIT: &[Parameter] = &[Parameter::required("limit", Kind::POSITIVE, "the 
 pub static VALUE: Clip = Clip {
     name: "clip_value",
     doc: "each element of each gradient to [-limit, limit]",
+    source: "",
     formula: "g = min(max(g, -limit), limit)",
     parameters: LIMIT,
     apply: |builder, gradients, limit| {
@@ -42,10 +45,11 @@ pub static VALUE: Clip = Clip {
     },
 };
 
-/// Each tensor scaled down to norm c: Pascanu, Mikolov and Bengio (2013), algorithm 1, tensor by tensor.
+/// Each tensor scaled down to norm c.
 pub static NORM: Clip = Clip {
     name: "clip_norm",
     doc: "each gradient scaled so that its norm is at most the limit",
+    source: "Pascanu, Mikolov and Bengio (2013), algorithm 1, tensor by tensor",
     formula: "g = g * min(1, limit / |g|)",
     parameters: LIMIT,
     apply: |builder, gradients, limit| {
@@ -58,10 +62,11 @@ pub static NORM: Clip = Clip {
     },
 };
 
-/// All tensors scaled by one factor: Pascanu, Mikolov and Bengio (2013), algorithm 1.
+/// All tensors scaled by one factor.
 pub static GLOBAL_NORM: Clip = Clip {
     name: "clip_global_norm",
     doc: "all gradients scaled by one factor so that the norm over all of them is at most the limit",
+    source: "Pascanu, Mikolov and Bengio (2013), algorithm 1",
     formula: "g = g * min(1, limit / |all g|)",
     parameters: LIMIT,
     apply: |builder, gradients, limit| {

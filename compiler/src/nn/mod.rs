@@ -271,8 +271,10 @@ pub enum Receiver {
 pub struct Function {
     pub name: &'static str,
     pub family: Family,
-    /// One sentence with shapes, and the source of the formula.
+    /// One sentence with shapes.
     pub doc: &'static str,
+    /// Where the formula stands in print, and what is different here; empty for what needs none.
+    pub source: &'static str,
     /// Formula per element, as it stands in the summary.
     pub formula: &'static str,
     /// What `x` of `x.f(…)` must be.
@@ -295,6 +297,7 @@ impl Function {
         name: "",
         family: Family::Operation,
         doc: "",
+        source: "",
         formula: "",
         receiver: Receiver::Real,
         parameters: &[],

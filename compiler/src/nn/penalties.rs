@@ -10,6 +10,8 @@ use crate::ops::Primitive;
 pub struct Penalty {
     pub name: &'static str,
     pub doc: &'static str,
+    /// Where it stands in print.
+    pub source: &'static str,
     pub formula: &'static str,
     pub parameters: &'static [Parameter],
     /// The sum over the elements of one tensor, without the strength.
@@ -42,10 +44,11 @@ const ON: Parameter = Parameter::optional(
     "weights only, or biases and normalisation parameters too",
 );
 
-/// λ Σ θ²: under sgd θ ← θ - 2ηλθ - ηg. PyTorch's `weight_decay` is 2λ. Ridge: Hoerl and Kennard (1970).
+/// λ Σ θ²: under sgd θ ← θ - 2ηλθ - ηg. PyTorch's `weight_decay` is 2λ.
 pub static L2: Penalty = Penalty {
     name: "l2",
     doc: "adds λ Σ θ² to the loss in training",
+    source: "ridge: Hoerl and Kennard (1970)",
     formula: "lambda * sum(theta^2)",
     parameters: &[STRENGTH, ON],
     sum: |builder, theta| {
@@ -54,10 +57,11 @@ pub static L2: Penalty = Penalty {
     },
 };
 
-/// λ Σ |θ|: under sgd θ ← θ - λη·sign θ - ηg. Lasso: Tibshirani (1996); the proximal step: Daubechies, Defrise and De Mol (2004).
+/// λ Σ |θ|: under sgd θ ← θ - λη·sign θ - ηg.
 pub static L1: Penalty = Penalty {
     name: "l1",
     doc: "adds λ Σ |θ| to the loss in training; proximal: shrinks after the step instead, to exact zeros",
+    source: "lasso: Tibshirani (1996); the proximal step: Daubechies, Defrise and De Mol (2004)",
     formula: "lambda * sum(|theta|)",
     parameters: &[
         STRENGTH,

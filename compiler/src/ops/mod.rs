@@ -23,7 +23,7 @@ use crate::loops::block::BlockBuilder;
 use std::collections::BTreeMap;
 
 macro_rules! table {
-    ($($name:ident => $record:path),* $(,)?) => {
+    ($($name:ident => $family:ident::$record:ident),* $(,)?) => {
         /// The closed set of tensor primitives.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
         pub enum Primitive { $($name),* }
@@ -33,7 +33,12 @@ macro_rules! table {
 
         /// The record of a primitive.
         pub fn record(primitive: Primitive) -> &'static Record {
-            match primitive { $(Primitive::$name => &$record),* }
+            match primitive { $(Primitive::$name => &$family::$record),* }
+        }
+
+        /// The family of a primitive: the file of this folder that holds its record.
+        pub fn family(primitive: Primitive) -> &'static str {
+            match primitive { $(Primitive::$name => stringify!($family)),* }
         }
     };
 }

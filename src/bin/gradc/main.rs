@@ -55,7 +55,7 @@ enum Command {
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
     Check(check::Check),
-    /// Explains the code of a mistake, or a lint.
+    /// Explains the code of a mistake, a lint, or a name of the catalogue.
     Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),

@@ -7,10 +7,10 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 const ACTIVATION: Function = Function { family: Family::Activation, wants: Some(he), ..Function::BASE };
 
-/// Hendrycks and Gimpel (2016), equation 1.
 pub static GELU: Function = Function {
     name: "gelu",
     doc: "x times the normal distribution's share below x",
+    source: "Hendrycks and Gimpel (2016), equation 1",
     formula: "x / 2 * (1 + erf(x / sqrt(2)))",
     build: |network, x, _| {
         let builder = &mut network.builder;
@@ -23,10 +23,10 @@ pub static GELU: Function = Function {
     ..ACTIVATION
 };
 
-/// Hendrycks and Gimpel (2016), section 2.
 pub static GELU_TANH: Function = Function {
     name: "gelu_tanh",
     doc: "gelu through tanh",
+    source: "Hendrycks and Gimpel (2016), section 2",
     formula: "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))",
     build: |network, x, _| {
         let builder = &mut network.builder;
@@ -43,10 +43,10 @@ pub static GELU_TANH: Function = Function {
     ..ACTIVATION
 };
 
-/// Elfwing, Uchibe and Doya (2018); Ramachandran, Zoph and Le (2017) call it swish.
 pub static SILU: Function = Function {
     name: "silu",
     doc: "x · sigmoid(x)",
+    source: "Elfwing, Uchibe and Doya (2018); Ramachandran, Zoph and Le (2017) call it swish",
     formula: "x * sigmoid(x)",
     build: |network, x, _| {
         let gate = network.builder.unary(Primitive::Sigmoid, x)?;
@@ -55,10 +55,10 @@ pub static SILU: Function = Function {
     ..ACTIVATION
 };
 
-/// Misra (2019).
 pub static MISH: Function = Function {
     name: "mish",
     doc: "x · tanh(softplus(x))",
+    source: "Misra (2019)",
     formula: "x * tanh(log(1 + exp(x)))",
     build: |network, x, _| {
         let soft = softplus(network, x)?;

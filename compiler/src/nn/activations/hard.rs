@@ -16,19 +16,19 @@ fn six(network: &mut Network, x: NodeId) -> Result<NodeId, Fault> {
     Ok(builder.binary(Primitive::Min, six, rectified)?)
 }
 
-/// Krizhevsky (2010).
 pub static RELU6: Function = Function {
     name: "relu6",
     doc: "x between 0 and 6",
+    source: "Krizhevsky (2010)",
     formula: "min(max(0, x), 6)",
     build: |network, x, _| six(network, x),
     ..ACTIVATION
 };
 
-/// Howard et al. (2019), section 5.2.
 pub static HARD_SIGMOID: Function = Function {
     name: "hard_sigmoid",
     doc: "x/6 + 1/2 between 0 and 1",
+    source: "Howard et al. (2019), section 5.2",
     formula: "min(max(0, x + 3), 6) / 6",
     build: |network, x, _| {
         let shifted = network.builder.offset(x, 3.0)?;
@@ -39,10 +39,10 @@ pub static HARD_SIGMOID: Function = Function {
     ..ACTIVATION
 };
 
-/// Howard et al. (2019), equation 2.
 pub static HARD_SWISH: Function = Function {
     name: "hard_swish",
     doc: "x · hard_sigmoid(x)",
+    source: "Howard et al. (2019), equation 2",
     formula: "x * min(max(0, x + 3), 6) / 6",
     build: |network, x, _| {
         let shifted = network.builder.offset(x, 3.0)?;

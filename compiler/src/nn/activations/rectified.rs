@@ -20,10 +20,10 @@ pub static RELU: Function = Function {
     ..ACTIVATION
 };
 
-/// Maas, Hannun and Ng (2013).
 pub static LEAKY_RELU: Function = Function {
     name: "leaky_relu",
     doc: "x above 0, slope·x below",
+    source: "Maas, Hannun and Ng (2013)",
     formula: "max(slope * x, x)",
     parameters: &[Parameter::optional("slope", Kind::WEIGHT, "0.01", "slope below 0")],
     build: |network, x, call| {
@@ -47,10 +47,10 @@ fn leaky(network: &mut Network, x: NodeId, slope: NodeId) -> Result<NodeId, Faul
     Ok(builder.select(positive, x, below)?)
 }
 
-/// Xu, Wang, Chen and Li (2015).
 pub static RRELU: Function = Function {
     name: "rrelu",
     doc: "leaky_relu whose slope is drawn for each element in training from (lower, upper), and is their mean in evaluation",
+    source: "Xu, Wang, Chen and Li (2015)",
     formula: "x > 0 ? x : a * x, a uniform(lower, upper) in training",
     parameters: &[
         Parameter::optional("lower", Kind::WEIGHT, "1/8", "least slope"),
@@ -74,11 +74,11 @@ pub static RRELU: Function = Function {
     ..ACTIVATION
 };
 
-/// He, Zhang, Ren and Sun (2015), equation 1; their slopes are not decayed.
 pub static PRELU: Function = Function {
     name: "prelu",
     family: Family::Activation,
     doc: "leaky_relu with a learned slope, one or one a channel; neither penalties nor weight decay touch it",
+    source: "He, Zhang, Ren and Sun (2015), equation 1; their slopes are not decayed",
     formula: "x > 0 ? x : slope * x, slope learned",
     parameters: &[
         Parameter::optional("init", Kind::ANY, "0.25", "first slope"),
@@ -108,10 +108,10 @@ pub static PRELU: Function = Function {
     ..ACTIVATION
 };
 
-/// Clevert, Unterthiner and Hochreiter (2016), equation 15.
 pub static ELU: Function = Function {
     name: "elu",
     doc: "x above 0, alpha·(e^x - 1) below",
+    source: "Clevert, Unterthiner and Hochreiter (2016), equation 15",
     formula: "x > 0 ? x : alpha * (exp(x) - 1)",
     parameters: &[Parameter::optional("alpha", Kind::NOT_NEGATIVE, "1", "what it tends to below is -alpha")],
     build: |network, x, call| {
@@ -125,10 +125,10 @@ pub static ELU: Function = Function {
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
-/// Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 2.
 pub static SELU: Function = Function {
     name: "selu",
     doc: "scaled elu whose fixed point is mean 0 and variance 1, with lecun weights",
+    source: "Klambauer, Unterthiner, Mayr and Hochreiter (2017), equation 2",
     formula: "lambda * elu(x, alpha), lambda = 1.0507, alpha = 1.6733",
     build: |network, x, _| {
         let alpha = network.builder.constant_f64(SELU_SCALE * SELU_ALPHA);

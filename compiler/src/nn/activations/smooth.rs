@@ -23,10 +23,10 @@ pub static TANH: Function = Function {
     ..ACTIVATION
 };
 
-/// Glorot, Bordes and Bengio (2011).
 pub static SOFTPLUS: Function = Function {
     name: "softplus",
     doc: "log(1 + e^x), right in both tails",
+    source: "Glorot, Bordes and Bengio (2011)",
     formula: "log(1 + exp(x))",
     build: |network, x, _| softplus(network, x),
     wants: Some(he),
@@ -59,10 +59,10 @@ pub static LOG_SIGMOID: Function = Function {
     ..ACTIVATION
 };
 
-/// Bergstra et al. (2009).
 pub static SOFTSIGN: Function = Function {
     name: "softsign",
     doc: "x / (1 + |x|)",
+    source: "Bergstra et al. (2009)",
     formula: "x / (1 + |x|)",
     build: |network, x, _| {
         let size = network.builder.unary(Primitive::Abs, x)?;

@@ -11,11 +11,11 @@ use crate::ops::Primitive;
 /// What a score is that may not be looked at: its exponential is 0 beside any other.
 const HIDDEN: f64 = -1e30;
 
-/// Vaswani et al. (2017), section 3.2: query, key and value from one projection, in this order.
 pub static ATTENTION: Function = Function {
     name: "attention",
     family: Family::Layer,
     doc: "[batch, steps, f] to [batch, steps, f]: each step looks at all, or at those before it where causal",
+    source: "Vaswani et al. (2017), section 3.2: query, key and value from one projection, in this order",
     formula: "softmax(q . k^T / sqrt(f / heads)) . v, then . output_weight + output_bias",
     parameters: &[
         Parameter::required("heads", Kind::Size { least: 1 }, "the number of heads, which divides the features"),

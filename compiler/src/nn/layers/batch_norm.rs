@@ -7,12 +7,13 @@ use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
-/// Ioffe and Szegedy (2015), algorithm 1. Momentum weights the new batch; the running variance is unbiased (n/(n-1)), the one
+/// Momentum weights the new batch; the running variance is unbiased (n/(n-1)), the one
 /// that normalises is not. Before it, a layer's bias would be taken out again with the mean, so none is made unless asked for.
 pub static BATCH_NORM: Function = Function {
     name: "batch_norm",
     family: Family::Layer,
     doc: "mean 0 and variance 1 over the batch for each feature [.., f], or channel of [batch, c, h, w], then gamma and beta",
+    source: "Ioffe and Szegedy (2015), algorithm 1; the running variance is unbiased, the one that normalises is not",
     formula: "gamma * (x - mean) / sqrt(variance + epsilon) + beta",
     parameters: &[
         Parameter::optional("momentum", Kind::WEIGHT, "0.1", "weight of the new batch in the running moments"),

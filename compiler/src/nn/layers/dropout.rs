@@ -4,11 +4,11 @@ use crate::graph::NodeId;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
-/// Hinton et al. (2012); Srivastava et al. (2014), with the scaling in training ("inverted").
 pub static DROPOUT: Function = Function {
     name: "dropout",
     family: Family::Layer,
     doc: "drops this share of the elements in training and scales the kept ones by 1/(1-rate); identity in evaluation",
+    source: "Hinton et al. (2012); Srivastava et al. (2014), with the scaling in training (\"inverted\")",
     formula: "training: select(rate <= u, x / (1 - rate), 0)",
     parameters: &[Parameter::required("rate", Kind::SHARE, "the share that is dropped, such as 0.2")],
     build: |network, x, call| {
@@ -36,11 +36,12 @@ fn dropped(network: &mut Network, x: NodeId, rate: NodeId) -> Result<NodeId, Fau
     Ok(builder.select(keep, scaled, zero)?)
 }
 
-/// Adds normal noise in training: Bishop (1995).
+/// Adds normal noise in training.
 pub static NOISE: Function = Function {
     name: "noise",
     family: Family::Layer,
     doc: "adds normal noise of this standard deviation in training; identity in evaluation",
+    source: "Bishop (1995)",
     formula: "training: x + deviation * normal",
     parameters: &[Parameter::required("deviation", Kind::NOT_NEGATIVE, "the standard deviation, such as 0.1")],
     build: |network: &mut Network, x, call: &Call| {

@@ -13,11 +13,11 @@ use crate::ops::Primitive;
 const STRIDE: Parameter =
     Parameter::optional("stride", Kind::Sizes, "1", "how far the window moves: one number, or [down, right]");
 
-/// LeCun et al. (1989); a product of matrices as in Chellapilla, Puri and Simard (2006).
 pub static CONV2D: Function = Function {
     name: "conv2d",
     family: Family::Layer,
     doc: "[batch, in, h, w] to [batch, channels, h', w'], weight [channels, in, kernel, kernel]; no bias where batch_norm follows directly",
+    source: "LeCun et al. (1989); a product of matrices as in Chellapilla, Puri and Simard (2006)",
     formula: "sum over the window of x * weight, + bias",
     parameters: &[
         Parameter::required("channels", Kind::Size { least: 1 }, "the number of channels that come out"),

@@ -7,11 +7,11 @@ use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
-/// Ba, Kiros and Hinton (2016), equation 3, over the last axis; the same in training and evaluation.
 pub static LAYER_NORM: Function = Function {
     name: "layer_norm",
     family: Family::Layer,
     doc: "mean 0 and variance 1 along the last axis [.., f] of each row, then gamma and beta [f]",
+    source: "Ba, Kiros and Hinton (2016), equation 3, over the last axis; the same in training and evaluation",
     formula: "gamma * (x - mean) / sqrt(variance + epsilon) + beta",
     parameters: &[Parameter::optional("epsilon", Kind::POSITIVE, "1e-5", "added to the variance"), RATE_FACTOR, FROZEN],
     build,

@@ -23,10 +23,10 @@ const RECURRENT: Function = Function {
     ..Function::BASE
 };
 
-/// Elman (1990).
 pub static RNN: Function = Function {
     name: "rnn",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a recurrent layer with tanh",
+    source: "Elman (1990)",
     formula: "h = tanh(x . weight + bias + h . state_weight + state_bias)",
     build: |network, x, call| {
         unrolled(network, x, call, 1, |network, input, carried, _| {
@@ -37,10 +37,10 @@ pub static RNN: Function = Function {
     ..RECURRENT
 };
 
-/// Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
 pub static LSTM: Function = Function {
     name: "lstm",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with input, forget and output gates; gates i f g o",
+    source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000)",
     formula: "c = sigmoid(f) * c + sigmoid(i) * tanh(g); h = sigmoid(o) * tanh(c)",
     build: |network, x, call| {
         let width = call.size("width");
@@ -66,10 +66,10 @@ pub static LSTM: Function = Function {
     ..RECURRENT
 };
 
-/// Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state.
 pub static GRU: Function = Function {
     name: "gru",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with reset and update gates; gates r z n",
+    source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state",
     formula: "n = tanh(x . n + sigmoid(r) * (h . n)); h = (1 - sigmoid(z)) * n + sigmoid(z) * h",
     build: |network, x, call| {
         let width = call.size("width");

@@ -6,11 +6,11 @@ use super::regression::target;
 use super::{DIVIDE, WEIGHTS, Y};
 use crate::nn::{Family, Function};
 
-/// Kullback and Leibler (1951).
 pub static KL_DIVERGENCE: Function = Function {
     name: "kl_divergence",
     family: Family::Loss,
     doc: "Σ y (log y - x) along the last axis, mean over rows; x is log-probabilities [.., classes], y a distribution",
+    source: "Kullback and Leibler (1951)",
     formula: "sum(y * (log(y) - x))",
     parameters: &[Y, WEIGHTS, DIVIDE],
     build: |network, x, call| {

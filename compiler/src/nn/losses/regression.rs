@@ -77,10 +77,10 @@ pub static MEAN_ERROR: Function = Function {
     ..LOSS
 };
 
-/// Huber (1964), in PyTorch's scale.
 pub static HUBER: Function = Function {
     name: "huber",
     doc: "squared error near 0, absolute error beyond delta, mean over all elements",
+    source: "Huber (1964), in PyTorch's scale",
     formula: "|d| <= delta ? d^2 / 2 : delta * (|d| - delta / 2)",
     parameters: &[Y, Parameter::optional("delta", Kind::POSITIVE, "1", "where the square ends"), WEIGHTS, DIVIDE],
     build: |network, x, call| {
@@ -100,10 +100,11 @@ pub static HUBER: Function = Function {
     ..LOSS
 };
 
-/// Targets are -1 and 1: Cortes and Vapnik (1995).
+/// Targets are -1 and 1.
 pub static HINGE: Function = Function {
     name: "hinge",
     doc: "mean of max(0, 1 - y·x) over all elements, for targets -1 and 1",
+    source: "Cortes and Vapnik (1995)",
     formula: "mean(max(0, 1 - y * x))",
     build: |network, x, call| {
         let y = target(network, "hinge", x, call)?;

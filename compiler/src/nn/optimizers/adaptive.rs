@@ -4,10 +4,10 @@ use super::{Optimizer, RATE, beta, epsilon, semantics};
 use crate::nn::{Kind, Parameter};
 use crate::ops::Primitive;
 
-/// Duchi, Hazan and Singer (2011).
 pub static ADAGRAD: Optimizer = Optimizer {
     name: "adagrad",
     doc: "divides by the root of the sum of squared gradients",
+    source: "Duchi, Hazan and Singer (2011)",
     formulas: &[
         ("paper", "s = s + g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
         ("torch", "s = s + g^2; theta = theta - rate * g / (sqrt(s) + epsilon)"),
@@ -32,10 +32,10 @@ pub static ADAGRAD: Optimizer = Optimizer {
     at: None,
 };
 
-/// Tieleman and Hinton (2012), lecture 6e of Neural Networks for Machine Learning; centred: Graves (2013), equations 38 to 45.
 pub static RMSPROP: Optimizer = Optimizer {
     name: "rmsprop",
     doc: "divides by the root of a moving average of squared gradients",
+    source: "Tieleman and Hinton (2012), lecture 6e of Neural Networks for Machine Learning; centred: Graves (2013), equations 38 to 45",
     formulas: &[
         ("paper", "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
         ("torch", "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / (sqrt(s) + epsilon)"),
@@ -75,10 +75,10 @@ pub static RMSPROP: Optimizer = Optimizer {
     at: None,
 };
 
-/// Zeiler (2012), algorithm 1.
 pub static ADADELTA: Optimizer = Optimizer {
     name: "adadelta",
     doc: "scales by the ratio of the sizes of past steps and past gradients",
+    source: "Zeiler (2012), algorithm 1",
     formulas: &[(
         "paper",
         "s = rho * s + (1 - rho) * g^2; d = g * sqrt(u + epsilon) / sqrt(s + epsilon); u = rho * u + (1 - rho) * d^2; theta = theta - rate * d",

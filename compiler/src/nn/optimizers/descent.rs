@@ -4,20 +4,20 @@ use super::{Optimizer, RATE, Update, beta, semantics};
 use crate::graph::NodeId;
 use crate::nn::{Call, Fault};
 
-/// Robbins and Monro (1951).
 pub static SGD: Optimizer = Optimizer {
     name: "sgd",
     doc: "a step against the gradient",
+    source: "Robbins and Monro (1951)",
     formulas: &[("", "theta = theta - rate * g")],
     parameters: &[RATE],
     build: |update, _| Ok(update.descend(update.gradient)?),
     at: None,
 };
 
-/// Polyak (1964). PyTorch keeps η outside m: the same only at a constant rate.
 pub static MOMENTUM: Optimizer = Optimizer {
     name: "momentum",
     doc: "a step along a decaying sum of gradients",
+    source: "Polyak (1964). PyTorch keeps η outside m: the same only at a constant rate",
     formulas: &[("paper", "m = beta * m - rate * g; theta = theta + m"), ("torch", "m = beta * m + g; theta = theta - rate * m")],
     parameters: &[RATE, beta("beta", "0.9"), semantics(&["paper", "torch"])],
     build: |update, call| {
@@ -31,10 +31,10 @@ pub static MOMENTUM: Optimizer = Optimizer {
     at: None,
 };
 
-/// Nesterov (1983), in the form of Sutskever, Martens, Dahl and Hinton (2013), equations 3 and 4.
 pub static NESTEROV: Optimizer = Optimizer {
     name: "nesterov",
     doc: "momentum with the gradient taken where the momentum leads to",
+    source: "Nesterov (1983), in the form of Sutskever, Martens, Dahl and Hinton (2013), equations 3 and 4",
     formulas: &[
         ("paper", "m = beta * m - rate * g(theta + beta * m); theta = theta + m"),
         ("torch", "m = beta * m + g; theta = theta - rate * (g + beta * m)"),

@@ -27,6 +27,8 @@ pub type Point = fn(&mut Update, &Call) -> Result<Option<NodeId>, Fault>;
 pub struct Optimizer {
     pub name: &'static str,
     pub doc: &'static str,
+    /// Where the update stands in print, and what is different here.
+    pub source: &'static str,
     /// The update in words of the catalogue, by semantics; the first is the default.
     pub formulas: &'static [(&'static str, &'static str)],
     pub parameters: &'static [Parameter],

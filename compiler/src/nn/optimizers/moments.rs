@@ -12,10 +12,10 @@ const DECAY: Parameter = Parameter::optional(
     "λ of the decoupled decay -ηλθ; prelu's slopes are left alone",
 );
 
-/// Kingma and Ba (2015), algorithm 1; Keras has ε beside the uncorrected √s.
 pub static ADAM: Optimizer = Optimizer {
     name: "adam",
     doc: "a step along the average gradient, divided by the root of the average square",
+    source: "Kingma and Ba (2015), algorithm 1; Keras has ε beside the uncorrected √s",
     formulas: &[("paper", ADAM_FORMULA), ("torch", ADAM_FORMULA), ("keras", ADAM_KERAS)],
     parameters: &[RATE, beta("beta1", "0.9"), beta("beta2", "0.999"), epsilon("1e-8"), semantics(&["paper", "torch", "keras"])],
     build: |update, call| adam(update, call, update_size),
@@ -27,10 +27,10 @@ const ADAM_FORMULA: &str = "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 
 const ADAM_KERAS: &str = "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2; \
      theta = theta - rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(s) + epsilon)";
 
-/// Loshchilov and Hutter (2019), algorithm 2 with the decay multiplied by the rate, as frameworks have it.
 pub static ADAMW: Optimizer = Optimizer {
     name: "adamw",
     doc: "adam with decoupled weight decay -ηλθ",
+    source: "Loshchilov and Hutter (2019), algorithm 2 with the decay multiplied by the rate, as frameworks have it",
     formulas: &[("paper", "adam's step; theta = theta - rate * weight_decay * theta")],
     parameters: &[RATE, beta("beta1", "0.9"), beta("beta2", "0.999"), epsilon("1e-8"), DECAY, semantics(&["paper", "torch"])],
     build: |update, call| {
@@ -40,10 +40,10 @@ pub static ADAMW: Optimizer = Optimizer {
     at: None,
 };
 
-/// Reddi, Kale and Kumar (2018), algorithm 2, on the bias-corrected averages as PyTorch has it.
 pub static AMSGRAD: Optimizer = Optimizer {
     name: "amsgrad",
     doc: "adam with the largest average square so far",
+    source: "Reddi, Kale and Kumar (2018), algorithm 2, on the bias-corrected averages as PyTorch has it",
     formulas: &[(
         "paper",
         "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2; v = max(v, s); \
@@ -103,10 +103,10 @@ pub(super) fn decay(update: &mut Update, call: &Call, moved: NodeId) -> Result<N
     Ok(update.builder.sub(moved, decay)?)
 }
 
-/// Dozat (2016); the catalogue's form is Optax's, PyTorch and Keras run momentum schedules.
 pub static NADAM: Optimizer = Optimizer {
     name: "nadam",
     doc: "adam with Nesterov's look-ahead in the average gradient",
+    source: "Dozat (2016); the catalogue's form is Optax's, PyTorch and Keras run momentum schedules",
     formulas: &[("paper", NADAM_FORMULA), ("optax", NADAM_FORMULA), ("torch", NADAM_SCHEDULED), ("keras", NADAM_KERAS)],
     parameters: &[
         RATE,
@@ -202,10 +202,10 @@ fn scheduled_beta(update: &mut Update, beta1: NodeId, pace: NodeId, step: NodeId
     Ok(update.builder.mul(beta1, rest)?)
 }
 
-/// Kingma and Ba (2015), algorithm 2, with PyTorch's ε beside |g|, which keeps a gradient of 0 from dividing by 0.
 pub static ADAMAX: Optimizer = Optimizer {
     name: "adamax",
     doc: "adam with the largest gradient, slowly forgotten, in place of the root",
+    source: "Kingma and Ba (2015), algorithm 2, with PyTorch's ε beside |g|, which keeps a gradient of 0 from dividing by 0",
     formulas: &[(
         "paper",
         "m = beta1 * m + (1 - beta1) * g; u = max(beta2 * u, |g| + epsilon); theta = theta - rate / (1 - beta1^t) * m / u",

@@ -4,10 +4,10 @@ use super::{Optimizer, RATE, beta, moments, semantics};
 use crate::nn::{Kind, Parameter};
 use crate::ops::Primitive;
 
-/// Chen et al. (2023), algorithm 2.
 pub static LION: Optimizer = Optimizer {
     name: "lion",
     doc: "a step of the rate's size along the sign of a blend of momentum and gradient",
+    source: "Chen et al. (2023), algorithm 2",
     formulas: &[(
         "paper",
         "theta = theta - rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * theta); m = beta2 * m + (1 - beta2) * g",
