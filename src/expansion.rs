@@ -10,7 +10,9 @@ use gradc_runtime::model;
 pub struct Text<'a> {
     /// Each token at the line and column that it has in the file.
     pub text: &'a str,
+    /// The user's file.
     pub file: &'a str,
+    /// The line at which the text begins.
     pub first_line: u32,
     /// Name of the network among those of the text.
     pub network: &'a str,

@@ -13,19 +13,33 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
+    /// First element of A.
     pub a: *const f32,
+    /// From a row of A to the next.
     pub a_row: i64,
+    /// From a column of A to the next.
     pub a_k: i64,
+    /// Places of A's rows or columns, or null.
     pub a_table: *const u32,
+    /// 1 if the table is of columns.
     pub a_table_on_k: i64,
+    /// First element of B.
     pub b: *const f32,
+    /// From a row of B to the next.
     pub b_k: i64,
+    /// From a column of B to the next.
     pub b_col: i64,
+    /// First element of C.
     pub c: *mut f32,
+    /// From a row of C to the next.
     pub c_row: i64,
+    /// Rows of C.
     pub m: i64,
+    /// Columns of C.
     pub n: i64,
+    /// Terms of each sum.
     pub k: i64,
+    /// 1 to add to what C holds.
     pub accumulate: i64,
     /// Scratch of the calling thread for packed operands: [`PACK_FLOATS`] floats, aligned to 64 bytes.
     pub pack: *mut f32,
@@ -43,7 +57,9 @@ pub const PACK_FLOATS: usize = 512 * 512;
 pub struct Context {
     /// One pointer for each buffer of the program, in order; scratch pointers differ from thread to thread.
     pub pointers: *const *mut u8,
+    /// Number of this thread, from 0.
     pub thread: i64,
+    /// Threads of the team.
     pub threads: i64,
     /// Handed to the barrier function.
     pub barrier: *const u8,

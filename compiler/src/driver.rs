@@ -13,15 +13,21 @@ use std::fmt;
 /// What the outside must know of a compiled network: names, types and first values.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Info {
+    /// The network's name.
     pub name: String,
+    /// Inputs in the order of their declaration, then targets.
     pub fields: Vec<Field>,
+    /// Learned tensors in the order of their making.
     pub parameters: Vec<Tensor>,
+    /// What is kept from step to step.
     pub states: Vec<State>,
     /// Numbers that may change without compiling, by name.
     pub settings: Vec<Setting>,
+    /// What is measured on the training rows before step 1.
     pub scalers: Vec<Scaler>,
     /// Metrics in the order of their declaration.
     pub reports: Vec<Report>,
+    /// What is served, by name.
     pub predictions: Vec<(String, Type)>,
     /// Whether training is possible (there is a loss and an optimizer).
     pub trains: bool,
@@ -34,23 +40,31 @@ pub struct Info {
 /// An input or target.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Field {
+    /// Its name.
     pub name: String,
+    /// Its type for a batch.
     pub ty: Type,
+    /// Whether it is a target.
     pub is_target: bool,
 }
 
 /// A parameter.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tensor {
+    /// Its name in files.
     pub name: String,
+    /// Its sizes.
     pub shape: Vec<usize>,
 }
 
 /// A state and its first value.
 #[derive(Clone, PartialEq, Debug)]
 pub struct State {
+    /// Its name in files.
     pub name: String,
+    /// Its sizes.
     pub shape: Vec<usize>,
+    /// Every element's value before step 1.
     pub initial: f64,
     /// Whether it is part of the saved model.
     pub saved: bool,
@@ -59,7 +73,9 @@ pub struct State {
 /// A setting and its declared value.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Setting {
+    /// Its name.
     pub name: String,
+    /// The declared value.
     pub value: f64,
     /// Declared by the user, or made from a literal rate or penalty.
     pub declared: bool,
@@ -70,27 +86,33 @@ pub struct Setting {
 /// What is measured on the training rows of a field before step 1.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scaler {
+    /// The input or target that is measured.
     pub field: String,
     /// Mean and standard deviation, or least value and range.
     pub standardize: bool,
     /// Names of the states that hold them, of the shape of one row.
     pub shift: String,
+    /// Name of the state of the second.
     pub scale: String,
 }
 
 /// A reported metric.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
+    /// Its name.
     pub name: String,
+    /// Whether more is better.
     pub higher_is_better: bool,
 }
 
 /// The front half's result: everything that does not depend on a machine.
 #[derive(Clone, Debug, Default)]
 pub struct Front {
+    /// What the outside must know.
     pub info: Info,
     /// Simplified graphs, ready to be lowered.
     pub graphs: Graphs,
+    /// What fusion was told.
     pub fusion: fusion::Options,
     /// Text of the declaration with defaults filled in.
     pub declaration: String,
@@ -109,6 +131,7 @@ pub struct Front {
 /// What a list of passes did to a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Rewrites {
+    /// Every rewrite, in order.
     pub log: Vec<Application>,
     /// For each node after the passes, the number of the node before them that it is.
     pub labels: Vec<Option<u32>>,
@@ -130,7 +153,9 @@ impl Rewrites {
 /// Why there is no program: the user's network, or a bug of ours.
 #[derive(Clone, Debug)]
 pub enum FrontError {
+    /// A mistake of the user's model.
     Network(Fault),
+    /// A pass that broke a graph.
     Bug(Bug),
 }
 

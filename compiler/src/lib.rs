@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod abi;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod autodiff;
 pub mod base;
 #[cfg(feature = "codegen")]
@@ -12,21 +13,27 @@ pub mod codegen;
 pub mod draw;
 pub mod driver;
 pub mod explain;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod fusion;
 pub mod gradient_check;
 pub mod graph;
 pub mod language;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod loops;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod lower;
 pub mod manual;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod memory;
 pub mod nn;
 pub mod ops;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod passes;
 pub mod program;
 pub mod reference;
 pub mod rules;
 pub mod splitmix;
 pub mod stages;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod step;
 pub mod summary;

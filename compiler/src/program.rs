@@ -59,14 +59,18 @@ pub struct Unit {
     pub name: &'static str,
     /// The graph in legal form.
     pub graph: Graph,
+    /// Which nodes share a kernel.
     pub fusion: Fusion,
+    /// Where temporaries lie.
     pub memory: MemoryPlan,
 }
 
 /// A program with everything that led to it.
 #[derive(Clone, Debug)]
 pub struct Assembled {
+    /// All kernels and entries.
     pub program: Program,
+    /// The graphs that they were made from.
     pub units: Vec<Unit>,
     /// Slots by name.
     pub slots: BTreeMap<String, Slot>,

@@ -35,6 +35,7 @@ pub struct Prediction {
     pub shape: Vec<usize>,
     /// Row-major values.
     pub values: Vec<f32>,
+    /// Number of rows.
     pub rows: usize,
 }
 

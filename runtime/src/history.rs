@@ -23,6 +23,7 @@ pub struct Epoch {
     pub validation: Option<(f64, Vec<f64>)>,
     /// Whether it was the best so far.
     pub improved: bool,
+    /// From the epoch's start to its end.
     pub seconds: f64,
 }
 
@@ -50,13 +51,17 @@ impl fmt::Display for Stopped {
 /// The course of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
+    /// Name of the network.
     pub network: String,
     /// Names of the reported metrics.
     pub metrics: Vec<String>,
+    /// In order.
     pub epochs: Vec<Epoch>,
+    /// Why it ended.
     pub stopped: Stopped,
     /// Epoch (from 1) whose parameters the model has now, if the best were restored.
     pub restored: Option<u64>,
+    /// From its start to its end.
     pub elapsed: Duration,
     /// Rows trained on a second, over the whole run.
     pub samples_per_second: f64,

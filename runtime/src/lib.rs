@@ -15,6 +15,7 @@ pub mod history;
 mod interrupt;
 pub mod kernels;
 pub mod memory;
+#[allow(missing_docs, reason = "variants that are named by what they hold")]
 pub mod model;
 pub mod predictor;
 pub mod random;

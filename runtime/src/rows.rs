@@ -74,6 +74,7 @@ impl<'a> RowsBuilder<'a> {
 pub struct Bound {
     /// For each field its values, or nothing if it was not asked for.
     columns: Vec<Option<Arc<Column>>>,
+    /// Number of rows.
     pub rows: usize,
 }
 

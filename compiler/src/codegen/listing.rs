@@ -61,11 +61,13 @@ impl Serves {
 pub struct Line {
     /// Bytes from the function's start.
     pub offset: usize,
+    /// Its bytes.
     pub size: usize,
     /// The instruction; jumps and calls by name.
     pub text: String,
     /// Name of the place that jumps lead to.
     pub label: Option<String>,
+    /// What it is for.
     pub serves: Serves,
     /// Whether it is the compiler's own, and how.
     pub made: Option<Made>,

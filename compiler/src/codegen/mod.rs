@@ -47,7 +47,12 @@ pub enum Error {
     Malformed(String),
     /// As above, with the function where it was found.
     #[error("in {function}: {error}")]
-    In { function: String, error: Box<Error> },
+    In {
+        /// The function's name.
+        function: String,
+        /// What is wrong there.
+        error: Box<Error>,
+    },
     /// Cranelift refuses its input.
     #[error("Cranelift: {0}")]
     Cranelift(String),

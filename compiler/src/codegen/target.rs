@@ -95,6 +95,7 @@ impl FromStr for InstructionSet {
 /// How a program is compiled; only `instruction_set` changes the code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
+    /// The instructions that may be used.
     pub instruction_set: InstructionSet,
     /// Check Cranelift's input before it is compiled (half as slow again).
     pub verify: bool,

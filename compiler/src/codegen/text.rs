@@ -92,6 +92,7 @@ pub fn served(line: &Line, about: About) -> String {
 /// How many bytes of a function, or of several, lead back to what the user wrote.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Shares {
+    /// All bytes.
     pub total: usize,
     /// Bytes that serve a node, or that run a kernel.
     pub placed: usize,

@@ -35,8 +35,11 @@ pub struct Options {
 /// Boxes and edges.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Picture {
+    /// The network's name.
     pub title: String,
+    /// Layers, each in a part of the step.
     pub boxes: Vec<Layer>,
+    /// What passes between them.
     pub edges: Vec<Edge>,
     /// Number of rows; each box has one.
     pub rows: usize,
@@ -45,8 +48,11 @@ pub struct Picture {
 /// One layer in one part of the step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layer {
+    /// The layer's path.
     pub name: String,
+    /// The part of the step.
     pub part: Part,
+    /// The row that it stands in.
     pub row: usize,
     /// Nodes with their text.
     pub lines: Vec<(NodeId, String)>,
@@ -57,9 +63,13 @@ pub struct Layer {
 /// Tensors that one box makes and another reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Edge {
+    /// Place of the box that makes them.
     pub from: usize,
+    /// Place of the box that reads them.
     pub to: usize,
+    /// What passes.
     pub tensors: Vec<NodeId>,
+    /// Bytes of all of it.
     pub bytes: usize,
 }
 

@@ -16,6 +16,7 @@ pub enum Part {
 }
 
 impl Part {
+    /// In the order of the step.
     pub const ALL: [Part; 3] = [Part::Forward, Part::Backward, Part::Update];
 
     /// Its name.

@@ -29,6 +29,7 @@ pub const TOLERANCE: f64 = 1e-4;
 pub struct Derivation {
     /// The step's graph; gradients that it does not hold itself are appended.
     pub graph: Graph,
+    /// The node that is differentiated.
     pub loss: NodeId,
     /// From the loss to the parameter.
     pub steps: Vec<Step>,
@@ -37,17 +38,20 @@ pub struct Derivation {
 /// One node on the way.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Step {
+    /// The node.
     pub node: NodeId,
     /// Gradient of the loss with respect to the node.
     pub gradient: NodeId,
     /// The users through which it flows: the rule, and the user.
     pub from: Vec<(&'static str, NodeId)>,
+    /// Elements that were moved.
     pub probes: Vec<Probe>,
 }
 
 /// One element, moved.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Probe {
+    /// Its place in the tensor.
     pub element: usize,
     /// What the rules say.
     pub derived: f64,

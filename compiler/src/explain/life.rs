@@ -13,10 +13,13 @@ use std::fmt::Write;
 /// Everything that a life is read from.
 #[derive(Clone, Copy)]
 pub struct Life<'a> {
+    /// Graphs and what rewriting did.
     pub front: &'a Front,
+    /// Kernels and memory.
     pub assembled: &'a Assembled,
     /// Compiled functions with their text.
     pub functions: &'a [Compiled],
+    /// The user's text.
     pub source: &'a Source,
     /// Lines of each stage that are shown.
     pub shown: usize,

@@ -3,6 +3,7 @@
 /// A line of a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line<'a> {
+    /// The line.
     pub text: &'a str,
     /// The kernel that it belongs to.
     pub kernel: Option<usize>,

@@ -8,6 +8,7 @@ use std::fmt;
 /// A node that cannot be: which primitive, and what its operands were.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BuildError {
+    /// What does not fit.
     pub message: String,
 }
 

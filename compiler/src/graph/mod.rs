@@ -38,14 +38,18 @@ impl NodeId {
 /// Labels of a contraction: `left, right -> out`; a label in `left` and `right` but not in `out` is summed over, in `left`'s order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Contraction {
+    /// A label for each axis of the left operand.
     pub left: Vec<u8>,
+    /// A label for each axis of the right operand.
     pub right: Vec<u8>,
+    /// A label for each axis of the result.
     pub out: Vec<u8>,
 }
 
 /// What a node carries beside its operands; which kind belongs to which primitive stands in the record.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Attributes {
+    /// Nothing.
     None,
     /// Name of a source.
     Name(String),
@@ -53,19 +57,27 @@ pub enum Attributes {
     Constant(u64),
     /// Axes that are reduced, ascending; or the axis map of a broadcast (operand axis `d` is output axis `axes[d]`), or a permutation.
     Axes(Vec<usize>),
+    /// One axis, or a size along the first.
     Axis(usize),
     /// Elements `from..to` of an axis.
     Slice {
+        /// The axis.
         axis: usize,
+        /// The first element.
         from: usize,
+        /// The element behind the last.
         to: usize,
     },
     /// Zeros before and after, along an axis.
     Pad {
+        /// The axis.
         axis: usize,
+        /// Zeros before.
         before: usize,
+        /// Zeros after.
         after: usize,
     },
+    /// Labels of a product.
     Contract(Contraction),
     /// Ordinal of a random node in the elaborated graph.
     Stream(u32),
@@ -87,9 +99,13 @@ pub struct Origin {
 /// One application of a primitive.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Node {
+    /// What is applied.
     pub primitive: Primitive,
+    /// What it carries beside operands.
     pub attributes: Attributes,
+    /// What it is applied to, in order.
     pub operands: Vec<NodeId>,
+    /// Type of its value.
     pub ty: Type,
     /// Index into [`Graph::origins`].
     pub origin: u32,
@@ -99,9 +115,19 @@ pub struct Node {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Root {
     /// A named result.
-    Output { name: String, node: NodeId },
+    Output {
+        /// Its name.
+        name: String,
+        /// Its value.
+        node: NodeId,
+    },
     /// Next value of the parameter or state `source`.
-    Update { source: NodeId, node: NodeId },
+    Update {
+        /// What is updated.
+        source: NodeId,
+        /// The next value.
+        node: NodeId,
+    },
 }
 
 impl Root {
@@ -123,9 +149,13 @@ impl Root {
 /// Nodes in topological order, and what is asked of them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Graph {
+    /// Its name.
     pub name: String,
+    /// In topological order.
     pub nodes: Vec<Node>,
+    /// Where nodes come from, each once.
     pub origins: Vec<Origin>,
+    /// What is asked for.
     pub roots: Vec<Root>,
 }
 

@@ -5,11 +5,15 @@ use std::fmt;
 /// What one element of a tensor is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Element {
+    /// Tensors of real numbers.
     F32,
     /// Step scalars: settings, schedules, bias corrections. Always rank 0.
     F64,
+    /// Whole numbers.
     I32,
+    /// Whole numbers that are not negative.
     U32,
+    /// True or false.
     Bool,
     /// A class index in `0..n`.
     Class(u32),
@@ -42,7 +46,9 @@ impl fmt::Display for Element {
 /// Size of one axis: known, or the number of rows of the batch, known at run time only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dim {
+    /// Known when the network is built.
     Fixed(usize),
+    /// The rows of the batch.
     Batch,
 }
 
@@ -123,7 +129,9 @@ impl fmt::Display for Shape {
 /// Element and shape of a tensor.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Type {
+    /// What one element is.
     pub element: Element,
+    /// Its sizes.
     pub shape: Shape,
 }
 

@@ -119,6 +119,7 @@ pub struct OptimizerLine {
 
 /// What a line of an optimizer says.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the form in front of each variant names its fields")]
 pub enum OptimizerLineKind {
     /// `at theta + beta * m;` the point at which the gradient is taken
     At(Expression),
@@ -157,6 +158,7 @@ pub struct Statement {
 /// What a statement says. In blocks (bodies of functions, loops and `if`) the parser lets only `parameter`, `let`,
 /// assignments, `layer`, `for`, `if` and `allow` pass.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the form in front of each variant names its fields")]
 pub enum StatementKind {
     /// `input name: f32[batch, 64];`
     Input { name: Name, tensor: TensorType },
@@ -203,6 +205,7 @@ pub struct Output {
 
 /// What a loop runs over.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the form in front of each variant names its fields")]
 pub enum Iteration {
     /// `0..20`, or `0..=20` with its end
     Range { from: Box<Expression>, to: Box<Expression>, inclusive: bool, span: Span },

@@ -12,6 +12,7 @@ use crate::graph::NodeId;
 /// An initialiser and the reason for it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Choice {
+    /// What fills the parameter.
     pub initializer: Call,
     /// Such as `relu follows`; empty if it was written.
     pub reason: String,

@@ -8,11 +8,15 @@ use crate::ops::Primitive;
 /// A clip, as the user names it.
 #[derive(Debug)]
 pub struct Clip {
+    /// The word.
     pub name: &'static str,
+    /// One sentence.
     pub doc: &'static str,
     /// Where it stands in print.
     pub source: &'static str,
+    /// The formula, as it stands in the summary.
     pub formula: &'static str,
+    /// What it takes.
     pub parameters: &'static [Parameter],
     /// Replaces the gradients of all parameters; the limit is an f64 scalar.
     pub apply: fn(&mut Builder, &mut [NodeId], NodeId) -> Result<(), Fault>,
@@ -21,6 +25,7 @@ pub struct Clip {
 /// A clip in force.
 #[derive(Clone, Debug)]
 pub struct ClipUse {
+    /// Which one.
     pub clip: &'static Clip,
     /// An f64 scalar above 0.
     pub limit: NodeId,

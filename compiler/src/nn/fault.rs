@@ -10,37 +10,57 @@ use crate::autodiff::GradientError;
 use crate::graph::{BuildError, NodeId};
 use std::fmt;
 
-/// Two shapes that ought to fit together.
+/// Another number of logits than of classes.
 pub const CLASSES_DIFFER: &str = "E0201";
+/// Two shapes that do not meet.
 pub const SHAPES_DIFFER: &str = "E0202";
+/// A tensor of another number of axes than a function works on.
 pub const WRONG_RANK: &str = "E0203";
+/// Elements that a function does not work on.
 pub const WRONG_ELEMENT: &str = "E0204";
+/// What is minimised or measured is no number.
 pub const LOSS_NOT_SCALAR: &str = "E0205";
+/// An axis that the tensor does not have.
 pub const WRONG_AXIS: &str = "E0206";
+/// Anything else that cannot be built.
 pub const CANNOT_BUILD: &str = "E0299";
-/// Arguments.
+/// An argument that must be given.
 pub const ARGUMENT_MISSING: &str = "E0301";
+/// A named argument that the function does not have.
 pub const ARGUMENT_UNKNOWN: &str = "E0302";
+/// An argument that is given twice.
 pub const ARGUMENT_TWICE: &str = "E0303";
+/// An argument of another kind.
 pub const ARGUMENT_KIND: &str = "E0304";
+/// A number outside of its bounds.
 pub const ARGUMENT_BOUNDS: &str = "E0305";
+/// More arguments than the function takes.
 pub const ARGUMENT_SURPLUS: &str = "E0306";
-/// Names.
+/// A name that nothing has.
 pub const NAME_UNKNOWN: &str = "E0401";
+/// A name that stands for two things.
 pub const NAME_TWICE: &str = "E0402";
+/// Shared parameters that do not fit a second use.
 pub const SHARED_DIFFERS: &str = "E0403";
-/// What is trained, and how.
+/// A parameter that the loss does not reach.
 pub const NOT_TRAINED: &str = "E0501";
+/// A parameter behind something without a derivative.
 pub const NO_DERIVATIVE: &str = "E0502";
+/// Nothing is minimised.
 pub const NO_LOSS: &str = "E0503";
+/// No optimizer is named.
 pub const NO_OPTIMIZER: &str = "E0504";
+/// What may be stated once is stated twice.
 pub const STATED_TWICE: &str = "E0505";
+/// `restore` of what is not scaled.
 pub const NOT_SCALED: &str = "E0506";
 
 /// One mistake of the user's model.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fault {
+    /// `E0201`.
     pub code: &'static str,
+    /// What was found and what was expected.
     pub message: String,
     /// One change that helps; empty if none is known.
     pub help: String,

@@ -34,6 +34,7 @@ use crate::graph::NodeId;
 pub enum Kind {
     /// A size of at least this: a whole number known when the network is built.
     Size {
+        /// The smallest that makes sense.
         least: usize,
     },
     /// A whole number that may be negative (an axis).
@@ -44,11 +45,16 @@ pub enum Kind {
     Padding,
     /// A number inside bounds; the bounds themselves belong to it where told. It may be a setting or a formula of settings and the step.
     Number {
+        /// The lower bound.
         low: f64,
+        /// Whether the lower bound itself is allowed.
         low_included: bool,
+        /// The upper bound.
         high: f64,
+        /// Whether the upper bound itself is allowed.
         high_included: bool,
     },
+    /// `true` or `false`.
     Flag,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -82,10 +88,13 @@ impl Kind {
 /// One argument of a [`Function`].
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Parameter {
+    /// The word before `=`.
     pub name: &'static str,
+    /// What it must be.
     pub kind: Kind,
     /// Source text of the default; `None` if it must be given, `Some("")` if it may be left out without a value.
     pub default: Option<&'static str>,
+    /// One line.
     pub doc: &'static str,
 }
 
@@ -105,11 +114,13 @@ impl Parameter {
 pub enum Argument {
     /// A literal number.
     Number(f64),
+    /// `true` or `false`.
     Flag(bool),
     /// A bare word (`same`, `none`, `logits`).
     Word(String),
     /// A value of the network; for a [`Kind::Number`] an f64 scalar (a setting, or a formula of settings and the step).
     Tensor(NodeId),
+    /// Values in brackets.
     List(Vec<Argument>),
     /// `name(arguments)`: an initialiser or penalty.
     Call(Call),
@@ -119,7 +130,9 @@ pub enum Argument {
 /// of the function's parameters, defaults filled in (absent: left out).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Call {
+    /// What is called.
     pub name: String,
+    /// Names (empty: positional) and values.
     pub arguments: Vec<(String, Argument)>,
 }
 
@@ -250,9 +263,13 @@ impl From<&[f64]> for Argument {
 pub enum Family {
     /// Holds parameters, or behaves differently in training.
     Layer,
+    /// A nonlinearity.
     Activation,
+    /// A number to minimise.
     Loss,
+    /// A number to read.
     Metric,
+    /// What formulas are written with.
     Operation,
 }
 
@@ -263,13 +280,16 @@ pub enum Receiver {
     Real,
     /// Class indices or integers.
     Index,
+    /// Whatever it is.
     Any,
 }
 
 /// A function on tensors, as the user names it.
 #[derive(Debug)]
 pub struct Function {
+    /// The word.
     pub name: &'static str,
+    /// What it is good for.
     pub family: Family,
     /// One sentence with shapes.
     pub doc: &'static str,

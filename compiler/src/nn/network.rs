@@ -25,15 +25,21 @@ use std::collections::{BTreeMap, HashMap};
 /// One call of a function, for the summary and the choice of initialisers.
 #[derive(Clone, Debug)]
 pub struct Use {
+    /// What was called.
     pub function: &'static Function,
+    /// Layer path, such as `hidden.dense`.
     pub path: String,
+    /// Its arguments, resolved.
     pub call: Call,
+    /// The receiver.
     pub input: NodeId,
+    /// What came of it.
     pub output: NodeId,
     /// Parameters that it made, as places in [`Network::parameters`].
     pub parameters: std::ops::Range<usize>,
     /// Nodes that it made, as places in the arena.
     pub nodes: std::ops::Range<usize>,
+    /// Where the call stands in the source.
     pub place: String,
 }
 
@@ -50,22 +56,35 @@ pub(super) struct Scope {
 /// A network under construction, for training or for evaluation.
 #[derive(Clone, Debug)]
 pub struct Network {
+    /// The network's name.
     pub name: String,
     /// Whether this is the network at training time.
     pub training: bool,
+    /// The graph so far.
     pub builder: Builder,
+    /// In the order of their declaration.
     pub inputs: Vec<Source>,
+    /// In the order of their declaration.
     pub targets: Vec<Source>,
+    /// Numbers that may change without compiling.
     pub settings: Vec<Setting>,
+    /// Learned tensors in the order of their making.
     pub parameters: Vec<Learned>,
+    /// What is kept from step to step.
     pub states: Vec<State>,
+    /// What is measured on the data before step 1.
     pub scalers: Vec<Scaler>,
+    /// Every call of a function, in order.
     pub uses: Vec<Use>,
+    /// What is served, by name.
     pub predicts: Vec<(String, NodeId)>,
     /// What is minimised, without penalties.
     pub loss: Option<NodeId>,
+    /// What is measured.
     pub reports: Vec<Report>,
+    /// Those of the network; a layer's own stand at its parameters.
     pub penalties: Vec<Applied>,
+    /// What moves the parameters.
     pub optimizer: Option<OptimizerUse>,
     /// Groups in the order written, for the summary; what they say stands at the parameters.
     pub groups: Vec<Call>,

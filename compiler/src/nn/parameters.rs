@@ -7,8 +7,11 @@ use crate::graph::{NodeId, Shape, Type};
 /// A tensor from outside.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Source {
+    /// Its name.
     pub name: String,
+    /// Its node.
     pub node: NodeId,
+    /// Its type.
     pub ty: Type,
     /// Place of the declaration, such as `digits.net:9:25`.
     pub place: String,
@@ -28,20 +31,25 @@ pub enum Governed {
 /// What a layer asks for when it makes a parameter.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Wanted {
+    /// Its shape.
     pub sizes: Vec<usize>,
     /// `None`: chosen at the end by what follows the layer.
     pub initializer: Option<Call>,
+    /// What one output sums over.
     pub fan_in: usize,
+    /// What one input spreads to.
     pub fan_out: usize,
     /// Whether the network's penalties act on it unless told: weights yes, biases and normalisation parameters no.
     pub penalised: bool,
     /// Whether decoupled weight decay acts on it.
     pub decayed: bool,
+    /// Whether it stays as it is.
     pub frozen: bool,
     /// Multiplies the optimizer's rate: an f64 scalar.
     pub rate_factor: Option<NodeId>,
     /// In place of the optimizer's weight decay: an f64 scalar.
     pub weight_decay: Option<NodeId>,
+    /// The penalties that it is under.
     pub governed: Governed,
 }
 
@@ -72,8 +80,11 @@ impl Wanted {
 pub struct Learned {
     /// File name: `let` path, layer kind, parameter, such as `hidden.dense.weight`.
     pub name: String,
+    /// Its node.
     pub node: NodeId,
+    /// Its shape.
     pub shape: Shape,
+    /// What its layer asked for.
     pub wanted: Wanted,
     /// Place of the call that made it.
     pub place: String,
@@ -84,8 +95,11 @@ pub struct Learned {
 /// A tensor kept from step to step.
 #[derive(Clone, PartialEq, Debug)]
 pub struct State {
+    /// Its name in files.
     pub name: String,
+    /// Its node.
     pub node: NodeId,
+    /// Its type.
     pub ty: Type,
     /// Every element's value before step 1.
     pub initial: f64,
@@ -96,7 +110,9 @@ pub struct State {
 /// A number that may change without compiling.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Setting {
+    /// Its name.
     pub name: String,
+    /// The declared value.
     pub value: f64,
     /// An f64 scalar.
     pub node: NodeId,
@@ -121,12 +137,15 @@ pub enum Measure {
 pub struct Scaler {
     /// The input or target that is measured, row by row.
     pub source: NodeId,
+    /// How it measures.
     pub measure: Measure,
     /// States of the shape of one row.
     pub shift: NodeId,
+    /// What values are divided by.
     pub scale: NodeId,
     /// The scaled value is `value * span + low`.
     pub low: f64,
+    /// The width of the range.
     pub span: f64,
 }
 
@@ -144,8 +163,12 @@ pub enum Aggregate {
 /// What is measured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
+    /// Its name.
     pub name: String,
+    /// A scalar.
     pub node: NodeId,
+    /// Whether more is better.
     pub higher_is_better: bool,
+    /// How its values for chunks of rows combine.
     pub aggregate: Aggregate,
 }

@@ -8,11 +8,15 @@ use crate::ops::Primitive;
 /// A penalty, as the user names it.
 #[derive(Debug)]
 pub struct Penalty {
+    /// The word.
     pub name: &'static str,
+    /// One sentence.
     pub doc: &'static str,
     /// Where it stands in print.
     pub source: &'static str,
+    /// The formula, as it stands in the summary.
     pub formula: &'static str,
+    /// What it takes.
     pub parameters: &'static [Parameter],
     /// The sum over the elements of one tensor, without the strength.
     pub sum: fn(&mut Builder, NodeId) -> Result<NodeId, Fault>,
@@ -27,6 +31,7 @@ impl PartialEq for Penalty {
 /// A penalty in force.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Applied {
+    /// Which one.
     pub penalty: &'static Penalty,
     /// λ: an f64 scalar.
     pub strength: NodeId,

@@ -26,7 +26,7 @@ macro_rules! table {
     ($($name:ident => $family:ident::$record:ident),* $(,)?) => {
         /// The closed set of tensor primitives.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-        pub enum Primitive { $($name),* }
+        pub enum Primitive { $(#[doc = concat!("`", stringify!($name), "`; its record says what it means.")] $name),* }
 
         /// All primitives, in the order of the manual.
         pub const PRIMITIVES: &[Primitive] = &[$(Primitive::$name),*];
@@ -101,7 +101,9 @@ table! {
 /// A concrete tensor of the f64 reference: integers, classes and booleans (0, 1) are numbers too.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Array {
+    /// Sizes.
     pub dims: Vec<usize>,
+    /// Row-major elements.
     pub data: Vec<f64>,
 }
 
@@ -157,24 +159,33 @@ pub struct Environment {
     pub batch: usize,
     /// Step, from 1.
     pub step: u64,
+    /// What random numbers depend on.
     pub seed: u64,
 }
 
 /// One evaluation of a primitive in f64.
 pub struct Evaluation<'a> {
+    /// Values of the operands.
     pub operands: &'a [&'a Array],
+    /// What the node carries.
     pub attributes: &'a Attributes,
+    /// Element of the result.
     pub element: Element,
     /// Sizes of the result.
     pub dims: &'a [usize],
+    /// Where sources are looked up.
     pub environment: &'a Environment,
 }
 
 /// What a derivative rule sees: it may add nodes, and reads the forward node.
 pub struct Vjp<'a> {
+    /// Where nodes are added.
     pub builder: &'a mut Builder,
+    /// The forward node.
     pub node: NodeId,
+    /// Its operands.
     pub operands: Vec<NodeId>,
+    /// What it carries.
     pub attributes: Attributes,
     /// Gradient of the loss with respect to the node's value: same type.
     pub gradient: NodeId,
@@ -193,7 +204,12 @@ pub type Gradients = Result<Vec<Option<NodeId>>, BuildError>;
 /// How derivatives pass through a primitive.
 pub enum Derivative {
     /// The rule, and its text for the reader.
-    Rule { text: &'static str, apply: fn(&mut Vjp) -> Gradients },
+    Rule {
+        /// Where `g` is the gradient of the result.
+        text: &'static str,
+        /// Adds the gradients of the operands to the graph.
+        apply: fn(&mut Vjp) -> Gradients,
+    },
     /// The value is constant wherever it has a derivative: none flows, and that is right.
     Zero,
     /// No derivative exists; reaching it from a parameter is the user's error.
@@ -203,8 +219,11 @@ pub enum Derivative {
 /// Fold of a reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fold {
+    /// `a + b`, from 0.
     Sum,
+    /// The larger, from -∞.
     Max,
+    /// The smaller, from ∞.
     Min,
 }
 
@@ -232,8 +251,11 @@ pub type Pointwise = fn(&mut BlockBuilder, &[Value], &Operation) -> Value;
 
 /// What a pointwise lowering may ask about the node.
 pub struct Operation<'a> {
+    /// Elements of the operands.
     pub operands: &'a [Element],
+    /// Element of the result.
     pub element: Element,
+    /// What the node carries.
     pub attributes: &'a Attributes,
 }
 
@@ -292,7 +314,9 @@ pub type TypeRule = fn(&[&Type], &Attributes, Option<&Type>) -> Result<Type, Str
 
 /// Everything about one primitive.
 pub struct Record {
+    /// The word in text forms.
     pub name: &'static str,
+    /// One line for the manual.
     pub doc: &'static str,
     /// Number of operands; `None` for any.
     pub arity: Option<usize>,
@@ -300,8 +324,11 @@ pub struct Record {
     pub infer: TypeRule,
     /// Value in f64.
     pub value: fn(&Evaluation) -> Array,
+    /// How derivatives pass through it.
     pub derivative: Derivative,
+    /// How it becomes loops.
     pub lowering: Lowering,
+    /// What f32 does to its value.
     pub exactness: Exactness,
     /// One per operand (the last repeats).
     pub samples: &'static [Sample],

@@ -7,6 +7,7 @@ use crate::ops::Primitive;
 /// What must hold beside the pattern.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition {
+    /// Nothing more.
     Always,
     /// The number is a power of two, or minus one, and so is its reciprocal as a normal f32.
     PowerOfTwo(Name),
@@ -20,7 +21,9 @@ pub enum Condition {
     Unless(Name, &'static [&'static str]),
     /// Something else, in words.
     Check {
+        /// What must hold, for the reader.
         doc: &'static str,
+        /// Whether it holds.
         holds: fn(&Graph, &Bindings) -> bool,
     },
 }

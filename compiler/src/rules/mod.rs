@@ -29,7 +29,10 @@ pub enum Exactness {
     /// Equal bits for every value, infinities and NaN included (any NaN equals any NaN).
     BitExact,
     /// At most so many units in the last place of an f32 where both sides are finite; 0: only the sign of a zero may differ.
-    Approximates { ulp: u32 },
+    Approximates {
+        /// The most units.
+        ulp: u32,
+    },
     /// The same formula in exact arithmetic, rounded in other places.
     Reassociates,
 }
@@ -51,15 +54,19 @@ pub type Apply = fn(&mut Builder, &Bindings) -> Option<NodeId>;
 /// One rewrite.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
+    /// Its name in logs.
     pub name: &'static str,
     /// The pattern that it replaces.
     pub before: &'static str,
     /// What stands there afterwards: a pattern, or a text for the reader if `apply` builds it.
     pub after: &'static str,
+    /// What must hold beside the pattern.
     pub condition: Condition,
+    /// How near the new value is.
     pub exactness: Exactness,
     /// Why it is worth doing.
     pub doc: &'static str,
+    /// Builds what `after` cannot say.
     pub apply: Option<Apply>,
     /// Only if nothing else reads the nodes between the pattern's root and its variables.
     pub private: bool,
@@ -105,6 +112,7 @@ pub static MASKS: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(&[masks::RUL
 
 /// A rule whose patterns have been read.
 pub struct Compiled {
+    /// The rule.
     pub rule: &'static Rule,
     pub(crate) before: Term,
     after: Option<Term>,

@@ -25,9 +25,13 @@ pub enum Term {
     Constant(Name),
     /// This number, seen through broadcasts.
     Number(f64),
+    /// A node of this form.
     Apply {
+        /// What it applies.
         head: Head,
+        /// A name for its attributes.
         attributes: Option<Held>,
+        /// Patterns of its operands.
         operands: Vec<Term>,
     },
 }
@@ -35,6 +39,7 @@ pub enum Term {
 /// What a term applies.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Head {
+    /// This one.
     Primitive(Primitive),
     /// Any pointwise primitive without attributes.
     Pointwise(Name),
@@ -43,6 +48,7 @@ pub enum Head {
 /// A name for a node's attributes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Held {
+    /// The name.
     pub name: Name,
     /// Stands for the axes that the named ones lack.
     pub complement: bool,

@@ -6,7 +6,9 @@ use crate::loops::{self, Program};
 /// A stage that can be read back.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Staged {
+    /// Stages 02, 03 and 04.
     Graph(Graph),
+    /// Stage 06.
     Loops(Program),
 }
 

@@ -21,7 +21,9 @@ const SETTING: &str = "setting.";
 pub struct Inputs {
     /// Values by name, row-major.
     pub given: BTreeMap<String, Vec<f64>>,
+    /// Rows of the batch.
     pub batch: usize,
+    /// What values that are not given are drawn from.
     pub seed: u64,
 }
 

@@ -23,10 +23,13 @@ const INSTRUCTIONS: usize = 16_000;
 /// What a page is made from.
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
+    /// Graphs and what rewriting did.
     pub front: &'a Front,
+    /// Kernels and memory.
     pub assembled: &'a Assembled,
     /// Compiled functions with their text.
     pub functions: &'a [Compiled],
+    /// The user's text.
     pub source: &'a Source,
     /// The target, for the heading.
     pub target: &'a str,

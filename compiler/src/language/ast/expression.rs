@@ -14,6 +14,7 @@ pub struct Expression {
 
 /// The expressions.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the form in front of each variant names its fields")]
 pub enum ExpressionKind {
     /// `1e-3`, `crate::WIDTH`, `{WIDTH * 2}`
     Number(Number),
@@ -35,10 +36,13 @@ pub enum ExpressionKind {
     Unary { operator: UnaryOperator, operand: Box<Expression> },
     /// `x + y`
     Binary {
+        /// Which one.
         operator: BinaryOperator,
         /// Where the operator stands.
         operator_span: Span,
+        /// What stands before it.
         left: Box<Expression>,
+        /// What stands behind it.
         right: Box<Expression>,
     },
     /// `if training { a } else { b }`; both blocks have a value

@@ -79,6 +79,7 @@ pub use objectives::report_name;
 pub use sizes::{MAX_COUNT, values_asked};
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
+/// A value that no memory holds.
 pub const TOO_LARGE: &str = "E0208";
 pub(crate) const NO_NUMBER: &str = "E0307";
 pub(crate) const USED_BEFORE: &str = "E0404";

@@ -20,6 +20,7 @@ pub static RELU: Function = Function {
     ..ACTIVATION
 };
 
+/// The record of `leaky_relu`.
 pub static LEAKY_RELU: Function = Function {
     name: "leaky_relu",
     doc: "x above 0, slope·x below",

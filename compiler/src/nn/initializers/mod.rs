@@ -11,8 +11,11 @@ use crate::ops::Primitive;
 /// What is to be filled.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fill {
+    /// Sizes of the parameter.
     pub shape: Shape,
+    /// What one output sums over.
     pub fan_in: usize,
+    /// What one input spreads to.
     pub fan_out: usize,
     /// Random stream: the parameter's ordinal.
     pub stream: u32,
@@ -46,10 +49,15 @@ impl Fill {
 /// An initialiser, as the user names it.
 #[derive(Debug)]
 pub struct Initializer {
+    /// The word.
     pub name: &'static str,
+    /// One sentence.
     pub doc: &'static str,
+    /// The formula, as it stands in the summary.
     pub formula: &'static str,
+    /// What it takes.
     pub parameters: &'static [Parameter],
+    /// Builds the first value.
     pub build: fn(&mut Builder, &Fill, &Call) -> Result<NodeId, Fault>,
 }
 
@@ -75,6 +83,7 @@ fn bound(variance: f64) -> f64 {
 
 const SLOPE: &[Parameter] = &[Parameter::optional("slope", Kind::ANY, "0", "slope a of the activation that follows, below zero")];
 
+/// The record of `glorot`.
 pub static GLOROT: Initializer = Initializer {
     name: "glorot",
     doc: "normal, variance 1/fan_avg (Glorot and Bengio 2010)",
@@ -82,6 +91,7 @@ pub static GLOROT: Initializer = Initializer {
     parameters: &[],
     build: |builder, fill, _| fill.normal(builder, 0.0, glorot_variance(fill).sqrt()),
 };
+/// The record of `glorot_uniform`.
 pub static GLOROT_UNIFORM: Initializer = Initializer {
     name: "glorot_uniform",
     doc: "uniform, variance 1/fan_avg (Glorot and Bengio 2010)",
@@ -92,6 +102,7 @@ pub static GLOROT_UNIFORM: Initializer = Initializer {
         fill.between(builder, -bound, bound)
     },
 };
+/// The record of `he`.
 pub static HE: Initializer = Initializer {
     name: "he",
     doc: "normal, not truncated, variance 2/fan_in, or 2/((1 + a²) fan_in) for slope a (He et al. 2015)",
@@ -99,6 +110,7 @@ pub static HE: Initializer = Initializer {
     parameters: SLOPE,
     build: |builder, fill, call| fill.normal(builder, 0.0, he_variance(fill, call).sqrt()),
 };
+/// The record of `he_uniform`.
 pub static HE_UNIFORM: Initializer = Initializer {
     name: "he_uniform",
     doc: "uniform, variance 2/fan_in, or 2/((1 + a²) fan_in) for slope a (He et al. 2015)",
@@ -109,6 +121,7 @@ pub static HE_UNIFORM: Initializer = Initializer {
         fill.between(builder, -bound, bound)
     },
 };
+/// The record of `lecun`.
 pub static LECUN: Initializer = Initializer {
     name: "lecun",
     doc: "normal, variance 1/fan_in (LeCun et al. 1998)",
@@ -116,6 +129,7 @@ pub static LECUN: Initializer = Initializer {
     parameters: &[],
     build: |builder, fill, _| fill.normal(builder, 0.0, lecun_variance(fill).sqrt()),
 };
+/// The record of `lecun_uniform`.
 pub static LECUN_UNIFORM: Initializer = Initializer {
     name: "lecun_uniform",
     doc: "uniform, variance 1/fan_in (LeCun et al. 1998)",
@@ -126,6 +140,7 @@ pub static LECUN_UNIFORM: Initializer = Initializer {
         fill.between(builder, -bound, bound)
     },
 };
+/// The record of `zeros`.
 pub static ZEROS: Initializer = Initializer {
     name: "zeros",
     doc: "0 everywhere",
@@ -133,6 +148,7 @@ pub static ZEROS: Initializer = Initializer {
     parameters: &[],
     build: |builder, fill, _| fill.filled(builder, 0.0),
 };
+/// The record of `ones`.
 pub static ONES: Initializer = Initializer {
     name: "ones",
     doc: "1 everywhere",
@@ -140,6 +156,7 @@ pub static ONES: Initializer = Initializer {
     parameters: &[],
     build: |builder, fill, _| fill.filled(builder, 1.0),
 };
+/// The record of `constant`.
 pub static CONSTANT: Initializer = Initializer {
     name: "constant",
     doc: "one number everywhere",
@@ -147,6 +164,7 @@ pub static CONSTANT: Initializer = Initializer {
     parameters: &[Parameter::required("value", Kind::ANY, "the number")],
     build: |builder, fill, call| fill.filled(builder, call.number("value").unwrap_or(0.0)),
 };
+/// The record of `normal`.
 pub static NORMAL: Initializer = Initializer {
     name: "normal",
     doc: "normal of this mean and standard deviation",
@@ -159,6 +177,7 @@ pub static NORMAL: Initializer = Initializer {
         fill.normal(builder, call.number("mean").unwrap_or(0.0), call.number("deviation").unwrap_or(1.0))
     },
 };
+/// The record of `uniform`.
 pub static UNIFORM: Initializer = Initializer {
     name: "uniform",
     doc: "uniform between two numbers",
@@ -173,6 +192,7 @@ pub static UNIFORM: Initializer = Initializer {
 /// Φ(-2): the share of a normal distribution below two standard deviations.
 const BELOW_TWO_DEVIATIONS: f64 = 0.022_750_131_948_179_21;
 
+/// The record of `truncated_normal`.
 pub static TRUNCATED_NORMAL: Initializer = Initializer {
     name: "truncated_normal",
     doc: "normal, cut off at two standard deviations from the mean by drawing inside (not by clamping); its own deviation is 0.88 of the one given",

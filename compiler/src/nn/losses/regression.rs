@@ -36,6 +36,7 @@ pub fn difference(network: &mut Network, loss: &str, prediction: NodeId, call: &
     Ok(network.builder.sub(prediction, y)?)
 }
 
+/// The record of `mean_squared_error`.
 pub static MEAN_SQUARED_ERROR: Function = Function {
     name: "mean_squared_error",
     doc: "mean of (y - x)² over all elements",

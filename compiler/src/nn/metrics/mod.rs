@@ -65,9 +65,12 @@ fn largest_is(network: &mut Network, x: NodeId, y: NodeId) -> Result<NodeId, Fau
     Ok(builder.binary(Primitive::Eq, first, own)?)
 }
 
+/// The record of `mae`.
 pub static MAE: Function = Function { name: "mae", family: Family::Metric, ..super::losses::MEAN_ABSOLUTE_ERROR };
+/// The record of `mse`.
 pub static MSE: Function = Function { name: "mse", family: Family::Metric, ..super::losses::MEAN_SQUARED_ERROR };
 
+/// The record of `rmse`.
 pub static RMSE: Function = Function {
     name: "rmse",
     doc: "root of the mean of (y - x)² over all elements",

@@ -25,12 +25,15 @@ pub type Point = fn(&mut Update, &Call) -> Result<Option<NodeId>, Fault>;
 
 /// An optimizer, as the user names it.
 pub struct Optimizer {
+    /// The word.
     pub name: &'static str,
+    /// One sentence.
     pub doc: &'static str,
     /// Where the update stands in print, and what is different here.
     pub source: &'static str,
     /// The update in words of the catalogue, by semantics; the first is the default.
     pub formulas: &'static [(&'static str, &'static str)],
+    /// What it takes.
     pub parameters: &'static [Parameter],
     /// The new θ.
     pub build: fn(&mut Update, &Call) -> Result<NodeId, Fault>,
@@ -59,12 +62,17 @@ pub type OwnRule = Rc<dyn Fn(&mut Update, &Call) -> Result<NodeId, Fault>>;
 /// The rule by which parameters move.
 #[derive(Clone)]
 pub enum Rule {
+    /// One of the list.
     Known(&'static Optimizer),
     /// Declared by the user; `at` is the point of the gradient if it is not θ.
     Own {
+        /// The word.
         name: String,
+        /// Its lines, as they stand in the summary.
         formula: String,
+        /// Where the gradient is taken, if not at θ.
         at: Option<OwnRule>,
+        /// The new θ.
         build: OwnRule,
     },
 }
@@ -117,18 +125,23 @@ impl fmt::Debug for Rule {
 /// The optimizer in force, its arguments resolved, and the clips before it.
 #[derive(Clone, Debug)]
 pub struct OptimizerUse {
+    /// The optimizer.
     pub rule: Rule,
+    /// Its arguments.
     pub call: Call,
+    /// What limits gradients before it, in order.
     pub clips: Vec<ClipUse>,
 }
 
 /// What the update of one parameter is built from.
 pub struct Update<'a> {
+    /// The step's graph.
     pub builder: &'a mut Builder,
     /// Name of the optimizer: part of the states' names.
     pub optimizer: &'a str,
     /// Name of the parameter.
     pub parameter: &'a str,
+    /// The parameter.
     pub theta: NodeId,
     /// Its gradient, clipped: same shape.
     pub gradient: NodeId,
@@ -138,13 +151,16 @@ pub struct Update<'a> {
     pub step: NodeId,
     /// Whether decoupled weight decay acts on this parameter.
     pub decayed: bool,
+    /// Where states are kept.
     pub memory: &'a mut Memory,
 }
 
 /// States of the optimizer and their next values.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
+    /// All states, each once.
     pub states: Vec<State>,
+    /// States and their next values.
     pub next: Vec<(NodeId, NodeId)>,
 }
 
