@@ -56,8 +56,11 @@ chapters! {
     numbers_are_true: "numbers.md";
 }
 
+/// What writes a page.
+type Write = fn() -> String;
+
 /// Pages that are written from the records.
-const REFERENCE: &[(&str, fn() -> String)] = &[("primitives.md", manual::primitives), ("catalogue.md", manual::catalogue)];
+const REFERENCE: &[(&str, Write)] = &[("primitives.md", manual::primitives), ("catalogue.md", manual::catalogue)];
 
 /// Goes through the blocks of a chapter in a folder of its own, and fails with all that is not true.
 fn check(name: &str) {

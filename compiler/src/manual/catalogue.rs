@@ -146,7 +146,7 @@ impl Named {
         }
         text.push('\n');
         match self.formulas.as_slice() {
-            [(_, formula)] if formula.is_empty() => {}
+            [(_, "")] => {}
             [(_, formula)] => {
                 let _ = write!(text, "\nFormula: `{formula}`\n");
             }
