@@ -7,10 +7,10 @@
 //! |---|---|
 //! | `net` | a text that elaborates without a mistake or a lint; `error=E0101` or `warning=NAME` if it has just that one |
 //! | `net,file=xor.net`, `csv,file=xor.csv` | a file as well, which later blocks of the chapter find |
-//! | `rust` | a program that compiles |
+//! | `rust` | a program that compiles; `rust,run` is built and ends without an error; `rust,error=E0063` gets that error |
 //! | `console` | commands behind `$`, each with what it prints; `console,fails` if they end with an error |
 //! | `text,stage=04,net=xor.net` | an excerpt of a stage |
-//! | `text,sketch` | a drawing or a form, which nothing is held to |
+//! | `text,sketch`, `toml,sketch` | a drawing or a form, which nothing is held to |
 //!
 //! In what is shown, a line `…` stands for lines that are left out and `…` within a line for any text. All else is compared, from the
 //! first line to the last. `x86-64` in an info string leaves the block out on other machines.
@@ -49,6 +49,7 @@ chapters! {
     the_first_page_is_true: "introduction.md";
     the_tour_is_true: "tour.md";
     the_language_is_true: "language.md";
+    the_program_is_true: "program.md";
     the_command_is_true: "command.md";
     the_dumps_are_true: "dumps.md";
     fusion_is_true: "fusion.md";
@@ -87,7 +88,7 @@ fn check_block(block: &Block, number: usize, folder: &Path) -> Result<(), String
         ("console", _) => commands(block, folder),
         ("text", Some(stage)) => excerpt(block, stage, folder),
         ("csv", _) if block.value("file").is_some() => Ok(()),
-        ("text", None) if block.has("sketch") => Ok(()),
+        ("text" | "toml", None) if block.has("sketch") => Ok(()),
         _ => Err(format!("nothing says how ```{} is checked", block.info)),
     }
 }
@@ -115,10 +116,22 @@ fn program(block: &Block, number: usize, folder: &Path) -> Result<(), String> {
     let name = format!("program_{number}.rs");
     fs::write(folder.join(&name), format!("#![allow(dead_code, unused_imports)]\n{text}{main}"))
         .map_err(|why| why.to_string())?;
-    match programs::check(folder, &name) {
-        (true, said) if said.is_empty() => Ok(()),
-        (_, said) => Err(format!("rustc (lines count from one line above the block):\n{said}")),
+    let built = match block.has("run") {
+        true => programs::build(folder, &name, "program"),
+        false => programs::check(folder, &name),
+    };
+    match (built, block.value("error")) {
+        ((false, said), Some(code)) if said.contains(&format!("error[{code}]")) => return Ok(()),
+        ((true, said), None) if said.is_empty() => {}
+        ((_, said), _) => return Err(format!("rustc (lines count from one line above the block):\n{said}")),
     }
+    if block.has("run") {
+        let run = Command::new(folder.join("program")).current_dir(folder).output().map_err(|why| why.to_string())?;
+        if !run.status.success() {
+            return Err(format!("the program ended with {}:\n{}", run.status, String::from_utf8_lossy(&run.stderr)));
+        }
+    }
+    Ok(())
 }
 
 fn commands(block: &Block, folder: &Path) -> Result<(), String> {
@@ -188,6 +201,22 @@ fn the_summary_names_every_page_once() {
     there.retain(|name| name != "SUMMARY.md");
     there.sort();
     assert_eq!(there, pages);
+}
+
+#[test]
+fn every_subcommand_is_shown() {
+    let help = Command::new(env!("CARGO_BIN_EXE_gradc")).arg("help").output().expect("the command runs");
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> =
+        listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty())).collect();
+    assert!(names.contains(&"train"), "{help}");
+    let shown: Vec<String> =
+        blocks(&page("command.md")).into_iter().filter(|block| block.kind() == "console").map(|block| block.text).collect();
+    for name in names.iter().filter(|name| **name != "help") {
+        let is_shown = shown.iter().any(|text| text.contains(&format!("gradc {name} ")));
+        assert!(is_shown, "docs/src/command.md does not show `gradc {name}`");
+    }
 }
 
 #[test]

@@ -20,14 +20,23 @@ pub fn libraries() -> (PathBuf, PathBuf) {
 
 /// Whether a program in a folder is right, and what rustc says of it, with paths as they stand in every checkout.
 pub fn check(folder: &Path, name: &str) -> (bool, String) {
+    rustc(folder, &["--emit", "metadata", "-o", "/dev/null", name])
+}
+
+/// As [`check`], and builds the program beside its source.
+pub fn build(folder: &Path, name: &str, program: &str) -> (bool, String) {
+    rustc(folder, &["-o", program, name])
+}
+
+fn rustc(folder: &Path, arguments: &[&str]) -> (bool, String) {
     let (dependencies, library) = libraries();
     let output = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
-        .args(["--edition", "2024", "--crate-type", "bin", "--emit", "metadata", "--color", "never", "--diagnostic-width", "140"])
+        .args(["--edition", "2024", "--crate-type", "bin", "--color", "never", "--diagnostic-width", "140"])
         .arg("--extern")
         .arg(format!("gradc={}", library.display()))
         .arg("-L")
         .arg(format!("dependency={}", dependencies.display()))
-        .args(["-o", "/dev/null", name])
+        .args(arguments)
         .current_dir(folder)
         .output()
         .expect("rustc runs");

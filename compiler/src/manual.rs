@@ -19,3 +19,30 @@ fn cell(text: &str) -> String {
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Derivative, PRIMITIVES, record};
+
+    #[test]
+    fn every_primitive_with_operands_has_an_example() {
+        let page = primitives();
+        for record in PRIMITIVES.iter().map(|primitive| record(*primitive)).filter(|record| record.arity != Some(0)) {
+            let entry = page.split(&format!("\n### {}\n", record.name)).nth(1).expect("it has an entry");
+            let entry = entry.split("\n### ").next().unwrap_or(entry);
+            assert!(entry.contains(&format!(" = {} %0", record.name)), "{}: no application was found:\n{entry}", record.name);
+            // A conversion's example goes to an integer, from where nothing flows.
+            let derives = matches!(record.derivative, Derivative::Rule { .. }) && record.name != "cast";
+            assert_eq!(entry.contains("; gradient of"), derives, "{}:\n{entry}", record.name);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_name() {
+        let adam = entry("adam").expect("it is an optimizer");
+        assert!(adam.contains("beta2 = 0.999") && adam.contains("Kingma and Ba (2015)"), "{adam}");
+        assert!(names().all(|name| entry(name).is_some()));
+        assert_eq!(entry("no such thing"), None);
+    }
+}

@@ -10,7 +10,6 @@ use crate::language::print;
 
 /// Comments stand in one column unless the code before them is longer.
 const WIDEST: usize = 100;
-const TITLE: &str = "// 01-declaration: what was written, defaults filled in";
 
 /// The text of the network that is meant, with the functions and optimizers beside it.
 pub(super) fn of(declaration: &Declaration) -> String {
@@ -22,7 +21,6 @@ pub(super) fn of(declaration: &Declaration) -> String {
         lines: Vec::new(),
         level: 0,
     };
-    writer.line(TITLE, String::new());
     for (index, item) in declaration.file.items.iter().enumerate() {
         if index > 0 && !matches!(item, Item::Network(_) if index != declaration.network) {
             writer.line("", String::new());
