@@ -53,7 +53,7 @@ const ON: Parameter = Parameter::optional(
 pub static L2: Penalty = Penalty {
     name: "l2",
     doc: "adds λ Σ θ² to the loss in training",
-    source: "ridge: Hoerl and Kennard (1970)",
+    source: "Hoerl and Kennard (1970), ridge",
     formula: "lambda * sum(theta^2)",
     parameters: &[STRENGTH, ON],
     sum: |builder, theta| {
@@ -66,7 +66,7 @@ pub static L2: Penalty = Penalty {
 pub static L1: Penalty = Penalty {
     name: "l1",
     doc: "adds λ Σ |θ| to the loss in training; proximal: shrinks after the step instead, to exact zeros",
-    source: "lasso: Tibshirani (1996); the proximal step: Daubechies, Defrise and De Mol (2004)",
+    source: "Tibshirani (1996), lasso; Daubechies, Defrise and De Mol (2004), the proximal step",
     formula: "lambda * sum(|theta|)",
     parameters: &[
         STRENGTH,
