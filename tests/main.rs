@@ -11,3 +11,4 @@ mod stages;
 mod state;
 mod tidy;
 mod ui;
+mod watch;

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod nn;
 pub mod ops;
 pub mod passes;
+pub mod probes;
 pub mod program;
 pub mod reference;
 pub mod rules;

@@ -181,7 +181,8 @@ impl<'m> Fit<'m> {
         let function = model.entry("fit")?;
         let started = Instant::now();
         let first_step = model.step;
-        let mut run = Run::new(model, &plan, &mut workspace, &shared, self.shuffle, self.on_epoch.is_some());
+        let keeper = model.keeper(plan.batch, plan.steps)?;
+        let mut run = Run::new(model, &plan, &mut workspace, &shared, self.shuffle, self.on_epoch.is_some(), keeper);
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());
         let watch = Watch {
@@ -209,7 +210,8 @@ impl<'m> Fit<'m> {
             |done| watch.run(done, on_epoch),
         );
         outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let (epochs, snapshot, begun) = run.finish();
+        let (epochs, snapshot, begun, keeper) = run.finish();
+        model.keep(keeper);
         let step = slots.get(&workspace, "step") as u64;
         let finite = slots.get(&workspace, "finite") != 0.0;
         let out_of_patience = slots.get(&workspace, "out.of.patience") != 0.0;

@@ -22,4 +22,5 @@ pub mod rows;
 mod scale;
 mod stages;
 pub mod team;
+pub mod watch;
 mod workspace;

@@ -8,6 +8,7 @@ use crate::fit::Fit;
 use crate::kernels;
 use crate::rows::{Rows, bind};
 use crate::team::gradc_barrier;
+use crate::watch::{Watch, Watched};
 use crate::workspace::{Slots, Store, Workspace, capacity};
 use gradc_compiler::abi::{EntryFunction, Symbols};
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
@@ -54,7 +55,7 @@ pub(crate) struct Compiled {
     pub front: Front,
     pub times: Vec<(&'static str, Duration)>,
     pub fields: Vec<String>,
-    pub instruction_set: InstructionSet,
+    pub options: Options,
 }
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
@@ -69,6 +70,9 @@ pub struct Model {
     pub(crate) epoch: u64,
     /// Whether scalers have been measured (or loaded).
     pub(crate) scaled: bool,
+    /// What is compiled into the step for someone to see.
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Model {
@@ -97,9 +101,9 @@ impl Model {
         let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)
             .map_err(|error| Error::Internal { pass: "lowering".into(), text: error.to_string() })?;
         times.push(("fuse, lower, plan", start.elapsed()));
-        if cfg!(debug_assertions) || options.text {
-            check(&assembled)?;
-        }
+        let start = Instant::now();
+        check(&assembled)?;
+        times.push(("check bounds and lifetimes", start.elapsed()));
         let start = Instant::now();
         let mut target = Target::new(options.instruction_set);
         target.text = options.text;
@@ -114,17 +118,18 @@ impl Model {
         let fields = front.info.fields.iter().map(|field| field.name.clone()).collect();
         let settings = front.info.settings.iter().map(|setting| setting.value).collect();
         let store = Store::new(&assembled.program)?;
-        let compiled = Compiled {
-            info: front.info.clone(),
-            front,
-            assembled,
-            module,
-            times,
-            fields,
-            instruction_set: options.instruction_set,
+        let compiled = Compiled { info: front.info.clone(), front, assembled, module, times, fields, options: options.clone() };
+        let mut model = Model {
+            compiled: Arc::new(compiled),
+            store,
+            settings,
+            seed: options.seed,
+            step: 0,
+            epoch: 0,
+            scaled: false,
+            watches: Vec::new(),
+            watched: Vec::new(),
         };
-        let mut model =
-            Model { compiled: Arc::new(compiled), store, settings, seed: options.seed, step: 0, epoch: 0, scaled: false };
         model.reset(options.seed)?;
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
@@ -177,7 +182,7 @@ impl Model {
 
     /// The instruction set that the code was compiled for.
     pub fn instruction_set(&self) -> InstructionSet {
-        self.compiled.instruction_set
+        self.compiled.options.instruction_set
     }
 
     /// Trains on a data set; see [`Fit`].
@@ -199,6 +204,7 @@ impl Model {
         for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {
             *place = row;
         }
+        let mut keeper = self.keeper(bound.rows, 1)?;
         self.step += 1;
         let compiled = self.compiled.clone();
         let slots = Slots(&compiled.assembled);
@@ -206,6 +212,9 @@ impl Model {
         slots.set(&mut workspace, "step", self.step as f64);
         slots.set(&mut workspace, "step.word", f64::from(self.step as u32 as i32));
         self.run("step", &workspace)?;
+        keeper.stepped(&workspace, self.step, bound.rows);
+        keeper.ended(&workspace, self.step, bound.rows);
+        self.keep(keeper);
         let loss = self.output(&workspace, "train.loss");
         if slots.get(&workspace, "finite") == 0.0 {
             self.step -= 1;
@@ -467,12 +476,16 @@ impl<'a> From<Rows<'a>> for TrainingData<'a> {
 /// As [`Model::from_declaration`].
 pub fn front(declaration: &Declaration) -> Result<Front> {
     let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
-    driver::front(&elaborated.training, &elaborated.evaluation, declaration.text(), crate::env::fuel()).map_err(|error| {
-        match error {
-            FrontError::Network(fault) => Error::Model(fault.to_string()),
-            FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
-        }
-    })
+    let (training, evaluation) = (&elaborated.training, &elaborated.evaluation);
+    driver::front(training, evaluation, declaration.text(), crate::env::fuel()).map_err(|error| front_error(&error))
+}
+
+/// A mistake of the network, or a bug of the compiler.
+pub fn front_error(error: &FrontError) -> Error {
+    match error {
+        FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
+        FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
+    }
 }
 
 fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {

@@ -15,7 +15,7 @@
 use super::arguments;
 use super::fault::{self, Fault};
 use super::optimizers::OptimizerUse;
-use super::parameters::{Aggregate, Learned, Report, Scaler, Setting, Source, State, Wanted};
+use super::parameters::{Aggregate, Learned, Probe, Report, Scaler, Setting, Source, State, Wanted};
 use super::penalties::Applied;
 use super::{Call, Function, Kind};
 use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
@@ -65,6 +65,8 @@ pub struct Network {
     /// What is minimised, without penalties.
     pub loss: Option<NodeId>,
     pub reports: Vec<Report>,
+    /// Values of the training step that are given out beside the reports.
+    pub probes: Vec<Probe>,
     pub penalties: Vec<Applied>,
     pub optimizer: Option<OptimizerUse>,
     /// Groups in the order written, for the summary; what they say stands at the parameters.
@@ -98,6 +100,7 @@ impl Network {
             predicts: Vec::new(),
             loss: None,
             reports: Vec::new(),
+            probes: Vec::new(),
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

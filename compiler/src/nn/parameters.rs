@@ -142,6 +142,16 @@ pub enum Aggregate {
 }
 
 /// What is measured.
+/// A value that the training step gives out, for someone who watches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// As it was asked for.
+    pub name: String,
+    pub node: NodeId,
+    /// Whether the derivative of the total loss by the node is wanted, not its value.
+    pub gradient: bool,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     pub name: String,

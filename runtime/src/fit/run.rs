@@ -8,6 +8,7 @@ use crate::history::Epoch;
 use crate::model::Model;
 use crate::random::permutation;
 use crate::recover::Snapshot;
+use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::Slot;
 use std::sync::atomic::Ordering;
@@ -53,6 +54,9 @@ pub(super) struct Run<'a> {
     since_snapshot: u64,
     /// Whether each epoch's record is shown to the calling thread.
     asks: bool,
+    keeper: Keeper,
+    /// Rows of the last step.
+    rows: usize,
 }
 
 impl<'a> Run<'a> {
@@ -63,6 +67,7 @@ impl<'a> Run<'a> {
         shared: &'a Shared,
         shuffle: bool,
         asks: bool,
+        keeper: Keeper,
     ) -> Self {
         let slots = &model.compiled.assembled.slots;
         let find = |name: &str| slots.get(name).copied();
@@ -107,6 +112,8 @@ impl<'a> Run<'a> {
             snapshot: Snapshot::new(model),
             since_snapshot: 0,
             asks,
+            keeper,
+            rows: 0,
             workspace,
         }
     }
@@ -116,9 +123,10 @@ impl<'a> Run<'a> {
         self.since_snapshot = 0;
     }
 
-    pub(super) fn finish(self) -> (Vec<Epoch>, Snapshot, u64) {
+    pub(super) fn finish(mut self) -> (Vec<Epoch>, Snapshot, u64, Keeper) {
+        self.keeper.ended(self.workspace, self.step, self.rows);
         let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
-        (epochs, self.snapshot, self.begun)
+        (epochs, self.snapshot, self.begun, self.keeper)
     }
 
     fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
@@ -157,6 +165,7 @@ impl Driver for Run<'_> {
         self.position += count;
         self.taken += 1;
         self.step += 1;
+        self.rows = count;
         self.workspace.set_i32(self.slots.batch, count as i32);
         self.workspace.set_f64(self.slots.step, self.step as f64);
         self.workspace.set_i32(self.slots.step_word, self.step as u32 as i32);
@@ -167,8 +176,8 @@ impl Driver for Run<'_> {
             self.workspace.set_i32(self.slots.stop, -1);
         }
         self.shared.step.store(self.taken, Ordering::Relaxed);
-        let batch = self.workspace.i32(self.slots.batch) as u64;
-        self.shared.rows.fetch_add(batch, Ordering::Relaxed);
+        self.keeper.stepped(self.workspace, self.step, self.rows);
+        self.shared.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
         self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
         if let Some(metric) = self.slots.metrics.first() {
             self.shared.metric.store(self.mean(*metric, self.slots.rows).to_bits(), Ordering::Relaxed);
