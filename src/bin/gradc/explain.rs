@@ -1,32 +1,50 @@
-//! `gradc explain`: what a code of a mistake or the name of a lint means, with a network that has it and one that has not.
+//! `gradc explain`: what a code of a mistake or the name of a lint means, with a network that has it and one that has not; and the answers
+//! to questions about a network.
 
+use crate::why::Question;
 use clap::Args;
 use gradc::compiler::language::codes::{PAGES, Page};
 use gradc::compiler::language::names::nearest;
 use gradc::{Error, Result};
+use std::path::Path;
 
 #[derive(Args)]
 pub struct Explain {
-    /// `E0201`, or the name of a lint such as `unused_value` (default: a list of all).
-    name: Option<String>,
+    /// A code such as `E0201`, a lint such as `unused_value`, or a .net file with a question (default: a list of codes and lints).
+    #[arg(value_name = "CODE | LINT | FILE")]
+    what: Option<String>,
+    #[command(flatten)]
+    question: Question,
 }
 
 impl Explain {
     pub fn run(self) -> Result<()> {
-        let Some(name) = self.name else {
+        let Some(name) = self.what else {
+            if self.question.is_asked() {
+                return Err(refused("nothing", "the .net file that the question is about".into()));
+            }
             for page in PAGES {
                 println!("{:26} {}", page.name, page.title());
             }
             return Ok(());
         };
-        match Page::find(&name) {
-            Some(page) => {
-                print!("{}", page.text);
-                Ok(())
-            }
-            None => Err(unknown(&name)),
+        if self.question.is_asked() {
+            return self.question.answer(name.into());
         }
+        if let Some(page) = Page::find(&name) {
+            print!("{}", page.text);
+            return Ok(());
+        }
+        if Path::new(&name).is_file() {
+            let questions = "a question about it: --gradient PARAMETER, --fusion, --node %41 or --bytes";
+            return Err(refused(&format!("the file `{name}` alone"), questions.into()));
+        }
+        Err(unknown(&name))
     }
+}
+
+fn refused(found: &str, expected: String) -> Error {
+    Error::Setting { name: "explain".into(), found: found.into(), expected }
 }
 
 fn unknown(name: &str) -> Error {

@@ -55,7 +55,9 @@ enum Command {
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
     Check(check::Check),
-    /// Explains the code of a mistake, or a lint.
+    /// Explains the code of a mistake or a lint; or why a network became what it did: the derivation of a gradient, the decisions of
+    /// fusion, the life of a node, the use of each byte.
+    #[command(visible_alias = "why")]
     Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
@@ -67,8 +69,6 @@ enum Command {
     RunStage(stages::RunStage),
     /// Compares a stage of two networks, or two stages of one, line by line.
     Diff(stages::Diff),
-    /// Tells why: the derivation of a gradient, the decisions of fusion, the life of a node, the use of each byte.
-    Why(why::Why),
     /// Draws the training step: forward, backward and update, with the bytes that pass between them.
     Draw(draw::Draw),
     /// Writes one HTML page on which each line leads to what it became, from source to machine code.
@@ -96,7 +96,6 @@ fn main() -> ExitCode {
         Command::Opt(command) => command.run(),
         Command::RunStage(command) => command.run(),
         Command::Diff(command) => command.run(),
-        Command::Why(command) => command.run(),
         Command::Draw(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::New(command) => command.run(),
