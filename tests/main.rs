@@ -1,6 +1,7 @@
 //! gradc from the outside: programs that train, mistakes that get their message, texts that are blessed.
 
 mod bits;
+mod command;
 mod digits;
 mod doors;
 mod glass;

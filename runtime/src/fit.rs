@@ -1,5 +1,6 @@
 //! Training: one native call runs epochs over a resident data set, while the calling thread watches.
 
+mod reference;
 mod run;
 mod shared;
 mod watch;
@@ -12,7 +13,7 @@ use crate::model::{Model, TrainingData};
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, capacity};
-use run::Run;
+use run::{Asked, Ended, Run};
 use shared::{Columns, Question, Shared};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -49,6 +50,8 @@ pub struct Fit<'m> {
     quiet: bool,
     interruptible: bool,
     on_epoch: Option<OnEpoch<'m>>,
+    record_steps: bool,
+    reference: bool,
 }
 
 impl<'m> Fit<'m> {
@@ -70,6 +73,8 @@ impl<'m> Fit<'m> {
             quiet: false,
             interruptible: false,
             on_epoch: None,
+            record_steps: false,
+            reference: false,
         }
     }
 
@@ -149,6 +154,18 @@ impl<'m> Fit<'m> {
         self
     }
 
+    /// Keeps loss and metrics of each step as [`History::steps`].
+    pub fn record_steps(mut self) -> Self {
+        self.record_steps = true;
+        self
+    }
+    /// Runs by the f64 interpreter of graphs in place of native code: slow, on one thread, and not to be interrupted. What the native run
+    /// is held to; parameters are rounded to f32 at its end only.
+    pub fn reference(mut self) -> Self {
+        self.reference = true;
+        self
+    }
+
     /// Runs. A second run goes on from the state that this one leaves behind.
     ///
     /// # Errors
@@ -157,6 +174,9 @@ impl<'m> Fit<'m> {
         self.model.must_train()?;
         let plan = self.plan()?;
         self.model.measure_scalers(&plan.train)?;
+        if self.reference {
+            return self.run_reference(&plan);
+        }
         let model = &mut *self.model;
         let compiled = model.compiled.clone();
         let slots = Slots(&compiled.assembled);
@@ -182,7 +202,8 @@ impl<'m> Fit<'m> {
         let started = Instant::now();
         let first_step = model.step;
         let keeper = model.keeper(plan.batch, plan.steps)?;
-        let mut run = Run::new(model, &plan, &mut workspace, &shared, self.shuffle, self.on_epoch.is_some(), keeper);
+        let asked = Asked { shuffle: self.shuffle, answers: self.on_epoch.is_some(), steps: self.record_steps };
+        let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper);
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());
         let watch = Watch {
@@ -210,7 +231,7 @@ impl<'m> Fit<'m> {
             |done| watch.run(done, on_epoch),
         );
         outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let (epochs, snapshot, begun, keeper) = run.finish();
+        let Ended { epochs, steps, snapshot, begun, keeper } = run.finish();
         model.keep(keeper);
         let step = slots.get(&workspace, "step") as u64;
         let finite = slots.get(&workspace, "finite") != 0.0;
@@ -226,6 +247,7 @@ impl<'m> Fit<'m> {
             network: model.name().to_string(),
             metrics: compiled.info.reports.iter().map(|report| report.name.clone()).collect(),
             epochs,
+            steps,
             stopped: if out_of_patience {
                 Stopped::Patience
             } else if interrupted {
@@ -238,7 +260,7 @@ impl<'m> Fit<'m> {
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
         if !finite {
-            return Err(model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+            return Err(model.recover(&plan, snapshot, &mut workspace, loss, history));
         }
         Ok(history)
     }

@@ -218,7 +218,7 @@ impl Model {
         let loss = self.output(&workspace, "train.loss");
         if slots.get(&workspace, "finite") == 0.0 {
             self.step -= 1;
-            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: String::new() });
+            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
         }
         Ok(loss)
     }

@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::fit::Plan;
+use crate::history::History;
 use crate::model::Model;
 use crate::random::permutation;
 use crate::workspace::{Slots, Workspace};
@@ -66,7 +67,7 @@ impl Model {
         snapshot: Snapshot,
         workspace: &mut Workspace,
         loss: f64,
-        history: String,
+        history: History,
     ) -> Error {
         let failed = self.step;
         // The failing step itself has changed nothing.
@@ -78,7 +79,7 @@ impl Model {
             }
         }
         let (node, place) = self.first_not_finite(plan, &snapshot, workspace);
-        Error::Diverged { step: failed, loss, node, place, history }
+        Error::Diverged { step: failed, loss, node, place, history: Some(Box::new(history)) }
     }
 
     fn parameters_finite(&self) -> bool {

@@ -31,7 +31,7 @@ impl When {
         match self {
             When::Last => false,
             When::Step(only) => step == only,
-            When::Every(period) => step % period == 0,
+            When::Every(period) => step.is_multiple_of(period),
         }
     }
     /// How many of the steps after `done` it holds in.

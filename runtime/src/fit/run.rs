@@ -4,13 +4,13 @@ use super::shared::{Columns, RECORDS, Shared};
 use super::{Plan, SNAPSHOT_STEPS};
 use crate::calls::Driver;
 use crate::evaluate::Pass;
-use crate::history::Epoch;
+use crate::history::{Epoch, Step};
 use crate::model::Model;
 use crate::random::permutation;
 use crate::recover::Snapshot;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
-use gradc_compiler::loops::Slot;
+use gradc_compiler::loops::{BufferId, Slot};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -37,7 +37,6 @@ pub(super) struct Run<'a> {
     seed: u64,
     first_epoch: u64,
     begun: u64,
-    shuffle: bool,
     order: Vec<u32>,
     position: usize,
     taken: u64,
@@ -52,11 +51,33 @@ pub(super) struct Run<'a> {
     done: u64,
     snapshot: Snapshot,
     since_snapshot: u64,
-    /// Whether each epoch's record is shown to the calling thread.
-    asks: bool,
+    asked: Asked,
+    /// Loss, penalty and metrics of the training step.
+    results: Vec<Option<BufferId>>,
+    /// For each step its number, rows, and results.
+    steps: Vec<f64>,
     keeper: Keeper,
     /// Rows of the last step.
     rows: usize,
+}
+
+/// How a run is to go, beside its plan.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) shuffle: bool,
+    /// Whether each epoch's record is shown to the calling thread.
+    pub(super) answers: bool,
+    /// Whether each step is recorded.
+    pub(super) steps: bool,
+}
+
+/// What a run leaves behind.
+pub(super) struct Ended {
+    pub(super) epochs: Vec<Epoch>,
+    pub(super) steps: Vec<Step>,
+    pub(super) snapshot: Snapshot,
+    pub(super) begun: u64,
+    pub(super) keeper: Keeper,
 }
 
 impl<'a> Run<'a> {
@@ -65,8 +86,7 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         workspace: &'a mut Workspace,
         shared: &'a Shared,
-        shuffle: bool,
-        asks: bool,
+        asked: Asked,
         keeper: Keeper,
     ) -> Self {
         let slots = &model.compiled.assembled.slots;
@@ -76,6 +96,11 @@ impl<'a> Run<'a> {
         let metrics =
             |prefix: &str| reports.iter().map(|report| find(&format!("{prefix}.{}.sum", report.name))).collect::<Vec<_>>();
         let columns = plan.columns(reports.len());
+        let names = ["loss", "penalty"].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
+        let results: Vec<Option<BufferId>> =
+            names.map(|name| model.compiled.assembled.outputs.get(&format!("train.{name}")).copied()).collect();
+        let width = Self::STEP + results.len();
+        let recorded = usize::try_from(plan.steps).map_or(RECORDS, |steps| steps.min(RECORDS));
         workspace.set_f64(must("step"), model.step as f64);
         Run {
             plan,
@@ -96,7 +121,6 @@ impl<'a> Run<'a> {
             seed: model.seed,
             first_epoch: model.epoch,
             begun: 0,
-            shuffle,
             order: (0..plan.train.rows as u32).collect(),
             position: 0,
             taken: 0,
@@ -111,7 +135,9 @@ impl<'a> Run<'a> {
             done: 0,
             snapshot: Snapshot::new(model),
             since_snapshot: 0,
-            asks,
+            asked,
+            results,
+            steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
             keeper,
             rows: 0,
             workspace,
@@ -123,10 +149,30 @@ impl<'a> Run<'a> {
         self.since_snapshot = 0;
     }
 
-    pub(super) fn finish(mut self) -> (Vec<Epoch>, Snapshot, u64, Keeper) {
+    pub(super) fn finish(mut self) -> Ended {
         self.keeper.ended(self.workspace, self.step, self.rows);
         let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
-        (epochs, self.snapshot, self.begun, self.keeper)
+        let step = |row: &[f64]| Step {
+            step: row[0] as u64,
+            rows: row[1] as usize,
+            loss: row[2],
+            penalty: row[3],
+            metrics: row[4..].to_vec(),
+        };
+        let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
+        Ended { epochs, steps, snapshot: self.snapshot, begun: self.begun, keeper: self.keeper }
+    }
+
+    /// Numbers of a step's record before its results.
+    const STEP: usize = 2;
+
+    /// The record of the step that has just been taken.
+    fn record_step(&mut self) {
+        self.steps.extend([self.step as f64, self.rows as f64]);
+        let workspace = &*self.workspace;
+        let value =
+            |buffer: &Option<BufferId>| buffer.and_then(|buffer| workspace.output(buffer).first().copied()).unwrap_or(0.0);
+        self.steps.extend(self.results.iter().map(|buffer| f64::from(value(buffer))));
     }
 
     fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
@@ -140,7 +186,7 @@ impl<'a> Run<'a> {
 impl Driver for Run<'_> {
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
-        if self.shuffle {
+        if self.asked.shuffle {
             permutation(self.seed, self.first_epoch + self.begun, &mut self.order);
         }
         self.position = 0;
@@ -176,6 +222,9 @@ impl Driver for Run<'_> {
             self.workspace.set_i32(self.slots.stop, -1);
         }
         self.shared.step.store(self.taken, Ordering::Relaxed);
+        if self.asked.steps {
+            self.record_step();
+        }
         self.keeper.stepped(self.workspace, self.step, self.rows);
         self.shared.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
         self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
@@ -218,7 +267,7 @@ impl Driver for Run<'_> {
             row.push(loss);
             row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
-        if self.asks {
+        if self.asked.answers {
             self.shared.ask(&row);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.workspace.set_i32(self.slots.stop, -1);

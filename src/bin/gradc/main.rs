@@ -46,7 +46,7 @@ struct Arguments {
 enum Command {
     /// Trains a network on CSV data.
     #[command(visible_alias = "fit")]
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Writes what a trained network predicts for CSV data.
     Predict(serve::Predict),
     /// Measures loss and metrics of a trained network on CSV data.

@@ -71,7 +71,10 @@ pub struct Train {
     /// Before training, evaluates every graph before and after each pass on random inputs.
     #[arg(long)]
     validate: bool,
-    /// One JSON object a line on stdout instead of the display.
+    /// Trains by the f64 interpreter in place of native code: slow, and what native code is held to.
+    #[arg(long)]
+    reference: bool,
+    /// One JSON object a line on stdout instead of the display: each epoch, or with --steps each step, then the end.
     #[arg(long)]
     json: bool,
 }
@@ -105,6 +108,14 @@ impl Train {
         let parts = self.parts(&model)?;
         let outcome = self.fit(&mut model, &parts);
         // What was seen of a run that failed is what one wants to see.
+        let so_far = match &outcome {
+            Ok(history) => Some(history),
+            Err(Error::Diverged { history, .. }) => history.as_deref(),
+            Err(_) => None,
+        };
+        if let Some(history) = so_far.filter(|_| self.json) {
+            steps(history)?;
+        }
         self.watched(&model)?;
         let history = outcome?;
         if let Some(file) = &self.save {
@@ -168,6 +179,12 @@ impl Train {
         if self.drop_last {
             fit = fit.drop_last();
         }
+        if self.reference {
+            fit = fit.reference();
+        }
+        if self.json && self.steps.is_some() {
+            fit = fit.record_steps();
+        }
         if self.json {
             fit = fit.quiet().on_epoch(move |epoch| {
                 let mut object = Map::from_iter([("event".into(), json!("epoch")), ("epoch".into(), json!(epoch.epoch))]);
@@ -229,6 +246,17 @@ impl Train {
         print!("{}", results(&evaluations));
         Ok(())
     }
+}
+
+/// A line of JSON for each recorded step.
+fn steps(history: &History) -> Result<()> {
+    history.steps.iter().try_for_each(|step| {
+        let mut object = Map::from_iter([("event".into(), json!("step")), ("step".into(), json!(step.step))]);
+        object.insert("rows".into(), json!(step.rows));
+        object.insert("penalty".into(), json!(step.penalty));
+        object.insert("training".into(), measured(step.loss, &history.metrics, &step.metrics));
+        line(&Value::Object(object))
+    })
 }
 
 /// One line of JSON on stdout.
