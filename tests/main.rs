@@ -1,5 +1,6 @@
 //! gradc from the outside: programs that train, mistakes that get their message, texts that are blessed.
 
+mod accumulate;
 mod bits;
 mod command;
 mod digits;

@@ -205,15 +205,24 @@ pub fn front_with(training: &Network, evaluation: &Network, declaration: String,
 }
 
 impl Front {
-    /// The same with these values of the training step given out, and no others.
+    /// The same with these values of the training step given out, and no others; and with updates for several batches if it
+    /// `accumulates`.
     ///
     /// # Errors
     /// As [`probes::add`](crate::probes::add), and a gradient that the simplified step does not compute.
-    pub fn watching<'a>(&self, names: impl IntoIterator<Item = &'a str>, fuel: Option<u64>) -> Result<Front, FrontError> {
+    pub fn variant<'a>(
+        &self,
+        watched: impl IntoIterator<Item = &'a str>,
+        accumulates: bool,
+        fuel: Option<u64>,
+    ) -> Result<Front, FrontError> {
         let (mut training, evaluation) = self.networks.clone();
         training.probes.clear();
-        for name in names {
+        for name in watched {
             crate::probes::add(&mut training, name)?;
+        }
+        if accumulates && !training.accumulates {
+            step::accumulate::declare(&mut training)?;
         }
         front(&training, &evaluation, self.declaration.clone(), fuel)
     }

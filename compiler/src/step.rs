@@ -15,6 +15,7 @@
 //! [`forward`] ends in a graph whose roots are all that the second half needs. A simplification is a pure function on that graph: it
 //! may renumber everything but keeps sources by name and roots in order. [`complete`] goes on from there with gradients and updates.
 
+pub mod accumulate;
 mod lookahead;
 mod scalars;
 #[cfg(test)]
@@ -247,7 +248,14 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
         });
     }
     let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
-    let (gradients, watched) = clipped(&mut builder, total, &moved, &clips, &watched)?;
+    let (mut gradients, watched) = derived(&mut builder, total, &moved, &watched)?;
+    let mut sums = Memory::default();
+    if network.accumulates {
+        for (one, gradient) in moved.iter().zip(&mut gradients) {
+            *gradient = accumulate::sum(&mut builder, &one.learned.name, *gradient, &mut sums)?;
+        }
+    }
+    clip(&mut builder, &mut gradients, &clips)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -255,12 +263,17 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
         });
     }
+    let set = |(source, node): &(NodeId, NodeId)| Root::Update { source: *source, node: *node };
+    next.extend(memory.next.iter().map(set));
+    if network.accumulates {
+        next = accumulate::held(&mut builder, next)?;
+    }
+    next.extend(sums.next.iter().map(set));
     let mut graph = builder.finish();
     graph.roots = roots.into_iter().skip(1).take(outputs + updates).collect();
     graph.roots.extend(watched);
     graph.roots.extend(next);
-    graph.roots.extend(memory.next.into_iter().map(|(source, node)| Root::Update { source, node }));
-    let states = network.states.iter().cloned().chain(memory.states);
+    let states = network.states.iter().cloned().chain(memory.states).chain(sums.states);
     Ok(StepGraph { states: with_nodes(states, &graph), graph })
 }
 
@@ -269,12 +282,11 @@ fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> 
     states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
 }
 
-/// Gradients of the total at each parameter's point, clipped in the order written, and what is watched.
-fn clipped(
+/// Gradients of the total at each parameter's point, and what is watched.
+fn derived(
     builder: &mut Builder,
     total: NodeId,
     moved: &[Moved],
-    clips: &[ClipUse],
     watched: &[(&Probe, NodeId)],
 ) -> Result<(Vec<NodeId>, Vec<Root>), Fault> {
     let live = ancestors(builder.graph(), &[total]);
@@ -296,12 +308,17 @@ fn clipped(
         Ok(Root::Output { name: probes::output(&probe.name), node })
     });
     let shown = shown.collect::<Result<_, Fault>>()?;
+    Ok((gradients, shown))
+}
+
+/// Clips in the order written.
+fn clip(builder: &mut Builder, gradients: &mut [NodeId], clips: &[ClipUse]) -> Result<(), Fault> {
     for clip in clips {
         builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
-        (clip.clip.apply)(builder, &mut gradients, clip.limit)?;
+        (clip.clip.apply)(builder, gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());
-    Ok((gradients, shown))
+    Ok(())
 }
 
 /// The new value of one parameter.

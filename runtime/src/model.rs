@@ -66,6 +66,8 @@ pub struct Model {
     pub(crate) seed: u64,
     /// Steps taken so far.
     pub(crate) step: u64,
+    /// Batches seen so far: each has random numbers of its own. More than steps only where steps took several.
+    pub(crate) batches: u64,
     /// Epochs begun so far: each has its own permutation.
     pub(crate) epoch: u64,
     /// Whether scalers have been measured (or loaded).
@@ -125,6 +127,7 @@ impl Model {
             settings,
             seed: options.seed,
             step: 0,
+            batches: 0,
             epoch: 0,
             scaled: false,
             watches: Vec::new(),
@@ -144,12 +147,12 @@ impl Model {
     pub fn reset(&mut self, seed: u64) -> Result<()> {
         self.seed = seed;
         self.step = 0;
+        self.batches = 0;
         self.epoch = 0;
         self.scaled = false;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
-                let lane = self.compiled.assembled.program.buffers[buffer.0 as usize].lane;
-                self.store.fill(buffer, lane, state.initial);
+                self.store.fill(buffer, self.lane(buffer), state.initial);
             }
         }
         if self.compiled.module.entry("initialize").is_none() {
@@ -158,6 +161,18 @@ impl Model {
         let mut workspace = self.workspace(&[("initialize", capacity(1))], 1)?;
         Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
         self.run("initialize", &workspace)
+    }
+
+    /// Goes on as another compilation of the same network: what both keep under one name stays. Gives what it was before.
+    pub(crate) fn change_to(&mut self, compiled: Arc<Compiled>, mut store: Store) -> (Arc<Compiled>, Store) {
+        for buffer in store.buffers().collect::<Vec<_>>() {
+            if let Some(own) = self.buffer(&compiled.assembled.program.buffers[buffer.0 as usize].name) {
+                store.get_mut(buffer).copy_from_slice(self.store.get(own));
+            }
+        }
+        let setting = |setting: &Setting| self.setting(&setting.name).unwrap_or(setting.value);
+        self.settings = compiled.info.settings.iter().map(setting).collect();
+        (std::mem::replace(&mut self.compiled, compiled), std::mem::replace(&mut self.store, store))
     }
 
     /// The name of the network.
@@ -205,19 +220,19 @@ impl Model {
             *place = row;
         }
         let mut keeper = self.keeper(bound.rows, 1)?;
-        self.step += 1;
+        (self.step, self.batches) = (self.step + 1, self.batches + 1);
         let compiled = self.compiled.clone();
         let slots = Slots(&compiled.assembled);
         slots.set(&mut workspace, "batch", bound.rows as f64);
         slots.set(&mut workspace, "step", self.step as f64);
-        slots.set(&mut workspace, "step.word", f64::from(self.step as u32 as i32));
+        slots.set(&mut workspace, "step.word", f64::from(self.batches as u32 as i32));
         self.run("step", &workspace)?;
         keeper.stepped(&workspace, self.step, bound.rows);
         keeper.ended(&workspace, self.step, bound.rows);
         self.keep(keeper);
         let loss = self.output(&workspace, "train.loss");
         if slots.get(&workspace, "finite") == 0.0 {
-            self.step -= 1;
+            (self.step, self.batches) = (self.step - 1, self.batches - 1);
             return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
         }
         Ok(loss)
@@ -362,7 +377,12 @@ impl Model {
     /// The buffer of a parameter or state.
     /// A parameter or state of floats, which can be read and replaced from outside.
     fn floats(&self, name: &str) -> Option<BufferId> {
-        self.buffer(name).filter(|buffer| self.compiled.assembled.program.buffers[buffer.0 as usize].lane == Lane::F32)
+        self.buffer(name).filter(|buffer| self.lane(*buffer) == Lane::F32)
+    }
+
+    /// The type of a buffer's elements.
+    pub(crate) fn lane(&self, buffer: BufferId) -> Lane {
+        self.compiled.assembled.program.buffers[buffer.0 as usize].lane
     }
 
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {

@@ -164,15 +164,10 @@ impl Model {
 
     fn recompile(&mut self, watches: Vec<Watch>) -> Result<()> {
         let names = watches.iter().map(|watch| watch.name.as_str());
-        let front = self.compiled.front.watching(names, crate::env::fuel()).map_err(|error| front_error(&error))?;
-        let mut other = Model::compile(front, &self.compiled.options)?;
-        for buffer in other.store.buffers().collect::<Vec<_>>() {
-            let name = &other.compiled.assembled.program.buffers[buffer.0 as usize].name;
-            if let Some(own) = self.buffer(name) {
-                other.store.get_mut(buffer).copy_from_slice(self.store.get(own));
-            }
-        }
-        (self.compiled, self.store, self.watches) = (other.compiled, other.store, watches);
+        let front = self.compiled.front.variant(names, false, crate::env::fuel()).map_err(|error| front_error(&error))?;
+        let other = Model::compile(front, &self.compiled.options)?;
+        self.change_to(other.compiled, other.store);
+        self.watches = watches;
         Ok(())
     }
 

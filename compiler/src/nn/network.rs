@@ -67,6 +67,8 @@ pub struct Network {
     pub reports: Vec<Report>,
     /// Values of the training step that are given out beside the reports.
     pub probes: Vec<Probe>,
+    /// Whether updates wait for the gradients of several batches.
+    pub accumulates: bool,
     pub penalties: Vec<Applied>,
     pub optimizer: Option<OptimizerUse>,
     /// Groups in the order written, for the summary; what they say stands at the parameters.
@@ -101,6 +103,7 @@ impl Network {
             loss: None,
             reports: Vec::new(),
             probes: Vec::new(),
+            accumulates: false,
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

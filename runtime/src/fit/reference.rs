@@ -3,7 +3,7 @@
 //! Order of rows, random numbers, steps, chunks of an evaluation, early stopping and the best copy are those of the native run; numbers
 //! are f64 throughout, and are rounded to f32 only where the model takes them back at the end.
 
-use super::{Fit, Plan};
+use super::{Fit, Plan, Turn};
 use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Step, Stopped};
@@ -15,6 +15,7 @@ use gradc_compiler::driver::Field;
 use gradc_compiler::graph::{Element, Graph};
 use gradc_compiler::ops::{Array, Environment, Primitive};
 use gradc_compiler::reference;
+use gradc_compiler::step::accumulate;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -70,7 +71,22 @@ struct Interpreter<'a> {
 }
 
 impl Interpreter<'_> {
-    fn environment(&self, bound: &Bound, rows: &[u32], step: u64) -> Environment {
+    /// Tells a step that accumulates which batch of its update it sees.
+    fn stands(&mut self, turn: Turn) {
+        let number = |is: bool| f64::from(u8::from(is));
+        let group = [
+            (accumulate::FIRST, number(turn.is_first)),
+            (accumulate::LAST, number(turn.is_last)),
+            (accumulate::SHARE, turn.share),
+        ];
+        for (name, value) in group {
+            if let Some(setting) = self.settings.get_mut(name) {
+                setting.data[0] = value;
+            }
+        }
+    }
+
+    fn environment(&self, bound: &Bound, rows: &[u32], step: u64, turn: u64) -> Environment {
         let mut sources = self.kept.clone();
         sources.extend(self.settings.clone());
         for (number, field) in self.fields.iter().enumerate() {
@@ -85,7 +101,7 @@ impl Interpreter<'_> {
             let values = rows.iter().flat_map(|row| words.iter().skip(*row as usize * width).take(width).map(number));
             sources.insert(field.name.clone(), Array::new([&[rows.len()], &shape[..]].concat(), values.collect()));
         }
-        Environment { sources, batch: rows.len(), step, seed: self.seed }
+        Environment { sources, batch: rows.len(), step, turn, seed: self.seed }
     }
 
     /// A pass over rows in chunks.
@@ -93,7 +109,7 @@ impl Interpreter<'_> {
         let mut means = Means::default();
         let all: Vec<u32> = (0..bound.rows as u32).collect();
         for rows in all.chunks(CHUNK) {
-            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, 0));
+            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, 0, 0));
             means.add(&outputs, rows.len(), roots_of_squares);
         }
         means
@@ -105,8 +121,8 @@ impl Model {
     fn interpreter(&self) -> Interpreter<'_> {
         let info = &self.compiled.info;
         let array = |name: &str, shape: &[usize]| {
-            let values = self.buffer(name).map_or(&[][..], |buffer| self.store.get(buffer));
-            (name.to_string(), Array::new(shape.to_vec(), values.iter().map(|value| f64::from(*value)).collect()))
+            let values = self.buffer(name).map_or_else(Vec::new, |buffer| self.store.numbers(buffer, self.lane(buffer)));
+            (name.to_string(), Array::new(shape.to_vec(), values))
         };
         let parameters = info.parameters.iter().map(|parameter| array(&parameter.name, &parameter.shape));
         let states = info.states.iter().map(|state| array(&state.name, &state.shape));
@@ -122,7 +138,7 @@ impl Model {
     fn take_back(&mut self, kept: &Tensors) {
         for (name, array) in kept {
             if let Some(buffer) = self.buffer(name) {
-                self.store.get_mut(buffer).iter_mut().zip(&array.data).for_each(|(own, value)| *own = *value as f32);
+                self.store.set_numbers(buffer, self.lane(buffer), &array.data);
             }
         }
     }
@@ -130,7 +146,7 @@ impl Model {
 
 impl Fit<'_> {
     /// Runs by the f64 interpreter.
-    pub(super) fn run_reference(mut self, plan: &Plan) -> Result<History> {
+    pub(super) fn run_reference(&mut self, plan: &Plan) -> Result<History> {
         if !self.model.watches.is_empty() {
             return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
         }
@@ -154,12 +170,14 @@ impl Fit<'_> {
             }
             self.model.epoch += 1;
             let mut means = Means::default();
-            for rows in order.chunks(plan.batch).take(plan.turns as usize) {
-                if self.model.step - first_step >= plan.steps {
-                    break;
-                }
-                let step = self.model.step + 1;
-                let (outputs, updates) = reference::run(training, &interpreter.environment(&plan.train, rows, step));
+            let mut from = 0;
+            while from < plan.used && self.model.step - first_step < plan.steps {
+                let turn = plan.turn(from);
+                from = turn.to;
+                let (rows, step) = (&order[turn.from..turn.to], self.model.step + 1);
+                interpreter.stands(turn);
+                let (outputs, updates) =
+                    reference::run(training, &interpreter.environment(&plan.train, rows, step, self.model.batches + 1));
                 let scalar = |name: &str| outputs.get(name).map_or(0.0, |array| array.data[0]);
                 let loss = scalar("loss");
                 if !loss.is_finite() {
@@ -167,7 +185,8 @@ impl Fit<'_> {
                     break 'run;
                 }
                 interpreter.kept.extend(updates);
-                self.model.step = step;
+                self.model.batches += 1;
+                self.model.step += u64::from(turn.is_last);
                 means.add(&outputs, rows.len(), roots);
                 if self.record_steps {
                     let metrics = names.iter().map(|name| scalar(name)).collect();

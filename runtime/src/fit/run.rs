@@ -1,7 +1,7 @@
 //! A run on its first thread: what the driver calls for the next batch, at the end of an epoch, and for validation.
 
 use super::shared::{Columns, RECORDS, Shared};
-use super::{Plan, SNAPSHOT_STEPS};
+use super::{Plan, SNAPSHOT_STEPS, Turn};
 use crate::calls::Driver;
 use crate::evaluate::Pass;
 use crate::history::{Epoch, Step};
@@ -11,6 +11,7 @@ use crate::recover::Snapshot;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::{BufferId, Slot};
+use gradc_compiler::step::accumulate;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -25,6 +26,26 @@ struct SlotSet {
     rows: Option<Slot>,
     metrics: Vec<Option<Slot>>,
     improved: Option<Slot>,
+    group: Group,
+}
+
+/// Where a step that accumulates is told which batch of its update it sees.
+#[derive(Clone, Copy)]
+pub(crate) struct Group(Option<[Slot; 3]>);
+
+impl Group {
+    /// The slots of a program; none if its step takes one batch.
+    pub(crate) fn of(model: &Model) -> Group {
+        let slot = |name| model.compiled.assembled.slots.get(&format!("setting.{name}")).copied();
+        Group((|| Some([slot(accumulate::FIRST)?, slot(accumulate::LAST)?, slot(accumulate::SHARE)?]))())
+    }
+    pub(crate) fn set(self, workspace: &mut Workspace, turn: Turn) {
+        if let Some([first, last, share]) = self.0 {
+            workspace.set_f64(first, f64::from(u8::from(turn.is_first)));
+            workspace.set_f64(last, f64::from(u8::from(turn.is_last)));
+            workspace.set_f64(share, turn.share);
+        }
+    }
 }
 
 /// The state of a run on its first thread.
@@ -41,6 +62,7 @@ pub(super) struct Run<'a> {
     position: usize,
     taken: u64,
     step: u64,
+    batches: u64,
     pass: Option<Pass>,
     epoch_started: Instant,
     columns: Columns,
@@ -77,6 +99,9 @@ pub(super) struct Ended {
     pub(super) steps: Vec<Step>,
     pub(super) snapshot: Snapshot,
     pub(super) begun: u64,
+    pub(super) batches: u64,
+    /// Where in its epoch's order the last batch begins.
+    pub(super) last: usize,
     pub(super) keeper: Keeper,
 }
 
@@ -116,6 +141,7 @@ impl<'a> Run<'a> {
                 rows: find("train.rows.sum"),
                 metrics: metrics("train"),
                 improved: find("improved"),
+                group: Group::of(model),
             },
             validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
             seed: model.seed,
@@ -125,6 +151,7 @@ impl<'a> Run<'a> {
             position: 0,
             taken: 0,
             step: model.step,
+            batches: model.batches,
             pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
             epoch_started: Instant::now(),
             columns,
@@ -145,7 +172,7 @@ impl<'a> Run<'a> {
     }
 
     fn keep_snapshot(&mut self) {
-        self.snapshot.take(self.step, self.first_epoch + self.begun, self.position);
+        self.snapshot.take(self.step, self.batches, self.first_epoch + self.begun, self.position);
         self.since_snapshot = 0;
     }
 
@@ -160,7 +187,8 @@ impl<'a> Run<'a> {
             metrics: row[4..].to_vec(),
         };
         let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
-        Ended { epochs, steps, snapshot: self.snapshot, begun: self.begun, keeper: self.keeper }
+        let last = self.position.saturating_sub(self.rows);
+        Ended { epochs, steps, snapshot: self.snapshot, begun: self.begun, batches: self.batches, last, keeper: self.keeper }
     }
 
     /// Numbers of a step's record before its results.
@@ -194,27 +222,32 @@ impl Driver for Run<'_> {
         self.begun += 1;
         self.workspace.bind(&self.plan.train);
         let left = self.plan.steps - self.taken.min(self.plan.steps);
-        self.workspace.set_i32(self.slots.steps, self.plan.turns.min(left) as i32);
+        let turns = self.plan.turns.min(left.saturating_mul(self.plan.accumulate as u64));
+        self.workspace.set_i32(self.slots.steps, turns as i32);
         self.shared.epoch.store(self.begun, Ordering::Relaxed);
     }
 
     fn next(&mut self) {
-        if self.since_snapshot >= SNAPSHOT_STEPS {
+        let turn = self.plan.turn(self.position);
+        if self.since_snapshot >= SNAPSHOT_STEPS && turn.is_first {
             self.begun -= 1;
             self.keep_snapshot();
             self.begun += 1;
         }
         self.since_snapshot += 1;
-        let count = self.plan.batch.min(self.order.len() - self.position);
-        let rows = &self.order[self.position..self.position + count];
-        self.workspace.rows_mut()[..count].copy_from_slice(rows);
-        self.position += count;
-        self.taken += 1;
-        self.step += 1;
+        let count = turn.to - turn.from;
+        self.workspace.rows_mut()[..count].copy_from_slice(&self.order[turn.from..turn.to]);
+        self.position = turn.to;
+        if turn.is_first {
+            self.taken += 1;
+            self.step += 1;
+        }
+        self.batches += 1;
         self.rows = count;
+        self.slots.group.set(self.workspace, turn);
         self.workspace.set_i32(self.slots.batch, count as i32);
         self.workspace.set_f64(self.slots.step, self.step as f64);
-        self.workspace.set_i32(self.slots.step_word, self.step as u32 as i32);
+        self.workspace.set_i32(self.slots.step_word, self.batches as u32 as i32);
     }
 
     fn stepped(&mut self) {

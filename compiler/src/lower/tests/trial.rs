@@ -254,7 +254,7 @@ impl Data {
             };
             sources.insert(name.clone(), Array::new(dims, data));
         }
-        Environment { sources, batch: n, step: STEP, seed: SEED }
+        Environment { sources, batch: n, step: STEP, turn: STEP, seed: SEED }
     }
 
     /// The reference's results, each with how far a value in f32 may be from it.

@@ -147,7 +147,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn state(&mut self, builder: &mut Builder, name: String, ty: Type, initial: f64) -> Result<NodeId, Fault> {
+    /// A state of the optimizer, found again under the same name.
+    pub fn state(&mut self, builder: &mut Builder, name: String, ty: Type, initial: f64) -> Result<NodeId, Fault> {
         let node = builder.source(Primitive::State, &name, ty.clone())?;
         if !self.states.iter().any(|known| known.node == node) {
             self.states.push(State { name, node, ty, initial, saved: false });
