@@ -46,13 +46,14 @@ pub use tensor::Tensor;
 
 use crate::{Error, Model, Options, Result};
 use gradc_compiler::base::place::Place;
-use gradc_compiler::driver::{self, FrontError};
+use gradc_compiler::driver;
 use gradc_compiler::graph::{Dim, NodeId, Shape, Type};
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE};
 use gradc_compiler::nn::fault::{NAME_UNKNOWN, WRONG_ELEMENT};
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
+use gradc_runtime::model::front_error;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
@@ -100,10 +101,7 @@ impl Declared {
     /// [`Error::Model`] with the mistakes of the declaration, each with the file and line of its call.
     pub fn compile(self) -> Result<Model> {
         let (training, evaluation) = self.networks()?;
-        let front = driver::front(training, evaluation, String::new(), None).map_err(|error| match error {
-            FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
-            FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
-        })?;
+        let front = driver::front(training, evaluation, String::new(), None).map_err(|error| front_error(&error))?;
         Model::compile(front, &self.options)
     }
 }

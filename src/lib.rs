@@ -46,10 +46,11 @@ pub use gradc_runtime::data::Dataset;
 pub use gradc_runtime::error::{Error, Result};
 pub use gradc_runtime::evaluate::{Evaluation, Prediction};
 pub use gradc_runtime::fit::{Fit, Monitor};
-pub use gradc_runtime::history::{Epoch, History, Stopped};
+pub use gradc_runtime::history::{Epoch, History, Step, Stopped};
 pub use gradc_runtime::model::{Loaded, Model, Options, Stage};
 pub use gradc_runtime::predictor::Predictor;
 pub use gradc_runtime::rows::{Rows, RowsBuilder};
+pub use gradc_runtime::watch::Watched;
 
 /// The two halves, for those who look inside.
 pub use {gradc_compiler as compiler, gradc_runtime as runtime};

@@ -8,7 +8,7 @@ use gradc::compiler::language::declaration::Declaration;
 use gradc::compiler::language::shown::shown;
 use gradc::compiler::nn::Network;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A case's name, the macro's declaration and the builder's.
 type Case = (&'static str, fn() -> gradc::Result<Declaration>, fn() -> Declared);
@@ -291,8 +291,8 @@ fn heavy_ball() -> Rule {
     Rule::Own {
         name: "heavy_ball".into(),
         formula: "m = zeros; gradient at theta + beta * m; m = beta * m - rate * gradient; theta = theta + m".into(),
-        at: Some(Rc::new(point)),
-        build: Rc::new(build),
+        at: Some(Arc::new(point)),
+        build: Arc::new(build),
     }
 }
 

@@ -1,6 +1,8 @@
 //! gradc from the outside: programs that train, mistakes that get their message, texts that are blessed.
 
+mod accumulate;
 mod bits;
+mod command;
 mod digits;
 mod doors;
 mod glass;
@@ -13,3 +15,4 @@ mod stages;
 mod state;
 mod tidy;
 mod ui;
+mod watch;

@@ -106,10 +106,12 @@ pub struct Report {
 }
 
 /// The front half's result: everything that does not depend on a machine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Front {
     /// What the outside must know.
     pub info: Info,
+    /// The network at training and at evaluation time, for those who want to see more of it.
+    pub networks: (Network, Network),
     /// Simplified graphs, ready to be lowered.
     pub graphs: Graphs,
     /// What fusion was told.
@@ -223,7 +225,32 @@ pub fn front_with(training: &Network, evaluation: &Network, declaration: String,
     graphs.initial = Some(passes::simplify_step(&step::initial(training)?, &mut context)?);
     describe(&mut info, training, evaluation, states);
     let fusion = fusion::Options::default();
-    Ok(Front { info, graphs, fusion, declaration, forward, gradient, log, forward_rewrites, step_rewrites })
+    let networks = (training.clone(), evaluation.clone());
+    Ok(Front { info, networks, graphs, fusion, declaration, forward, gradient, log, forward_rewrites, step_rewrites })
+}
+
+impl Front {
+    /// The same with these values of the training step given out, and no others; and with updates for several batches if it
+    /// `accumulates`.
+    ///
+    /// # Errors
+    /// As [`probes::add`](crate::probes::add), and a gradient that the simplified step does not compute.
+    pub fn variant<'a>(
+        &self,
+        watched: impl IntoIterator<Item = &'a str>,
+        accumulates: bool,
+        fuel: Option<u64>,
+    ) -> Result<Front, FrontError> {
+        let (mut training, evaluation) = self.networks.clone();
+        training.probes.clear();
+        for name in watched {
+            crate::probes::add(&mut training, name)?;
+        }
+        if accumulates && !training.accumulates {
+            step::accumulate::declare(&mut training)?;
+        }
+        front(&training, &evaluation, self.declaration.clone(), fuel)
+    }
 }
 
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {

@@ -117,7 +117,7 @@ fn rooted(graph: &Graph, outputs: Vec<(String, NodeId)>) -> Graph {
 
 /// Random rows, the first values of the parameters a little off their places, settings and states as they begin.
 fn environment(network: &Network, seed: u64) -> Result<Environment, Fault> {
-    let mut environment = Environment { batch: ROWS, step: 1, seed, ..Environment::default() };
+    let mut environment = Environment { batch: ROWS, step: 1, turn: 1, seed, ..Environment::default() };
     let beginning = Environment { seed, ..Environment::default() };
     let (_, parameters) = reference::run(&step::initial(network)?, &beginning);
     let mut random = Random(seed ^ 0x6765_7261);

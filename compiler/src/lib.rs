@@ -29,6 +29,7 @@ pub mod nn;
 pub mod ops;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod passes;
+pub mod probes;
 pub mod program;
 pub mod reference;
 pub mod rules;

@@ -8,12 +8,14 @@
 //!
 //! # Outputs
 //! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
-//! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`.
+//! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`. What is watched
+//! ([`probes`](crate::probes)) stands behind them.
 //!
 //! # The two halves of a step
 //! [`forward`] ends in a graph whose roots are all that the second half needs. A simplification is a pure function on that graph: it
 //! may renumber everything but keeps sources by name and roots in order. [`complete`] goes on from there with gradients and updates.
 
+pub mod accumulate;
 mod lookahead;
 mod scalars;
 #[cfg(test)]
@@ -25,16 +27,18 @@ use crate::nn::clips::ClipUse;
 use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
 use crate::nn::initializers::{self, Fill};
 use crate::nn::optimizers::{Memory, OptimizerUse, Update};
-use crate::nn::parameters::{Aggregate, Governed, Learned, State};
+use crate::nn::parameters::{Aggregate, Governed, Learned, Probe, State};
 use crate::nn::penalties::{self, Applied};
 use crate::nn::{Argument, Call, Fault, Network, choice, groups};
 use crate::ops::Primitive;
+use crate::probes;
 use scalars::Scalars;
+use std::collections::HashMap;
 
 /// The first half of a step: the loss and what hangs on it.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// Roots in order: the total that is lowered, named outputs, updates of states, then scalars of the second half.
+    /// Roots in order: the total that is lowered, named outputs, updates of states, what is watched, then scalars of the second half.
     pub graph: Graph,
     outputs: usize,
     updates: usize,
@@ -87,6 +91,7 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
     let outputs = roots.len() - 1;
     roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
     let updates = network.next_states.len();
+    roots.extend(network.probes.iter().map(|probe| output(CARRIED, probe.node)));
     roots.extend(Scalars::of(network, optimizer).nodes().into_iter().map(|node| output(CARRIED, *node)));
     let mut graph = builder.finish();
     graph.name = format!("{} step", network.name);
@@ -214,7 +219,8 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     let optimizer = optimizer(network)?;
     let Forward { graph, outputs, updates } = forward;
     let trained = trained(network);
-    let first_scalar = 1 + outputs + updates;
+    let first_probe = 1 + outputs + updates;
+    let first_scalar = first_probe + network.probes.len();
     let scalars = Scalars::of(network, optimizer);
     let mut memory = Memory::default();
     let (mut graph, points) = if optimizer.rule.moves() {
@@ -241,7 +247,15 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             shrinks: scalars.shrinks[index].clone(),
         });
     }
-    let gradients = clipped(&mut builder, total, &moved, &clips)?;
+    let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
+    let (mut gradients, watched) = derived(&mut builder, total, &moved, &watched)?;
+    let mut sums = Memory::default();
+    if network.accumulates {
+        for (one, gradient) in moved.iter().zip(&mut gradients) {
+            *gradient = accumulate::sum(&mut builder, &one.learned.name, *gradient, &mut sums)?;
+        }
+    }
+    clip(&mut builder, &mut gradients, &clips)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -249,11 +263,17 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
         });
     }
+    let set = |(source, node): &(NodeId, NodeId)| Root::Update { source: *source, node: *node };
+    next.extend(memory.next.iter().map(set));
+    if network.accumulates {
+        next = accumulate::held(&mut builder, next)?;
+    }
+    next.extend(sums.next.iter().map(set));
     let mut graph = builder.finish();
     graph.roots = roots.into_iter().skip(1).take(outputs + updates).collect();
+    graph.roots.extend(watched);
     graph.roots.extend(next);
-    graph.roots.extend(memory.next.into_iter().map(|(source, node)| Root::Update { source, node }));
-    let states = network.states.iter().cloned().chain(memory.states);
+    let states = network.states.iter().cloned().chain(memory.states).chain(sums.states);
     Ok(StepGraph { states: with_nodes(states, &graph), graph })
 }
 
@@ -262,26 +282,43 @@ fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> 
     states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
 }
 
-/// Gradients of the total at each parameter's point, clipped in the order written.
-fn clipped(builder: &mut Builder, total: NodeId, moved: &[Moved], clips: &[ClipUse]) -> Result<Vec<NodeId>, Fault> {
+/// Gradients of the total at each parameter's point, and what is watched.
+fn derived(
+    builder: &mut Builder,
+    total: NodeId,
+    moved: &[Moved],
+    watched: &[(&Probe, NodeId)],
+) -> Result<(Vec<NodeId>, Vec<Root>), Fault> {
     let live = ancestors(builder.graph(), &[total]);
     // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
-    let reached: Vec<NodeId> =
-        moved.iter().map(|one| one.point).filter(|point| live.get(point.index()).copied().unwrap_or(false)).collect();
-    let mut found = gradients(builder, total, &reached)?.into_iter();
+    let is_reached = |node: &NodeId| live.get(node.index()).copied().unwrap_or(false);
+    let derived = watched.iter().filter(|(probe, _)| probe.gradient).map(|(_, node)| *node);
+    let asked: Vec<NodeId> = moved.iter().map(|one| one.point).chain(derived).filter(is_reached).collect();
+    let found: HashMap<NodeId, NodeId> = asked.iter().copied().zip(gradients(builder, total, &asked)?).collect();
     let mut gradients = Vec::new();
     for one in moved {
-        gradients.push(match (reached.contains(&one.point), &mut found) {
-            (true, found) => found.next().expect("one gradient for each point that was asked for"),
-            (false, _) => builder.constant_like(one.theta, 0.0)?,
+        gradients.push(match found.get(&one.point) {
+            Some(gradient) => *gradient,
+            None => builder.constant_like(one.theta, 0.0)?,
         });
     }
+    let shown = watched.iter().map(|(probe, node)| {
+        let shown = if probe.gradient { found.get(node).copied() } else { Some(*node) };
+        let node = shown.ok_or_else(|| probes::bypassed(probe))?;
+        Ok(Root::Output { name: probes::output(&probe.name), node })
+    });
+    let shown = shown.collect::<Result<_, Fault>>()?;
+    Ok((gradients, shown))
+}
+
+/// Clips in the order written.
+fn clip(builder: &mut Builder, gradients: &mut [NodeId], clips: &[ClipUse]) -> Result<(), Fault> {
     for clip in clips {
         builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
-        (clip.clip.apply)(builder, &mut gradients, clip.limit)?;
+        (clip.clip.apply)(builder, gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());
-    Ok(gradients)
+    Ok(())
 }
 
 /// The new value of one parameter.

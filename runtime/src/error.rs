@@ -4,6 +4,7 @@
 //! `help:` with something to do about it. `Debug` renders like `Display`, because `fn main() -> gradc::Result<()>` prints the
 //! `Debug` form of an error to the user.
 
+use crate::history::History;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,7 @@ pub enum Error {
     #[error("{0}")]
     Model(String),
     /// The loss became NaN or infinite, and the run stopped before that step's update.
-    #[error("{}", rendered(&format!("the loss became {} at step {step}", Number(*loss)), &divergence(node, place, history),
+    #[error("{}", rendered(&format!("the loss became {} at step {step}", Number(*loss)), &divergence(node, place, history.as_deref()),
         "the parameters are those before this step; try a smaller learning rate, `clip_global_norm`, or standardised inputs"))]
     Diverged {
         /// The step, counted from 1.
@@ -102,8 +103,8 @@ pub enum Error {
         node: Option<String>,
         /// File, line and column of the call that made the node.
         place: Option<String>,
-        /// The history so far, in one line; may be empty.
-        history: String,
+        /// The run so far, if it was one of several steps.
+        history: Option<Box<History>>,
     },
     /// A mistake in gradc itself.
     #[error("{}", rendered(&format!("mistake inside gradc, in {pass}: {text}"), &[],
@@ -230,14 +231,14 @@ fn data_place(file: Option<&str>, row: Option<usize>, column: Option<usize>) -> 
     if parts.is_empty() { String::new() } else { format!("in {}", parts.join(", ")) }
 }
 
-fn divergence(node: &Option<String>, place: &Option<String>, history: &str) -> Vec<String> {
+fn divergence(node: &Option<String>, place: &Option<String>, history: Option<&History>) -> Vec<String> {
     let origin = match (node, place) {
         (Some(node), Some(place)) => format!("first in {node}, from {place}"),
         (Some(node), None) => format!("first in {node}"),
         (None, Some(place)) => format!("first at {place}"),
         (None, None) => String::new(),
     };
-    vec![origin, history.to_owned()]
+    vec![origin, history.map_or_else(String::new, History::so_far)]
 }
 
 /// How many names of each kind an error lists.

@@ -1,5 +1,6 @@
 //! Training: one native call runs epochs over a resident data set, while the calling thread watches.
 
+mod reference;
 mod run;
 mod shared;
 mod watch;
@@ -8,11 +9,12 @@ use crate::calls::Handle;
 use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
-use crate::model::{Model, TrainingData};
+use crate::model::{Model, TrainingData, front_error};
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, capacity};
-use run::Run;
+pub(crate) use run::Group;
+use run::{Asked, Ended, Run};
 use shared::{Columns, Question, Shared};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -27,6 +29,9 @@ pub struct Monitor(pub &'static str);
 
 /// What `on_epoch` is called with after each epoch.
 type OnEpoch<'m> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'm>;
+
+/// Most batches of an update.
+const MOST_BATCHES: usize = 1 << 20;
 
 /// Steps between two snapshots within an epoch.
 const SNAPSHOT_STEPS: u64 = 1000;
@@ -44,11 +49,14 @@ pub struct Fit<'m> {
     least: f64,
     restore: bool,
     drop_last: bool,
+    accumulate: usize,
     shuffle: bool,
     threads: usize,
     quiet: bool,
     interruptible: bool,
     on_epoch: Option<OnEpoch<'m>>,
+    record_steps: bool,
+    reference: bool,
 }
 
 impl<'m> Fit<'m> {
@@ -65,11 +73,14 @@ impl<'m> Fit<'m> {
             least: 0.0,
             restore: true,
             drop_last: false,
+            accumulate: 1,
             shuffle: true,
             threads: crate::env::threads(),
             quiet: false,
             interruptible: false,
             on_epoch: None,
+            record_steps: false,
+            reference: false,
         }
     }
 
@@ -123,6 +134,13 @@ impl<'m> Fit<'m> {
         self.drop_last = true;
         self
     }
+    /// One update for the gradients of so many batches, each weighing as many rows as it has (default 1): the update of a batch as large
+    /// as all of them, in the memory of one. The last group of an epoch may have fewer. Layers that look at the batch, such as
+    /// `batch_norm`, see one batch at a time. Steps are updates. The step is compiled again for such a run.
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.accumulate = batches;
+        self
+    }
     /// Whether each epoch has an order of its own (default true).
     pub fn shuffle(mut self, shuffle: bool) -> Self {
         self.shuffle = shuffle;
@@ -149,14 +167,44 @@ impl<'m> Fit<'m> {
         self
     }
 
+    /// Keeps loss and metrics of each step as [`History::steps`].
+    pub fn record_steps(mut self) -> Self {
+        self.record_steps = true;
+        self
+    }
+    /// Runs by the f64 interpreter of graphs in place of native code: slow, on one thread, and not to be interrupted. What the native run
+    /// is held to; parameters are rounded to f32 at its end only.
+    pub fn reference(mut self) -> Self {
+        self.reference = true;
+        self
+    }
+
     /// Runs. A second run goes on from the state that this one leaves behind.
     ///
     /// # Errors
     /// Faulty data or options, before anything changes; [`Error::Diverged`] if the loss is not finite, with the last good state kept.
     pub fn run(mut self) -> Result<History> {
+        if self.accumulate == 1 {
+            return self.run_compiled();
+        }
+        self.model.must_train()?;
+        self.plan()?;
+        let names = self.model.watches.iter().map(|watch| watch.name.as_str());
+        let front = self.model.compiled.front.variant(names, true, crate::env::fuel()).map_err(|error| front_error(&error))?;
+        let gathers = Model::compile(front, &self.model.compiled.options)?;
+        let (compiled, store) = self.model.change_to(gathers.compiled, gathers.store);
+        let outcome = self.run_compiled();
+        self.model.change_to(compiled, store);
+        outcome
+    }
+
+    fn run_compiled(&mut self) -> Result<History> {
         self.model.must_train()?;
         let plan = self.plan()?;
         self.model.measure_scalers(&plan.train)?;
+        if self.reference {
+            return self.run_reference(&plan);
+        }
         let model = &mut *self.model;
         let compiled = model.compiled.clone();
         let slots = Slots(&compiled.assembled);
@@ -181,7 +229,9 @@ impl<'m> Fit<'m> {
         let function = model.entry("fit")?;
         let started = Instant::now();
         let first_step = model.step;
-        let mut run = Run::new(model, &plan, &mut workspace, &shared, self.shuffle, self.on_epoch.is_some());
+        let keeper = model.keeper(plan.batch, plan.steps)?;
+        let asked = Asked { shuffle: self.shuffle, answers: self.on_epoch.is_some(), steps: self.record_steps };
+        let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper);
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());
         let watch = Watch {
@@ -209,14 +259,17 @@ impl<'m> Fit<'m> {
             |done| watch.run(done, on_epoch),
         );
         outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let (epochs, snapshot, begun) = run.finish();
-        let step = slots.get(&workspace, "step") as u64;
+        let Ended { epochs, steps, snapshot, begun, batches, last, keeper } = run.finish();
+        model.keep(keeper);
         let finite = slots.get(&workspace, "finite") != 0.0;
+        // An update that was stopped before its last batch has not been made.
+        let unmade = u64::from(finite && !plan.turn(last).is_last);
+        let step = slots.get(&workspace, "step") as u64 - unmade;
         let out_of_patience = slots.get(&workspace, "out.of.patience") != 0.0;
         let best = slots.get(&workspace, "best.epoch") as u64 + 1;
         let restored = plan.validation.is_some() && self.restore && finite && slots.get(&workspace, "best").is_finite();
         let loss = model.output(&workspace, "train.loss");
-        model.step = step;
+        (model.step, model.batches) = (step, batches);
         model.epoch += begun;
         let elapsed = started.elapsed();
         let interrupted = shared.stop.load(Ordering::Relaxed);
@@ -224,6 +277,7 @@ impl<'m> Fit<'m> {
             network: model.name().to_string(),
             metrics: compiled.info.reports.iter().map(|report| report.name.clone()).collect(),
             epochs,
+            steps,
             stopped: if out_of_patience {
                 Stopped::Patience
             } else if interrupted {
@@ -236,7 +290,7 @@ impl<'m> Fit<'m> {
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
         if !finite {
-            return Err(model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+            return Err(model.recover(&plan, snapshot, &mut workspace, last, loss, history));
         }
         Ok(history)
     }
@@ -264,18 +318,22 @@ impl<'m> Fit<'m> {
         if batch > train.rows {
             return Err(Error::setting("batch", batch, &format!("at most {}, the rows of the training set", train.rows)));
         }
+        if !(1..=MOST_BATCHES).contains(&self.accumulate) {
+            return Err(Error::setting("accumulate", self.accumulate, &format!("at least 1 and at most {MOST_BATCHES} batches")));
+        }
         let whole = train.rows / batch;
         let rest = train.rows % batch;
         let turns = if rest > 0 && !self.drop_last { whole + 1 } else { whole } as u64;
+        let updates = turns.div_ceil(self.accumulate as u64);
         self.model.check_rows(batch)?;
         if rest > 0 && !self.drop_last {
             self.model.check_rows(rest)?;
         }
         let (epochs, steps) = match (self.epochs, self.steps) {
             (Some(_), Some(_)) => return Err(Error::setting("steps", "given beside `epochs`", "one of the two")),
-            (Some(epochs), None) => (epochs, epochs.saturating_mul(turns)),
-            (None, Some(steps)) => (steps.div_ceil(turns), steps),
-            (None, None) => (1, turns),
+            (Some(epochs), None) => (epochs, epochs.saturating_mul(updates)),
+            (None, Some(steps)) => (steps.div_ceil(updates), steps),
+            (None, None) => (1, updates),
         };
         if self.steps == Some(0) {
             return Err(Error::setting("steps", 0, "at least 1"));
@@ -307,7 +365,8 @@ impl<'m> Fit<'m> {
             return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
         }
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
-        Ok(Plan { train, validation, batch, turns, epochs, steps, threads, monitor, higher_is_better })
+        let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });
+        Ok(Plan { train, validation, batch, accumulate, used, turns, epochs, steps, threads, monitor, higher_is_better })
     }
 }
 
@@ -316,7 +375,11 @@ pub(crate) struct Plan {
     pub train: Bound,
     pub validation: Option<Bound>,
     pub batch: usize,
-    /// Steps of an epoch.
+    /// Batches of an update.
+    pub accumulate: usize,
+    /// Rows of an epoch.
+    pub used: usize,
+    /// Batches of an epoch.
     pub turns: u64,
     pub epochs: u64,
     pub steps: u64,
@@ -325,7 +388,27 @@ pub(crate) struct Plan {
     pub higher_is_better: bool,
 }
 
+/// A batch of an epoch, and where it stands among those of one update.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    /// Places in the epoch's order.
+    pub from: usize,
+    pub to: usize,
+    pub is_first: bool,
+    pub is_last: bool,
+    /// Its share of the rows of the update.
+    pub share: f64,
+}
+
 impl Plan {
+    /// The batch that begins at a place of the epoch's order.
+    pub fn turn(&self, from: usize) -> Turn {
+        let to = (from + self.batch).min(self.used);
+        let rows = self.batch * self.accumulate;
+        let first = from - from % rows;
+        let end = (first + rows).min(self.used);
+        Turn { from, to, is_first: from == first, is_last: to == end, share: (to - from) as f64 / (end - first).max(1) as f64 }
+    }
     fn columns(&self, metrics: usize) -> Columns {
         Columns { metrics, validates: self.validation.is_some() }
     }

@@ -27,10 +27,26 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+/// One step of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Its number in the whole life of the model, from 1.
+    pub step: u64,
+    /// Rows of its batch.
+    pub rows: usize,
+    /// Loss on its batch before the update, without penalties.
+    pub loss: f64,
+    /// The penalties then.
+    pub penalty: f64,
+    /// Metrics on its batch, in the order of [`History::metrics`].
+    pub metrics: Vec<f64>,
+}
+
 /// Why a run ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Stopped {
     /// All epochs or steps were run.
+    #[default]
     Completed,
     /// The monitored value had not improved for `patience` epochs.
     Patience,
@@ -49,7 +65,7 @@ impl fmt::Display for Stopped {
 }
 
 /// The course of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// Name of the network.
     pub network: String,
@@ -57,6 +73,8 @@ pub struct History {
     pub metrics: Vec<String>,
     /// In order.
     pub epochs: Vec<Epoch>,
+    /// Each step, if the run was asked to record them.
+    pub steps: Vec<Step>,
     /// Why it ended.
     pub stopped: Stopped,
     /// Epoch (from 1) whose parameters the model has now, if the best were restored.
@@ -76,6 +94,15 @@ impl History {
     /// One line: epochs, loss, why it ended.
     pub fn line(&self) -> String {
         format!("{} epochs, loss {:.5}, {}", self.epochs.len(), self.loss(), self.stopped)
+    }
+
+    /// What had been done by the time that a run failed.
+    pub(crate) fn so_far(&self) -> String {
+        // The epoch in which it failed has a record too.
+        match self.epochs.iter().rfind(|epoch| epoch.loss.is_finite()) {
+            None => "in the first epoch".into(),
+            Some(last) => format!("after epoch {} with loss {:.5}", last.epoch, last.loss),
+        }
     }
 
     /// Draws loss (above) and metrics (below) by epoch as an SVG.

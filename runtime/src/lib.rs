@@ -25,4 +25,5 @@ pub mod rows;
 mod scale;
 mod stages;
 pub mod team;
+pub mod watch;
 mod workspace;

@@ -8,6 +8,7 @@ use crate::fit::Fit;
 use crate::kernels;
 use crate::rows::{Rows, bind};
 use crate::team::gradc_barrier;
+use crate::watch::{Watch, Watched};
 use crate::workspace::{Slots, Store, Workspace, capacity};
 use gradc_compiler::abi::{EntryFunction, Symbols};
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
@@ -54,7 +55,7 @@ pub(crate) struct Compiled {
     pub front: Front,
     pub times: Vec<(&'static str, Duration)>,
     pub fields: Vec<String>,
-    pub instruction_set: InstructionSet,
+    pub options: Options,
 }
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
@@ -65,10 +66,15 @@ pub struct Model {
     pub(crate) seed: u64,
     /// Steps taken so far.
     pub(crate) step: u64,
+    /// Batches seen so far: each has random numbers of its own. More than steps only where steps took several.
+    pub(crate) batches: u64,
     /// Epochs begun so far: each has its own permutation.
     pub(crate) epoch: u64,
     /// Whether scalers have been measured (or loaded).
     pub(crate) scaled: bool,
+    /// What is compiled into the step for someone to see.
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Model {
@@ -97,9 +103,9 @@ impl Model {
         let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)
             .map_err(|error| Error::Internal { pass: "lowering".into(), text: error.to_string() })?;
         times.push(("fuse, lower, plan", start.elapsed()));
-        if cfg!(debug_assertions) || options.text {
-            check(&assembled)?;
-        }
+        let start = Instant::now();
+        check(&assembled)?;
+        times.push(("check bounds and lifetimes", start.elapsed()));
         let start = Instant::now();
         let mut target = Target::new(options.instruction_set);
         target.text = options.text;
@@ -114,17 +120,19 @@ impl Model {
         let fields = front.info.fields.iter().map(|field| field.name.clone()).collect();
         let settings = front.info.settings.iter().map(|setting| setting.value).collect();
         let store = Store::new(&assembled.program)?;
-        let compiled = Compiled {
-            info: front.info.clone(),
-            front,
-            assembled,
-            module,
-            times,
-            fields,
-            instruction_set: options.instruction_set,
+        let compiled = Compiled { info: front.info.clone(), front, assembled, module, times, fields, options: options.clone() };
+        let mut model = Model {
+            compiled: Arc::new(compiled),
+            store,
+            settings,
+            seed: options.seed,
+            step: 0,
+            batches: 0,
+            epoch: 0,
+            scaled: false,
+            watches: Vec::new(),
+            watched: Vec::new(),
         };
-        let mut model =
-            Model { compiled: Arc::new(compiled), store, settings, seed: options.seed, step: 0, epoch: 0, scaled: false };
         model.reset(options.seed)?;
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
@@ -139,12 +147,12 @@ impl Model {
     pub fn reset(&mut self, seed: u64) -> Result<()> {
         self.seed = seed;
         self.step = 0;
+        self.batches = 0;
         self.epoch = 0;
         self.scaled = false;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
-                let lane = self.compiled.assembled.program.buffers[buffer.0 as usize].lane;
-                self.store.fill(buffer, lane, state.initial);
+                self.store.fill(buffer, self.lane(buffer), state.initial);
             }
         }
         if self.compiled.module.entry("initialize").is_none() {
@@ -153,6 +161,18 @@ impl Model {
         let mut workspace = self.workspace(&[("initialize", capacity(1))], 1)?;
         Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
         self.run("initialize", &workspace)
+    }
+
+    /// Goes on as another compilation of the same network: what both keep under one name stays. Gives what it was before.
+    pub(crate) fn change_to(&mut self, compiled: Arc<Compiled>, mut store: Store) -> (Arc<Compiled>, Store) {
+        for buffer in store.buffers().collect::<Vec<_>>() {
+            if let Some(own) = self.buffer(&compiled.assembled.program.buffers[buffer.0 as usize].name) {
+                store.get_mut(buffer).copy_from_slice(self.store.get(own));
+            }
+        }
+        let setting = |setting: &Setting| self.setting(&setting.name).unwrap_or(setting.value);
+        self.settings = compiled.info.settings.iter().map(setting).collect();
+        (std::mem::replace(&mut self.compiled, compiled), std::mem::replace(&mut self.store, store))
     }
 
     /// The name of the network.
@@ -177,7 +197,7 @@ impl Model {
 
     /// The instruction set that the code was compiled for.
     pub fn instruction_set(&self) -> InstructionSet {
-        self.compiled.instruction_set
+        self.compiled.options.instruction_set
     }
 
     /// Trains on a data set; see [`Fit`].
@@ -199,17 +219,21 @@ impl Model {
         for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {
             *place = row;
         }
-        self.step += 1;
+        let mut keeper = self.keeper(bound.rows, 1)?;
+        (self.step, self.batches) = (self.step + 1, self.batches + 1);
         let compiled = self.compiled.clone();
         let slots = Slots(&compiled.assembled);
         slots.set(&mut workspace, "batch", bound.rows as f64);
         slots.set(&mut workspace, "step", self.step as f64);
-        slots.set(&mut workspace, "step.word", f64::from(self.step as u32 as i32));
+        slots.set(&mut workspace, "step.word", f64::from(self.batches as u32 as i32));
         self.run("step", &workspace)?;
+        keeper.stepped(&workspace, self.step, bound.rows);
+        keeper.ended(&workspace, self.step, bound.rows);
+        self.keep(keeper);
         let loss = self.output(&workspace, "train.loss");
         if slots.get(&workspace, "finite") == 0.0 {
-            self.step -= 1;
-            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: String::new() });
+            (self.step, self.batches) = (self.step - 1, self.batches - 1);
+            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
         }
         Ok(loss)
     }
@@ -353,7 +377,12 @@ impl Model {
     /// The buffer of a parameter or state.
     /// A parameter or state of floats, which can be read and replaced from outside.
     fn floats(&self, name: &str) -> Option<BufferId> {
-        self.buffer(name).filter(|buffer| self.compiled.assembled.program.buffers[buffer.0 as usize].lane == Lane::F32)
+        self.buffer(name).filter(|buffer| self.lane(*buffer) == Lane::F32)
+    }
+
+    /// The type of a buffer's elements.
+    pub(crate) fn lane(&self, buffer: BufferId) -> Lane {
+        self.compiled.assembled.program.buffers[buffer.0 as usize].lane
     }
 
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
@@ -467,12 +496,16 @@ impl<'a> From<Rows<'a>> for TrainingData<'a> {
 /// As [`Model::from_declaration`].
 pub fn front(declaration: &Declaration) -> Result<Front> {
     let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
-    driver::front(&elaborated.training, &elaborated.evaluation, declaration.text(), crate::env::fuel()).map_err(|error| {
-        match error {
-            FrontError::Network(fault) => Error::Model(fault.to_string()),
-            FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
-        }
-    })
+    let (training, evaluation) = (&elaborated.training, &elaborated.evaluation);
+    driver::front(training, evaluation, declaration.text(), crate::env::fuel()).map_err(|error| front_error(&error))
+}
+
+/// A mistake of the network, or a bug of the compiler.
+pub fn front_error(error: &FrontError) -> Error {
+    match error {
+        FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
+        FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
+    }
 }
 
 fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {

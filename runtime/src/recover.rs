@@ -5,7 +5,8 @@
 //! step, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
 
 use crate::error::Error;
-use crate::fit::Plan;
+use crate::fit::{Group, Plan, Turn};
+use crate::history::History;
 use crate::model::Model;
 use crate::random::permutation;
 use crate::workspace::{Slots, Workspace};
@@ -20,6 +21,7 @@ pub(crate) struct Snapshot {
     tensors: Vec<(*const f32, Vec<f32>)>,
     buffers: Vec<BufferId>,
     step: u64,
+    batches: u64,
     epoch: u64,
     position: usize,
 }
@@ -38,47 +40,53 @@ impl Snapshot {
             .iter()
             .map(|buffer| (model.store.pointer(*buffer).cast_const().cast::<f32>(), model.store.get(*buffer).to_vec()))
             .collect();
-        Snapshot { tensors, buffers, step: model.step, epoch: model.epoch, position: 0 }
+        Snapshot { tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 }
     }
 
-    /// Copies the state as it is now, `position` rows into an epoch.
-    pub fn take(&mut self, step: u64, epoch: u64, position: usize) {
+    /// Copies the state as it is now, after so many steps and batches, `position` rows into an epoch, where a step begins.
+    pub fn take(&mut self, step: u64, batches: u64, epoch: u64, position: usize) {
         for (from, to) in &mut self.tensors {
             // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.
             unsafe { std::ptr::copy_nonoverlapping(*from, to.as_mut_ptr(), to.len()) };
         }
-        (self.step, self.epoch, self.position) = (step, epoch, position);
+        (self.step, self.batches, self.epoch, self.position) = (step, batches, epoch, position);
     }
 
     fn restore(&self, model: &mut Model) {
         for (buffer, (_, values)) in self.buffers.iter().zip(&self.tensors) {
             model.store.get_mut(*buffer).copy_from_slice(values);
         }
-        model.step = self.step;
+        (model.step, model.batches) = (self.step, self.batches);
     }
 }
 
 impl Model {
-    /// Brings back the last good state and makes the error.
+    /// Brings back the last good state and makes the error. `at` is the place in the epoch's order at which the failing batch begins.
     pub(crate) fn recover(
         &mut self,
         plan: &Plan,
         snapshot: Snapshot,
         workspace: &mut Workspace,
+        at: usize,
         loss: f64,
-        history: String,
+        history: History,
     ) -> Error {
         let failed = self.step;
+        let mut failing = plan.turn(at);
         // The failing step itself has changed nothing.
-        self.step = failed.saturating_sub(1);
+        (self.step, self.batches) = (failed.saturating_sub(1), self.batches.saturating_sub(1));
         if !self.parameters_finite() {
-            let good = self.replay(plan, &snapshot, workspace, failed);
-            if good < self.step {
-                self.replay(plan, &snapshot, workspace, good);
+            let (good, _) = self.replay(plan, &snapshot, workspace, failed);
+            if good < failed.saturating_sub(1) {
+                let (_, next) = self.replay(plan, &snapshot, workspace, good);
+                failing = plan.turn(next);
+                while !failing.is_last {
+                    failing = plan.turn(failing.to);
+                }
             }
         }
-        let (node, place) = self.first_not_finite(plan, &snapshot, workspace);
-        Error::Diverged { step: failed, loss, node, place, history }
+        let (node, place) = self.first_not_finite(plan, &snapshot, workspace, failing);
+        Error::Diverged { step: failed, loss, node, place, history: Some(Box::new(history)) }
     }
 
     fn parameters_finite(&self) -> bool {
@@ -86,44 +94,57 @@ impl Model {
         names.filter_map(|name| self.parameter(name).ok()).all(|values| values.iter().all(|value| value.is_finite()))
     }
 
-    /// Runs steps again from the snapshot, to `until` at most; returns the last step with finite parameters.
-    fn replay(&mut self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, until: u64) -> u64 {
+    /// Runs steps again from the snapshot, to `until` at most; gives the last step with finite parameters, and where in the epoch's order
+    /// the one after it begins.
+    fn replay(&mut self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, until: u64) -> (u64, usize) {
         snapshot.restore(self);
-        let mut good = self.step;
-        while self.step < until {
-            self.bind_step(plan, snapshot, workspace, self.step + 1);
+        let mut from = snapshot.position;
+        let mut good = (self.step, from);
+        while self.step < until && from < plan.used {
+            let turn = plan.turn(from);
+            self.bind_turn(plan, snapshot, workspace, turn);
             let finite = self.run("step", workspace).is_ok() && Slots(&self.compiled.assembled).get(workspace, "finite") != 0.0;
             if !finite {
                 break;
             }
-            self.step += 1;
-            if !self.parameters_finite() {
-                break;
+            self.batches += 1;
+            from = turn.to;
+            if turn.is_last {
+                self.step += 1;
+                if !self.parameters_finite() {
+                    break;
+                }
+                good = (self.step, from);
             }
-            good = self.step;
         }
         good
     }
 
-    /// Rows and scalars of a step of the snapshot's epoch.
-    fn bind_step(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, step: u64) {
+    /// Rows and scalars of a batch of the step after the present state, in the snapshot's epoch.
+    fn bind_turn(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, turn: Turn) {
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
         permutation(self.seed, snapshot.epoch, &mut order);
-        let from = snapshot.position + (step - snapshot.step - 1) as usize * plan.batch;
-        let rows = &order[from.min(order.len())..(from + plan.batch).min(order.len())];
+        let rows = &order[turn.from..turn.to];
         workspace.bind(&plan.train);
         workspace.rows_mut()[..rows.len()].copy_from_slice(rows);
+        Group::of(self).set(workspace, turn);
         let slots = Slots(&self.compiled.assembled);
         slots.set(workspace, "batch", rows.len() as f64);
-        slots.set(workspace, "step", step as f64);
-        slots.set(workspace, "step.word", f64::from(step as u32 as i32));
+        slots.set(workspace, "step", (self.step + 1) as f64);
+        slots.set(workspace, "step.word", f64::from((self.batches + 1) as u32 as i32));
     }
 
     /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.
-    fn first_not_finite(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace) -> (Option<String>, Option<String>) {
+    fn first_not_finite(
+        &self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+        workspace: &mut Workspace,
+        failing: Turn,
+    ) -> (Option<String>, Option<String>) {
         let compiled = &self.compiled;
         let Some(unit) = compiled.assembled.unit("train") else { return (None, None) };
-        self.bind_step(plan, snapshot, workspace, self.step + 1);
+        self.bind_turn(plan, snapshot, workspace, failing);
         let program = &compiled.assembled.program;
         let n = Slots(&compiled.assembled).get(workspace, "batch") as i64;
         let mut memory = Memory::new(program, n.max(1));

@@ -14,7 +14,7 @@ impl Model {
     /// The text of a stage.
     pub fn stage(&self, stage: Stage) -> String {
         let compiled = &self.compiled;
-        stages::text(stage, &compiled.front, &compiled.assembled, &compiled.module, &compiled.instruction_set.to_string())
+        stages::text(stage, &compiled.front, &compiled.assembled, &compiled.module, &compiled.options.instruction_set.to_string())
     }
 
     /// What the front half of the compiler made.

@@ -37,14 +37,32 @@ impl Store {
         self.tensors[buffer.0 as usize].as_mut().map_or(&mut [], Arena::as_mut_slice)
     }
 
+    /// Values of a kept buffer as numbers, whatever their type.
+    pub fn numbers(&self, buffer: BufferId, lane: Lane) -> Vec<f64> {
+        let words = self.get(buffer);
+        let double = |pair: &[f32]| f64::from_bits(u64::from(pair[0].to_bits()) | u64::from(pair[1].to_bits()) << 32);
+        match lane {
+            Lane::F64 => words.chunks_exact(2).map(double).collect(),
+            _ => words.iter().map(|value| f64::from(*value)).collect(),
+        }
+    }
+
+    /// Sets the elements of a kept buffer, in its own type.
+    pub fn set_numbers(&mut self, buffer: BufferId, lane: Lane, values: &[f64]) {
+        let tensor = self.get_mut(buffer);
+        match lane {
+            Lane::F64 => {
+                tensor.chunks_exact_mut(2).zip(values).for_each(|(element, value)| element.copy_from_slice(&double(*value)))
+            }
+            _ => tensor.iter_mut().zip(values).for_each(|(element, value)| *element = *value as f32),
+        }
+    }
+
     /// Gives every element of a kept buffer a value.
     pub fn fill(&mut self, buffer: BufferId, lane: Lane, value: f64) {
         let tensor = self.get_mut(buffer);
         if lane == Lane::F64 {
-            let bits = value.to_bits();
-            // The low word first, as on every machine that gradc compiles for.
-            let words = [bits as u32, (bits >> 32) as u32].map(f32::from_bits);
-            tensor.chunks_exact_mut(2).for_each(|element| element.copy_from_slice(&words));
+            tensor.chunks_exact_mut(2).for_each(|element| element.copy_from_slice(&double(value)));
         } else {
             tensor.fill(value as f32);
         }
@@ -63,6 +81,12 @@ impl Store {
     pub(crate) fn pointer(&self, buffer: BufferId) -> *mut u8 {
         self.tensors[buffer.0 as usize].as_ref().map_or(std::ptr::null_mut(), |arena| arena.as_ptr().cast())
     }
+}
+
+/// The two words of an f64, the low one first, as on every machine that gradc compiles for.
+fn double(value: f64) -> [f32; 2] {
+    let bits = value.to_bits();
+    [bits as u32, (bits >> 32) as u32].map(f32::from_bits)
 }
 
 fn arena(words: usize) -> Result<Arena> {

@@ -15,7 +15,7 @@
 use super::arguments;
 use super::fault::{self, Fault};
 use super::optimizers::OptimizerUse;
-use super::parameters::{Aggregate, Learned, Report, Scaler, Setting, Source, State, Wanted};
+use super::parameters::{Aggregate, Learned, Probe, Report, Scaler, Setting, Source, State, Wanted};
 use super::penalties::Applied;
 use super::{Call, Function, Kind};
 use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
@@ -82,6 +82,10 @@ pub struct Network {
     pub loss: Option<NodeId>,
     /// What is measured.
     pub reports: Vec<Report>,
+    /// Values of the training step that are given out beside the reports.
+    pub probes: Vec<Probe>,
+    /// Whether updates wait for the gradients of several batches.
+    pub accumulates: bool,
     /// Those of the network; a layer's own stand at its parameters.
     pub penalties: Vec<Applied>,
     /// What moves the parameters.
@@ -117,6 +121,8 @@ impl Network {
             predicts: Vec::new(),
             loss: None,
             reports: Vec::new(),
+            probes: Vec::new(),
+            accumulates: false,
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

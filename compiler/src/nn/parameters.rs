@@ -160,6 +160,17 @@ pub enum Aggregate {
     RootMeanSquare,
 }
 
+/// A value that the training step gives out, for someone who watches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// As it was asked for.
+    pub name: String,
+    /// The value.
+    pub node: NodeId,
+    /// Whether the derivative of the total loss by the node is wanted, not its value.
+    pub gradient: bool,
+}
+
 /// What is measured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {

@@ -159,6 +159,8 @@ pub struct Environment {
     pub batch: usize,
     /// Step, from 1.
     pub step: u64,
+    /// Number of the batch, from 1: random numbers are a function of it. The step's, unless a step takes several.
+    pub turn: u64,
     /// What random numbers depend on.
     pub seed: u64,
 }

@@ -10,7 +10,7 @@ fn value(e: &Evaluation) -> Array {
     let count: usize = e.dims.iter().product();
     let draw = |element: usize| {
         let (row, column) = (element / columns, element % columns);
-        let word = random::uniform_at(e.environment.seed, stream, e.environment.step as u32, row as u32, column as u32);
+        let word = random::uniform_at(e.environment.seed, stream, e.environment.turn as u32, row as u32, column as u32);
         (f64::from(word >> 9) + 0.5) / f64::from(1u32 << 23)
     };
     Array::new(e.dims.to_vec(), (0..count).map(draw).collect())

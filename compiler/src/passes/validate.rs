@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-4;
 
 /// Random values for every source of a graph: reals of either sign, states and settings above zero, classes in their range.
 pub fn sample(graph: &Graph, batch: usize, seed: u64) -> Environment {
-    let mut environment = Environment { batch, step: step_of(seed), seed, ..Environment::default() };
+    let mut environment = Environment { batch, step: step_of(seed), turn: step_of(seed), seed, ..Environment::default() };
     for id in graph.ids() {
         let node = graph.node(id);
         let Attributes::Name(name) = &node.attributes else { continue };

@@ -32,7 +32,9 @@ impl Assembly {
         let short = |name: &str| name.split_once('.').map_or(name, |(_, short)| short).to_string();
         let is_companion =
             |name: &str| name.strip_suffix(".weights").is_some_and(|of| outputs.iter().any(|(other, _)| other == of));
-        let measured = outputs.iter().filter(|(name, _)| !is_companion(name)).map(|(name, _)| {
+        let is_watched = |name: &str| crate::probes::is_probe(&short(name));
+        let kept = outputs.iter().filter(|(name, _)| !is_companion(name) && !is_watched(name));
+        let measured = kept.map(|(name, _)| {
             let weights = outputs.iter().find(|(other, _)| *other == format!("{name}.weights"));
             let combination = match weights {
                 Some((_, buffer)) => Combination::Weights(*buffer),

@@ -1,6 +1,7 @@
 //! What the user reads.
 
 use super::*;
+use crate::history::Epoch;
 
 #[test]
 fn cause_place_and_help_are_lines_of_their_own() {
@@ -26,7 +27,7 @@ fn every_kind_ends_in_one_help() {
         Error::Checkpoint { file: None, found: "cut off".into(), expected: "".into(), help: "copy it again".into() },
         Error::Parameters { file: None, missing: vec!["a.weight".into()], extra: vec![], unlike: vec![] },
         Error::setting("batch", 0, "at least 1"),
-        Error::Diverged { step: 3, loss: f64::NAN, node: None, place: None, history: String::new() },
+        Error::Diverged { step: 3, loss: f64::NAN, node: None, place: None, history: None },
         Error::Internal { pass: "fusion".into(), text: "a cycle".into() },
     ];
     for error in errors {
@@ -38,18 +39,20 @@ fn every_kind_ends_in_one_help() {
 
 #[test]
 fn divergence_says_where_it_began() {
+    let epochs = [(1, 0.9), (2, 0.5), (3, 0.41)].map(|(epoch, loss)| Epoch { epoch, loss, ..Epoch::default() }).to_vec();
+    let history = History { epochs, ..History::default() };
     let error = Error::Diverged {
         step: 1042,
         loss: f64::INFINITY,
         node: Some("%37 log".into()),
         place: Some("model.rs:14:30".into()),
-        history: "3 epochs, last loss 0.41".into(),
+        history: Some(Box::new(history)),
     };
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "the loss became infinite at step 1042");
     assert_eq!(lines[1], "  first in %37 log, from model.rs:14:30");
-    assert_eq!(lines[2], "  3 epochs, last loss 0.41");
+    assert_eq!(lines[2], "  after epoch 3 with loss 0.41000");
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! A run on its first thread: what the driver calls for the next batch, at the end of an epoch, and for validation.
 
 use super::shared::{Columns, RECORDS, Shared};
-use super::{Plan, SNAPSHOT_STEPS};
+use super::{Plan, SNAPSHOT_STEPS, Turn};
 use crate::calls::Driver;
 use crate::evaluate::Pass;
-use crate::history::Epoch;
+use crate::history::{Epoch, Step};
 use crate::model::Model;
 use crate::random::permutation;
 use crate::recover::Snapshot;
+use crate::watch::Keeper;
 use crate::workspace::Workspace;
-use gradc_compiler::loops::Slot;
+use gradc_compiler::loops::{BufferId, Slot};
+use gradc_compiler::step::accumulate;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -24,6 +26,26 @@ struct SlotSet {
     rows: Option<Slot>,
     metrics: Vec<Option<Slot>>,
     improved: Option<Slot>,
+    group: Group,
+}
+
+/// Where a step that accumulates is told which batch of its update it sees.
+#[derive(Clone, Copy)]
+pub(crate) struct Group(Option<[Slot; 3]>);
+
+impl Group {
+    /// The slots of a program; none if its step takes one batch.
+    pub(crate) fn of(model: &Model) -> Group {
+        let slot = |name| model.compiled.assembled.slots.get(&format!("setting.{name}")).copied();
+        Group((|| Some([slot(accumulate::FIRST)?, slot(accumulate::LAST)?, slot(accumulate::SHARE)?]))())
+    }
+    pub(crate) fn set(self, workspace: &mut Workspace, turn: Turn) {
+        if let Some([first, last, share]) = self.0 {
+            workspace.set_f64(first, f64::from(u8::from(turn.is_first)));
+            workspace.set_f64(last, f64::from(u8::from(turn.is_last)));
+            workspace.set_f64(share, turn.share);
+        }
+    }
 }
 
 /// The state of a run on its first thread.
@@ -36,11 +58,11 @@ pub(super) struct Run<'a> {
     seed: u64,
     first_epoch: u64,
     begun: u64,
-    shuffle: bool,
     order: Vec<u32>,
     position: usize,
     taken: u64,
     step: u64,
+    batches: u64,
     pass: Option<Pass>,
     epoch_started: Instant,
     columns: Columns,
@@ -51,8 +73,36 @@ pub(super) struct Run<'a> {
     done: u64,
     snapshot: Snapshot,
     since_snapshot: u64,
+    asked: Asked,
+    /// Loss, penalty and metrics of the training step.
+    results: Vec<Option<BufferId>>,
+    /// For each step its number, rows, and results.
+    steps: Vec<f64>,
+    keeper: Keeper,
+    /// Rows of the last step.
+    rows: usize,
+}
+
+/// How a run is to go, beside its plan.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) shuffle: bool,
     /// Whether each epoch's record is shown to the calling thread.
-    asks: bool,
+    pub(super) answers: bool,
+    /// Whether each step is recorded.
+    pub(super) steps: bool,
+}
+
+/// What a run leaves behind.
+pub(super) struct Ended {
+    pub(super) epochs: Vec<Epoch>,
+    pub(super) steps: Vec<Step>,
+    pub(super) snapshot: Snapshot,
+    pub(super) begun: u64,
+    pub(super) batches: u64,
+    /// Where in its epoch's order the last batch begins.
+    pub(super) last: usize,
+    pub(super) keeper: Keeper,
 }
 
 impl<'a> Run<'a> {
@@ -61,8 +111,8 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         workspace: &'a mut Workspace,
         shared: &'a Shared,
-        shuffle: bool,
-        asks: bool,
+        asked: Asked,
+        keeper: Keeper,
     ) -> Self {
         let slots = &model.compiled.assembled.slots;
         let find = |name: &str| slots.get(name).copied();
@@ -71,6 +121,11 @@ impl<'a> Run<'a> {
         let metrics =
             |prefix: &str| reports.iter().map(|report| find(&format!("{prefix}.{}.sum", report.name))).collect::<Vec<_>>();
         let columns = plan.columns(reports.len());
+        let names = ["loss", "penalty"].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
+        let results: Vec<Option<BufferId>> =
+            names.map(|name| model.compiled.assembled.outputs.get(&format!("train.{name}")).copied()).collect();
+        let width = Self::STEP + results.len();
+        let recorded = usize::try_from(plan.steps).map_or(RECORDS, |steps| steps.min(RECORDS));
         workspace.set_f64(must("step"), model.step as f64);
         Run {
             plan,
@@ -86,16 +141,17 @@ impl<'a> Run<'a> {
                 rows: find("train.rows.sum"),
                 metrics: metrics("train"),
                 improved: find("improved"),
+                group: Group::of(model),
             },
             validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
             seed: model.seed,
             first_epoch: model.epoch,
             begun: 0,
-            shuffle,
             order: (0..plan.train.rows as u32).collect(),
             position: 0,
             taken: 0,
             step: model.step,
+            batches: model.batches,
             pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
             epoch_started: Instant::now(),
             columns,
@@ -106,19 +162,45 @@ impl<'a> Run<'a> {
             done: 0,
             snapshot: Snapshot::new(model),
             since_snapshot: 0,
-            asks,
+            asked,
+            results,
+            steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
+            keeper,
+            rows: 0,
             workspace,
         }
     }
 
     fn keep_snapshot(&mut self) {
-        self.snapshot.take(self.step, self.first_epoch + self.begun, self.position);
+        self.snapshot.take(self.step, self.batches, self.first_epoch + self.begun, self.position);
         self.since_snapshot = 0;
     }
 
-    pub(super) fn finish(self) -> (Vec<Epoch>, Snapshot, u64) {
+    pub(super) fn finish(mut self) -> Ended {
+        self.keeper.ended(self.workspace, self.step, self.rows);
         let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
-        (epochs, self.snapshot, self.begun)
+        let step = |row: &[f64]| Step {
+            step: row[0] as u64,
+            rows: row[1] as usize,
+            loss: row[2],
+            penalty: row[3],
+            metrics: row[4..].to_vec(),
+        };
+        let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
+        let last = self.position.saturating_sub(self.rows);
+        Ended { epochs, steps, snapshot: self.snapshot, begun: self.begun, batches: self.batches, last, keeper: self.keeper }
+    }
+
+    /// Numbers of a step's record before its results.
+    const STEP: usize = 2;
+
+    /// The record of the step that has just been taken.
+    fn record_step(&mut self) {
+        self.steps.extend([self.step as f64, self.rows as f64]);
+        let workspace = &*self.workspace;
+        let value =
+            |buffer: &Option<BufferId>| buffer.and_then(|buffer| workspace.output(buffer).first().copied()).unwrap_or(0.0);
+        self.steps.extend(self.results.iter().map(|buffer| f64::from(value(buffer))));
     }
 
     fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
@@ -132,7 +214,7 @@ impl<'a> Run<'a> {
 impl Driver for Run<'_> {
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
-        if self.shuffle {
+        if self.asked.shuffle {
             permutation(self.seed, self.first_epoch + self.begun, &mut self.order);
         }
         self.position = 0;
@@ -140,26 +222,32 @@ impl Driver for Run<'_> {
         self.begun += 1;
         self.workspace.bind(&self.plan.train);
         let left = self.plan.steps - self.taken.min(self.plan.steps);
-        self.workspace.set_i32(self.slots.steps, self.plan.turns.min(left) as i32);
+        let turns = self.plan.turns.min(left.saturating_mul(self.plan.accumulate as u64));
+        self.workspace.set_i32(self.slots.steps, turns as i32);
         self.shared.epoch.store(self.begun, Ordering::Relaxed);
     }
 
     fn next(&mut self) {
-        if self.since_snapshot >= SNAPSHOT_STEPS {
+        let turn = self.plan.turn(self.position);
+        if self.since_snapshot >= SNAPSHOT_STEPS && turn.is_first {
             self.begun -= 1;
             self.keep_snapshot();
             self.begun += 1;
         }
         self.since_snapshot += 1;
-        let count = self.plan.batch.min(self.order.len() - self.position);
-        let rows = &self.order[self.position..self.position + count];
-        self.workspace.rows_mut()[..count].copy_from_slice(rows);
-        self.position += count;
-        self.taken += 1;
-        self.step += 1;
+        let count = turn.to - turn.from;
+        self.workspace.rows_mut()[..count].copy_from_slice(&self.order[turn.from..turn.to]);
+        self.position = turn.to;
+        if turn.is_first {
+            self.taken += 1;
+            self.step += 1;
+        }
+        self.batches += 1;
+        self.rows = count;
+        self.slots.group.set(self.workspace, turn);
         self.workspace.set_i32(self.slots.batch, count as i32);
         self.workspace.set_f64(self.slots.step, self.step as f64);
-        self.workspace.set_i32(self.slots.step_word, self.step as u32 as i32);
+        self.workspace.set_i32(self.slots.step_word, self.batches as u32 as i32);
     }
 
     fn stepped(&mut self) {
@@ -167,8 +255,11 @@ impl Driver for Run<'_> {
             self.workspace.set_i32(self.slots.stop, -1);
         }
         self.shared.step.store(self.taken, Ordering::Relaxed);
-        let batch = self.workspace.i32(self.slots.batch) as u64;
-        self.shared.rows.fetch_add(batch, Ordering::Relaxed);
+        if self.asked.steps {
+            self.record_step();
+        }
+        self.keeper.stepped(self.workspace, self.step, self.rows);
+        self.shared.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
         self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
         if let Some(metric) = self.slots.metrics.first() {
             self.shared.metric.store(self.mean(*metric, self.slots.rows).to_bits(), Ordering::Relaxed);
@@ -209,7 +300,7 @@ impl Driver for Run<'_> {
             row.push(loss);
             row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
-        if self.asks {
+        if self.asked.answers {
             self.shared.ask(&row);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.workspace.set_i32(self.slots.stop, -1);

@@ -1,31 +1,52 @@
-//! `gradc explain`: what a code of a mistake or the name of a lint means, with a network that has it and one that has not; or what a
-//! name of the catalogue is and takes.
+//! `gradc explain`: what a code of a mistake or the name of a lint means, with a network that has it and one that has not; what a name of
+//! the catalogue is and takes; and the answers to questions about a network.
 
+use crate::why::Question;
 use clap::Args;
 use gradc::compiler::language::codes::{PAGES, Page};
 use gradc::compiler::language::names::nearest;
 use gradc::compiler::manual;
 use gradc::{Error, Result};
+use std::path::Path;
 
 #[derive(Args)]
 pub struct Explain {
-    /// `E0201`, the name of a lint such as `unused_value`, or of a layer, loss, optimizer such as `adam` (default: a list of codes and
-    /// lints).
-    name: Option<String>,
+    /// A code such as `E0201`, a lint such as `unused_value`, a name of the catalogue such as `adam`, or a .net file with a question
+    /// (default: a list of codes and lints).
+    #[arg(value_name = "CODE | LINT | NAME | FILE")]
+    what: Option<String>,
+    #[command(flatten)]
+    question: Question,
 }
 
 impl Explain {
     pub fn run(self) -> Result<()> {
-        let Some(name) = self.name else {
+        let Some(name) = self.what else {
+            if self.question.is_asked() {
+                return Err(refused("nothing", "the .net file that the question is about".into()));
+            }
             for page in PAGES {
                 println!("{:26} {}", page.name, page.title());
             }
             return Ok(());
         };
-        let text = Page::find(&name).map(|page| page.text.to_string()).or_else(|| manual::entry(&name));
-        print!("{}", text.ok_or_else(|| unknown(&name))?);
-        Ok(())
+        if self.question.is_asked() {
+            return self.question.answer(name.into());
+        }
+        if let Some(text) = Page::find(&name).map(|page| page.text.to_string()).or_else(|| manual::entry(&name)) {
+            print!("{text}");
+            return Ok(());
+        }
+        if Path::new(&name).is_file() {
+            let questions = "a question about it: --gradient PARAMETER, --fusion, --node %41 or --bytes";
+            return Err(refused(&format!("the file `{name}` alone"), questions.into()));
+        }
+        Err(unknown(&name))
     }
+}
+
+fn refused(found: &str, expected: String) -> Error {
+    Error::Setting { name: "explain".into(), found: found.into(), expected }
 }
 
 fn unknown(name: &str) -> Error {

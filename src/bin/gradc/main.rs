@@ -46,7 +46,7 @@ struct Arguments {
 enum Command {
     /// Trains a network on CSV data.
     #[command(visible_alias = "fit")]
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Writes what a trained network predicts for CSV data.
     Predict(serve::Predict),
     /// Measures loss and metrics of a trained network on CSV data.
@@ -55,7 +55,9 @@ enum Command {
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
     Check(check::Check),
-    /// Explains the code of a mistake, a lint, or a name of the catalogue.
+    /// Explains the code of a mistake, a lint or a name of the catalogue; or why a network became what it did: the derivation of a gradient, the decisions of
+    /// fusion, the life of a node, the use of each byte.
+    #[command(visible_alias = "why")]
     Explain(explain::Explain),
     /// Prints a stage of the compiler, or writes all of them to a folder.
     Dump(inspect::Dump),
@@ -67,8 +69,6 @@ enum Command {
     RunStage(stages::RunStage),
     /// Compares a stage of two networks, or two stages of one, line by line.
     Diff(stages::Diff),
-    /// Tells why: the derivation of a gradient, the decisions of fusion, the life of a node, the use of each byte.
-    Why(why::Why),
     /// Draws the training step: forward, backward and update, with the bytes that pass between them.
     Draw(draw::Draw),
     /// Writes one HTML page on which each line leads to what it became, from source to machine code.
@@ -96,7 +96,6 @@ fn main() -> ExitCode {
         Command::Opt(command) => command.run(),
         Command::RunStage(command) => command.run(),
         Command::Diff(command) => command.run(),
-        Command::Why(command) => command.run(),
         Command::Draw(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::New(command) => command.run(),

@@ -15,6 +15,13 @@ use std::path::PathBuf;
 pub struct NetworkArguments {
     /// The .net file.
     file: PathBuf,
+    #[command(flatten)]
+    options: NetworkOptions,
+}
+
+/// What is said of a network beside its file.
+#[derive(Args, Clone)]
+pub struct NetworkOptions {
     /// The network of the file that is meant, if it has several.
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
@@ -45,10 +52,17 @@ fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
     Ok((name.trim().to_string(), value))
 }
 
+impl NetworkOptions {
+    /// With the file that they are said of.
+    pub fn of(self, file: PathBuf) -> NetworkArguments {
+        NetworkArguments { file, options: self }
+    }
+}
+
 impl NetworkArguments {
     /// The same of another file.
     pub fn of(&self, file: PathBuf) -> NetworkArguments {
-        NetworkArguments { file, ..self.clone() }
+        self.options.clone().of(file)
     }
 
     /// Parses the file.
@@ -60,12 +74,12 @@ impl NetworkArguments {
             source,
         })?;
         let source = Source::new(&name, &text);
-        let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.network {
+        let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.options.network {
             Some(network) => declaration.network(network),
             None => Ok(declaration),
         });
         let declaration = declared.map_err(|diagnostics| Error::Model(self.shown(&diagnostics, &source)))?;
-        Ok(self.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
+        Ok(self.options.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
     }
 
     /// Builds its graphs.
@@ -75,7 +89,7 @@ impl NetworkArguments {
 
     /// Diagnostics as text, in colours if they are wanted.
     pub fn shown(&self, diagnostics: &Diagnostics, source: &Source) -> String {
-        let is_coloured = match self.color {
+        let is_coloured = match self.options.color {
             Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             Colour::Always => true,
             Colour::Never => false,
@@ -85,7 +99,7 @@ impl NetworkArguments {
 
     /// What fixes weights and random data.
     pub fn seed(&self) -> u64 {
-        self.seed
+        self.options.seed
     }
 
     /// Evaluates every graph before and after each pass on random inputs, and says so; the error names the pass that changed a value.
@@ -113,7 +127,7 @@ impl NetworkArguments {
 
     /// Compiles it, and keeps the text of the machine code if asked to.
     pub fn model_with(&self, text: bool) -> Result<Model> {
-        let options = Options { seed: self.seed, ..Options::default() };
+        let options = Options { seed: self.options.seed, ..Options::default() };
         let options = Options { text: text || options.text, ..options };
         let declaration = self.declaration()?;
         // Mistakes are shown here, where it is known whether in colours.

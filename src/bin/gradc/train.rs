@@ -1,11 +1,14 @@
 //! `gradc train`.
 
 use crate::data::DataArguments;
+use crate::inspect::say;
 use crate::network::NetworkArguments;
 use clap::{ArgAction, Args};
+use gradc::runtime::checkpoint;
 use gradc::runtime::report::table::{Align, table};
-use gradc::{Dataset, Error, Evaluation, History, Model, Result};
+use gradc::{Dataset, Error, Evaluation, History, Model, Result, Watched};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -58,10 +61,20 @@ pub struct Train {
     /// Draws loss and metrics as SVG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Shows a value of the training step, such as hidden.relu or hidden.dense.weight.gradient: of the last step, or with @step=100 of
+    /// that one, with @every=50 of each fiftieth. May be given several times.
+    #[arg(long, value_name = "VALUE[@WHEN]")]
+    watch: Vec<String>,
+    /// Writes the watched values as safetensors, named VALUE@STEP, in place of showing them.
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    watch_save: Option<PathBuf>,
     /// Before training, evaluates every graph before and after each pass on random inputs.
     #[arg(long)]
     validate: bool,
-    /// One JSON object a line on stdout instead of the display.
+    /// Trains by the f64 interpreter in place of native code: slow, and what native code is held to.
+    #[arg(long)]
+    reference: bool,
+    /// One JSON object a line on stdout instead of the display: each epoch, or with --steps each step, then the end.
     #[arg(long)]
     json: bool,
 }
@@ -89,8 +102,22 @@ impl Train {
                 model.load(file)?;
             }
         }
+        for value in &self.watch {
+            model.watch(value)?;
+        }
         let parts = self.parts(&model)?;
-        let history = self.fit(&mut model, &parts)?;
+        let outcome = self.fit(&mut model, &parts);
+        // What was seen of a run that failed is what one wants to see.
+        let so_far = match &outcome {
+            Ok(history) => Some(history),
+            Err(Error::Diverged { history, .. }) => history.as_deref(),
+            Err(_) => None,
+        };
+        if let Some(history) = so_far.filter(|_| self.json) {
+            steps(history)?;
+        }
+        self.watched(&model)?;
+        let history = outcome?;
         if let Some(file) = &self.save {
             model.save(file)?;
         }
@@ -152,6 +179,12 @@ impl Train {
         if self.drop_last {
             fit = fit.drop_last();
         }
+        if self.reference {
+            fit = fit.reference();
+        }
+        if self.json && self.steps.is_some() {
+            fit = fit.record_steps();
+        }
         if self.json {
             fit = fit.quiet().on_epoch(move |epoch| {
                 let mut object = Map::from_iter([("event".into(), json!("epoch")), ("epoch".into(), json!(epoch.epoch))]);
@@ -166,6 +199,25 @@ impl Train {
             });
         }
         fit.run()
+    }
+
+    fn watched(&self, model: &Model) -> Result<()> {
+        if let Some(file) = &self.watch_save {
+            let name = |watched: &Watched| format!("{}@{}", watched.name, watched.step);
+            let named: Vec<(String, &Watched)> = model.watched().iter().map(|watched| (name(watched), watched)).collect();
+            let tensors: Vec<(&str, &[usize], &[f32])> =
+                named.iter().map(|(name, watched)| (name.as_str(), &watched.shape[..], &watched.values[..])).collect();
+            return checkpoint::save(file, &tensors, &BTreeMap::from([("network".into(), model.name().into())]));
+        }
+        for watched in model.watched() {
+            if self.json {
+                let Watched { name, step, shape, values } = watched;
+                line(&json!({ "event": "watched", "name": name, "step": step, "shape": shape, "values": values }))?;
+            } else {
+                say(&format!("{watched}\n"))?;
+            }
+        }
+        Ok(())
     }
 
     fn report(&self, model: &Model, parts: &Parts, history: &History) -> Result<()> {
@@ -194,6 +246,17 @@ impl Train {
         print!("{}", results(&evaluations));
         Ok(())
     }
+}
+
+/// A line of JSON for each recorded step.
+fn steps(history: &History) -> Result<()> {
+    history.steps.iter().try_for_each(|step| {
+        let mut object = Map::from_iter([("event".into(), json!("step")), ("step".into(), json!(step.step))]);
+        object.insert("rows".into(), json!(step.rows));
+        object.insert("penalty".into(), json!(step.penalty));
+        object.insert("training".into(), measured(step.loss, &history.metrics, &step.metrics));
+        line(&Value::Object(object))
+    })
 }
 
 /// One line of JSON on stdout.

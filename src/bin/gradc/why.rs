@@ -1,17 +1,20 @@
-//! `gradc why`: where a gradient comes from, why kernels are what they are, what became of a node, what each byte is for.
+//! What `gradc explain` answers about a network: where a gradient comes from, why kernels are what they are, what became of a node, what
+//! each byte is for.
 
 use crate::inspect::{find_stage, say};
-use crate::network::NetworkArguments;
+use crate::network::{NetworkArguments, NetworkOptions};
 use clap::{ArgGroup, Args};
 use gradc::compiler::explain::{derivation, life};
 use gradc::compiler::fusion;
 use gradc::{Error, Result};
+use std::path::PathBuf;
 
+/// A question about a network.
 #[derive(Args)]
-#[command(group = ArgGroup::new("question").required(true))]
-pub struct Why {
+#[command(group = ArgGroup::new("question").required(false))]
+pub struct Question {
     #[command(flatten)]
-    network: NetworkArguments,
+    options: NetworkOptions,
     /// Derives the gradient of a parameter step by step, each step beside a check by finite differences in f64.
     #[arg(long, value_name = "PARAMETER", group = "question")]
     gradient: Option<String>,
@@ -43,18 +46,25 @@ fn refused(name: &str, expected: String) -> Error {
     Error::Setting { name: name.into(), found: "something else".into(), expected }
 }
 
-impl Why {
-    pub fn run(self) -> Result<()> {
+impl Question {
+    /// Whether anything is asked.
+    pub fn is_asked(&self) -> bool {
+        self.gradient.is_some() || self.fusion || self.node.is_some() || self.bytes
+    }
+
+    /// The answer for a file.
+    pub fn answer(self, file: PathBuf) -> Result<()> {
+        let network = self.options.clone().of(file);
         if let Some(parameter) = &self.gradient {
-            let model = self.network.model()?;
+            let model = network.model()?;
             let derivation = derivation::derive(&model.front().gradient, parameter).map_err(|why| refused("--gradient", why))?;
             return say(&derivation.text());
         }
         if self.fusion {
-            return say(&self.kernels()?);
+            return say(&self.kernels(&network)?);
         }
-        let declaration = self.network.declaration()?;
-        let model = self.network.model_with(true)?;
+        let declaration = network.declaration()?;
+        let model = network.model_with(true)?;
         let Some(node) = self.node else { return say(&life::bytes(model.functions())) };
         let life = life::Life {
             front: model.front(),
@@ -66,8 +76,8 @@ impl Why {
         say(&life.text(find_stage(&self.stage)?, node).map_err(|why| refused("--node", why))?)
     }
 
-    fn kernels(&self) -> Result<String> {
-        let model = self.network.model()?;
+    fn kernels(&self, network: &NetworkArguments) -> Result<String> {
+        let model = network.model()?;
         let units = &model.assembled().units;
         let mut text = String::new();
         for unit in units.iter().filter(|unit| self.unit.as_deref().is_none_or(|name| name == unit.name)) {

@@ -20,7 +20,7 @@ use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_UNKNOWN, CAN
 use crate::nn::optimizers::{Memory, Rule, Update};
 use crate::nn::{self, Argument};
 use crate::ops::Primitive;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a rule needs to walk its lines again.
 struct Lines {
@@ -53,7 +53,7 @@ impl<'a> Elaborator<'a> {
         if !is_sound || !is_first {
             return;
         }
-        let lines = Rc::new(Lines {
+        let lines = Arc::new(Lines {
             file: self.file.clone(),
             source: self.source.clone(),
             rust: self.options.rust.clone(),
@@ -65,9 +65,9 @@ impl<'a> Elaborator<'a> {
             name: own.name.text.clone(),
             formula: formula(own),
             at: has_point.then(|| -> nn::optimizers::OwnRule {
-                Rc::new(move |update: &mut Update, call: &nn::Call| walk(&point, update, call, Part::Point))
+                Arc::new(move |update: &mut Update, call: &nn::Call| walk(&point, update, call, Part::Point))
             }),
-            build: Rc::new(move |update: &mut Update, call: &nn::Call| walk(&lines, update, call, Part::Step)),
+            build: Arc::new(move |update: &mut Update, call: &nn::Call| walk(&lines, update, call, Part::Step)),
         };
         self.at(call.name.span);
         if let Err(fault) = self.network.using_own(rule, arguments, &clips) {

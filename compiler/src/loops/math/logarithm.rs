@@ -105,7 +105,7 @@ fn log1p_given_sum(b: &mut BlockBuilder, x: Value, sum: Value) -> Value {
     log_of_parts(b, exponent, f)
 }
 
-/// `log(1 + x)`, at most 1 ULP, `-0` kept; `-∞` at -1, NaN below.
+/// `log(1 + x)`, at most 2 ULP, `-0` kept; `-∞` at -1, NaN below.
 pub fn log1p(b: &mut BlockBuilder, x: Value) -> Value {
     if is_f64(b, x) {
         return b.call(ScalarFunction::Log1p, vec![x]);

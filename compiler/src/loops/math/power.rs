@@ -59,7 +59,7 @@ fn log_pair(b: &mut BlockBuilder, x: Value) -> Pair {
     Pair { high, low }
 }
 
-/// `xʸ`, at most 2 ULP, with the special cases of C's `pow`: `x⁰ = 1ʸ = 1` even of NaN, a negative `x` has powers of integers only
+/// `xʸ`, at most 3 ULP (over 2²⁸ pairs), with the special cases of C's `pow`: `x⁰ = 1ʸ = 1` even of NaN, a negative `x` has powers of integers only
 /// (NaN otherwise), `(±0)ʸ` and `(±∞)ʸ` are the limits, signed for odd `y`.
 pub fn pow(b: &mut BlockBuilder, x: Value, y: Value) -> Value {
     if is_f64(b, x) {

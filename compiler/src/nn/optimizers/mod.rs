@@ -18,7 +18,7 @@ use super::{Argument, Call, Fault, Kind, Parameter};
 use crate::graph::{BuildError, Builder, NodeId, Type};
 use crate::ops::Primitive;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The point at which a gradient is taken; `None` if it is θ after all.
 pub type Point = fn(&mut Update, &Call) -> Result<Option<NodeId>, Fault>;
@@ -57,7 +57,7 @@ impl fmt::Debug for Optimizer {
 }
 
 /// A step of one's own: the new θ, or the point of the gradient.
-pub type OwnRule = Rc<dyn Fn(&mut Update, &Call) -> Result<NodeId, Fault>>;
+pub type OwnRule = Arc<dyn Fn(&mut Update, &Call) -> Result<NodeId, Fault> + Send + Sync>;
 
 /// The rule by which parameters move.
 #[derive(Clone)]
@@ -165,7 +165,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn state(&mut self, builder: &mut Builder, name: String, ty: Type, initial: f64) -> Result<NodeId, Fault> {
+    /// A state of the optimizer, found again under the same name.
+    pub fn state(&mut self, builder: &mut Builder, name: String, ty: Type, initial: f64) -> Result<NodeId, Fault> {
         let node = builder.source(Primitive::State, &name, ty.clone())?;
         if !self.states.iter().any(|known| known.node == node) {
             self.states.push(State { name, node, ty, initial, saved: false });

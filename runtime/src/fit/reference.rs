@@ -1,0 +1,269 @@
+//! The same run by the specification: the f64 interpreter of graphs in place of native code. It is slow, and there to compare with.
+//!
+//! Order of rows, random numbers, steps, chunks of an evaluation, early stopping and the best copy are those of the native run; numbers
+//! are f64 throughout, and are rounded to f32 only where the model takes them back at the end.
+
+use super::{Fit, Plan, Turn};
+use crate::error::{Error, Result};
+use crate::evaluate::CHUNK;
+use crate::history::{Epoch, History, Step, Stopped};
+use crate::model::Model;
+use crate::random::permutation;
+use crate::report::progress::{Display, Progress};
+use crate::rows::{Bound, row_shape};
+use gradc_compiler::driver::Field;
+use gradc_compiler::graph::{Element, Graph};
+use gradc_compiler::ops::{Array, Environment, Primitive};
+use gradc_compiler::reference;
+use gradc_compiler::step::accumulate;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Tensors by name.
+type Tensors = BTreeMap<String, Array>;
+
+/// The mean of an output over the batches of a pass.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    weights: f64,
+    is_root: bool,
+}
+
+impl Mean {
+    fn value(&self) -> f64 {
+        // Without any weight the mean is 0, as that of one batch is.
+        let mean = self.sum / if self.weights == 0.0 { 1.0 } else { self.weights };
+        if self.is_root { mean.sqrt() } else { mean }
+    }
+}
+
+/// Means over the batches of a pass, combined as the native driver combines them: by rows, by weights, by the root of the mean square.
+#[derive(Default)]
+struct Means(BTreeMap<String, Mean>);
+
+impl Means {
+    fn add(&mut self, outputs: &Tensors, rows: usize, roots_of_squares: &[String]) {
+        let scalar = |name: &str| outputs.get(name).map_or(f64::NAN, |array| array.data[0]);
+        for name in outputs.keys() {
+            let companion = format!("{name}.weights");
+            let weight = if outputs.contains_key(&companion) { scalar(&companion) } else { rows as f64 };
+            let is_root = roots_of_squares.contains(name);
+            let value = scalar(name);
+            let mean = self.0.entry(name.clone()).or_default();
+            mean.sum += weight * if is_root { value * value } else { value };
+            mean.weights += weight;
+            mean.is_root = is_root;
+        }
+    }
+    fn of(&self, name: &str) -> f64 {
+        self.0.get(name).map_or(0.0, Mean::value)
+    }
+}
+
+/// Parameters and states in f64, and what a step needs beside them.
+struct Interpreter<'a> {
+    fields: &'a [Field],
+    kept: Tensors,
+    settings: Tensors,
+    seed: u64,
+}
+
+impl Interpreter<'_> {
+    /// Tells a step that accumulates which batch of its update it sees.
+    fn stands(&mut self, turn: Turn) {
+        let number = |is: bool| f64::from(u8::from(is));
+        let group = [
+            (accumulate::FIRST, number(turn.is_first)),
+            (accumulate::LAST, number(turn.is_last)),
+            (accumulate::SHARE, turn.share),
+        ];
+        for (name, value) in group {
+            if let Some(setting) = self.settings.get_mut(name) {
+                setting.data[0] = value;
+            }
+        }
+    }
+
+    fn environment(&self, bound: &Bound, rows: &[u32], step: u64, turn: u64) -> Environment {
+        let mut sources = self.kept.clone();
+        sources.extend(self.settings.clone());
+        for (number, field) in self.fields.iter().enumerate() {
+            let shape = row_shape(field);
+            let width: usize = shape.iter().product();
+            let words = bound.words(number).unwrap_or_default();
+            let number = |word: &u32| match field.ty.element {
+                Element::F32 | Element::F64 => f64::from(f32::from_bits(*word)),
+                Element::Bool => f64::from(u8::from(*word != 0)),
+                _ => f64::from(*word as i32),
+            };
+            let values = rows.iter().flat_map(|row| words.iter().skip(*row as usize * width).take(width).map(number));
+            sources.insert(field.name.clone(), Array::new([&[rows.len()], &shape[..]].concat(), values.collect()));
+        }
+        Environment { sources, batch: rows.len(), step, turn, seed: self.seed }
+    }
+
+    /// A pass over rows in chunks.
+    fn evaluate(&self, graph: &Graph, bound: &Bound, roots_of_squares: &[String]) -> Means {
+        let mut means = Means::default();
+        let all: Vec<u32> = (0..bound.rows as u32).collect();
+        for rows in all.chunks(CHUNK) {
+            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, 0, 0));
+            means.add(&outputs, rows.len(), roots_of_squares);
+        }
+        means
+    }
+}
+
+impl Model {
+    /// The state in f64: parameters and states by name.
+    fn interpreter(&self) -> Interpreter<'_> {
+        let info = &self.compiled.info;
+        let array = |name: &str, shape: &[usize]| {
+            let values = self.buffer(name).map_or_else(Vec::new, |buffer| self.store.numbers(buffer, self.lane(buffer)));
+            (name.to_string(), Array::new(shape.to_vec(), values))
+        };
+        let parameters = info.parameters.iter().map(|parameter| array(&parameter.name, &parameter.shape));
+        let states = info.states.iter().map(|state| array(&state.name, &state.shape));
+        let settings = info.settings.iter().zip(&self.settings);
+        Interpreter {
+            fields: &info.fields,
+            kept: parameters.chain(states).collect(),
+            settings: settings.map(|(setting, value)| (setting.name.clone(), Array::scalar(*value))).collect(),
+            seed: self.seed,
+        }
+    }
+
+    fn take_back(&mut self, kept: &Tensors) {
+        for (name, array) in kept {
+            if let Some(buffer) = self.buffer(name) {
+                self.store.set_numbers(buffer, self.lane(buffer), &array.data);
+            }
+        }
+    }
+}
+
+impl Fit<'_> {
+    /// Runs by the f64 interpreter.
+    pub(super) fn run_reference(&mut self, plan: &Plan) -> Result<History> {
+        if !self.model.watches.is_empty() {
+            return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
+        }
+        let compiled = self.model.compiled.clone();
+        let missing = || Error::Internal { pass: "reference".into(), text: "a network that trains has no step".into() };
+        let training = compiled.front.graphs.training.as_ref().ok_or_else(missing)?;
+        let roots = &compiled.front.graphs.roots_of_squares;
+        let names: Vec<String> = compiled.info.reports.iter().map(|report| report.name.clone()).collect();
+        let measured = |means: &Means| names.iter().map(|name| means.of(name)).collect::<Vec<f64>>();
+        let mut interpreter = Interpreter { fields: &compiled.info.fields, ..self.model.interpreter() };
+        let mut display = Display::new(self.quiet);
+        let (started, first_step) = (Instant::now(), self.model.step);
+        let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
+        let (mut epochs, mut steps, mut stopped) = (Vec::new(), Vec::new(), Stopped::Completed);
+        let (mut best, mut waited) = (None::<(f64, u64, Tensors)>, 0);
+        let mut diverged = None;
+        'run: for epoch in 1..=plan.epochs {
+            let begun = Instant::now();
+            if self.shuffle {
+                permutation(self.model.seed, self.model.epoch, &mut order);
+            }
+            self.model.epoch += 1;
+            let mut means = Means::default();
+            let mut from = 0;
+            while from < plan.used && self.model.step - first_step < plan.steps {
+                let turn = plan.turn(from);
+                from = turn.to;
+                let (rows, step) = (&order[turn.from..turn.to], self.model.step + 1);
+                interpreter.stands(turn);
+                let (outputs, updates) =
+                    reference::run(training, &interpreter.environment(&plan.train, rows, step, self.model.batches + 1));
+                let scalar = |name: &str| outputs.get(name).map_or(0.0, |array| array.data[0]);
+                let loss = scalar("loss");
+                if !loss.is_finite() {
+                    diverged = Some((step, loss));
+                    break 'run;
+                }
+                interpreter.kept.extend(updates);
+                self.model.batches += 1;
+                self.model.step += u64::from(turn.is_last);
+                means.add(&outputs, rows.len(), roots);
+                if self.record_steps {
+                    let metrics = names.iter().map(|name| scalar(name)).collect();
+                    steps.push(Step { step, rows: rows.len(), loss, penalty: scalar("penalty"), metrics });
+                }
+            }
+            let mut record = Epoch {
+                epoch,
+                step: self.model.step,
+                loss: means.of("loss"),
+                penalty: means.of("penalty"),
+                training: measured(&means),
+                seconds: 0.0,
+                ..Epoch::default()
+            };
+            if let (Some(bound), Some(graph)) = (&plan.validation, &compiled.front.graphs.evaluation) {
+                let means = interpreter.evaluate(graph, bound, roots);
+                let score = means.of(&plan.monitor) * if plan.higher_is_better { -1.0 } else { 1.0 };
+                record.validation = Some((means.of("loss"), measured(&means)));
+                record.improved = score + self.least < best.as_ref().map_or(f64::INFINITY, |(score, _, _)| *score);
+                waited = if record.improved { 0 } else { waited + 1 };
+                if record.improved {
+                    best = Some((score, epoch, best_copy(&interpreter.kept, graph)));
+                }
+            }
+            record.seconds = begun.elapsed().as_secs_f64();
+            let validation = record.validation.as_ref().map(|(loss, _)| *loss);
+            display.epoch_ended(&Progress {
+                epoch,
+                epochs: plan.epochs,
+                step: self.model.step - first_step,
+                steps: plan.steps,
+                loss: record.loss,
+                metric: names.first().cloned().zip(record.training.first().copied()),
+                validation,
+                samples_per_second: (self.model.step - first_step) as f64 * plan.batch as f64 / started.elapsed().as_secs_f64(),
+            });
+            let asked = self.on_epoch.as_mut().is_some_and(|call| call(&record) == ControlFlow::Break(()));
+            epochs.push(record);
+            if self.patience.is_some_and(|patience| waited >= patience) {
+                stopped = Stopped::Patience;
+                break;
+            }
+            if asked {
+                stopped = Stopped::Interrupted;
+                break;
+            }
+        }
+        display.finish();
+        let restored = best.filter(|_| self.restore && diverged.is_none()).map(|(_, epoch, copy)| {
+            interpreter.kept.extend(copy);
+            epoch
+        });
+        let kept = interpreter.kept;
+        self.model.take_back(&kept);
+        let elapsed = started.elapsed();
+        let history = History {
+            network: self.model.name().to_string(),
+            metrics: names,
+            epochs,
+            steps,
+            stopped,
+            restored,
+            elapsed,
+            samples_per_second: (self.model.step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
+        };
+        match diverged {
+            Some((step, loss)) => Err(Error::Diverged { step, loss, node: None, place: None, history: Some(Box::new(history)) }),
+            None => Ok(history),
+        }
+    }
+}
+
+/// What the best epoch leaves behind: parameters, and states that evaluation reads.
+fn best_copy(kept: &Tensors, evaluation: &Graph) -> Tensors {
+    let is_kept = |name: &String| {
+        evaluation.find_source(Primitive::Parameter, name).is_some() || evaluation.find_source(Primitive::State, name).is_some()
+    };
+    kept.iter().filter(|(name, _)| is_kept(name)).map(|(name, array)| (name.clone(), array.clone())).collect()
+}

@@ -1,0 +1,114 @@
+//! The command trains what the macro trains: same text, same options, same bits.
+
+use crate::networks::{Digits, Mixed, digits, mixed};
+use gradc::prelude::*;
+use std::path::Path;
+use std::process::Command;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/src/data/digits.csv.gz");
+const NETWORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/digits.net");
+
+/// What the command writes to standard output.
+fn gradc(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_gradc")).args(arguments).output().expect("the command was built");
+    assert!(output.status.success(), "gradc {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn lines(output: &str, event: &str) -> Vec<serde_json::Value> {
+    let objects = output.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("one object a line"));
+    objects.filter(|object| object["event"] == event).collect()
+}
+
+#[test]
+fn a_file_trains_to_the_bits_of_the_macro() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/digits.net");
+    assert_eq!(std::fs::read_to_string(case).ok(), std::fs::read_to_string(NETWORK).ok(), "two texts of one network");
+    let folder = tempfile::tempdir().expect("a folder");
+    let saved = folder.path().join("digits.safetensors");
+    let split = ["--data", DATA, "--split", "0.7,0.15,0.15", "--split-seed", "7", "--seed", "7", "--batch", "64"];
+    let run = ["--epochs", "5", "--patience", "8", "--json", "--save", saved.to_str().expect("a path")];
+    let output = gradc(&[&["train", NETWORK][..], &split, &run].concat());
+
+    let [train, valid, test] = digits(7).expect("the data is there");
+    let mut net = Digits::options().seed(7).compile().expect("it compiles");
+    let history = net.fit(&train).validate(&valid).batch(64).epochs(5).patience(8).quiet().run().expect("it trains");
+    let epochs = lines(&output, "epoch");
+    assert_eq!(epochs.len(), 5);
+    for (line, epoch) in epochs.iter().zip(&history.epochs) {
+        // The parser of JSON may round the last bit.
+        assert!(line["training"]["loss"].as_f64().is_some_and(|loss| (loss - epoch.loss).abs() < 1e-15));
+        assert_eq!(line["validation"]["accuracy"].as_f64(), epoch.validation.as_ref().map(|(_, metrics)| metrics[0]));
+    }
+    let end = &lines(&output, "end")[0];
+    assert_eq!(end["test"]["accuracy"].as_f64(), Some(net.evaluate(&test).expect("it evaluates").accuracy));
+    let own = folder.path().join("own.safetensors");
+    net.save(&own).expect("it is written");
+    let bits = |file: &Path| gradc::runtime::checkpoint::load(file).expect("a checkpoint").tensors;
+    assert_eq!(bits(&saved), bits(&own), "the file and the macro differ");
+}
+
+#[test]
+fn steps_are_lines_and_so_are_watched_values() {
+    let watch = ["--watch", "logits@step=2", "--shuffle", "false"];
+    let output = gradc(&[&["train", NETWORK, "--data", DATA, "--steps", "4", "--json"][..], &watch].concat());
+    let steps = lines(&output, "step");
+    assert_eq!(steps.iter().map(|step| step["step"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2), Some(3), Some(4)]);
+    assert!(steps.iter().all(|step| step["training"]["loss"].as_f64().is_some_and(|loss| loss > 0.0)));
+    let watched = &lines(&output, "watched")[0];
+    assert_eq!((watched["step"].as_u64(), &watched["shape"]), (Some(2), &serde_json::json!([32, 10])));
+    assert_eq!(watched["values"].as_array().map(Vec::len), Some(320));
+}
+
+/// Loss and metrics of both runs, epoch by epoch and step by step, and the parameters they end with.
+fn close(native: &History, reference: &History, models: [&Model; 2], tolerance: f64) {
+    let near = |what: &str, a: f64, b: f64| assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "{what}: {a} is not {b}");
+    assert_eq!((native.epochs.len(), native.steps.len()), (reference.epochs.len(), reference.steps.len()));
+    assert_eq!((native.stopped, native.restored), (reference.stopped, reference.restored));
+    for (a, b) in native.steps.iter().zip(&reference.steps) {
+        assert_eq!((a.step, a.rows), (b.step, b.rows));
+        near(&format!("loss of step {}", a.step), a.loss, b.loss);
+        near(&format!("penalty of step {}", a.step), a.penalty, b.penalty);
+    }
+    for (a, b) in native.epochs.iter().zip(&reference.epochs) {
+        assert_eq!((a.epoch, a.step, a.improved), (b.epoch, b.step, b.improved));
+        near("loss", a.loss, b.loss);
+        let pairs = a.validation.as_ref().zip(b.validation.as_ref());
+        pairs.iter().for_each(|(a, b)| near("validation loss", a.0, b.0));
+        a.training.iter().zip(&b.training).for_each(|(a, b)| near("metric", *a, *b));
+    }
+    for (name, _) in models[0].parameters() {
+        let [a, b] = models.map(|model| model.parameter(name).expect("it is there"));
+        a.iter().zip(b).for_each(|(a, b)| near(name, f64::from(*a), f64::from(*b)));
+    }
+}
+
+#[test]
+fn the_reference_run_is_the_native_run_in_f64() {
+    let data = mixed(24).expect("the data is right");
+    let compile = || Mixed::options().seed(3).compile().expect("it compiles");
+    let (mut native, mut reference) = (compile(), compile());
+    for steps in [7, 3] {
+        let run = |net: &mut Mixed, by_reference: bool| {
+            let fit = net.fit(&data).validate(&data).batch(10).steps(steps).record_steps().quiet();
+            if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains")
+        };
+        let (a, b) = (run(&mut native, false), run(&mut reference, true));
+        assert_eq!(a.steps.len(), steps as usize);
+        close(&a, &b, [&native, &reference], 1e-5);
+    }
+}
+
+#[test]
+fn the_reference_run_stops_and_restores_as_the_native_one() {
+    let data = mixed(24).expect("the data is right");
+    let mut models = [false, true].map(|by_reference| {
+        let mut net = Mixed::options().seed(1).compile().expect("it compiles");
+        let fit = net.fit(&data).validate(&data).batch(8).epochs(200).patience(3).least(5e-3).quiet();
+        let history = if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        (net, history)
+    });
+    let [(native, a), (reference, b)] = &mut models;
+    assert!(a.epochs.len() < 200, "it never ran out of patience");
+    close(a, b, [native, reference], 1e-3);
+}
