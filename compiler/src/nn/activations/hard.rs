@@ -52,3 +52,18 @@ pub static HARD_SWISH: Function = Function {
     },
     ..ACTIVATION
 };
+
+/// Collobert (2004), section 5.1.
+pub static HARD_TANH: Function = Function {
+    name: "hard_tanh",
+    doc: "x between -1 and 1",
+    formula: "min(max(-1, x), 1)",
+    build: |network, x, _| {
+        let builder = &mut network.builder;
+        let (low, high) = (builder.constant_like(x, -1.0)?, builder.constant_like(x, 1.0)?);
+        let raised = builder.binary(Primitive::Max, low, x)?;
+        Ok(builder.binary(Primitive::Min, high, raised)?)
+    },
+    wants: Some(glorot),
+    ..ACTIVATION
+};

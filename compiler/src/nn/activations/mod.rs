@@ -43,6 +43,7 @@ pub const LIST: &[&Function] = &[
     &gated::MISH,
     &hard::HARD_SIGMOID,
     &hard::HARD_SWISH,
+    &hard::HARD_TANH,
     &hard::RELU6,
     &smooth::SOFTSIGN,
     &smooth::LOG_SIGMOID,

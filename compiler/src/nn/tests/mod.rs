@@ -2,6 +2,7 @@
 //!
 //! Everything is evaluated in f64 by the reference interpreter: what differs from a framework's f64 by more than 1e-9 is another formula.
 
+mod activations;
 mod calls;
 mod cases;
 mod figures;
