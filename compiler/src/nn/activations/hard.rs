@@ -53,10 +53,10 @@ pub static HARD_SWISH: Function = Function {
     ..ACTIVATION
 };
 
-/// Collobert (2004), section 5.1.
 pub static HARD_TANH: Function = Function {
     name: "hard_tanh",
     doc: "x between -1 and 1",
+    source: "Collobert (2004), section 5.1",
     formula: "min(max(-1, x), 1)",
     build: |network, x, _| {
         let builder = &mut network.builder;
