@@ -26,7 +26,7 @@ network! {
         const width = 12;
         setting rate = 1e-2;
         input  left:  [batch, 5];
-        input  right: [batch, super::networks::WIDE];
+        input  right: [batch, WIDE];
         target size:  [batch, 1];
 
         layer  encoder = dense(width).tanh();

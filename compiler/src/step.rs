@@ -9,7 +9,7 @@
 //! # Outputs
 //! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
 //! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`. What is watched
-//! ([`probes`](crate::probes)) stands behind them.
+//! ([`probes`]) stands behind them.
 //!
 //! # The two halves of a step
 //! [`forward`] ends in a graph whose roots are all that the second half needs. A simplification is a pure function on that graph: it

@@ -63,7 +63,7 @@ pub enum Number {
         /// Whether it has neither point nor exponent.
         integer: bool,
     },
-    /// A path such as `crate::WIDTH`, or `{expression}`: known to rustc only.
+    /// A constant such as `WIDTH` or `crate::WIDTH`, or `{expression}`: known to rustc only.
     Rust {
         /// Tokens without the braces.
         text: String,

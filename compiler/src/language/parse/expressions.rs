@@ -1,5 +1,6 @@
 //! Expressions, loosest binding first: comparisons, sums, products, `-`, then calls and fields.
 
+use super::constants::is_constant;
 use super::tokens::Tokens;
 use super::{FOREIGN, NUMBER, Parsed, Parser, UNEXPECTED, error};
 use crate::base::diagnostics::Diagnostic;
@@ -143,6 +144,10 @@ impl Parser {
         let is_call = behind.at_group(Delimiter::Parenthesis);
         if behind.at("::") && (is_name(&word.text) || PATH_WORDS.contains(&word.text.as_str())) {
             return self.path(tokens, word.span);
+        }
+        if !is_call && is_constant(&word.text) && !self.declared.contains(&word.text) {
+            tokens.skip();
+            return Ok(self.rust(word.text, word.span));
         }
         let span = word.span;
         let kind = match word.text.as_str() {

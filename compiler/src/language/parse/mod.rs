@@ -19,6 +19,7 @@
 
 mod arguments;
 mod blocks;
+mod constants;
 mod declarations;
 mod expressions;
 mod items;
@@ -32,6 +33,7 @@ use super::source::depth_of;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
 use proc_macro2::TokenStream;
+use std::collections::HashSet;
 use syn::buffer::TokenBuffer;
 use tokens::Tokens;
 
@@ -76,6 +78,7 @@ pub fn parse_expression(source: &Source) -> Result<(Expression, Vec<RustNumber>)
         parser.report(Diagnostic::error(LIMIT, place, message).into());
         return Err(parser.diagnostics);
     }
+    constants::declared(&tokens, &mut parser.declared);
     let buffer = TokenBuffer::new2(tokens);
     let mut tokens = Tokens::new(buffer.begin(), source.first_line() - 1);
     let value = match parser.expression(&mut tokens) {
@@ -101,6 +104,7 @@ fn parse(tokens: TokenStream, lines_before: u32, mistakes: Diagnostics) -> (File
         parser.report(Diagnostic::error(LIMIT, place, message).into());
         return (File::default(), parser.diagnostics);
     }
+    constants::declared(&tokens, &mut parser.declared);
     let buffer = TokenBuffer::new2(tokens);
     let items = parser.items(&mut Tokens::new(buffer.begin(), lines_before));
     let rust = parser.rust;
@@ -125,6 +129,8 @@ type Parsed<T> = Result<T, Slip>;
 struct Parser {
     diagnostics: Diagnostics,
     rust: Vec<RustNumber>,
+    /// Names like Rust's constants that the text gives to values of its own.
+    declared: HashSet<String>,
     /// Height of the expression or block that was parsed last.
     height: usize,
     /// Tokens were stepped over since the last statement; what is missing behind them was already said.

@@ -40,7 +40,7 @@ const NETWORKS: [&str; 36] = [
     "using sgd(rate = 1e-3 * min(step / 500, 1));\nusing adam(warm_up(500).then(cosine(1e-3, to = 0))).group(\"encoder.*\", rate_factor = 0.1);",
     "allow(minimized_mean_error, penalty_on_unscaled_inputs);",
     "let x = features.standardize();\nlet z = features.rescale(0, 1);\npredict p.restore(y);",
-    "input x: [batch, crate::WIDTH, {WIDTH * 2}, WIDTH];\nlet y = x.dense(::sizes::HIDDEN).dropout({RATE});",
+    "input x: [batch, crate::WIDTH, {WIDTH * 2}, {WIDTH}];\nlet y = x.dense(::sizes::HIDDEN).dropout({RATE});",
     "minimize logits.cross_entropy(y, class_weights = [0.7, 0.15, 1_000.5]);",
 ];
 
@@ -112,6 +112,12 @@ fn numbers_of_rust_are_listed_in_their_order() {
     let texts: Vec<&str> = file.rust.iter().map(|number| number.text.as_str()).collect();
     assert_eq!(texts, ["crate::WIDTH", "f(1) + 2"]);
     assert_eq!(file.rust[1].span.start(), (1, 43));
+    // A name like a constant is Rust's, unless the text declares it.
+    let file = read(
+        "Net { input X: [batch, N_IN]; const WIDTH = 3; let y = X.dense(WIDTH).dense(OUT).f(BETA); } fn f(x, BETA) { x * BETA }",
+    );
+    let texts: Vec<&str> = file.rust.iter().map(|number| number.text.as_str()).collect();
+    assert_eq!(texts, ["N_IN", "OUT"]);
 }
 
 #[test]
