@@ -16,6 +16,7 @@ use run::Run;
 use shared::{Columns, Question, Shared};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -206,9 +207,10 @@ impl<'m> Fit<'m> {
                 // run ends, and `user` is the handle that driver calls (first thread only) expect.
                 unsafe { function(&raw const context) };
             },
-            |done| watch.run(done, on_epoch),
+            // A callback that panics leaves a model that knows its step: the panic goes on at the end.
+            |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
         );
-        outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
+        let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
         let (epochs, snapshot, begun) = run.finish();
         let step = slots.get(&workspace, "step") as u64;
         let finite = slots.get(&workspace, "finite") != 0.0;
@@ -235,10 +237,11 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
-        if !finite {
-            return Err(model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+        let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+        if let Err(panic) = watched {
+            resume_unwind(panic);
         }
-        Ok(history)
+        diverged.map_or(Ok(history), Err)
     }
 
     /// Checks everything that can be checked before the first step.
