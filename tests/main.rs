@@ -5,6 +5,7 @@ mod digits;
 mod doors;
 mod glass;
 mod golden;
+mod hostile;
 mod inputs;
 mod networks;
 mod stages;

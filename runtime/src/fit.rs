@@ -168,7 +168,8 @@ impl<'m> Fit<'m> {
         slots.set(&mut workspace, "best", f64::INFINITY);
         slots.set(&mut workspace, "least", self.least);
         slots.set(&mut workspace, "sign", if plan.higher_is_better { -1.0 } else { 1.0 });
-        slots.set(&mut workspace, "patience", self.patience.unwrap_or(0) as f64);
+        // A slot holds 32 bits; no run has more epochs.
+        slots.set(&mut workspace, "patience", self.patience.unwrap_or(0).min(i32::MAX as u64) as f64);
         slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
         slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
         slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
