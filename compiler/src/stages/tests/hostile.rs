@@ -212,7 +212,7 @@ fn tried_graph(graph: &Graph) {
         draw::dot::dot(&picture);
     }
     // A pass may refuse a graph; what it must not do is fall over it.
-    let _ = rewrite(graph, &passes::STEP, &Context { validate: true, ..Context::new() });
+    let _ = rewrite(graph, passes::STEP, &Context { validate: true, ..Context::new() });
     for batch in [0, 3, usize::MAX] {
         if let Ok(results) = run::graph(graph, &inputs(batch)) {
             run::print(&results);
