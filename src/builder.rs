@@ -49,7 +49,7 @@ use gradc_compiler::base::place::Place;
 use gradc_compiler::driver;
 use gradc_compiler::graph::{Dim, NodeId, Shape, Type};
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE};
-use gradc_compiler::nn::fault::{NAME_UNKNOWN, WRONG_ELEMENT};
+use gradc_compiler::nn::fault::{CANNOT_BUILD, NAME_UNKNOWN, WRONG_ELEMENT};
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
@@ -176,7 +176,8 @@ impl Net {
         let mut state = self.state.into_inner();
         if state.mistakes.is_empty() {
             for (call, place) in std::mem::take(&mut state.groups) {
-                if let Err(fault) = state.network.group(&call) {
+                let checked = own_values(&state.network, &call);
+                if let Err(fault) = checked.and_then(|()| state.network.group(&call)) {
                     state.mistaken(&fault, &place);
                 }
             }
@@ -245,6 +246,7 @@ impl Net {
         };
         self.tensor(Location::caller(), |network| {
             declared(Element::F32, shape)?;
+            own_values(network, &init)?;
             let initializer = gradc_compiler::nn::initializers::find(&init.name)?;
             let init = gradc_compiler::nn::arguments::resolve(initializer.name, initializer.parameters, &init)?;
             let mut wanted = match shape.split_last() {
@@ -312,7 +314,7 @@ impl Net {
     /// Adds a penalty on the weights: `call("l2").with(1e-4)`.
     #[track_caller]
     pub fn penalize(&self, penalty: &Call) {
-        self.keep(Location::caller(), |network| network.penalize(penalty));
+        self.keep(Location::caller(), |network| own_values(network, penalty).and_then(|()| network.penalize(penalty)));
     }
     /// States what is served under a name.
     #[track_caller]
@@ -331,13 +333,19 @@ impl Net {
     /// States the optimizer, and the clips before it in their order.
     #[track_caller]
     pub fn using(&self, optimizer: Call, clips: &[Call]) {
-        self.keep(Location::caller(), |network| network.using(&optimizer, clips));
+        self.keep(Location::caller(), |network| {
+            [&optimizer].into_iter().chain(clips).try_for_each(|call| own_values(network, call))?;
+            network.using(&optimizer, clips)
+        });
     }
     /// States an optimizer of one's own: a [`Rule::Own`] builds each parameter's new value. The call holds `rate` and what else the rule asks
     /// for.
     #[track_caller]
     pub fn using_own(&self, rule: Rule, call: Call, clips: &[Call]) {
-        self.keep(Location::caller(), |network| network.using_own(rule, call, clips));
+        self.keep(Location::caller(), |network| {
+            [&call].into_iter().chain(clips).try_for_each(|call| own_values(network, call))?;
+            network.using_own(rule, call, clips)
+        });
     }
     /// States what the optimizer does differently with some parameters.
     #[track_caller]
@@ -345,6 +353,21 @@ impl Net {
         let place = Place::from(Location::caller());
         self.state.borrow_mut().groups.push((group, place));
     }
+}
+
+/// An error if a call, or one within it, is given a value that this network does not have.
+fn own_values(network: &Network, call: &Call) -> std::result::Result<(), Fault> {
+    fn own(network: &Network, name: &str, argument: &Argument) -> std::result::Result<(), Fault> {
+        match argument {
+            Argument::Tensor(node) if node.index() >= network.builder.graph().nodes.len() => {
+                Err(Fault::new(CANNOT_BUILD, format!("{name} is given a value of another network")))
+            }
+            Argument::List(list) => list.iter().try_for_each(|argument| own(network, name, argument)),
+            Argument::Call(inner) => own_values(network, inner),
+            _ => Ok(()),
+        }
+    }
+    call.arguments.iter().try_for_each(|(_, argument)| own(network, &call.name, argument))
 }
 
 /// How many values a row holds; in f64, which overflows nowhere.

@@ -8,6 +8,7 @@ mod doors;
 mod glass;
 mod golden;
 mod guide;
+mod hostile;
 mod inputs;
 mod networks;
 mod programs;

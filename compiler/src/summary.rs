@@ -9,6 +9,7 @@ mod costs;
 #[cfg(test)]
 mod tests;
 
+use crate::base::columns::{left, right};
 use crate::graph::{Element, NodeId, Type};
 use crate::nn::network::{Use, shape_text};
 use crate::nn::optimizers::Rule;
@@ -234,8 +235,8 @@ fn table(rows: &[Row], total: &Row) -> String {
         let cells: Vec<String> = columns
             .iter()
             .map(|&(column, width)| match column < FIRST_NUMBER {
-                true => format!("{:width$}", row[column]),
-                false => format!("{:>width$}", row[column]),
+                true => left(&row[column], width),
+                false => right(&row[column], width),
             })
             .collect();
         format!("{}\n", cells.join("  ").trim_end())

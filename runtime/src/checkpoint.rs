@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub use self::matching::{Loaded, match_some, match_strict};
@@ -48,7 +48,14 @@ pub fn save(path: impl AsRef<Path>, tensors: &[Tensor], metadata: &BTreeMap<Stri
 /// than `f32`.
 pub fn load(path: impl AsRef<Path>) -> Result<Checkpoint> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|error| Error::read(path, error))?;
+    let failed = |error| Error::read(path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(8).read_to_end(&mut bytes).map_err(failed)?;
+    // A device or a video is not read to its end to find out.
+    let length = bytes.first_chunk().map_or(Ok(()), |first| format::check_length(*first));
+    length.map_err(|error| error.in_file(&path.display().to_string()))?;
+    file.read_to_end(&mut bytes).map_err(failed)?;
     format::parse(&bytes).map_err(|error| error.in_file(&path.display().to_string()))
 }
 

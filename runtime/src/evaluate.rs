@@ -43,11 +43,12 @@ impl Prediction {
     /// Values of a row; empty if there is no such row.
     pub fn row(&self, row: usize) -> &[f32] {
         let width = self.width();
-        self.values.get(row * width..(row + 1) * width).unwrap_or(&[])
+        let start = row.saturating_mul(width);
+        self.values.get(start..start.saturating_add(width)).unwrap_or(&[])
     }
-    /// Values a row.
+    /// Values a row, at least 1.
     pub fn width(&self) -> usize {
-        self.shape.iter().product::<usize>().max(1)
+        crate::data::width(&self.shape).max(1)
     }
     /// For each row the index of its largest value (the first of equals).
     pub fn classes(&self) -> Vec<usize> {
@@ -179,5 +180,28 @@ impl Model {
         first
             .map(|(_, prediction)| prediction)
             .ok_or_else(|| Error::setting(self.name(), "asked for a prediction", "a network with `predict`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prediction_put_together_by_hand_can_be_asked_anything() {
+        for shape in [vec![], vec![0], vec![2], vec![3, 0], vec![usize::MAX], vec![usize::MAX, 2], vec![1 << 32, 1 << 32]] {
+            let prediction = Prediction { shape, values: vec![1.0, f32::NAN, 3.0], rows: usize::MAX };
+            for row in [0, 1, 2, 3, usize::MAX / 2, usize::MAX - 1, usize::MAX] {
+                assert!(prediction.row(row).len() <= 2);
+            }
+            assert!(prediction.width() >= 1 && prediction.classes().len() <= 3);
+        }
+        assert!(Prediction::default().classes().is_empty() && Prediction::default().row(0).is_empty());
+        for path in ["", "/", "/nowhere/at/all.csv", "a\0b"] {
+            let error = Prediction::default().to_csv(path).map_err(|error| error.to_string());
+            assert!(error.is_err_and(|message| message.contains("cannot write")), "{path:?}");
+        }
+        let none = Evaluation { loss: f64::NAN, metrics: vec![("a".into(), 1.0)] };
+        assert!(none.metric("").is_nan() && none.metric("a") == 1.0);
     }
 }

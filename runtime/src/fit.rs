@@ -18,6 +18,7 @@ use run::{Asked, Ended, Run};
 use shared::{Columns, Question, Shared};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -215,7 +216,8 @@ impl<'m> Fit<'m> {
         slots.set(&mut workspace, "best", f64::INFINITY);
         slots.set(&mut workspace, "least", self.least);
         slots.set(&mut workspace, "sign", if plan.higher_is_better { -1.0 } else { 1.0 });
-        slots.set(&mut workspace, "patience", self.patience.unwrap_or(0) as f64);
+        // A slot holds 32 bits; no run has more epochs.
+        slots.set(&mut workspace, "patience", self.patience.unwrap_or(0).min(i32::MAX as u64) as f64);
         slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
         slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
         slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
@@ -256,11 +258,18 @@ impl<'m> Fit<'m> {
                 // run ends, and `user` is the handle that driver calls (first thread only) expect.
                 unsafe { function(&raw const context) };
             },
-            |done| watch.run(done, on_epoch),
+            // A callback that panics leaves a model that knows its step: the panic goes on at the end.
+            |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
         );
+<<<<<<< HEAD
         outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
         let Ended { epochs, steps, snapshot, begun, batches, last, keeper } = run.finish();
         model.keep(keeper);
+=======
+        let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
+        let (epochs, snapshot, begun) = run.finish();
+        let step = slots.get(&workspace, "step") as u64;
+>>>>>>> hostile
         let finite = slots.get(&workspace, "finite") != 0.0;
         // An update that was stopped before its last batch has not been made.
         let unmade = u64::from(finite && !plan.turn(last).is_last);
@@ -289,10 +298,16 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
+<<<<<<< HEAD
         if !finite {
             return Err(model.recover(&plan, snapshot, &mut workspace, last, loss, history));
+=======
+        let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+        if let Err(panic) = watched {
+            resume_unwind(panic);
+>>>>>>> hostile
         }
-        Ok(history)
+        diverged.map_or(Ok(history), Err)
     }
 
     /// Checks everything that can be checked before the first step.

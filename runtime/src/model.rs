@@ -96,8 +96,12 @@ impl Model {
     /// Compiles what the front half of the compiler has made, and draws the first parameters.
     ///
     /// # Errors
-    /// Only for bugs of the compiler and when memory is refused.
+    /// An instruction set that the machine lacks, memory that is refused, and bugs of the compiler.
     pub fn compile(front: Front, options: &Options) -> Result<Model> {
+        if !options.instruction_set.runs_here() {
+            let best = format!("one that this machine has, at most {}", InstructionSet::host());
+            return Err(Error::setting("instruction_set", options.instruction_set, &best));
+        }
         let mut times = Vec::new();
         let start = Instant::now();
         let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)

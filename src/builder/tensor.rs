@@ -3,7 +3,6 @@
 use super::Net;
 use gradc_compiler::graph::NodeId;
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, values_asked};
-use gradc_compiler::nn::fault::CANNOT_BUILD;
 use gradc_compiler::nn::{self, Argument, Call, Fault};
 use gradc_compiler::ops::Primitive;
 use std::panic::Location;
@@ -21,10 +20,7 @@ impl<'n> Tensor<'n> {
     pub fn apply(self, call: &Call) -> Self {
         let Some(node) = self.node.filter(|_| !has_spoilt(call)) else { return Tensor { node: None, ..self } };
         self.net.tensor(Location::caller(), |network| {
-            let count = network.builder.graph().nodes.len();
-            if call.arguments.iter().any(|(_, argument)| matches!(argument, Argument::Tensor(node) if node.index() >= count)) {
-                return Err(Fault::new(CANNOT_BUILD, format!("{} is given a value of another network", call.name)));
-            }
+            super::own_values(network, call)?;
             let row = super::row_count(&network.builder.graph().shape(node).0);
             let asked = nn::function(&call.name).map_or(1.0, |function| values_asked(function, call));
             if asked * row > MAX_COUNT {

@@ -1,4 +1,5 @@
-//! What every stage shares and what knows no stage: places in a source and the messages that point at them.
+//! What every stage shares and what knows no stage: places in a source, the messages that point at them, columns of text.
 
+pub mod columns;
 pub mod diagnostics;
 pub mod place;

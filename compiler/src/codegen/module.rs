@@ -173,7 +173,9 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
         }
     };
     let mut functions = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(order.len())).map(|_| scope.spawn(work)).collect();
+        // A thread that cannot be had leaves its share to the others.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads.min(order.len())).map_while(start).collect();
         let mut functions: Vec<Compiled> = work()?;
         for other in others {
             let done: Result<Vec<Compiled>, Error> = match other.join() {

@@ -104,10 +104,11 @@ pub fn picture(graph: &Graph, options: Options) -> Picture {
             }
         }
     }
-    let bytes = |tensors: &[NodeId]| tensors.iter().map(|id| WORD * graph.shape(*id).count(options.batch)).sum();
+    let size = |id: &NodeId| graph.shape(*id).count(options.batch).saturating_mul(WORD);
+    let bytes = |tensors: &[NodeId]| tensors.iter().map(size).fold(0, usize::saturating_add);
     let edges = found.into_iter().map(|((from, to), tensors)| Edge { from, to, bytes: bytes(&tensors), tensors }).collect();
     for layer in &mut boxes {
-        let kept = options.lines.filter(|lines| layer.lines.len() > lines + 1).unwrap_or(layer.lines.len());
+        let kept = options.lines.filter(|lines| layer.lines.len().saturating_sub(1) > *lines).unwrap_or(layer.lines.len());
         layer.hidden = layer.lines.len() - kept;
         // The last lines are what the layer hands on.
         layer.lines.drain(..layer.hidden);

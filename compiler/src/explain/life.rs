@@ -66,8 +66,9 @@ impl Life<'_> {
             return;
         };
         let words = self.source.line(line).unwrap_or_default();
+        let before = column.saturating_sub(1).min(words.chars().count());
         let _ = writeln!(text, "source         {}", origin.place);
-        let _ = writeln!(text, "  {words}\n  {:1$}^ {2}", "", column.saturating_sub(1), origin.path);
+        let _ = writeln!(text, "  {words}\n  {}^ {}", " ".repeat(before), origin.path);
     }
 
     fn graphs(&self, text: &mut String, numbers: Numbers, [simplified, legal]: [&Graph; 2]) {

@@ -12,7 +12,11 @@
 
 use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type};
 use crate::ops;
+use std::collections::HashMap;
 use std::fmt::{self, Write};
+
+/// Values of a tensor, or of one row of it, beyond which it is none of ours: more than any machine's memory holds.
+const MOST_VALUES: usize = 1 << 48;
 
 /// Column at which the trailing comments start.
 const COMMENT_COLUMN: usize = 64;
@@ -111,7 +115,7 @@ pub fn parse_contraction(text: &str) -> Option<Contraction> {
         let mut labels = Vec::new();
         for word in part.split_whitespace() {
             let known = names.iter().position(|known| *known == word);
-            labels.push(known.unwrap_or(names.len()) as u8);
+            labels.push(u8::try_from(known.unwrap_or(names.len())).ok()?);
             if known.is_none() {
                 names.push(word);
             }
@@ -171,13 +175,14 @@ fn parse_origin(text: &str) -> Origin {
 /// Reads a graph's text back; an error names the line.
 pub fn parse(text: &str) -> Result<Graph, String> {
     let mut graph = Graph::default();
+    let mut origins = HashMap::new();
     for (number, raw) in text.lines().enumerate() {
         let (line, comment) = split_comment(raw);
         let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        parse_line(&mut graph, line, comment).map_err(|why| format!("line {}: {why}", number + 1))?;
+        parse_line(&mut graph, &mut origins, line, comment).map_err(|why| format!("line {}: {why}", number + 1))?;
     }
     super::verify::verify(&graph)?;
     Ok(graph)
@@ -196,7 +201,7 @@ fn split_comment(line: &str) -> (&str, &str) {
     (line, "")
 }
 
-fn parse_line(graph: &mut Graph, line: &str, comment: &str) -> Result<(), String> {
+fn parse_line(graph: &mut Graph, origins: &mut HashMap<Origin, u32>, line: &str, comment: &str) -> Result<(), String> {
     if let Some(name) = line.strip_prefix("graph ") {
         graph.name = name.trim().into();
         return Ok(());
@@ -221,14 +226,11 @@ fn parse_line(graph: &mut Graph, line: &str, comment: &str) -> Result<(), String
     let primitive = ops::by_name(name).ok_or_else(|| format!("no primitive is called {name}"))?;
     let (operands, attributes) = parse_arguments(arguments.trim())?;
     let origin = parse_origin(comment);
-    let origin = match graph.origins.iter().position(|known| *known == origin) {
-        Some(known) => known,
-        None => {
-            graph.origins.push(origin);
-            graph.origins.len() - 1
-        }
-    };
-    graph.nodes.push(Node { primitive, attributes, operands, ty: parse_type(ty)?, origin: origin as u32 });
+    let origin = *origins.entry(origin.clone()).or_insert_with(|| {
+        graph.origins.push(origin);
+        graph.origins.len() as u32 - 1
+    });
+    graph.nodes.push(Node { primitive, attributes, operands, ty: parse_type(ty)?, origin });
     Ok(())
 }
 
@@ -250,7 +252,11 @@ fn parse_attributes(text: &str) -> Result<Attributes, String> {
         ["axis", axis] => Attributes::Axis(number(axis)?),
         ["slice", axis, from, to] => Attributes::Slice { axis: number(axis)?, from: number(from)?, to: number(to)? },
         ["pad", axis, before, after] => Attributes::Pad { axis: number(axis)?, before: number(before)?, after: number(after)? },
-        ["stream", stream] => Attributes::Stream(number(stream)? as u32),
+        ["stream", stream] => {
+            // Further streams must find a number behind it.
+            let number = stream.parse().ok().filter(|stream| *stream < 1 << 31);
+            Attributes::Stream(number.ok_or_else(|| format!("`{stream}` is no stream"))?)
+        }
         _ if text.starts_with('"') => Attributes::Name(unquote(text).ok_or("a name must be quoted")?),
         _ if text.starts_with('{') => {
             let inner = text.trim_start_matches('{').trim_end_matches('}');
@@ -296,5 +302,10 @@ pub fn parse_type(text: &str) -> Result<Type, String> {
         .filter(|word| !word.is_empty())
         .map(|word| if word == "n" { Some(Dim::Batch) } else { word.parse().ok().map(Dim::Fixed) })
         .collect();
-    Ok(Type { element, shape: Shape(dims.ok_or_else(bad)?) })
+    let shape = Shape(dims.ok_or_else(bad)?);
+    // An axis of no elements must not hide how long the others are.
+    if shape.0.iter().try_fold(1usize, |count, dim| count.checked_mul(dim.at(1).max(1))).is_none_or(|count| count > MOST_VALUES) {
+        return Err(format!("`{text}` would hold too many values"));
+    }
+    Ok(Type { element, shape })
 }

@@ -102,13 +102,16 @@ impl Shape {
     pub fn at(&self, n: usize) -> Vec<usize> {
         self.0.iter().map(|dim| dim.at(n)).collect()
     }
-    /// Number of elements for a batch of `n` rows.
+    /// Number of elements for a batch of `n` rows; `usize::MAX` if it is larger.
     pub fn count(&self, n: usize) -> usize {
-        self.at(n).iter().product()
+        if self.0.iter().any(|dim| dim.at(n) == 0) {
+            return 0;
+        }
+        self.0.iter().fold(1, |count: usize, dim| count.saturating_mul(dim.at(n)))
     }
     /// Product of the known sizes: elements, or elements per row of the batch.
     pub fn fixed_count(&self) -> usize {
-        self.0.iter().map(|dim| dim.at(1)).product()
+        self.count(1)
     }
     /// The shape without one axis.
     pub fn without(&self, axes: &[usize]) -> Self {

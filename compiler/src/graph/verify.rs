@@ -1,6 +1,6 @@
 //! The verifier: an independent check of a graph's invariants, run after every pass in debug and test builds.
 
-use super::{Graph, Root};
+use super::{Dim, Graph, Root};
 use crate::ops;
 use crate::ops::Primitive;
 use std::collections::HashSet;
@@ -19,14 +19,18 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
         if inferred != node.ty {
             return Err(format!("%{} = {name} says {} but is {inferred}", id.0, node.ty));
         }
+        if node.ty.shape.0.iter().filter(|dim| **dim == Dim::Batch).count() > 1 {
+            return Err(format!("%{} = {name}: {} has the batch on two axes", id.0, node.ty.shape));
+        }
         if node.origin as usize >= graph.origins.len() {
             return Err(format!("%{} = {name} has no origin", id.0));
         }
     }
     let mut updated = HashSet::new();
     for root in &graph.roots {
-        if root.node().index() >= graph.nodes.len() {
-            return Err(format!("a root asks for %{}, which does not exist", root.node().0));
+        let source = if let Root::Update { source, .. } = root { *source } else { root.node() };
+        if let Some(lost) = [root.node(), source].into_iter().find(|id| id.index() >= graph.nodes.len()) {
+            return Err(format!("a root asks for %{}, which does not exist", lost.0));
         }
         if let Root::Update { source, node } = root {
             let primitive = graph.node(*source).primitive;

@@ -262,7 +262,7 @@ impl Run<'_> {
                 Statement::Product(product) => self.product(memory, product)?,
                 Statement::Tiles { var, step, total, body } => {
                     let total = total.at(self.n).max(0);
-                    for tile in 0..(total + step - 1) / step {
+                    for tile in 0..total.saturating_add(step - 1) / step {
                         self.set(*var, tile);
                         self.statements(memory, body)?;
                     }
@@ -277,7 +277,7 @@ impl Run<'_> {
         match extent {
             Extent::Whole(count) => count.at(self.n).max(0),
             Extent::Tile { tile, step, total } => {
-                let left = total.at(self.n) - self.vars[tile.0 as usize] * step;
+                let left = total.at(self.n).saturating_sub(self.vars[tile.0 as usize].saturating_mul(step));
                 left.clamp(0, step)
             }
         }

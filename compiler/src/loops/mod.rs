@@ -44,15 +44,15 @@ impl Linear {
     }
     /// The value for a batch of `n` rows.
     pub const fn at(self, n: i64) -> i64 {
-        self.constant + self.batch * n
+        self.constant.saturating_add(self.batch.saturating_mul(n))
     }
     /// `self * factor`.
     pub const fn times(self, factor: i64) -> Self {
-        Linear { constant: self.constant * factor, batch: self.batch * factor }
+        Linear { constant: self.constant.saturating_mul(factor), batch: self.batch.saturating_mul(factor) }
     }
     /// `self + other`.
     pub const fn plus(self, other: Linear) -> Self {
-        Linear { constant: self.constant + other.constant, batch: self.batch + other.batch }
+        Linear { constant: self.constant.saturating_add(other.constant), batch: self.batch.saturating_add(other.batch) }
     }
     /// `self * other`, if at most one of them depends on the batch.
     pub fn product(self, other: Linear) -> Option<Self> {
@@ -372,9 +372,12 @@ impl Parallel {
     /// Number of tiles for a batch of `n`.
     pub fn tiles(self, n: i64) -> i64 {
         let total = self.total.at(n);
-        (total + self.step - 1) / self.step
+        total.saturating_add(self.step - 1) / self.step
     }
 }
+
+/// Loop variables that a kernel has at most.
+pub const MOST_VARS: u32 = 1 << 16;
 
 /// A function of the program: `kernel(pointers, n, first tile, end tile)`.
 #[derive(Clone, PartialEq, Debug)]

@@ -153,7 +153,10 @@ pub const PAD: Record = Record {
         };
         let mut shape = a.shape.clone();
         match shape.0.get_mut(*axis) {
-            Some(Dim::Fixed(size)) => *size += before + after,
+            Some(Dim::Fixed(size)) => match size.checked_add(*before).and_then(|size| size.checked_add(*after)) {
+                Some(padded) => *size = padded,
+                None => return Err(format!("cannot pad axis {axis} of {} with {before} and {after}", a.shape)),
+            },
             _ => return Err(format!("cannot pad axis {axis} of {}", a.shape)),
         }
         Ok(Type { element: a.element, shape })
@@ -188,13 +191,13 @@ pub const CONCAT: Record = Record {
         let (Some(first), Attributes::Axis(axis)) = (operands.first(), attributes) else {
             return Err("takes operands and an axis".into());
         };
-        let mut size = 0;
+        let mut size = 0usize;
         for ty in operands {
             match ty.shape.0.get(*axis) {
                 Some(Dim::Fixed(own))
                     if ty.element == first.element && ty.shape.without(&[*axis]) == first.shape.without(&[*axis]) =>
                 {
-                    size += own
+                    size = size.saturating_add(*own)
                 }
                 _ => return Err(format!("{first} and {ty} cannot be joined along axis {axis}")),
             }

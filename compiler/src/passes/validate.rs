@@ -52,8 +52,8 @@ fn element(random: &mut Random, element: Element, positive: bool) -> f64 {
     }
 }
 
-/// Multiply-adds, or elements, that an evaluation costs.
-fn cost(graph: &Graph, batch: usize) -> usize {
+/// Multiply-adds, or elements, that an evaluation costs; sources are drawn whether or not they are needed.
+pub(crate) fn cost(graph: &Graph, batch: usize) -> usize {
     let live = graph.live();
     let one = |id: NodeId| {
         let node = graph.node(id);
@@ -61,9 +61,10 @@ fn cost(graph: &Graph, batch: usize) -> usize {
         let Attributes::Contract(spec) = &node.attributes else { return out };
         let left = graph.shape(node.operands[0]).at(batch);
         let summed = spec.left.iter().zip(left).filter(|(label, _)| !spec.out.contains(label)).map(|(_, size)| size);
-        out.saturating_mul(summed.product())
+        summed.fold(out, usize::saturating_mul)
     };
-    graph.ids().filter(|id| live[id.index()]).map(one).fold(0, usize::saturating_add)
+    let drawn = |id: NodeId| matches!(graph.node(id).attributes, Attributes::Name(_));
+    graph.ids().filter(|id| live[id.index()] || drawn(*id)).map(one).fold(0, usize::saturating_add)
 }
 
 /// Whether a graph is small enough to be evaluated.

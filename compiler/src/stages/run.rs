@@ -3,9 +3,11 @@
 //! Sources that are not given are drawn at random, by their name and a seed, so that two stages of one network see the same values and
 //! their results can be compared.
 
-use crate::graph::Graph;
+use crate::base::columns::left;
+use crate::graph::{Graph, Shape};
 use crate::loops::interpret::{Memory, run_entry, run_kernel, tiles};
-use crate::loops::{BufferId, Lane, Program, Space};
+use crate::loops::verify::verify;
+use crate::loops::{Buffer, BufferId, Extent, Kernel, Lane, Parallel, Program, Space, Statement, Var};
 use crate::ops::Array;
 use crate::passes::validate;
 use crate::reference;
@@ -27,14 +29,23 @@ pub struct Inputs {
     pub seed: u64,
 }
 
+/// Words of memory beyond which a stage is not executed: 1 GiB.
+const MOST_WORDS: usize = 1 << 28;
+
+/// Multiply-adds, or turns of loops, beyond which a stage is not executed.
+const MOST_TURNS: usize = 1 << 32;
+
 /// Values by name that a run leaves.
 pub type Results = Vec<(String, Array)>;
 
 /// Outputs of a graph, then the next values of parameters and states.
 ///
 /// # Errors
-/// A given value that the graph does not know, or of another size.
+/// A given value that the graph does not know, or of another size; a graph that is too large to be interpreted.
 pub fn graph(graph: &Graph, inputs: &Inputs) -> Result<Results, String> {
+    let size = |shape: &Shape| shape.0.iter().fold(2usize, |words, dim| words.saturating_mul(dim.at(inputs.batch).max(1)));
+    let words = graph.ids().map(|id| size(graph.shape(id))).fold(0, usize::saturating_add);
+    is_small(words, validate::cost(graph, inputs.batch), inputs.batch)?;
     let mut environment = validate::sample(graph, inputs.batch, inputs.seed);
     for (name, values) in &inputs.given {
         let known: Vec<String> = environment.sources.keys().cloned().collect();
@@ -49,14 +60,19 @@ pub fn graph(graph: &Graph, inputs: &Inputs) -> Result<Results, String> {
 /// What a program leaves in its outputs, parameters and states after `entry`, or after all kernels in order if it has no entries.
 ///
 /// # Errors
-/// A given value that the program does not know, no such entry, an access outside a buffer.
+/// A given value that the program does not know, no such entry, a program that breaks its rules or is too large to be interpreted.
 pub fn loops(program: &Program, entry: &str, inputs: &Inputs) -> Result<Results, String> {
-    let mut memory = Memory::new(program, inputs.batch as i64);
+    let batch = i64::try_from(inputs.batch).unwrap_or(i64::MAX);
+    verify(program, batch.max(1)).map_err(|error| error.to_string())?;
+    let words = |buffer: &Buffer| usize::try_from(buffer.words.at(batch)).unwrap_or(0).saturating_mul(2);
+    let words = program.buffers.iter().map(words).fold(0, usize::saturating_add);
+    is_small(words, program.kernels.iter().map(|kernel| turns(kernel, batch)).fold(0, usize::saturating_add), inputs.batch)?;
+    let mut memory = Memory::new(program, batch);
     fill(program, &mut memory, inputs)?;
     if program.entries.is_empty() {
         for kernel in &program.kernels {
-            let tiles = tiles(kernel, inputs.batch as i64);
-            run_kernel(program, kernel, &mut memory, inputs.batch as i64, tiles).map_err(|fault| fault.to_string())?;
+            let tiles = tiles(kernel, batch);
+            run_kernel(program, kernel, &mut memory, batch, tiles).map_err(|fault| fault.to_string())?;
         }
     } else {
         // The runtime's part (the next batch, an epoch's permutation) has been done: the rows are bound.
@@ -73,6 +89,48 @@ pub fn loops(program: &Program, entry: &str, inputs: &Inputs) -> Result<Results,
             (buffer.name.clone(), Array::new(vec![data.len()], data))
         })
         .collect())
+}
+
+fn is_small(words: usize, turns: usize, batch: usize) -> Result<(), String> {
+    let too_large = |what: &str, found: usize, most: usize| {
+        Err(format!("for {batch} rows it asks for {found} {what}, more than the {most} that are interpreted; take fewer rows"))
+    };
+    match (words <= MOST_WORDS, turns <= MOST_TURNS) {
+        (true, true) => Ok(()),
+        (false, _) => too_large("words of memory", words, MOST_WORDS),
+        (true, false) => too_large("turns of loops", turns, MOST_TURNS),
+    }
+}
+
+/// At most so many turns the loops of a kernel make, all taken together.
+fn turns(kernel: &Kernel, batch: i64) -> usize {
+    fn whole(count: i64) -> usize {
+        usize::try_from(count).unwrap_or(0)
+    }
+    fn of(extent: Extent, batch: i64) -> usize {
+        match extent {
+            Extent::Whole(count) => whole(count.at(batch)),
+            Extent::Tile { step, total, .. } => whole(step.min(total.at(batch))),
+        }
+    }
+    fn body(statements: &[Statement], batch: i64) -> usize {
+        let one = |statement: &Statement| match statement {
+            Statement::Nest(nest) => {
+                let turns = nest.axes.iter().fold(1usize, |turns, axis| turns.saturating_mul(of(axis.extent, batch)));
+                turns.saturating_mul(nest.block.code.len().max(1))
+            }
+            // At least 1 each: a row is made even if no element is stored.
+            Statement::Product(product) => [product.m, product.n, product.k]
+                .into_iter()
+                .fold(1usize, |turns, extent| turns.saturating_mul(of(extent, batch).max(1))),
+            Statement::Tiles { step, total, body: inner, .. } => {
+                let tiles = Parallel { var: Var(0), step: *step, total: *total }.tiles(batch);
+                whole(tiles).saturating_mul(body(inner, batch).max(1))
+            }
+        };
+        statements.iter().map(one).fold(0, usize::saturating_add)
+    }
+    whole(tiles(kernel, batch).end).saturating_mul(body(&kernel.body, batch).max(1))
 }
 
 /// Gives every buffer and slot that comes from outside its first words.
@@ -140,7 +198,7 @@ pub fn print(results: &Results) -> String {
     for (name, array) in results {
         let shown: Vec<String> = array.data.iter().take(SHOWN).map(|value| format!("{value:.6}")).collect();
         let rest = if array.data.len() > SHOWN { format!(" … {} in all", array.data.len()) } else { String::new() };
-        let _ = writeln!(text, "{name:width$} {:?} = {}{rest}", array.dims, shown.join(" "));
+        let _ = writeln!(text, "{} {:?} = {}{rest}", left(name, width), array.dims, shown.join(" "));
     }
     text
 }

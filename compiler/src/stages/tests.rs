@@ -1,5 +1,7 @@
 //! Blessed stages of whole networks: `BLESS=1 cargo test -p gradc-compiler` writes them, and the difference is reviewed.
 
+mod hostile;
+
 use super::{Stage, Staged, between, portable, read, rewrite, run};
 use crate::base::place::Source;
 use crate::driver::{Front, front};

@@ -11,7 +11,11 @@ use flate2::Crc;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 
 use super::{Checkpoint, Tensor};
+use crate::data::width;
 use crate::error::{Error, Result, Shape};
+
+/// The longest header that safetensors reads.
+const MOST_HEADER: u64 = 100_000_000;
 
 /// The text that says a digest must be there, and how it is made.
 const FORMAT_KEY: &str = "gradc.format";
@@ -61,7 +65,7 @@ fn check(sorted: &[Tensor], metadata: &BTreeMap<String, String>) -> Result<()> {
     if let Some(key) = [FORMAT_KEY, DIGEST_KEY].into_iter().find(|&key| metadata.contains_key(key)) {
         return refused(format!("the text `{key}` is reserved"));
     }
-    match sorted.iter().find(|(_, shape, values)| shape.iter().product::<usize>() != values.len()) {
+    match sorted.iter().find(|(_, shape, values)| width(shape) != values.len()) {
         Some((name, shape, values)) => refused(format!("`{name}` {} has {} values", Shape(shape), values.len())),
         None => Ok(()),
     }
@@ -119,6 +123,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Checkpoint> {
         texts.remove(FORMAT_KEY);
     }
     Ok(Checkpoint { tensors, metadata: texts })
+}
+
+/// An error if a file that begins with these bytes is none of ours: whatever follows need not be read.
+pub(super) fn check_length(first: [u8; 8]) -> Result<()> {
+    let length = u64::from_le_bytes(first);
+    if (2..=MOST_HEADER).contains(&length) {
+        return Ok(());
+    }
+    Err(cut_off(&format!("the header has a length of {length} bytes; expected 2 to {MOST_HEADER}")))
 }
 
 /// Where the values begin, and the header.

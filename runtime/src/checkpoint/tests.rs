@@ -225,3 +225,99 @@ fn matching_says_what_differs() {
     assert_eq!(loaded.missing, ["gain"]);
     assert_eq!(loaded.unlike, [Unlike { name: "hidden.dense.bias".to_owned(), found: vec![3], expected: vec![4] }]);
 }
+
+#[test]
+fn shapes_whose_product_overflows_are_refused() {
+    let none = BTreeMap::new();
+    for shape in [&[usize::MAX, 2][..], &[1 << 32, 1 << 32], &[usize::MAX, usize::MAX, usize::MAX]] {
+        let error = format::header(&[("a", shape, &[1.0])], &none).unwrap_err().to_string();
+        assert!(error.contains("`a`") && error.contains("1 values"), "{error}");
+    }
+    assert!(format::header(&[("a", &[usize::MAX, usize::MAX, 0], &[])], &none).is_ok());
+    assert_eq!(match_some(&[("a", &[usize::MAX, 2])], &Checkpoint::default()).missing, ["a"]);
+    assert!(match_strict(&[], &Checkpoint::default()).is_ok());
+}
+
+#[test]
+fn paths_that_hold_no_checkpoint_are_refused_by_name() {
+    let scratch = Scratch::new("paths");
+    let (empty, text) = (scratch.0.join("empty"), scratch.0.join("text"));
+    fs::write(&empty, "").unwrap();
+    fs::write(&text, "[package]\nname = \"no checkpoint\"\n").unwrap();
+    for (path, word) in [
+        (scratch.0.as_path(), "directory"),
+        (empty.as_path(), "cut off"),
+        (text.as_path(), "no safetensors file"),
+        (Path::new(""), "cannot read"),
+        (Path::new("a\0b"), "cannot read"),
+    ] {
+        let error = load(path).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains(&path.display().to_string()), "{error}");
+    }
+    for path in [scratch.0.as_path(), Path::new(""), Path::new("/"), Path::new(".."), Path::new("a\0b"), &text.join("below")] {
+        let error = save(path, &TENSORS, &metadata()).unwrap_err().to_string();
+        assert!(error.contains("cannot write"), "{error}");
+    }
+    assert_eq!(scratch.files().len(), 2);
+    // Devices are not read to their end.
+    #[cfg(target_os = "linux")]
+    for device in ["/dev/zero", "/dev/urandom"] {
+        assert!(load(device).is_err_and(|error| error.to_string().contains(device)));
+    }
+}
+
+/// Headers that promise more than there is, in bytes, tensors, dimensions or depth.
+#[test]
+fn hostile_headers_are_errors() {
+    let file = |header: &str, values: usize| {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(vec![0; values]);
+        bytes
+    };
+    let tensor = |dtype: &str, shape: &str, offsets: &str| {
+        format!("{{\"a\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":{offsets}}}}}")
+    };
+    let mut hostile = vec![
+        u64::MAX.to_le_bytes().to_vec(),
+        100_000_000u64.to_le_bytes().to_vec(),
+        file("", 0),
+        file("null", 0),
+        file("[]", 0),
+        file("{\"a\":null}", 0),
+        file(&"[".repeat(1_000_000), 0),
+        file(&"{\"a\":".repeat(1_000_000), 0),
+        file("{\"__metadata__\":{\"gradc.format\":\"1\"}}", 0),
+        file("{\"__metadata__\":{\"gradc.digest\":\"\"}}", 0),
+        file("{\"__metadata__\":{\"a\":1}}", 0),
+        file("{}", 8),
+    ];
+    for (shape, offsets) in [
+        ("[18446744073709551615]", "[0,4]"),
+        ("[18446744073709551616]", "[0,4]"),
+        ("[4294967296,4294967296]", "[0,4]"),
+        ("[-1]", "[0,4]"),
+        ("[1.5]", "[0,4]"),
+        ("[1]", "[4,0]"),
+        ("[1]", "[0,18446744073709551615]"),
+        ("[1]", "[18446744073709551612,18446744073709551615]"),
+        ("[1]", "[0,5]"),
+        ("[2]", "[0,4]"),
+        ("[]", "[0,0]"),
+        ("1", "[0,4]"),
+        ("[1]", "[0]"),
+    ] {
+        hostile.push(file(&tensor("F32", shape, offsets), 4));
+    }
+    hostile.extend(
+        ["F4", "F6_E2M3", "F8_E4M3", "BOOL", "U8", "C64", "", "f32"].map(|dtype| file(&tensor(dtype, "[1]", "[0,4]"), 4)),
+    );
+    for bytes in hostile {
+        match format::parse(&bytes) {
+            Ok(loaded) => panic!("{} was read as {loaded:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(200)])),
+            Err(error) => assert!(error.to_string().contains("\nhelp: ") && error.to_string().len() < 2000, "{error}"),
+        }
+    }
+    let loaded = format::parse(&file(&tensor("F32", "[9223372036854775807,0]", "[0,0]"), 0)).unwrap();
+    assert_eq!(loaded.tensors["a"].1.len(), 0);
+}

@@ -105,12 +105,7 @@ pub(super) fn row_count(data: &Dataset, name: &str, shape: &[usize], count: usiz
     if data.column(name).is_some() {
         return Err(Error::data(format!("two fields are called `{name}`"), "", "give one of them another name"));
     }
-    let overflow = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent)).is_none();
-    let row_width = if overflow { 0 } else { width(shape) };
-    if row_width == 0 {
-        let found = format!("a row of `{name}` has the shape {}", Shape(shape));
-        return Err(Error::data(found, "at least one value, and as many as memory can hold", "name the extents of one row"));
-    }
+    let row_width = row_width(name, shape)?;
     if !count.is_multiple_of(row_width) {
         let found = format!("`{name}` has {count} values");
         let expected = format!("a multiple of {row_width}, the size of a row {}", Shape(shape));
@@ -122,6 +117,17 @@ pub(super) fn row_count(data: &Dataset, name: &str, shape: &[usize], count: usiz
         return Err(Error::data(found, format!("{}, as the fields before it", data.rows), "give every field one entry a row"));
     }
     Ok(rows)
+}
+
+/// Values in a row of this shape; an error if there are none, or more than there are numbers.
+pub(super) fn row_width(name: &str, shape: &[usize]) -> Result<usize> {
+    match width(shape) {
+        0 | usize::MAX => {
+            let found = format!("a row of `{name}` has the shape {}", Shape(shape));
+            Err(Error::data(found, "at least one value, and as many as memory can hold", "name the extents of one row"))
+        }
+        width => Ok(width),
+    }
 }
 
 /// `rows`, unless orders of so many rows do not fit 32-bit indices.
@@ -146,6 +152,8 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
         passed += fraction;
         bounds.push(((passed * rows as f64).round() as usize).min(rows));
     }
+    // A sum just below 1 loses no row.
+    bounds[fractions.len()] = rows;
     if let Some(part) = bounds.windows(2).position(|ends| ends[0] == ends[1]) {
         return Err(Error::data(
             format!("part {} of the split {} of {rows} rows is empty", part + 1, listed()),

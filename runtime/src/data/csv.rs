@@ -22,7 +22,8 @@ pub struct Csv {
     separator: Option<char>,
     columns: Option<Vec<String>>,
     targets: Vec<String>,
-    second: Option<Box<Csv>>,
+    /// Files that hold further columns, the last one first.
+    others: Vec<Csv>,
 }
 
 impl<P: Into<PathBuf>> From<P> for Csv {
@@ -33,7 +34,7 @@ impl<P: Into<PathBuf>> From<P> for Csv {
 
 impl Csv {
     fn of(source: Source) -> Csv {
-        Csv { source, header: None, skip: 0, separator: None, columns: None, targets: Vec::new(), second: None }
+        Csv { source, header: None, skip: 0, separator: None, columns: None, targets: Vec::new(), others: Vec::new() }
     }
 
     /// A reader of bytes that are part of the program, called `name` in errors.
@@ -71,24 +72,28 @@ impl Csv {
     /// Takes further columns, behind all of this file, from a second one: a path, or a reader with options of its own (its
     /// separator is this one's unless set).
     pub fn targets(self, file: impl Into<Csv>) -> Csv {
-        Csv { second: Some(Box::new(file.into())), ..self }
+        let mut file = file.into();
+        // A list, not a chain: a chain of many files would be as deep as it is long.
+        let mut others = std::mem::take(&mut file.others);
+        others.push(file);
+        Csv { others, ..self }
     }
 
     /// Reads the file. Errors: it cannot be opened, decompressed or understood, a line of another width, a text or nothing
     /// where a number must stand, an unknown column, no rows, a second file of another row count.
     pub fn read(&self) -> Result<Table> {
-        let table = self.read_alone()?;
-        let Some(second) = &self.second else {
-            return Ok(table);
-        };
-        let mut second = second.as_ref().clone();
-        second.separator = second.separator.or(self.separator);
-        table.beside(second.read()?)
+        let mut separator = self.separator;
+        let mut table = self.read_alone(separator)?;
+        for other in self.others.iter().rev() {
+            separator = other.separator.or(separator);
+            table = table.beside(other.read_alone(separator)?)?;
+        }
+        Ok(table)
     }
 
-    fn read_alone(&self) -> Result<Table> {
+    fn read_alone(&self, separator: Option<char>) -> Result<Table> {
         let named_file = |error: Error| error.in_file(&self.source.name());
-        let mut records = Records::open(&self.source, self.skip, self.separator.unwrap_or(','))?;
+        let mut records = Records::open(&self.source, self.skip, separator.unwrap_or(','))?;
         let Some(first) = records.next()? else {
             return Err(named_file(no_rows()));
         };

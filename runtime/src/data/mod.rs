@@ -106,7 +106,7 @@ pub struct FieldSpec {
 }
 
 impl FieldSpec {
-    /// Values a row: the product of the shape, 1 for `[]`.
+    /// Values a row: the product of the shape, 1 for `[]`, at most `usize::MAX`.
     pub fn width(&self) -> usize {
         width(&self.shape)
     }
@@ -270,6 +270,7 @@ fn gather<T: Copy>(values: &[T], width: usize, rows: usize, source: impl Fn(usiz
     gathered
 }
 
-fn width(shape: &[usize]) -> usize {
-    shape.iter().product()
+/// The product of a shape; `usize::MAX`, which no array reaches, if it is larger.
+pub(crate) fn width(shape: &[usize]) -> usize {
+    if shape.contains(&0) { 0 } else { shape.iter().fold(1, |product, extent| product.saturating_mul(*extent)) }
 }

@@ -1,6 +1,8 @@
 //! Lines of cells: what the `csv` crate reads, with the line numbers a person sees in an editor.
 
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
@@ -20,6 +22,22 @@ pub(super) struct Records<'a> {
     skipped: usize,
     /// Whether a run of separators counts as one.
     runs: bool,
+    /// Whether the reader has asked for more than there is.
+    ended: Rc<Cell<bool>>,
+}
+
+/// A text that tells when it has been read beyond its end.
+struct Watched<R> {
+    text: R,
+    ended: Rc<Cell<bool>>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.text.read(bytes)?;
+        self.ended.set(count == 0);
+        Ok(count)
+    }
 }
 
 impl<'a> Records<'a> {
@@ -30,14 +48,15 @@ impl<'a> Records<'a> {
         };
         let text = source.open(skip)?;
         // The reader counts line feeds: with one at the very end a record's line is known in every case.
-        let text: Box<dyn Read> = Box::new(text.chain(&b"\n"[..]));
+        let ended = Rc::new(Cell::new(false));
+        let text: Box<dyn Read> = Box::new(Watched { text: text.chain(&b"\n"[..]), ended: ended.clone() });
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
             .terminator(Terminator::Any(b'\n'))
             .from_reader(text);
-        Ok(Records { source, reader, skipped: skip, runs: separator == ' ' })
+        Ok(Records { source, reader, skipped: skip, runs: separator == ' ', ended })
     }
 
     /// The next line that is not blank.
@@ -47,12 +66,18 @@ impl<'a> Records<'a> {
             // Before runs of separators are joined: a record's line feeds lie within its quotes and behind its end.
             let within = cells.as_slice().iter().filter(|&&byte| byte == b'\n').count();
             let behind = self.reader.position().line() as usize;
+            if self.ended.get() {
+                // The last line feed is ours; one that is swallowed lies within a quote.
+                let line = self.skipped.saturating_add(behind.saturating_sub(within));
+                let help = "close the quote, or take it away; it swallows all that follows";
+                return Err(self.source.problem("a quote is not closed", "", help).at(line, None));
+            }
             if self.runs {
                 cells = cells.iter().filter(|cell| !cell.trim_ascii().is_empty()).collect();
             }
             let blank = cells.len() <= 1 && cells.iter().all(|cell| cell.trim_ascii().is_empty());
             if !blank {
-                return Ok(Some(Record { line: self.skipped + behind - 1 - within, cells }));
+                return Ok(Some(Record { line: self.skipped.saturating_add(behind.saturating_sub(1 + within)), cells }));
             }
         }
         Ok(None)

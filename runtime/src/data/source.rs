@@ -63,13 +63,18 @@ impl Source {
         if start.starts_with(GZIP) {
             return Err(self.problem("the file is compressed twice", "gzip once at most", "decompress it once"));
         }
+        if start.contains(&0) && !start.starts_with(&[0xff, 0xfe]) && !start.starts_with(&[0xfe, 0xff]) {
+            return Err(self.problem("the file begins with binary data", "CSV in UTF-8", "save it as CSV in UTF-8"));
+        }
         if let Some((_, kind)) = FOREIGN.iter().find(|(mark, _)| start.starts_with(mark)) {
             return Err(self.problem(format!("the file is {kind}"), "CSV in UTF-8", "save it as CSV in UTF-8"));
         }
         let mut line = Vec::new();
         for _ in 0..skip {
             line.clear();
-            text.read_until(b'\n', &mut line).map_err(|error| self.broken(error))?;
+            if text.read_until(b'\n', &mut line).map_err(|error| self.broken(error))? == 0 {
+                break;
+            }
         }
         Ok(text)
     }
@@ -94,7 +99,7 @@ impl Source {
         }
     }
 
-    fn problem(&self, found: impl Into<String>, expected: &str, help: &str) -> Error {
+    pub(super) fn problem(&self, found: impl Into<String>, expected: &str, help: &str) -> Error {
         Error::data(found, expected, help).in_file(&self.name())
     }
 }

@@ -1,6 +1,6 @@
 //! [`Table`]: raw numbers with the places they came from, before a network says what they mean.
 
-use super::check::{class_help, class_range, row_limit};
+use super::check::{class_help, class_range, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values};
 use crate::error::{Error, Result, Shape};
 use std::sync::Arc;
@@ -96,7 +96,8 @@ impl Table {
     pub fn bind(&self, specs: &[FieldSpec]) -> Result<Dataset> {
         let (inputs, targets): (Vec<_>, Vec<_>) = specs.iter().partition(|spec| !spec.is_target);
         let ordered = || inputs.iter().chain(&targets);
-        let asked: usize = ordered().map(|spec| spec.width()).sum();
+        ordered().try_for_each(|spec| row_width(&spec.name, &spec.shape).map(|_| ()))?;
+        let asked = ordered().fold(0usize, |sum, spec| sum.saturating_add(spec.width()));
         if asked != self.width() {
             return Err(self.another_width(asked, ordered().copied()));
         }

@@ -18,14 +18,17 @@ const WIDE: f64 = 50.0;
 /// Beyond this size differences overflow or say nothing; values are drawn at the edge.
 const LARGEST: f64 = 1e300;
 
+/// Below this size a twentieth of a difference may be 0.
+const SMALLEST: f64 = 1e-300;
+
 impl Axis {
     /// From the least to the greatest of `values`, with a margin of a twentieth on either side.
     pub fn linear(values: impl Iterator<Item = f64>) -> Axis {
         let (least, greatest) = extremes(values);
         let margin = match greatest - least {
-            0.0 if least == 0.0 => 1.0,
-            0.0 => least.abs() / 2.0,
-            span => span / 20.0,
+            span if span > SMALLEST => span / 20.0,
+            _ if least.abs() > SMALLEST => least.abs() / 2.0,
+            _ => 1.0,
         };
         Axis::marked(least - margin, greatest + margin, 0.0, 7)
     }
@@ -143,7 +146,15 @@ mod tests {
 
     #[test]
     fn extreme_values_keep_the_axis_finite() {
-        for values in [vec![], vec![0.0], vec![1e-300, 1e300], vec![f64::MAX, f64::MIN], vec![1e15, 1e15 + 1.0]] {
+        for values in [
+            vec![],
+            vec![0.0],
+            vec![1e-300, 1e300],
+            vec![f64::MAX, f64::MIN],
+            vec![1e15, 1e15 + 1.0],
+            vec![5e-324],
+            vec![0.0, 5e-324],
+        ] {
             for axis in [
                 Axis::linear(values.iter().copied()),
                 Axis::of_losses(values.iter().copied()),

@@ -170,7 +170,7 @@ fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
     let (mut x, mut rows) = (LEFT, 0);
     for (series, colour) in panel.iter().zip(COLOURS.iter().cycle()) {
         // A line, the text (7 pixels a character on average), a gap.
-        let width = 28 + 7 * series.name.chars().count() as u32 + 22;
+        let width = 28 + 7 * series.name.chars().count().min(WIDTH as usize) as u32 + 22;
         if rows == 0 || x + width > RIGHT {
             if rows == MOST_ROWS {
                 break;

@@ -270,6 +270,35 @@ mod tests {
     }
 
     #[test]
+    fn any_state_can_be_shown() {
+        let numbers = [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE, 5e-324];
+        for count in [0, 1, 19, u64::MAX - 1, u64::MAX] {
+            for number in numbers {
+                for other in [0, 1, u64::MAX] {
+                    let shown = Progress {
+                        epoch: count,
+                        epochs: other,
+                        step: other,
+                        steps: count,
+                        loss: number,
+                        metric: Some(("m".repeat(100_000), number)),
+                        validation: Some(number),
+                        samples_per_second: number,
+                    };
+                    assert!(line(&shown).len() > 100_000);
+                    draw(&ProgressBar::hidden().with_style(style()), &shown);
+                    due_line(&mut other.clone(), &mut None, &shown);
+                }
+            }
+        }
+        let mut display = Display::new(true);
+        display.update(&Progress::default());
+        display.epoch_ended(&Progress::default());
+        assert_eq!(display.suspend(|| 3), 3);
+        display.finish();
+    }
+
+    #[test]
     fn the_bar_has_a_template_that_indicatif_accepts() {
         let bar = ProgressBar::hidden().with_style(style());
         draw(&bar, &progress());

@@ -1,5 +1,7 @@
 //! Plain tables with aligned columns.
 
+use gradc_compiler::base::columns::{left, right};
+
 /// On which side the cells of a column line up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -24,8 +26,8 @@ pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         .collect();
     let line = |cells: Vec<String>| {
         let padded = cells.iter().zip(columns).zip(&widths).map(|((cell, (_, align)), &width)| match align {
-            Align::Left => format!("{cell:<width$}"),
-            Align::Right => format!("{cell:>width$}"),
+            Align::Left => left(cell, width),
+            Align::Right => right(cell, width),
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
@@ -52,6 +54,16 @@ relu   [batch, 128]
 ×      []                     1
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn tables_of_any_size_are_written() {
+        assert_eq!(table(&[], &[]), "\n\n");
+        assert_eq!(table(&[], &[vec!["a".to_owned()]]), "\n\n\n");
+        assert_eq!(table(&[("", Align::Right)], &[vec![String::new()]]), "\n\n\n");
+        let long = "x".repeat(100_000);
+        let text = table(&[("a", Align::Left), ("b", Align::Right)], &[vec![long.clone(), "1".into()], vec!["y".into(), long]]);
+        assert!(text.lines().all(|line| line.chars().count() <= 200_002));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::network::NetworkArguments;
 use clap::Args;
+use gradc::compiler::base::columns::left;
 use gradc::compiler::gradient_check::{Compared, ROWS, compare};
 use gradc::{Error, Result};
 
@@ -35,12 +36,14 @@ impl Check {
 }
 
 fn table(compared: &[Compared]) -> String {
-    let width = |of: fn(&Compared) -> &str| compared.iter().map(|one| of(one).len()).max().unwrap_or(0).max("parameter".len());
+    let width =
+        |of: fn(&Compared) -> &str| compared.iter().map(|one| of(one).chars().count()).max().unwrap_or(0).max("parameter".len());
     let (names, shapes) = (width(|one| &one.name), width(|one| &one.shape));
-    let mut text = format!("  {:names$}  {:shapes$}  largest relative difference\n", "parameter", "shape");
+    let line = |name: &str, shape: &str, rest: &str| format!("  {}  {}  {rest}\n", left(name, names), left(shape, shapes));
+    let mut text = line("parameter", "shape", "largest relative difference");
     for one in compared {
         let verdict = if one.is_right() { "ok" } else { "OFF" };
-        text += &format!("  {:names$}  {:shapes$}  {:<8.1e} {verdict}\n", one.name, one.shape, one.difference);
+        text += &line(&one.name, &one.shape, &format!("{:<8.1e} {verdict}", one.difference));
     }
     text
 }

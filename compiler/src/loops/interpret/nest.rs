@@ -19,8 +19,8 @@ struct Affine {
 impl Affine {
     /// The sum where the outer axes stand at `index` and the innermost at 0.
     fn at(&self, index: &[i64]) -> i64 {
-        let moved: i64 = index.iter().zip(&self.factors).map(|(i, f)| i * f).sum();
-        self.base + moved
+        // Indices of buffers do not overflow; what an `index` instruction counts is cut to 32 bits anyway.
+        index.iter().zip(&self.factors).fold(self.base, |sum, (i, f)| sum.wrapping_add(i.wrapping_mul(*f)))
     }
 
     fn inner(&self) -> i64 {
@@ -119,10 +119,10 @@ impl Run<'_> {
             match address {
                 Address::None => self.registers.execute(block, lanes, to, chunk.count),
                 Address::Index(sum) => {
-                    let start = sum.at(chunk.outer) + chunk.first * sum.inner();
+                    let start = sum.at(chunk.outer).wrapping_add(chunk.first.wrapping_mul(sum.inner()));
                     let out = self.registers.lanes_mut(to, chunk.count);
                     for (lane, out) in out.iter_mut().enumerate() {
-                        *out = (start + lane as i64 * sum.inner()) as u32;
+                        *out = start.wrapping_add((lane as i64).wrapping_mul(sum.inner())) as u32;
                     }
                 }
                 Address::Memory { .. } => match &block.code[index] {
@@ -289,8 +289,8 @@ impl Run<'_> {
         let mut sum = Affine { base: offset.at(self.n), factors: vec![0; axes.len()] };
         for (var, factor) in terms {
             match axes.iter().position(|axis| axis.var == var) {
-                Some(axis) => sum.factors[axis] += factor.at(self.n),
-                None => sum.base += self.vars[var.0 as usize] * factor.at(self.n),
+                Some(axis) => sum.factors[axis] = sum.factors[axis].wrapping_add(factor.at(self.n)),
+                None => sum.base = sum.base.wrapping_add(self.vars[var.0 as usize].wrapping_mul(factor.at(self.n))),
             }
         }
         sum

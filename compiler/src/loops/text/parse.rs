@@ -5,8 +5,8 @@ mod instruction;
 
 use super::names::Names;
 use crate::loops::{
-    Axis, Block, Buffer, Control, Entry, Instruction, Kernel, Lane, Nest, Operand, OperandRows, Parallel, ProductStatement,
-    Program, SlotInfo, Space, Statement,
+    Axis, Block, Buffer, Control, Entry, Instruction, Kernel, Lane, MOST_VARS, Nest, Operand, OperandRows, Parallel,
+    ProductStatement, Program, SlotInfo, Space, Statement,
 };
 use cursor::Cursor;
 
@@ -184,7 +184,10 @@ impl Reader<'_> {
                 None
             };
             cursor.expect("vars")?;
-            Ok((name, parallel, cursor.number()?))
+            match cursor.number()? {
+                vars @ 0..=MOST_VARS => Ok((name, parallel, vars)),
+                vars => Err(format!("{vars} loop variables, expected at most {MOST_VARS}")),
+            }
         })?;
         Ok(Kernel { name, parallel, body: self.statements(&line.below)?, vars })
     }

@@ -220,7 +220,7 @@ fn lanes_apart(scope: &Scope, accesses: &[(usize, &View, bool)], axis: &Axis) ->
                 && view.table == stored.table
                 && view.pick == stored.pick
                 && view.offset.batch == stored.offset.batch
-                && (view.offset.constant - stored.offset.constant).abs() >= length;
+                && i128::from(view.offset.constant).abs_diff(stored.offset.constant.into()) >= length.unsigned_abs().into();
             if same_words && !apart {
                 let why = format!("touches what %{at} writes in another turn of the vector axis {}", axis.var.0);
                 return Err(VerifyError::new(format!("%{number}"), why));

@@ -6,6 +6,8 @@
 //!
 //! A tile's number and the place inside of the tile are taken together where their strides say that they are one index: then
 //! the last tile, which may be shorter, is exact. Otherwise they are taken apart, which is never too small.
+//!
+//! Numbers that do not fit saturate: no buffer is as large as what they then stand for.
 
 use crate::loops::{Linear, Var};
 
@@ -53,13 +55,15 @@ struct Last {
 
 /// Checks that `0 <= offset + Σ stride·turn < words` for every batch of `1..=capacity`; the error says for which it is not, and by how much.
 pub fn within(offset: Linear, terms: &[Term], words: Linear, capacity: i64) -> Result<(), String> {
+    // So that there is a number behind it.
+    let capacity = capacity.min(i64::MAX - 1);
     let mut corners = vec![1, capacity + 1];
     for term in terms {
         if let Range::Inside { step, total, .. } = term.range
             && total.batch > 0
         {
             // The first batch whose tiles are full.
-            corners.push((step - total.constant).div_euclid(total.batch) + 1);
+            corners.push(step.saturating_sub(total.constant).div_euclid(total.batch).saturating_add(1));
         }
     }
     corners.retain(|corner| (1..=capacity + 1).contains(corner));
@@ -138,10 +142,10 @@ impl Quadratic {
 
     fn scaled(self, factor: i128) -> Self {
         Quadratic {
-            square: self.square * factor,
-            linear: self.linear * factor,
-            constant: self.constant * factor,
-            denominator: self.denominator * factor,
+            square: self.square.saturating_mul(factor),
+            linear: self.linear.saturating_mul(factor),
+            constant: self.constant.saturating_mul(factor),
+            denominator: self.denominator.saturating_mul(factor),
         }
     }
 
@@ -166,17 +170,18 @@ impl Quadratic {
             true => (self, other),
             false => (self.scaled(other.denominator), other.scaled(self.denominator)),
         };
+        let sum = |a: i128, b: i128| a.saturating_add(b.saturating_mul(sign));
         Quadratic {
-            square: a.square + sign * b.square,
-            linear: a.linear + sign * b.linear,
-            constant: a.constant + sign * b.constant,
+            square: sum(a.square, b.square),
+            linear: sum(a.linear, b.linear),
+            constant: sum(a.constant, b.constant),
             denominator: a.denominator,
         }
     }
 
     fn numerator(self, n: i64) -> i128 {
         let n = i128::from(n);
-        (self.square * n + self.linear) * n + self.constant
+        self.square.saturating_mul(n).saturating_add(self.linear).saturating_mul(n).saturating_add(self.constant)
     }
 
     fn at(self, n: i64) -> i128 {
@@ -192,7 +197,7 @@ impl Quadratic {
         if self.square <= 0 {
             return None;
         }
-        let vertex = (-self.linear).div_euclid(2 * self.square);
+        let vertex = self.linear.saturating_neg().div_euclid(self.square.saturating_mul(2));
         let near = [vertex, vertex + 1].into_iter().filter_map(|n| i64::try_from(n).ok());
         near.filter(|n| (from..=to).contains(n)).find(is_negative)
     }

@@ -14,7 +14,7 @@ mod product;
 #[cfg(test)]
 mod tests;
 
-use super::{BufferId, Extent, Kernel, Lane, Linear, Nest, Program, Space, Statement, Var, View};
+use super::{BufferId, Extent, Kernel, Lane, Linear, MOST_VARS, Nest, Program, Space, Statement, Var, View};
 use bounds::{Range, Term, within};
 use std::fmt;
 
@@ -53,6 +53,10 @@ type Checked = Result<(), VerifyError>;
 pub fn verify(program: &Program, capacity: i64) -> Checked {
     buffers(program, capacity)?;
     for (number, kernel) in program.kernels.iter().enumerate() {
+        if kernel.vars > MOST_VARS {
+            let why = format!("{} loop variables, expected at most {MOST_VARS}", kernel.vars);
+            return Err(VerifyError::new(format!("kernel {number} {:?}", kernel.name), why));
+        }
         let mut scope = Scope { program, capacity, vars: vec![None; kernel.vars as usize], parallel: None };
         self::kernel(&mut scope, kernel).map_err(|error| error.inside(format!("kernel {number} {:?}", kernel.name)))?;
     }
@@ -163,7 +167,7 @@ impl Scope<'_> {
             Extent::Whole(count) => Ok(Range::Count(count)),
             Extent::Tile { tile, step, total } => match self.bound(tile)? {
                 // A row of a tile may be several elements: then both sizes are multiples of the tile loop's.
-                Range::Tiles { step: of, total: whole } if step >= 1 && total.times(of) == whole.times(step) => {
+                Range::Tiles { step: of, total: whole } if step >= 1 && wide(total, of) == wide(whole, step) => {
                     Ok(Range::Inside { tile, step, total })
                 }
                 Range::Tiles { step: of, total: whole } => {
@@ -234,6 +238,11 @@ impl Scope<'_> {
         within(offset, terms, Linear::fixed(stride), self.capacity)
             .map_err(|why| outside(&format!("a row of {}", buffer.name), why))
     }
+}
+
+/// `size * factor`, without an overflow.
+fn wide(size: Linear, factor: i64) -> [i128; 2] {
+    [size.constant, size.batch].map(|part| i128::from(part) * i128::from(factor))
 }
 
 fn outside(name: &str, why: String) -> VerifyError {

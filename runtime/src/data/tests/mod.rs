@@ -2,6 +2,7 @@
 
 mod arrays;
 mod binding;
+mod hostile;
 mod parts;
 mod reading;
 

@@ -76,3 +76,33 @@ fn a_file_that_cannot_be_written_is_named() {
     let error = plot_history("/nowhere/a.svg", "", "epoch", &run()).unwrap_err();
     assert!(error.to_string().contains("cannot write `/nowhere/a.svg`"), "{error}");
 }
+
+#[test]
+fn whatever_is_drawn_gives_a_picture_or_an_error() {
+    let curve = |panel, points: &[(f64, f64)]| Series { name: "x".into(), panel, points: points.to_vec() };
+    let extremes = [f64::MIN, -1.0, -5e-324, 0.0, 5e-324, 1e-300, 1.0, 1.0 + f64::EPSILON, 1e300, f64::MAX];
+    for panel in [Panel::Loss, Panel::Metric] {
+        for x in extremes {
+            for y in extremes {
+                assert!(history_svg("", "", &[curve(panel, &[(x, y)])]).is_ok(), "{x} {y}");
+                for other in extremes {
+                    let drawn = history_svg("t", "epoch", &[curve(panel, &[(x, y), (other, x), (1.0, other)])]).unwrap();
+                    assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{x} {y} {other}");
+                }
+            }
+        }
+        for hollow in [&[][..], &[(f64::NAN, 1.0)], &[(1.0, f64::INFINITY)], &[(f64::NEG_INFINITY, f64::NAN)]] {
+            let message = history_svg("", "epoch", &[curve(panel, hollow)]).unwrap_err().to_string();
+            assert!(message.contains("no finite value"), "{message}");
+        }
+    }
+    assert!(history_svg("", "", &[]).is_err());
+    let long = "é<&\0\n\"".repeat(20_000);
+    let named = Series { name: long.clone(), ..curve(Panel::Metric, &[(1.0, 1.0), (2.0, f64::MAX)]) };
+    assert!(history_svg(&long, &long, &vec![named; 20]).is_ok());
+    let folder = std::env::temp_dir();
+    for path in [folder.as_path(), Path::new(""), Path::new("a\0b"), Path::new("/nowhere/at/all.svg")] {
+        let message = plot_history(path, "", "", &run()).unwrap_err().to_string();
+        assert!(message.contains("cannot write"), "{message}");
+    }
+}
