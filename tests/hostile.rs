@@ -387,6 +387,7 @@ fn a_history_put_together_by_hand_can_be_drawn() {
     let epoch =
         |epoch: u64, loss: f64| Epoch { epoch, step: u64::MAX, loss, penalty: loss, training: vec![loss], ..Epoch::default() };
     let history = |epochs: Vec<Epoch>| History {
+        steps: Vec::new(),
         network: "é<\0".repeat(1000),
         metrics: vec!["a".into(), String::new(), "b".repeat(10_000)],
         epochs,
@@ -459,7 +460,7 @@ fn errors_can_be_made_of_anything() {
                 loss: f64::NEG_INFINITY,
                 node: Some(text.into()),
                 place: None,
-                history: text.into(),
+                history: Some(Box::new(History { network: text.into(), ..History::default() })),
             },
         ];
         for error in errors {

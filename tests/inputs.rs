@@ -113,3 +113,27 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     let again = net.step(&data).expect_err("it fails at the same place");
     assert!(matches!(again, Error::Diverged { step: same, .. } if same == step), "{again}");
 }
+
+#[test]
+fn the_last_good_state_is_that_of_the_steps_before() {
+    let rows: Vec<f32> = (0..16).map(|i| (i as f32 * 0.9).sin()).collect();
+    let data = Dataset::new().f32("x", &[2], &rows).and_then(|data| data.f32("y", &[1], &rows[..8])).expect("a data set");
+    for shuffle in [true, false] {
+        let compile = || {
+            let mut net = Explodes::options().seed(2).compile().expect("it compiles");
+            net.set_rate(1e6).expect("a rate");
+            net
+        };
+        let (mut failed, mut short) = (compile(), compile());
+        let error = failed.fit(&data).batch(2).epochs(100).shuffle(shuffle).quiet().run().expect_err("it explodes");
+        let Error::Diverged { step, history, .. } = error else { panic!("{error}") };
+        assert!(history.is_some_and(|history| !history.epochs.is_empty()));
+        // The update before the failing step may have made parameters that are no numbers: then the good state is one step older.
+        let same = |net: &mut Explodes, steps: u64| {
+            net.reset(2).expect("it starts anew");
+            net.fit(&data).batch(2).steps(steps).shuffle(shuffle).quiet().run().expect("these steps are good");
+            bits(net) == bits(&failed)
+        };
+        assert!(same(&mut short, step - 1) || same(&mut short, step - 2), "shuffle {shuffle}, step {step}");
+    }
+}

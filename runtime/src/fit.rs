@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
 use crate::model::{Model, TrainingData, front_error};
+use crate::random::permutation;
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, capacity};
@@ -194,9 +195,9 @@ impl<'m> Fit<'m> {
         let front = self.model.compiled.front.variant(names, true, crate::env::fuel()).map_err(|error| front_error(&error))?;
         let gathers = Model::compile(front, &self.model.compiled.options)?;
         let (compiled, store) = self.model.change_to(gathers.compiled, gathers.store);
-        let outcome = self.run_compiled();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_compiled()));
         self.model.change_to(compiled, store);
-        outcome
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn run_compiled(&mut self) -> Result<History> {
@@ -232,7 +233,7 @@ impl<'m> Fit<'m> {
         let started = Instant::now();
         let first_step = model.step;
         let keeper = model.keeper(plan.batch, plan.steps)?;
-        let asked = Asked { shuffle: self.shuffle, answers: self.on_epoch.is_some(), steps: self.record_steps };
+        let asked = Asked { answers: self.on_epoch.is_some(), steps: self.record_steps };
         let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper);
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());
@@ -261,15 +262,9 @@ impl<'m> Fit<'m> {
             // A callback that panics leaves a model that knows its step: the panic goes on at the end.
             |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
         );
-<<<<<<< HEAD
-        outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
+        let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
         let Ended { epochs, steps, snapshot, begun, batches, last, keeper } = run.finish();
         model.keep(keeper);
-=======
-        let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let (epochs, snapshot, begun) = run.finish();
-        let step = slots.get(&workspace, "step") as u64;
->>>>>>> hostile
         let finite = slots.get(&workspace, "finite") != 0.0;
         // An update that was stopped before its last batch has not been made.
         let unmade = u64::from(finite && !plan.turn(last).is_last);
@@ -298,14 +293,9 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
-<<<<<<< HEAD
-        if !finite {
-            return Err(model.recover(&plan, snapshot, &mut workspace, last, loss, history));
-=======
-        let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, loss, history.line()));
+        let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, last, loss, history.clone()));
         if let Err(panic) = watched {
             resume_unwind(panic);
->>>>>>> hostile
         }
         diverged.map_or(Ok(history), Err)
     }
@@ -381,7 +371,8 @@ impl<'m> Fit<'m> {
         }
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
         let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });
-        Ok(Plan { train, validation, batch, accumulate, used, turns, epochs, steps, threads, monitor, higher_is_better })
+        let shuffle = self.shuffle;
+        Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
     }
 }
 
@@ -392,6 +383,8 @@ pub(crate) struct Plan {
     pub batch: usize,
     /// Batches of an update.
     pub accumulate: usize,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
     /// Rows of an epoch.
     pub used: usize,
     /// Batches of an epoch.
@@ -416,6 +409,12 @@ pub(crate) struct Turn {
 }
 
 impl Plan {
+    /// Writes the order of an epoch; `out` holds the rows in order.
+    pub fn order(&self, seed: u64, epoch: u64, out: &mut [u32]) {
+        if self.shuffle {
+            permutation(seed, epoch, out);
+        }
+    }
     /// The batch that begins at a place of the epoch's order.
     pub fn turn(&self, from: usize) -> Turn {
         let to = (from + self.batch).min(self.used);

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::fit::{Group, Plan, Turn};
 use crate::history::History;
 use crate::model::Model;
-use crate::random::permutation;
 use crate::workspace::{Slots, Workspace};
 use gradc_compiler::graph::NodeId;
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
@@ -123,7 +122,7 @@ impl Model {
     /// Rows and scalars of a batch of the step after the present state, in the snapshot's epoch.
     fn bind_turn(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, turn: Turn) {
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
-        permutation(self.seed, snapshot.epoch, &mut order);
+        plan.order(self.seed, snapshot.epoch, &mut order);
         let rows = &order[turn.from..turn.to];
         workspace.bind(&plan.train);
         workspace.rows_mut()[..rows.len()].copy_from_slice(rows);

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Step, Stopped};
 use crate::model::Model;
-use crate::random::permutation;
 use crate::report::progress::{Display, Progress};
 use crate::rows::{Bound, row_shape};
 use gradc_compiler::driver::Field;
@@ -165,9 +164,7 @@ impl Fit<'_> {
         let mut diverged = None;
         'run: for epoch in 1..=plan.epochs {
             let begun = Instant::now();
-            if self.shuffle {
-                permutation(self.model.seed, self.model.epoch, &mut order);
-            }
+            plan.order(self.model.seed, self.model.epoch, &mut order);
             self.model.epoch += 1;
             let mut means = Means::default();
             let mut from = 0;

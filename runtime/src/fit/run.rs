@@ -6,7 +6,6 @@ use crate::calls::Driver;
 use crate::evaluate::Pass;
 use crate::history::{Epoch, Step};
 use crate::model::Model;
-use crate::random::permutation;
 use crate::recover::Snapshot;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
@@ -86,7 +85,6 @@ pub(super) struct Run<'a> {
 /// How a run is to go, beside its plan.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
-    pub(super) shuffle: bool,
     /// Whether each epoch's record is shown to the calling thread.
     pub(super) answers: bool,
     /// Whether each step is recorded.
@@ -214,9 +212,7 @@ impl<'a> Run<'a> {
 impl Driver for Run<'_> {
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
-        if self.asked.shuffle {
-            permutation(self.seed, self.first_epoch + self.begun, &mut self.order);
-        }
+        self.plan.order(self.seed, self.first_epoch + self.begun, &mut self.order);
         self.position = 0;
         self.keep_snapshot();
         self.begun += 1;
