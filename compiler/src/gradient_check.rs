@@ -10,6 +10,7 @@ use crate::graph::{Builder, Element, Graph, NodeId, Root};
 use crate::nn::network::shape_text;
 use crate::nn::{Fault, Network};
 use crate::ops::{Array, Environment, Primitive};
+use crate::passes::validate::cost;
 use crate::splitmix::Random;
 use crate::{reference, step};
 
@@ -42,6 +43,19 @@ const FLOOR: f64 = 1e-5;
 const ELEMENTS: usize = 6;
 /// Distances from the point to both sides.
 const STEPS: [f64; 3] = [1e-6, 1e-7, 1e-5];
+
+/// Multiply-adds beyond which a network is not checked: some ten minutes of the f64 interpreter.
+const BUDGET: usize = 20_000_000_000;
+
+/// Whether a network built for training is small enough to be checked.
+///
+/// # Errors
+/// What is wrong with the network's loss.
+pub fn is_affordable(network: &Network) -> Result<bool, Fault> {
+    let forward = step::forward(network)?;
+    let evaluations = network.learned().count().saturating_mul(2 * STEPS.len() * (1 + ELEMENTS));
+    Ok(cost(&forward.graph, ROWS).saturating_mul(evaluations) <= BUDGET)
+}
 
 /// Compares the gradient of every trained parameter of a network built for training.
 ///

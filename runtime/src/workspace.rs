@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::memory::Arena;
 use crate::rows::Bound;
 use gradc_compiler::abi::{Context, PACK_FLOATS};
-use gradc_compiler::loops::{BufferId, Lane, Program, Slot, Space};
+use gradc_compiler::loops::{Buffer, BufferId, Lane, Program, Slot, Space};
 use gradc_compiler::memory::{ALIGN_WORDS, MemoryPlan};
 use gradc_compiler::program::Assembled;
 
@@ -16,7 +16,17 @@ pub struct Store {
 
 impl Store {
     /// Zeroed memory for everything that is kept between runs.
+    ///
+    /// # Errors
+    /// When memory is refused: how much of it parameters, the optimizer's and other states, and best copies take, and the largest of them.
     pub fn new(program: &Program) -> Result<Self> {
+        Self::room(program).map_err(|error| match error {
+            Error::Data { .. } => too_large(program),
+            other => other,
+        })
+    }
+
+    fn room(program: &Program) -> Result<Self> {
         let tensors = program.buffers.iter().map(|buffer| match buffer.space {
             Space::Parameter(_) | Space::State(_) | Space::Saved(_) => {
                 let words_each = if buffer.lane == Lane::F64 { 2 } else { 1 };
@@ -87,6 +97,35 @@ impl Store {
 fn double(value: f64) -> [f32; 2] {
     let bits = value.to_bits();
     [bits as u32, (bits >> 32) as u32].map(f32::from_bits)
+}
+
+/// What the tensors that are kept between runs come to, by kind.
+fn too_large(program: &Program) -> Error {
+    let bytes = |buffer: &Buffer| 4.0 * if buffer.lane == Lane::F64 { 2.0 } else { 1.0 } * buffer.words.at(1) as f64;
+    let sum = |is: fn(Space) -> bool| program.buffers.iter().filter(|buffer| is(buffer.space)).map(bytes).sum::<f64>();
+    let parameters = sum(|space| matches!(space, Space::Parameter(_)));
+    let states = sum(|space| matches!(space, Space::State(_)));
+    let copies = sum(|space| matches!(space, Space::Saved(_)));
+    let largest = program.buffers.iter().filter(|buffer| matches!(buffer.space, Space::Parameter(_)));
+    let largest = largest.max_by(|a, b| bytes(a).total_cmp(&bytes(b)));
+    let largest =
+        largest.map_or_else(String::new, |buffer| format!("; the largest is `{}` with {}", buffer.name, size(bytes(buffer))));
+    let found = format!(
+        "the network needs {}: parameters {}, states of layers and optimizer {}, copies of the best epoch {}{largest}",
+        size(parameters + states + copies),
+        size(parameters),
+        size(states),
+        size(copies)
+    );
+    Error::data(found, "no more than the memory that is free", "make the layers smaller")
+}
+
+fn size(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
+        bytes if bytes >= 1e6 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 fn arena(words: usize) -> Result<Arena> {

@@ -3,7 +3,7 @@
 use crate::network::NetworkArguments;
 use clap::Args;
 use gradc::compiler::base::columns::left;
-use gradc::compiler::gradient_check::{Compared, ROWS, compare};
+use gradc::compiler::gradient_check::{Compared, ROWS, compare, is_affordable};
 use gradc::{Error, Result};
 
 #[derive(Args)]
@@ -23,9 +23,14 @@ impl Check {
         if self.validate {
             self.network.validate()?;
         }
-        let name = &elaborated.training.name;
-        let compared = compare(&elaborated.training, self.network.seed()).map_err(|fault| Error::Model(format!("{fault}\n")))?;
+        let (training, faulty) = (&elaborated.training, |fault| Error::Model(format!("{fault}\n")));
+        let name = &training.name;
         println!("{name}: no errors, {}", counted(elaborated.warnings.len(), "warning"));
+        if !is_affordable(training).map_err(faulty)? {
+            println!("gradients are not checked: the network is too large to be evaluated in f64 often enough");
+            return Ok(());
+        }
+        let compared = compare(training, self.network.seed()).map_err(faulty)?;
         println!("gradients in f64 on {ROWS} random rows, against finite differences:");
         print!("{}", table(&compared));
         match compared.iter().filter(|one| !one.is_right()).count() {
