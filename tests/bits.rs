@@ -1,8 +1,9 @@
 //! Nothing but the seed changes a bit: not threads, instruction set, batch capacity, or who calls the step.
 
 use crate::networks::{Digits, Mixed, bits, digits, mixed};
+use gradc::compiler::base::place::Source;
 use gradc::compiler::codegen::InstructionSet;
-use gradc::{Model, Options};
+use gradc::{Dataset, Declaration, Model, Options};
 
 fn trained(seed: u64, threads: usize, set: InstructionSet) -> Vec<(String, Vec<u32>)> {
     let [train, valid, _] = digits(3).expect("the data is there");
@@ -26,6 +27,31 @@ fn threads_and_instruction_sets_change_no_bit_of_the_weights() {
         }
     }
     assert_ne!(expected, trained(8, 1, InstructionSet::host()), "another seed gives other weights");
+}
+
+/// So deep that its entries are cut into parts.
+#[test]
+fn threads_change_no_bit_of_a_deep_network() {
+    let text = "Deep { input x: [batch, 20]; target y: [batch, 1]; let mut h = x; for i in 0..70 { h = h.dense(20).tanh(); } \
+                let p = h.dense(1); predict p; minimize p.mean_squared_error(y); using adam(1e-3).clip_global_norm(1.0); }";
+    let rows: Vec<f32> = (0..64 * 20).map(|i| (i as f32 * 0.71).sin()).collect();
+    let data = Dataset::new().f32("x", &[20], &rows).and_then(|data| data.f32("y", &[1], &rows[..64])).expect("a data set");
+    let declaration = Declaration::parse(Source::new("deep.net", text)).expect("a network");
+    let run = |threads: usize| {
+        let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+        assert!(net.functions().iter().any(|function| function.name.starts_with("part")), "nothing was cut");
+        net.fit(&data).batch(16).epochs(2).threads(threads).quiet().run().expect("it trains");
+        let evaluation = net.evaluate(&data).expect("it evaluates");
+        (bits(&net), evaluation)
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    // The interpreter of graphs knows nothing of parts.
+    let mut reference = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+    reference.fit(&data).batch(16).epochs(2).reference().quiet().run().expect("it trains");
+    let apart = (reference.evaluate(&data).expect("it evaluates").loss - one.1.loss).abs();
+    assert!(apart < 1e-4 * one.1.loss, "{apart}");
 }
 
 #[test]

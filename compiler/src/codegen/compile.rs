@@ -9,6 +9,7 @@ use cranelift_module::{FuncId, ModuleReloc};
 
 use super::function::{Batch, Emitter, Machine};
 use super::listing::{Line, listing};
+use super::outline::Outline;
 use super::symbols::{Callee, Names, signature};
 use super::target::Effort;
 use super::text;
@@ -48,16 +49,10 @@ pub struct Text {
 /// # Errors
 /// If there is no such kernel, or it breaks a rule of the loop IR.
 pub fn compile_kernel(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
-    let names = Names::of(program);
-    let kernel = program.kernels.get(index).ok_or_else(|| Error::Malformed(format!("there is no kernel {index}")))?;
-    let callee = Callee::Kernel(index as u32);
-    function(program, &names, callee, target, Effort::Optimize, |e, arguments| {
-        let &[_, n, first, end] = arguments else {
-            return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
-        };
-        e.batch = Batch::Argument(n);
-        e.kernel(kernel, first, end)
-    })
+    if index >= program.kernels.len() {
+        return Err(Error::Malformed(format!("there is no kernel {index}")));
+    }
+    compile_function(&Outline::of(program)?, index, target)
 }
 
 /// Compiles entry `index` of a program.
@@ -65,10 +60,39 @@ pub fn compile_kernel(program: &Program, index: usize, target: Target) -> Result
 /// # Errors
 /// If there is no such entry, or it breaks a rule of the loop IR.
 pub fn compile_entry(program: &Program, index: usize, target: Target) -> Result<Compiled, Error> {
-    let names = Names::of(program);
-    let entry = program.entries.get(index).ok_or_else(|| Error::Malformed(format!("there is no entry {index}")))?;
-    let callee = Callee::Entry(index as u32);
-    function(program, &names, callee, target, Effort::Quick, |e, _| e.entry(entry))
+    if index >= program.entries.len() {
+        return Err(Error::Malformed(format!("there is no entry {index}")));
+    }
+    compile_function(&Outline::of(program)?, program.kernels.len() + index, target)
+}
+
+/// Compiles a function of a program: of its kernels, then its entries, then the parts of those.
+pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) -> Result<Compiled, Error> {
+    let (kernels, entries) = (&outline.program.kernels, &outline.entries);
+    let (program, names) = (outline.program, &outline.names);
+    if let Some(kernel) = kernels.get(index) {
+        let callee = Callee::Kernel(index as u32);
+        return function(program, names, callee, target, Effort::Optimize, |e, arguments| {
+            let &[_, n, first, end] = arguments else {
+                return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
+            };
+            e.batch = Batch::Argument(n);
+            e.kernel(kernel, first, end)
+        });
+    }
+    let index = index - kernels.len();
+    if let Some(steps) = entries.get(index) {
+        let callee = Callee::Entry(index as u32);
+        return function(program, names, callee, target, Effort::Quick, |e, _| e.entry(steps));
+    }
+    let index = index - entries.len();
+    let part = outline.parts.get(index).ok_or_else(|| Error::Malformed(format!("there is no part {index}")))?;
+    function(program, names, Callee::Part(index as u32), target, Effort::Quick, |e, arguments| {
+        let &[_, n] = arguments else {
+            return Err(Error::Malformed("a part takes two arguments".to_owned()));
+        };
+        e.part(part, n)
+    })
 }
 
 /// Writes a function with `write`, which gets its arguments, and compiles it.

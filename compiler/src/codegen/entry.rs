@@ -20,9 +20,9 @@ use super::function::{Batch, Emitter, MEMORY};
 use super::kernel::buffers_in;
 use super::listing::{DRIVER, KERNEL};
 use super::symbols::Callee;
-use super::synchronize::{Step, Turns, synchronize};
+use super::synchronize::{Step, Turns};
 use crate::abi;
-use crate::loops::{BufferId, Entry, Slot, Space};
+use crate::loops::{BufferId, Slot, Space};
 
 /// What every thread knows of itself.
 #[derive(Clone, Copy)]
@@ -39,21 +39,37 @@ struct Thread {
 
 impl Emitter<'_> {
     /// Writes an entry whose entry block is current.
-    pub fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
+    pub fn entry(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let thread = self.thread(steps)?;
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+        self.batch = Batch::Local(slot);
+        let zero = self.int(0);
+        self.set_batch(slot, zero);
+        self.steps(steps, thread)
+    }
+
+    /// Writes a part of an entry, for `n` rows, whose entry block is current.
+    pub fn part(&mut self, steps: &[Step], n: ir::Value) -> Result<(), Error> {
+        self.batch = Batch::Argument(n);
+        let thread = self.thread(steps)?;
+        self.steps(steps, thread)
+    }
+
+    /// What the thread knows of itself, and pointers to what the steps touch.
+    fn thread(&mut self, steps: &[Step]) -> Result<Thread, Error> {
         self.is_driver = true;
         self.statement = Some(DRIVER);
         self.origin(None);
-        let steps = synchronize(self.program, &entry.body)?;
         let control = (0..).map(BufferId).zip(&self.program.buffers);
         let control = control.clone().find(|(_, buffer)| buffer.space == Space::Control).map(|(id, _)| id);
         let mut used: BTreeMap<BufferId, Option<u32>> = control.into_iter().map(|buffer| (buffer, None)).collect();
-        collect(&steps, &mut used);
+        collect(steps, &mut used);
         self.load_pointers(used);
         let number = self.context_field(std::mem::offset_of!(abi::Context, thread));
         let team = self.context_field(std::mem::offset_of!(abi::Context, threads));
         let zero = self.int(0);
         let one = self.int(1);
-        let thread = Thread {
+        Ok(Thread {
             number,
             team,
             first: self.builder.ins().icmp(IntCC::Equal, number, zero),
@@ -62,11 +78,7 @@ impl Emitter<'_> {
                 Some(buffer) => Some(self.pointer(buffer)?),
                 None => None,
             },
-        };
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
-        self.batch = Batch::Local(slot);
-        self.set_batch(slot, zero);
-        self.steps(&steps, thread)
+        })
     }
 
     fn steps(&mut self, steps: &[Step], thread: Thread) -> Result<(), Error> {
@@ -76,6 +88,10 @@ impl Emitter<'_> {
             match step {
                 Step::Barrier => self.barrier(thread)?,
                 Step::Kernel(index) => self.share(*index, thread)?,
+                Step::Part(index) => {
+                    let n = self.n();
+                    self.call(Callee::Part(*index), &[self.context, n]);
+                }
                 Step::Scalar(block) => {
                     self.title("scalar".to_owned(), Some(DRIVER));
                     self.guarded(thread.first, |e| e.straight(block))?;
@@ -247,7 +263,7 @@ fn collect(steps: &[Step], found: &mut BTreeMap<BufferId, Option<u32>>) {
                 collect(otherwise, found);
             }
             Step::Loop(turns) => collect(&turns.body, found),
-            Step::Barrier | Step::Kernel(_) | Step::Batch(_) | Step::Call(_) => {}
+            Step::Barrier | Step::Kernel(_) | Step::Part(_) | Step::Batch(_) | Step::Call(_) => {}
         }
     }
 }

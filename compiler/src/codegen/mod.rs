@@ -25,6 +25,7 @@ mod kernel;
 mod listing;
 mod module;
 mod nest;
+mod outline;
 mod plan;
 mod preamble;
 mod product;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleError, ModuleRelocTarget};
 
-use super::compile::{Compiled, compile_entry, compile_kernel};
+use super::compile::{Compiled, compile_function};
+use super::outline::Outline;
 use super::symbols::{Callee, Names, library, library_name, signature};
 use super::target::Effort;
 use super::{Error, Target};
@@ -45,7 +46,7 @@ const ROOM: usize = 64 << 10;
 const VENEER: usize = 32;
 
 impl Module {
-    /// Puts the functions of a program into executable memory: one for each kernel and each entry, in any order.
+    /// Puts the functions of a program into executable memory: one for each kernel, entry and part of an entry, in any order.
     ///
     /// # Errors
     /// If a function is missing, a symbol has no address, the machine lacks the instruction set, or there is no memory.
@@ -54,7 +55,7 @@ impl Module {
             let message = format!("this machine has no {}", target.instruction_set);
             return Err(Error::Host(message));
         }
-        let names = Names::of(program);
+        let Outline { names, parts, .. } = Outline::of(program)?;
         let back_end = target.back_end(Effort::Optimize)?;
         let convention = back_end.default_call_conv();
         let mut builder = JITBuilder::with_isa(back_end, Box::new(library_name));
@@ -76,7 +77,7 @@ impl Module {
         };
         for callee in names.all() {
             let linkage = match callee {
-                Callee::Kernel(_) | Callee::Entry(_) => Linkage::Local,
+                Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) => Linkage::Local,
                 _ => Linkage::Import,
             };
             let signature = signature(callee, convention);
@@ -85,7 +86,7 @@ impl Module {
                 return Err(Error::Malformed("functions are numbered twice".to_owned()));
             }
         }
-        let mut defined = vec![false; program.kernels.len() + program.entries.len()];
+        let mut defined = vec![false; program.kernels.len() + program.entries.len() + parts.len()];
         for function in &functions {
             match defined.get_mut(function.number as usize) {
                 Some(done) => *done = true,
@@ -152,8 +153,8 @@ impl Module {
 /// # Errors
 /// As [`compile_kernel`], [`compile_entry`] and [`Module::link`].
 pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: usize) -> Result<Module, Error> {
-    let kernels = program.kernels.len();
-    let mut order: Vec<usize> = (0..kernels + program.entries.len()).collect();
+    let outline = Outline::of(program)?;
+    let mut order: Vec<usize> = (0..outline.functions()).collect();
     // The largest first, so that no thread is left alone with it at the end; entries are small.
     order.sort_by_key(|&index| {
         let kernel = program.kernels.get(index);
@@ -166,10 +167,7 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
             let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return Ok(done);
             };
-            done.push(match index.checked_sub(kernels) {
-                None => compile_kernel(program, index, target)?,
-                Some(entry) => compile_entry(program, entry, target)?,
-            });
+            done.push(compile_function(&outline, index, target)?);
         }
     };
     let mut functions = std::thread::scope(|scope| {
@@ -215,7 +213,7 @@ fn check_relocations(functions: &[Compiled], names: &Names, symbols: &Symbols) -
     for relocation in functions.iter().flat_map(|f| &f.relocations) {
         let found = match relocation.name {
             ModuleRelocTarget::User { index, .. } => match callees.get(index as usize) {
-                Some(&callee @ (Callee::Kernel(_) | Callee::Entry(_))) => Ok(callee),
+                Some(&callee @ (Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_))) => Ok(callee),
                 Some(&callee) => match names.address(callee, symbols) {
                     Some(_) => Ok(callee),
                     None => Err(names.name(callee)),

@@ -17,6 +17,7 @@ use crate::loops::{Control, Program, ScalarFunction};
 pub(super) enum Callee {
     Kernel(u32),
     Entry(u32),
+    Part(u32),
     Product,
     Barrier,
     /// First tile of a thread, see [`share`].
@@ -41,18 +42,19 @@ const SCALARS: [(ScalarFunction, &str); 9] = [
     (ScalarFunction::Floor, "floor"),
 ];
 
-/// The callees of a program, numbered: kernels, entries, the fixed ones, then the driver's.
+/// The callees of a program, numbered: kernels, entries and their parts, the fixed ones, then the driver's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Names {
     kernels: Vec<String>,
     entries: Vec<String>,
+    parts: u32,
     /// Symbols that the program's entries call, in alphabetical order.
     pub drivers: Vec<String>,
 }
 
 impl Names {
-    /// Numbers the callees of a program.
-    pub fn of(program: &Program) -> Self {
+    /// Numbers the callees of a program whose entries have so many parts.
+    pub fn of(program: &Program, parts: usize) -> Self {
         let mut drivers = BTreeSet::new();
         for entry in &program.entries {
             collect(&entry.body, &mut drivers);
@@ -60,6 +62,7 @@ impl Names {
         Names {
             kernels: program.kernels.iter().map(|k| k.name.clone()).collect(),
             entries: program.entries.iter().map(|e| e.name.clone()).collect(),
+            parts: parts as u32,
             drivers: drivers.into_iter().collect(),
         }
     }
@@ -70,6 +73,7 @@ impl Names {
         (0..self.kernels.len() as u32)
             .map(Callee::Kernel)
             .chain((0..self.entries.len() as u32).map(Callee::Entry))
+            .chain((0..self.parts).map(Callee::Part))
             .chain(fixed)
             .chain(SCALARS.iter().map(|&(function, _)| Callee::Scalar(function)))
             .chain((0..self.drivers.len() as u32).map(Callee::Driver))
@@ -78,11 +82,13 @@ impl Names {
     /// The number of a callee.
     pub fn number(&self, callee: Callee) -> u32 {
         let entries = self.kernels.len() as u32;
-        let fixed = entries + self.entries.len() as u32;
+        let parts = entries + self.entries.len() as u32;
+        let fixed = parts + self.parts;
         let scalars = fixed + 4;
         match callee {
             Callee::Kernel(i) => i,
             Callee::Entry(i) => entries + i,
+            Callee::Part(i) => parts + i,
             Callee::Product => fixed,
             Callee::Barrier => fixed + 1,
             Callee::Share => fixed + 2,
@@ -97,6 +103,7 @@ impl Names {
         match callee {
             Callee::Kernel(i) => format!("kernel{i}.{}", self.kernels[i as usize]),
             Callee::Entry(i) => format!("entry{i}.{}", self.entries[i as usize]),
+            Callee::Part(i) => format!("part{i}"),
             Callee::Product => "gradc.product".to_owned(),
             Callee::Barrier => "gradc.barrier".to_owned(),
             Callee::Share => "gradc.share".to_owned(),
@@ -111,7 +118,7 @@ impl Names {
     /// The address of a callee that is not compiled, if there is one.
     pub fn address(&self, callee: Callee, symbols: &Symbols) -> Option<*const u8> {
         match callee {
-            Callee::Kernel(_) | Callee::Entry(_) => None,
+            Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) => None,
             Callee::Product => Some(symbols.product),
             Callee::Barrier => Some(symbols.barrier),
             Callee::Share => Some(share as *const u8),
@@ -158,6 +165,7 @@ fn collect(body: &[Control], found: &mut BTreeSet<String>) {
 pub(super) fn signature(callee: Callee, convention: CallConv) -> Signature {
     let (parameters, result): (&[_], _) = match callee {
         Callee::Kernel(_) => (&[types::I64; 4], None),
+        Callee::Part(_) => (&[types::I64; 2], None),
         Callee::Entry(_) | Callee::Product | Callee::Barrier | Callee::Driver(_) => (&[types::I64], None),
         Callee::Share => (&[types::I64; 4], Some(types::I64)),
         Callee::Copy => (&[types::I64; 3], None),

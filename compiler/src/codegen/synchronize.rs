@@ -27,11 +27,20 @@ use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Program, Slot,
 pub(super) enum Step<'p> {
     Barrier,
     Kernel(u32),
+    /// Kernels and barriers that stand in a function of their own.
+    Part(u32),
     Scalar(&'p Block),
     Batch(Slot),
-    Copy { from: BufferId, to: BufferId },
+    Copy {
+        from: BufferId,
+        to: BufferId,
+    },
     Call(&'p str),
-    If { condition: Slot, then: Vec<Step<'p>>, otherwise: Vec<Step<'p>> },
+    If {
+        condition: Slot,
+        then: Vec<Step<'p>>,
+        otherwise: Vec<Step<'p>>,
+    },
     Loop(Turns<'p>),
 }
 

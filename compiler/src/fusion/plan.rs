@@ -8,6 +8,7 @@ use crate::graph::{Dim, Graph, NodeId, Root};
 use crate::ops::{self, Primitive};
 use petgraph::algo::{has_path_connecting, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::BTreeSet;
 
 /// What fusion may do; the results are the same bits whatever is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -272,7 +273,7 @@ impl Planner<'_> {
         // Among the orders that are right, the one closest to the graph's.
         let sorted = stable_order(&self.order, &self.groups, sorted.len())?;
         let groups = sorted.into_iter().map(|group| self.groups[group].clone()).collect();
-        Ok(Fusion { groups, inlined: self.inlined, staged })
+        Ok(Fusion::new(groups, self.inlined, staged))
     }
 
     /// Whether all reads of `source` in the group that updates it are of the very element that is written.
@@ -295,17 +296,17 @@ impl Planner<'_> {
 fn stable_order(order: &DiGraph<(), ()>, groups: &[Group], count: usize) -> Result<Vec<usize>, String> {
     let mut waiting: Vec<usize> =
         order.node_indices().map(|group| order.neighbors_directed(group, petgraph::Incoming).count()).collect();
-    let mut done = vec![false; count];
+    let key = |group: usize| (groups[group].members.last().map(|member| (member.node, member.total)), group);
+    let mut ready: BTreeSet<_> = (0..count).filter(|&group| waiting[group] == 0).map(key).collect();
     let mut sorted = Vec::with_capacity(count);
     while sorted.len() < count {
-        let next = (0..count)
-            .filter(|&group| !done[group] && waiting[group] == 0)
-            .min_by_key(|&group| groups[group].members.last().map(|member| (member.node, member.total)))
-            .ok_or("fusion made a cycle of kernels")?;
-        done[next] = true;
+        let (_, next) = ready.pop_first().ok_or("fusion made a cycle of kernels")?;
         sorted.push(next);
         for user in order.neighbors(NodeIndex::new(next)) {
             waiting[user.index()] -= 1;
+            if waiting[user.index()] == 0 {
+                ready.insert(key(user.index()));
+            }
         }
     }
     Ok(sorted)

@@ -214,7 +214,7 @@ fn step_scalars_have_the_interpreters_bits() {
 #[test]
 fn called_functions_are_numbered_by_their_order() {
     use crate::codegen::symbols::{Callee, Names};
-    let names = Names::of(&Program::default());
+    let names = Names::of(&Program::default(), 0);
     for (number, callee) in names.all().enumerate() {
         assert_eq!(names.number(callee), number as u32);
     }
