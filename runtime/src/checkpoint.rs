@@ -35,8 +35,13 @@ pub struct Checkpoint {
 pub fn save(path: impl AsRef<Path>, tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Result<()> {
     let path = path.as_ref();
     let header = format::header(tensors, metadata).map_err(|error| error.in_file(&path.display().to_string()))?;
+    if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+        // A pipe or a device is written to; a file must not take its place.
+        return write(path, &header, tensors).map(drop).map_err(|error| Error::write(path, error));
+    }
     let beside = beside(path);
-    let written = write(&beside, &header, tensors).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_directory(path));
+    let written = write(&beside, &header, tensors).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    let written = written.and_then(|()| sync_directory(path));
     written.map_err(|error| {
         // Best effort: the error that matters is the first one.
         let _ = fs::remove_file(&beside);
@@ -66,13 +71,13 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write(path: &Path, header: &[u8], tensors: &[Tensor]) -> io::Result<()> {
+fn write(path: &Path, header: &[u8], tensors: &[Tensor]) -> io::Result<File> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     file.write_all(header)?;
     for (_, _, values) in format::in_file_order(tensors) {
         format::chunks(values).try_for_each(|bytes| file.write_all(&bytes))?;
     }
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    file.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 /// Makes the rename itself survive a power failure, where directories can be opened and synchronised.

@@ -266,6 +266,24 @@ fn paths_that_hold_no_checkpoint_are_refused_by_name() {
     }
 }
 
+/// What is no file stays what it is: the bytes go through it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_to_and_stays_a_pipe() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let scratch = Scratch::new("pipe");
+    let (pipe, file) = (scratch.0.join("pipe"), scratch.0.join("file"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe)
+    });
+    save(&pipe, &TENSORS, &metadata()).expect("it is written");
+    save(&file, &TENSORS, &metadata()).expect("it is written");
+    assert_eq!(reader.join().expect("no panic").expect("it is read"), fs::read(&file).expect("it is read"));
+    assert!(fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
+}
+
 /// Headers that promise more than there is, in bytes, tensors, dimensions or depth.
 #[test]
 fn hostile_headers_are_errors() {
