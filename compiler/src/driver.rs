@@ -3,7 +3,7 @@
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
-use crate::nn::parameters::{Aggregate, Measure};
+use crate::nn::parameters::Measure;
 use crate::nn::{Fault, Network};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
@@ -191,9 +191,9 @@ pub fn front_with(training: &Network, evaluation: &Network, declaration: String,
         graphs.evaluation = Some(passes::simplify_step(&step::evaluation(evaluation)?, &mut context)?);
     }
     let loss = evaluation.loss.map(|loss| ("loss", evaluation.aggregate(loss)));
-    let measured = loss.into_iter().chain(evaluation.reports.iter().map(|report| (report.name.as_str(), report.aggregate)));
-    let roots = measured.filter(|(_, aggregate)| *aggregate == Aggregate::RootMeanSquare);
-    graphs.roots_of_squares = roots.map(|(name, _)| name.to_string()).collect();
+    let measured =
+        loss.into_iter().chain(evaluation.reports.iter().map(|report| (report.name.as_str(), report.aggregate.clone())));
+    graphs.combinations = measured.filter_map(|(name, aggregate)| Some((name.to_string(), aggregate?.combination))).collect();
     if !evaluation.predicts.is_empty() {
         graphs.prediction = Some(passes::simplify_step(&step::prediction(evaluation), &mut context)?);
     }

@@ -3,6 +3,7 @@
 //! It knows nothing of threads, files, clocks, the environment, data sets and printing; the runtime does.
 
 pub mod abi;
+pub mod aggregate;
 pub mod autodiff;
 pub mod base;
 #[cfg(feature = "codegen")]

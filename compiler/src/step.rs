@@ -8,7 +8,7 @@
 //!
 //! # Outputs
 //! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
-//! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`. What is watched
+//! A value that is no mean over rows has companions `name.part`, from which chunks of rows combine. What is watched
 //! ([`probes`](crate::probes)) stands behind them.
 //!
 //! # The two halves of a step
@@ -26,7 +26,7 @@ use crate::nn::clips::ClipUse;
 use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
 use crate::nn::initializers::{self, Fill};
 use crate::nn::optimizers::{Memory, OptimizerUse, Update};
-use crate::nn::parameters::{Aggregate, Governed, Learned, Probe, State};
+use crate::nn::parameters::{Governed, Learned, Probe, State};
 use crate::nn::penalties::{self, Applied};
 use crate::nn::{Argument, Call, Fault, Network, choice, groups};
 use crate::ops::Primitive;
@@ -138,16 +138,16 @@ fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
     live
 }
 
-/// Reports, and weights by which chunks of rows combine.
+/// Reports, and the parts from which chunks of rows combine.
 fn measured(network: &Network) -> Vec<Root> {
     let mut roots: Vec<Root> =
         network.reports.iter().map(|report| Root::Output { name: report.name.clone(), node: report.node }).collect();
     let loss = network.loss.map(|loss| ("loss", network.aggregate(loss)));
-    let reports = network.reports.iter().map(|report| (report.name.as_str(), report.aggregate));
+    let reports = network.reports.iter().map(|report| (report.name.as_str(), report.aggregate.clone()));
     for (name, aggregate) in loss.into_iter().chain(reports) {
-        if let Aggregate::Weights(node) = aggregate {
-            roots.push(Root::Output { name: format!("{name}.weights"), node });
-        }
+        let Some(aggregate) = aggregate else { continue };
+        let named = aggregate.combination.parts.iter().zip(&aggregate.parts);
+        roots.extend(named.map(|(part, node)| Root::Output { name: format!("{name}.{part}"), node: *node }));
     }
     roots
 }

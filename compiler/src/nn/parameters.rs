@@ -2,6 +2,7 @@
 
 use super::penalties::Applied;
 use super::{Call, Kind};
+use crate::aggregate::Combination;
 use crate::graph::{NodeId, Shape, Type};
 
 /// A tensor from outside.
@@ -130,18 +131,14 @@ pub struct Scaler {
     pub span: f64,
 }
 
-/// How chunks of an evaluation combine to the value for all rows.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Aggregate {
-    /// Mean, weighted by the chunks' rows.
-    Rows,
-    /// Mean, weighted by this f32 scalar of each chunk (a sum of sample weights).
-    Weights(NodeId),
-    /// Square root of the mean of squares, weighted by rows.
-    RootMeanSquare,
+/// How the values of a scalar that is no mean over rows combine over chunks of rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Aggregate {
+    pub combination: Combination,
+    /// The combination's parts, in its order: f32, scalars or one number a group.
+    pub parts: Vec<NodeId>,
 }
 
-/// What is measured.
 /// A value that the training step gives out, for someone who watches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Probe {
@@ -152,10 +149,12 @@ pub struct Probe {
     pub gradient: bool,
 }
 
+/// What is measured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     pub name: String,
     pub node: NodeId,
     pub higher_is_better: bool,
-    pub aggregate: Aggregate,
+    /// `None` for a mean over rows.
+    pub aggregate: Option<Aggregate>,
 }

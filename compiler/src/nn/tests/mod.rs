@@ -8,4 +8,5 @@ mod figures;
 mod golden;
 mod groups;
 mod layers;
+mod metrics;
 mod trial;
