@@ -200,6 +200,16 @@ impl Builder {
         self.apply(Primitive::Step, &[], Attributes::None, Some(Type::f64()))
             .expect("a source has no operands that could be wrong")
     }
+    /// The step at which the run ends: an f64 scalar.
+    pub fn steps(&mut self) -> NodeId {
+        self.apply(Primitive::Steps, &[], Attributes::None, Some(Type::f64()))
+            .expect("a source has no operands that could be wrong")
+    }
+    /// The epoch, counted from 1: an f64 scalar.
+    pub fn epoch(&mut self) -> NodeId {
+        self.apply(Primitive::Epoch, &[], Attributes::None, Some(Type::f64()))
+            .expect("a source has no operands that could be wrong")
+    }
     /// True number of rows of the batch: an f32 scalar.
     pub fn batch_size(&mut self) -> NodeId {
         self.apply(Primitive::BatchSize, &[], Attributes::None, Some(Type::f32(Shape::scalar())))

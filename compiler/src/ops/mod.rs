@@ -46,6 +46,8 @@ table! {
     Setting => sources::SETTING,
     Constant => sources::CONSTANT,
     Step => sources::STEP,
+    Steps => sources::STEPS,
+    Epoch => sources::EPOCH,
     BatchSize => sources::BATCH_SIZE,
     Iota => index::IOTA,
     Gather => index::GATHER,
@@ -78,6 +80,8 @@ table! {
     Log1p => math::LOG1P,
     Tanh => math::TANH,
     Sigmoid => math::SIGMOID,
+    Sin => math::SIN,
+    Cos => math::COS,
     Erf => math::ERF,
     Pow => math::POW,
     NormalQuantile => math::NORMAL_QUANTILE,
@@ -152,6 +156,10 @@ pub struct Environment {
     pub batch: usize,
     /// Step, from 1.
     pub step: u64,
+    /// The step at which the run ends.
+    pub steps: f64,
+    /// Epoch, from 1.
+    pub epoch: u64,
     pub seed: u64,
 }
 

@@ -63,11 +63,13 @@ struct Interpreter<'a> {
     fields: &'a [Field],
     kept: Tensors,
     settings: Tensors,
+    /// The step at which the run ends.
+    steps: f64,
     seed: u64,
 }
 
 impl Interpreter<'_> {
-    fn environment(&self, bound: &Bound, rows: &[u32], step: u64) -> Environment {
+    fn environment(&self, bound: &Bound, rows: &[u32], [step, epoch]: [u64; 2]) -> Environment {
         let mut sources = self.kept.clone();
         sources.extend(self.settings.clone());
         for (number, field) in self.fields.iter().enumerate() {
@@ -82,7 +84,7 @@ impl Interpreter<'_> {
             let values = rows.iter().flat_map(|row| words.iter().skip(*row as usize * width).take(width).map(number));
             sources.insert(field.name.clone(), Array::new([&[rows.len()], &shape[..]].concat(), values.collect()));
         }
-        Environment { sources, batch: rows.len(), step, seed: self.seed }
+        Environment { sources, batch: rows.len(), step, steps: self.steps, epoch, seed: self.seed }
     }
 
     /// A pass over rows in chunks.
@@ -90,7 +92,7 @@ impl Interpreter<'_> {
         let mut means = Means::new(combinations);
         let all: Vec<u32> = (0..bound.rows as u32).collect();
         for rows in all.chunks(CHUNK) {
-            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, 0));
+            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, [0, 0]));
             means.add(&outputs, rows.len());
         }
         means
@@ -112,6 +114,7 @@ impl Model {
             fields: &info.fields,
             kept: parameters.chain(states).collect(),
             settings: settings.map(|(setting, value)| (setting.name.clone(), Array::scalar(*value))).collect(),
+            steps: f64::INFINITY,
             seed: self.seed,
         }
     }
@@ -137,7 +140,8 @@ impl Fit<'_> {
         let combinations = &compiled.front.graphs.combinations;
         let names: Vec<String> = compiled.info.reports.iter().map(|report| report.name.clone()).collect();
         let measured = |means: &Means| names.iter().map(|name| means.of(name)).collect::<Vec<f64>>();
-        let mut interpreter = Interpreter { fields: &compiled.info.fields, ..self.model.interpreter() };
+        let steps = self.model.step.saturating_add(plan.steps) as f64;
+        let mut interpreter = Interpreter { fields: &compiled.info.fields, steps, ..self.model.interpreter() };
         let mut display = Display::new(self.quiet);
         let (started, first_step) = (Instant::now(), self.model.step);
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
@@ -156,7 +160,8 @@ impl Fit<'_> {
                     break;
                 }
                 let step = self.model.step + 1;
-                let (outputs, updates) = reference::run(training, &interpreter.environment(&plan.train, rows, step));
+                let (outputs, updates) =
+                    reference::run(training, &interpreter.environment(&plan.train, rows, [step, self.model.epoch]));
                 let scalar = |name: &str| outputs.get(name).map_or(0.0, |array| array.data[0]);
                 let loss = scalar("loss");
                 if !loss.is_finite() {

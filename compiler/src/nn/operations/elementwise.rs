@@ -19,6 +19,8 @@ macro_rules! unary {
 
 unary!(EXP, "exp", Exp, "e^x");
 unary!(LOG, "log", Log, "natural logarithm");
+unary!(SIN, "sin", Sin, "sine of x in radians");
+unary!(COS, "cos", Cos, "cosine of x in radians");
 unary!(SQRT, "sqrt", Sqrt, "√x");
 unary!(ABS, "abs", Abs, "|x|; subgradient 0 at 0");
 unary!(SIGN, "sign", Sign, "-1, 0 or 1; NaN gives NaN");

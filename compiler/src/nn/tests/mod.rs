@@ -9,4 +9,5 @@ mod golden;
 mod groups;
 mod layers;
 mod metrics;
+mod schedules;
 mod trial;
