@@ -264,6 +264,7 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
         .collect();
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
+    let graph = training.builder.graph();
     let norm = training.uses.iter().find(|one| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2);
     info.needs_two_rows = norm.map(|one| one.path.clone());
 }

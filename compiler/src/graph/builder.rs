@@ -271,7 +271,9 @@ impl Builder {
     /// `condition ? a : b`; all three shapes meet.
     pub fn select(&mut self, condition: NodeId, a: NodeId, b: NodeId) -> Built {
         let (a, b) = self.meet(a, b)?;
-        let shape = self.shape(a);
+        let (own, values) = (self.shape(condition), self.shape(a));
+        let shape = meet_shapes(&own, &values).ok_or_else(|| BuildError::new(format!("{own} and {values} do not meet")))?;
+        let (a, b) = (self.broadcast_to(a, &shape)?, self.broadcast_to(b, &shape)?);
         let condition = self.broadcast_to(condition, &shape)?;
         self.apply(Primitive::Select, &[condition, a, b], Attributes::None, None)
     }

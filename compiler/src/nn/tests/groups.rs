@@ -118,3 +118,27 @@ fn a_group_has_a_rate_and_a_decay_of_its_own() {
         close(&grouped[*name].data, decayed[*name].data.iter().copied(), name);
     }
 }
+
+#[test]
+fn a_group_freezes_by_name() {
+    let frozen = moved("", "", "adamw(0.1).group(\"low.*\", frozen = true)");
+    let plain = moved(", frozen = true", "", "adamw(0.1)");
+    assert_eq!(frozen, plain);
+    // The last group that matches counts, also over what the layer says.
+    let free = moved(", frozen = true", "", "sgd(0.1).group(\"*\", frozen = true).group(\"*\", frozen = false)");
+    assert_eq!(free, moved("", "", "sgd(0.1)"));
+}
+
+#[test]
+fn a_batch_norm_that_a_group_freezes_keeps_its_statistics() {
+    let text = |layer: &str, group: &str| {
+        format!(
+            "Net {{ input x: [batch, 3]; let y = x.dense(4).batch_norm({layer}); minimize y.mean(); using sgd(0.1){group}; }}"
+        )
+    };
+    let by_group = training_step(&elaborated(&text("", ".group(\"y.batch_norm.*\", frozen = true)")).training);
+    let by_layer = training_step(&elaborated(&text("frozen = true", "")).training);
+    assert_eq!(by_group.graph.roots, by_layer.graph.roots);
+    let kinds = |graph: &crate::graph::Graph| graph.nodes.iter().map(|node| node.primitive).collect::<Vec<_>>();
+    assert_eq!(kinds(&by_group.graph), kinds(&by_layer.graph));
+}

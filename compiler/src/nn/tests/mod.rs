@@ -4,6 +4,7 @@
 
 mod calls;
 mod cases;
+mod catalogue;
 mod figures;
 mod golden;
 mod groups;
