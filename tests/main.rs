@@ -7,6 +7,7 @@ mod doors;
 mod glass;
 mod golden;
 mod inputs;
+mod measures;
 mod networks;
 mod stages;
 mod state;

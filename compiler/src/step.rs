@@ -17,6 +17,7 @@
 
 mod lookahead;
 mod scalars;
+mod skip;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use crate::nn::{Argument, Call, Fault, Network, choice, groups};
 use crate::ops::Primitive;
 use crate::probes;
 use scalars::Scalars;
+pub use skip::SKIPPED;
 use std::collections::HashMap;
 
 /// The first half of a step: the loss and what hangs on it.
@@ -232,7 +234,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     let scalars = scalars.carried_to(roots[first_scalar..].iter().map(Root::node));
     let mut builder = Builder::continue_from(graph);
     let clips: Vec<ClipUse> =
-        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { clip: clip.clip, limit }).collect();
+        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { limit, ..clip.clone() }).collect();
     let mut moved = Vec::new();
     for (index, learned) in trained.into_iter().enumerate() {
         let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
@@ -247,7 +249,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
         });
     }
     let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
-    let (gradients, watched) = clipped(&mut builder, total, &moved, &clips, &watched)?;
+    let (gradients, watched, sound) = clipped(&mut builder, total, &moved, &clips, &watched)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -255,11 +257,15 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
         });
     }
+    let mut roots: Vec<Root> = roots.into_iter().skip(1).take(outputs + updates).collect();
+    roots.extend(watched);
+    roots.extend(next);
+    roots.extend(memory.next.into_iter().map(|(source, node)| Root::Update { source, node }));
+    if let Some(sound) = sound {
+        skip::guarded(&mut builder, sound, &mut roots, &mut memory.states)?;
+    }
     let mut graph = builder.finish();
-    graph.roots = roots.into_iter().skip(1).take(outputs + updates).collect();
-    graph.roots.extend(watched);
-    graph.roots.extend(next);
-    graph.roots.extend(memory.next.into_iter().map(|(source, node)| Root::Update { source, node }));
+    graph.roots = roots;
     let states = network.states.iter().cloned().chain(memory.states);
     Ok(StepGraph { states: with_nodes(states, &graph), graph })
 }
@@ -269,14 +275,15 @@ fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> 
     states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
 }
 
-/// Gradients of the total at each parameter's point, clipped in the order written, and what is watched.
+/// Gradients of the total at each parameter's point, clipped in the order written, what is watched, and whether the step is sound if a
+/// clip asks.
 fn clipped(
     builder: &mut Builder,
     total: NodeId,
     moved: &[Moved],
     clips: &[ClipUse],
     watched: &[(&Probe, NodeId)],
-) -> Result<(Vec<NodeId>, Vec<Root>), Fault> {
+) -> Result<(Vec<NodeId>, Vec<Root>, Option<NodeId>), Fault> {
     let live = ancestors(builder.graph(), &[total]);
     // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
     let is_reached = |node: &NodeId| live.get(node.index()).copied().unwrap_or(false);
@@ -296,12 +303,14 @@ fn clipped(
         Ok(Root::Output { name: probes::output(&probe.name), node })
     });
     let shown = shown.collect::<Result<_, Fault>>()?;
+    let mut sound = None;
     for clip in clips {
+        sound = skip::is_sound(builder, clip, &gradients, sound)?;
         builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
         (clip.clip.apply)(builder, &mut gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());
-    Ok((gradients, shown))
+    Ok((gradients, shown, sound))
 }
 
 /// The new value of one parameter.

@@ -142,3 +142,38 @@ fn a_batch_norm_that_a_group_freezes_keeps_its_statistics() {
     let kinds = |graph: &crate::graph::Graph| graph.nodes.iter().map(|node| node.primitive).collect::<Vec<_>>();
     assert_eq!(kinds(&by_group.graph), kinds(&by_layer.graph));
 }
+
+/// Gradients that are NaN or overflow beside a finite loss change nothing but the count.
+#[test]
+fn a_step_whose_norm_is_not_finite_is_skipped_and_counted() {
+    for clip in ["clip_global_norm(1, non_finite = skip)", "clip_norm(1, non_finite = skip)"] {
+        // The root's derivative at 0 is infinite, and times the 0 of |a| - a behind it, NaN.
+        let text = format!(
+            "Net {{ input x: [batch, 2]; parameter a: [2] = ones; let h = (x * a).batch_norm(); \
+             minimize h.mean() + (x * a).sum().abs().sqrt(); using adam(0.1).{clip}; }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        assert_eq!(sources["skipped"].data, [0.0]);
+        let good = Array::new(vec![2, 2], vec![1.0, 2.0, 3.0, -1.0]);
+        let bad = Array::new(vec![2, 2], vec![0.0; 4]);
+        let mut run = |x: &Array, number: u64| {
+            sources.insert("x".into(), x.clone());
+            let before = sources.clone();
+            let loss = advance(&step.graph, &mut sources, 2, number)["loss"].data[0];
+            assert!(loss.is_finite(), "{loss}");
+            (before, sources.clone())
+        };
+        let (before, after) = run(&good, 1);
+        assert_ne!(before["a"], after["a"]);
+        assert_eq!(after["skipped"].data, [0.0]);
+        let (mut before, after) = run(&bad, 2);
+        before.insert("skipped".into(), Array::scalar(1.0));
+        assert_eq!(before, after, "{clip}");
+        let (before, after) = run(&good, 3);
+        assert_ne!(before["a"], after["a"]);
+        assert_eq!(after["skipped"].data, [1.0]);
+    }
+}

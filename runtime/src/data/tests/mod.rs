@@ -2,6 +2,7 @@
 
 mod arrays;
 mod binding;
+mod metrics;
 mod parts;
 mod reading;
 
