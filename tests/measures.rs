@@ -37,9 +37,23 @@ network! {
         let sum  = mid.average_pool(3, stride = 1, padding = 1).flatten();
         let wave = where(sum > 0, 1, -1) * sum.sin() + sum.cos();
 
-        predict  wave.dense(1);
-        minimize wave.dense(1).mean_squared_error(y);
+        let guess = wave.dense(1);
+
+        predict  guess;
+        minimize guess.mean_squared_error(y);
         using    adam(one_cycle(0.01)).group("low.*", frozen = true);
+    }
+}
+
+network! {
+    /// A batch of zeros has a finite loss, and a derivative that is none.
+    pub Rooted {
+        input     x: [batch, 2];
+        parameter a: [2] = ones;
+
+        predict  x * a;
+        minimize (x * a).sum().abs().sqrt();
+        using    adam(0.1).clip_global_norm(1, non_finite = skip);
     }
 }
 
@@ -131,4 +145,20 @@ fn windows_are_those_of_the_interpreter() {
         history
     };
     close(&run(false), &run(true), 1e-4);
+}
+
+#[test]
+fn a_step_without_a_finite_norm_changes_the_count_alone() {
+    let mut net = Rooted::options().compile().expect("it compiles");
+    let rows = |x: &[f32]| Dataset::new().f32("x", &[2], x).expect("data");
+    let state = |net: &Rooted| ["a", "skipped"].map(|name| net.parameter(name).expect("it is there").to_vec());
+    net.step(&rows(&[1.0, 2.0, 3.0, 1.0])).expect("it steps");
+    let [after_one, skipped] = state(&net);
+    assert!(after_one != [1.0, 1.0] && skipped == [0.0]);
+    net.step(&rows(&[0.0; 4])).expect("a finite loss");
+    assert_eq!(state(&net), [after_one.clone(), vec![1.0]]);
+    net.fit(&rows(&[0.0, 0.0, 1.0, 1.0])).batch(1).epochs(2).quiet().run().expect("it trains");
+    let [later, skipped] = state(&net);
+    assert!(later != after_one && skipped == [3.0], "{later:?} {skipped:?}");
+    assert!(net.summary().contains("skipped"), "{}", net.summary());
 }
