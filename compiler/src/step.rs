@@ -249,7 +249,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
         });
     }
     let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
-    let (gradients, watched, sound) = clipped(&mut builder, total, &moved, &clips, &watched)?;
+    let Clipped { gradients, watched, sound } = clipped(&mut builder, total, &moved, &clips, &watched)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -275,15 +275,23 @@ fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> 
     states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
 }
 
-/// Gradients of the total at each parameter's point, clipped in the order written, what is watched, and whether the step is sound if a
-/// clip asks.
+/// Gradients as the optimizer gets them.
+struct Clipped {
+    gradients: Vec<NodeId>,
+    /// What is watched.
+    watched: Vec<Root>,
+    /// Whether the step is sound, if a clip asks.
+    sound: Option<NodeId>,
+}
+
+/// Gradients of the total at each parameter's point, clipped in the order written, and what is watched.
 fn clipped(
     builder: &mut Builder,
     total: NodeId,
     moved: &[Moved],
     clips: &[ClipUse],
     watched: &[(&Probe, NodeId)],
-) -> Result<(Vec<NodeId>, Vec<Root>, Option<NodeId>), Fault> {
+) -> Result<Clipped, Fault> {
     let live = ancestors(builder.graph(), &[total]);
     // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
     let is_reached = |node: &NodeId| live.get(node.index()).copied().unwrap_or(false);
@@ -310,7 +318,7 @@ fn clipped(
         (clip.clip.apply)(builder, &mut gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());
-    Ok((gradients, shown, sound))
+    Ok(Clipped { gradients, watched: shown, sound })
 }
 
 /// The new value of one parameter.

@@ -7,7 +7,7 @@ use crate::loops::{Comparison, ScalarFunction, Value};
 /// 1.5·2²³: a sum with it holds the nearest integer in its low bits.
 const SHIFTER: f32 = 12_582_912.0;
 /// π/2 in three parts of 24 bits.
-const HALF_PI: [f32; 3] = [std::f32::consts::FRAC_PI_2, -4.371_138_8e-8, -1.715_124_9e-15];
+const HALF_PI: [f32; 3] = [std::f32::consts::FRAC_PI_2, -4.371_139e-8, -1.715_124_9e-15];
 /// `sin r ≈ r + r³·(c₀ + c₁r² + …)` on |r| ≤ π/4 (N. Juffa's fits).
 const SINE: [f32; 4] = [-1.666_666_7e-1, 8.333_386e-3, -1.985_599_2e-4, 2.865_679_6e-6];
 /// `cos r ≈ 1 - r²/2 + r⁴·(c₀ + c₁r² + …)` there.

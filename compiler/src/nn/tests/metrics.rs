@@ -13,8 +13,13 @@ struct Case<'a> {
     data: Vec<(&'a str, Array)>,
 }
 
+/// Rows of a width, or of one value where it is 0.
 fn array(width: usize, data: &[f64]) -> Array {
-    Array::new(if width == 0 { vec![data.len()] } else { vec![data.len() / width, width] }, data.to_vec())
+    let dims = match data.len().checked_div(width) {
+        Some(rows) => vec![rows, width],
+        None => vec![data.len()],
+    };
+    Array::new(dims, data.to_vec())
 }
 
 fn rows_of(array: &Array, from: usize, to: usize) -> Array {
