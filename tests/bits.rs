@@ -32,7 +32,7 @@ fn threads_and_instruction_sets_change_no_bit_of_the_weights() {
 /// So deep that its entries are cut into parts.
 #[test]
 fn threads_change_no_bit_of_a_deep_network() {
-    let text = "Deep { input x: [batch, 20]; target y: [batch, 1]; let mut h = x; for i in 0..70 { h = h.dense(20).tanh(); } \
+    let text = "Deep { input x: [batch, 20]; target y: [batch, 1]; let mut h = x; for i in 0..150 { h = h.dense(20).tanh(); } \
                 let p = h.dense(1); predict p; minimize p.mean_squared_error(y); using adam(1e-3).clip_global_norm(1.0); }";
     let rows: Vec<f32> = (0..64 * 20).map(|i| (i as f32 * 0.71).sin()).collect();
     let data = Dataset::new().f32("x", &[20], &rows).and_then(|data| data.f32("y", &[1], &rows[..64])).expect("a data set");

@@ -10,6 +10,7 @@ mod golden;
 mod guide;
 mod hostile;
 mod inputs;
+mod measures;
 mod networks;
 mod programs;
 mod stages;

@@ -3,7 +3,7 @@
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
-use crate::nn::parameters::{Aggregate, Measure};
+use crate::nn::parameters::Measure;
 use crate::nn::{Fault, Network};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
@@ -216,9 +216,9 @@ pub fn front_with(training: &Network, evaluation: &Network, declaration: String,
         graphs.evaluation = Some(passes::simplify_step(&step::evaluation(evaluation)?, &mut context)?);
     }
     let loss = evaluation.loss.map(|loss| ("loss", evaluation.aggregate(loss)));
-    let measured = loss.into_iter().chain(evaluation.reports.iter().map(|report| (report.name.as_str(), report.aggregate)));
-    let roots = measured.filter(|(_, aggregate)| *aggregate == Aggregate::RootMeanSquare);
-    graphs.roots_of_squares = roots.map(|(name, _)| name.to_string()).collect();
+    let measured =
+        loss.into_iter().chain(evaluation.reports.iter().map(|report| (report.name.as_str(), report.aggregate.clone())));
+    graphs.combinations = measured.filter_map(|(name, aggregate)| Some((name.to_string(), aggregate?.combination))).collect();
     if !evaluation.predicts.is_empty() {
         graphs.prediction = Some(passes::simplify_step(&step::prediction(evaluation), &mut context)?);
     }
@@ -298,6 +298,7 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
         .collect();
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
+    let graph = training.builder.graph();
     let norm = training.uses.iter().find(|one| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2);
     info.needs_two_rows = norm.map(|one| one.path.clone());
 }

@@ -6,6 +6,8 @@
 
 pub mod abi;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
+pub mod aggregate;
+#[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod autodiff;
 pub mod base;
 #[cfg(feature = "codegen")]

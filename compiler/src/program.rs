@@ -9,6 +9,7 @@ mod measure;
 #[cfg(test)]
 mod tests;
 
+use crate::aggregate::Combination;
 use crate::fusion::{self, Fusion};
 use crate::graph::{Graph, Root};
 use crate::loops::block::BlockBuilder;
@@ -47,9 +48,8 @@ pub struct Graphs {
     pub prediction: Option<Graph>,
     /// Updates that give every parameter its first value.
     pub initial: Option<Graph>,
-    /// Outputs that chunks of rows combine by the root of the mean of squares. One with a companion output `name.weights` combines
-    /// by those weights, any other by its rows.
-    pub roots_of_squares: Vec<String>,
+    /// Outputs that are no means over rows, and how chunks of rows combine: each has companion outputs `name.part`.
+    pub combinations: BTreeMap<String, Combination>,
 }
 
 /// One graph on its way through the stages.
@@ -93,7 +93,7 @@ pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Resul
         program: Program { name: name.to_string(), ..Program::default() },
         layout: Layout::default(),
         units: Vec::new(),
-        roots_of_squares: graphs.roots_of_squares.clone(),
+        combinations: graphs.combinations.clone(),
     };
     let parts = [
         ("initialize", &graphs.initial),
@@ -138,7 +138,7 @@ struct Assembly {
     program: Program,
     layout: Layout,
     units: Vec<Unit>,
-    roots_of_squares: Vec<String>,
+    combinations: BTreeMap<String, Combination>,
 }
 
 impl Assembly {

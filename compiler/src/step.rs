@@ -8,7 +8,7 @@
 //!
 //! # Outputs
 //! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
-//! A value that chunks of rows combine by a sum of sample weights has a companion `name.weights`. What is watched
+//! A value that is no mean over rows has companions `name.part`, from which chunks of rows combine. What is watched
 //! ([`probes`]) stands behind them.
 //!
 //! # The two halves of a step
@@ -18,6 +18,7 @@
 pub mod accumulate;
 mod lookahead;
 mod scalars;
+mod skip;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +28,13 @@ use crate::nn::clips::ClipUse;
 use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
 use crate::nn::initializers::{self, Fill};
 use crate::nn::optimizers::{Memory, OptimizerUse, Update};
-use crate::nn::parameters::{Aggregate, Governed, Learned, Probe, State};
+use crate::nn::parameters::{Governed, Learned, Probe, State};
 use crate::nn::penalties::{self, Applied};
 use crate::nn::{Argument, Call, Fault, Network, choice, groups};
 use crate::ops::Primitive;
 use crate::probes;
 use scalars::Scalars;
+pub use skip::SKIPPED;
 use std::collections::HashMap;
 
 /// The first half of a step: the loss and what hangs on it.
@@ -139,16 +141,16 @@ fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
     live
 }
 
-/// Reports, and weights by which chunks of rows combine.
+/// Reports, and the parts from which chunks of rows combine.
 fn measured(network: &Network) -> Vec<Root> {
     let mut roots: Vec<Root> =
         network.reports.iter().map(|report| Root::Output { name: report.name.clone(), node: report.node }).collect();
     let loss = network.loss.map(|loss| ("loss", network.aggregate(loss)));
-    let reports = network.reports.iter().map(|report| (report.name.as_str(), report.aggregate));
+    let reports = network.reports.iter().map(|report| (report.name.as_str(), report.aggregate.clone()));
     for (name, aggregate) in loss.into_iter().chain(reports) {
-        if let Aggregate::Weights(node) = aggregate {
-            roots.push(Root::Output { name: format!("{name}.weights"), node });
-        }
+        let Some(aggregate) = aggregate else { continue };
+        let named = aggregate.combination.parts.iter().zip(&aggregate.parts);
+        roots.extend(named.map(|(part, node)| Root::Output { name: format!("{name}.{part}"), node: *node }));
     }
     roots
 }
@@ -233,7 +235,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     let scalars = scalars.carried_to(roots[first_scalar..].iter().map(Root::node));
     let mut builder = Builder::continue_from(graph);
     let clips: Vec<ClipUse> =
-        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { clip: clip.clip, limit }).collect();
+        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { limit, ..clip.clone() }).collect();
     let mut moved = Vec::new();
     for (index, learned) in trained.into_iter().enumerate() {
         let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
@@ -255,7 +257,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             *gradient = accumulate::sum(&mut builder, &one.learned.name, *gradient, &mut sums)?;
         }
     }
-    clip(&mut builder, &mut gradients, &clips)?;
+    let sound = clip(&mut builder, &mut gradients, &clips)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -265,14 +267,18 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     }
     let set = |(source, node): &(NodeId, NodeId)| Root::Update { source: *source, node: *node };
     next.extend(memory.next.iter().map(set));
+    let mut roots: Vec<Root> = roots.into_iter().skip(1).take(outputs + updates).collect();
+    roots.extend(watched);
     if network.accumulates {
         next = accumulate::held(&mut builder, next)?;
     }
-    next.extend(sums.next.iter().map(set));
+    roots.extend(next);
+    if let Some(sound) = sound {
+        skip::guarded(&mut builder, sound, &mut roots, &mut memory.states)?;
+    }
+    roots.extend(sums.next.iter().map(set));
     let mut graph = builder.finish();
-    graph.roots = roots.into_iter().skip(1).take(outputs + updates).collect();
-    graph.roots.extend(watched);
-    graph.roots.extend(next);
+    graph.roots = roots;
     let states = network.states.iter().cloned().chain(memory.states).chain(sums.states);
     Ok(StepGraph { states: with_nodes(states, &graph), graph })
 }
@@ -311,14 +317,16 @@ fn derived(
     Ok((gradients, shown))
 }
 
-/// Clips in the order written.
-fn clip(builder: &mut Builder, gradients: &mut [NodeId], clips: &[ClipUse]) -> Result<(), Fault> {
+/// Clips in the order written; gives whether the step is sound, if a clip asks.
+fn clip(builder: &mut Builder, gradients: &mut [NodeId], clips: &[ClipUse]) -> Result<Option<NodeId>, Fault> {
+    let mut sound = None;
     for clip in clips {
+        sound = skip::is_sound(builder, clip, gradients, sound)?;
         builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
         (clip.clip.apply)(builder, gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());
-    Ok(())
+    Ok(sound)
 }
 
 /// The new value of one parameter.

@@ -192,8 +192,10 @@ fn penalties(network: &Network) -> Vec<(&'static str, String)> {
 /// The optimizer, its formula line by line, and the clips before it.
 fn optimizer(network: &Network) -> Vec<(&'static str, String)> {
     let Some(optimizer) = &network.optimizer else { return Vec::new() };
-    let clip =
-        |one: &crate::nn::clips::ClipUse| format!("{}({}): {}", one.clip.name, scalar(network, one.limit), one.clip.formula);
+    let clip = |one: &crate::nn::clips::ClipUse| {
+        let skips = if one.skips { "; a step whose norm is not finite is skipped" } else { "" };
+        format!("{}({}): {}{skips}", one.clip.name, scalar(network, one.limit), one.clip.formula)
+    };
     let mut facts = keyed("clip", optimizer.clips.iter().map(clip));
     let call = match &optimizer.rule {
         Rule::Known(known) => brief(network, known.name, known.parameters, &optimizer.call),

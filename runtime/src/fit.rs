@@ -14,6 +14,7 @@ use crate::random::permutation;
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, capacity};
+use gradc_compiler::lower::STEPS;
 pub(crate) use run::Group;
 use run::{Asked, Ended, Run};
 use shared::{Columns, Question, Shared};
@@ -212,6 +213,7 @@ impl<'m> Fit<'m> {
         let slots = Slots(&compiled.assembled);
         let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
         let mut workspace = model.workspace(&units, plan.threads.get())?;
+        slots.set(&mut workspace, STEPS, model.step.saturating_add(plan.steps) as f64);
         slots.set(&mut workspace, "epochs", plan.epochs as f64);
         slots.set(&mut workspace, "finite", -1.0);
         slots.set(&mut workspace, "best", f64::INFINITY);

@@ -15,6 +15,7 @@ use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
 use gradc_compiler::driver::{self, Front, FrontError, Info, Setting};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane, Space};
+use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::program::Assembled;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -230,6 +231,8 @@ impl Model {
         slots.set(&mut workspace, "batch", bound.rows as f64);
         slots.set(&mut workspace, "step", self.step as f64);
         slots.set(&mut workspace, "step.word", f64::from(self.batches as u32 as i32));
+        slots.set(&mut workspace, STEPS, f64::INFINITY);
+        slots.set(&mut workspace, EPOCH, (self.epoch + 1) as f64);
         self.run("step", &workspace)?;
         keeper.stepped(&workspace, self.step, bound.rows);
         keeper.ended(&workspace, self.step, bound.rows);

@@ -12,6 +12,7 @@ use crate::workspace::{Slots, Workspace};
 use gradc_compiler::graph::NodeId;
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
+use gradc_compiler::lower::EPOCH;
 use gradc_compiler::memory::touched;
 
 /// A copy of everything that is kept between steps, and where the run stood. It is made before the run and written in place.
@@ -131,6 +132,7 @@ impl Model {
         slots.set(workspace, "batch", rows.len() as f64);
         slots.set(workspace, "step", (self.step + 1) as f64);
         slots.set(workspace, "step.word", f64::from((self.batches + 1) as u32 as i32));
+        slots.set(workspace, EPOCH, (snapshot.epoch + 1) as f64);
     }
 
     /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.

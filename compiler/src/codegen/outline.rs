@@ -10,7 +10,7 @@ use super::synchronize::{Step, synchronize};
 use crate::loops::Program;
 
 /// Kernels and barriers of a part; a run that is no longer stays where it is.
-const MOST_STEPS: usize = 64;
+const MOST_STEPS: usize = 512;
 
 /// A program's functions.
 pub(super) struct Outline<'p> {

@@ -30,12 +30,13 @@ pub(super) enum Callee {
 }
 
 /// The step scalars' functions, in the order of their numbers.
-const SCALARS: [(ScalarFunction, &str); 9] = [
+const SCALARS: [(ScalarFunction, &str); 10] = [
     (ScalarFunction::Exp, "exp"),
     (ScalarFunction::Log, "log"),
     (ScalarFunction::Expm1, "expm1"),
     (ScalarFunction::Log1p, "log1p"),
     (ScalarFunction::Pow, "pow"),
+    (ScalarFunction::Sin, "sin"),
     (ScalarFunction::Cos, "cos"),
     (ScalarFunction::Tanh, "tanh"),
     (ScalarFunction::Erf, "erf"),
@@ -210,6 +211,7 @@ fn scalar_address(function: ScalarFunction) -> *const u8 {
         ScalarFunction::Expm1 => call!(expm1(x)),
         ScalarFunction::Log1p => call!(log1p(x)),
         ScalarFunction::Pow => call!(pow(x, y)),
+        ScalarFunction::Sin => call!(sin(x)),
         ScalarFunction::Cos => call!(cos(x)),
         ScalarFunction::Tanh => call!(tanh(x)),
         ScalarFunction::Erf => call!(erf(x)),

@@ -122,7 +122,7 @@ fn layer(graph: &Graph, id: NodeId) -> String {
     match graph.node(id).primitive {
         _ if !path.is_empty() => path.clone(),
         Primitive::Input | Primitive::Target => "batch".into(),
-        Primitive::Setting | Primitive::Step => "settings".into(),
+        Primitive::Setting | Primitive::Step | Primitive::Steps | Primitive::Epoch => "settings".into(),
         _ => "step".into(),
     }
 }

@@ -201,6 +201,16 @@ impl Builder {
         self.apply(Primitive::Step, &[], Attributes::None, Some(Type::f64()))
             .expect("a source has no operands that could be wrong")
     }
+    /// The step at which the run ends: an f64 scalar.
+    pub fn steps(&mut self) -> NodeId {
+        self.apply(Primitive::Steps, &[], Attributes::None, Some(Type::f64()))
+            .expect("a source has no operands that could be wrong")
+    }
+    /// The epoch, counted from 1: an f64 scalar.
+    pub fn epoch(&mut self) -> NodeId {
+        self.apply(Primitive::Epoch, &[], Attributes::None, Some(Type::f64()))
+            .expect("a source has no operands that could be wrong")
+    }
     /// True number of rows of the batch: an f32 scalar.
     pub fn batch_size(&mut self) -> NodeId {
         self.apply(Primitive::BatchSize, &[], Attributes::None, Some(Type::f32(Shape::scalar())))
@@ -262,7 +272,9 @@ impl Builder {
     /// `condition ? a : b`; all three shapes meet.
     pub fn select(&mut self, condition: NodeId, a: NodeId, b: NodeId) -> Built {
         let (a, b) = self.meet(a, b)?;
-        let shape = self.shape(a);
+        let (own, values) = (self.shape(condition), self.shape(a));
+        let shape = meet_shapes(&own, &values).ok_or_else(|| BuildError::new(format!("{own} and {values} do not meet")))?;
+        let (a, b) = (self.broadcast_to(a, &shape)?, self.broadcast_to(b, &shape)?);
         let condition = self.broadcast_to(condition, &shape)?;
         self.apply(Primitive::Select, &[condition, a, b], Attributes::None, None)
     }

@@ -9,6 +9,7 @@
 //! after the other with the rest refitted); a rational function stands where one quotient replaces a branch. Reductions follow
 //! Cody and Waite, *Software Manual for the Elementary Functions* (1980), in the form that a fused multiply-add allows.
 
+mod circular;
 mod exponential;
 mod gaussian;
 mod logarithm;
@@ -16,6 +17,7 @@ mod power;
 #[cfg(test)]
 mod tests;
 
+pub use circular::{cos, sin};
 pub use exponential::{exp, expm1, sigmoid, softplus, tanh};
 pub use gaussian::{erf, normal};
 pub use logarithm::{log, log1p};

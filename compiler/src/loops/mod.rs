@@ -221,6 +221,7 @@ pub enum ScalarFunction {
     Expm1,
     Log1p,
     Pow,
+    Sin,
     Cos,
     Tanh,
     Erf,

@@ -10,6 +10,11 @@ use crate::loops::{Comparison, Lane, Linear, Program, Value, Var, View};
 use crate::ops::{self, Lowering, Operation, Primitive};
 use std::collections::HashMap;
 
+/// Slot of the step at which the run ends; a program has it if it asks.
+pub const STEPS: &str = "steps.total";
+/// Slot of the epoch's number in the life of the model, from 1; a program has it if it asks.
+pub const EPOCH: &str = "epoch.number";
+
 /// Everything that a nest of one kernel needs to find values.
 pub struct Scope<'a> {
     pub graph: &'a Graph,
@@ -147,6 +152,8 @@ impl<'s, 'a> Writer<'s, 'a> {
                 self.block.to_float(rows)
             }
             (Primitive::Step, _) => self.control("step"),
+            (Primitive::Steps, _) => self.control(STEPS),
+            (Primitive::Epoch, _) => self.control(EPOCH),
             (Primitive::Setting, Attributes::Name(name)) => {
                 let name = format!("setting.{name}");
                 self.control(&name)

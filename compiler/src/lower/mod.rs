@@ -21,6 +21,8 @@ mod vector;
 pub use kernel::lower_group;
 pub use storage::{Layout, Storage};
 
+pub use block::{EPOCH, STEPS};
+
 use crate::fusion::Fusion;
 use crate::graph::{Dim, Graph};
 use crate::loops::{Linear, Program};

@@ -29,9 +29,17 @@ pub struct ClipUse {
     pub clip: &'static Clip,
     /// An f64 scalar above 0.
     pub limit: NodeId,
+    /// Whether a step whose norm is not finite is left out.
+    pub skips: bool,
 }
 
-const LIMIT: &[Parameter] = &[Parameter::required("limit", Kind::POSITIVE, "the largest that is let through")];
+const LIMIT: Parameter = Parameter::required("limit", Kind::POSITIVE, "the largest that is let through");
+const NON_FINITE: Parameter = Parameter::optional(
+    "non_finite",
+    Kind::Choice(&["pass", "skip"]),
+    "pass",
+    "whether a norm that is NaN or infinite reaches the parameters, or its step is skipped and counted",
+);
 
 /// Each element to [-c, c]; NaN passes.
 pub static VALUE: Clip = Clip {
@@ -39,7 +47,7 @@ pub static VALUE: Clip = Clip {
     doc: "each element of each gradient to [-limit, limit]",
     source: "",
     formula: "g = min(max(g, -limit), limit)",
-    parameters: LIMIT,
+    parameters: &[LIMIT],
     apply: |builder, gradients, limit| {
         let lower = builder.neg(limit)?;
         for gradient in gradients {
@@ -56,7 +64,7 @@ pub static NORM: Clip = Clip {
     doc: "each gradient scaled so that its norm is at most the limit",
     source: "Pascanu, Mikolov and Bengio (2013), algorithm 1, tensor by tensor",
     formula: "g = g * min(1, limit / |g|)",
-    parameters: LIMIT,
+    parameters: &[LIMIT, NON_FINITE],
     apply: |builder, gradients, limit| {
         for gradient in gradients {
             let square = sum_of_squares(builder, *gradient)?;
@@ -73,17 +81,9 @@ pub static GLOBAL_NORM: Clip = Clip {
     doc: "all gradients scaled by one factor so that the norm over all of them is at most the limit",
     source: "Pascanu, Mikolov and Bengio (2013), algorithm 1",
     formula: "g = g * min(1, limit / |all g|)",
-    parameters: LIMIT,
+    parameters: &[LIMIT, NON_FINITE],
     apply: |builder, gradients, limit| {
-        let mut total = None;
-        for &gradient in gradients.iter() {
-            let square = sum_of_squares(builder, gradient)?;
-            total = Some(match total {
-                Some(sum) => builder.add(sum, square)?,
-                None => square,
-            });
-        }
-        let Some(total) = total else { return Ok(()) };
+        let Some(total) = square_of_all(builder, gradients)? else { return Ok(()) };
         let factor = factor(builder, total, limit)?;
         for gradient in gradients {
             *gradient = builder.mul(*gradient, factor)?;
@@ -91,6 +91,19 @@ pub static GLOBAL_NORM: Clip = Clip {
         Ok(())
     },
 };
+
+/// The square of the norm over all gradients; nothing if there are none.
+pub fn square_of_all(builder: &mut Builder, gradients: &[NodeId]) -> Result<Option<NodeId>, Fault> {
+    let mut total = None;
+    for &gradient in gradients {
+        let square = sum_of_squares(builder, gradient)?;
+        total = Some(match total {
+            Some(sum) => builder.add(sum, square)?,
+            None => square,
+        });
+    }
+    Ok(total)
+}
 
 fn sum_of_squares(builder: &mut Builder, gradient: NodeId) -> Result<NodeId, Fault> {
     let square = builder.mul(gradient, gradient)?;

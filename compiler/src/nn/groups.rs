@@ -1,6 +1,6 @@
 //! Groups: what the optimizer does differently with the parameters whose names match a pattern.
 //!
-//! `using adamw(1e-3).group("encoder.*", rate_factor = 0.1, weight_decay = 0)`. Groups act in the order written, after all layers:
+//! `using adamw(1e-3).group("encoder.*", rate_factor = 0.1, weight_decay = 0).group("stem.*", frozen = true)`. Groups act in the order written, after all layers:
 //! the last one that matches a parameter counts, also over what its layer says.
 
 use super::fault::{ARGUMENT_UNKNOWN, NAME_UNKNOWN};
@@ -14,9 +14,19 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::required("pattern", Kind::Text, "names of parameters, such as \"encoder.*\"; `*` stands for any letters"),
     Parameter::optional("rate_factor", Kind::NOT_NEGATIVE, "", "multiplies the optimizer's rate"),
     Parameter::optional("weight_decay", Kind::NOT_NEGATIVE, "", "in place of the optimizer's"),
+    Parameter::optional("frozen", Kind::Flag, "", "keeps them as they are"),
 ];
 
 impl Network {
+    /// Announces a group that freezes or does not, before the layers that it means: a frozen batch norm is another formula.
+    pub fn announce(&mut self, pattern: &str, frozen: bool) {
+        self.announced.push((pattern.to_string(), frozen));
+    }
+    /// Whether a parameter of the scopes is frozen by the last group that says so, or by its layer.
+    pub(super) fn is_frozen(&self, name: &str, by_layer: bool) -> bool {
+        let said = self.announced.iter().rev().find(|(pattern, _)| matches(pattern, name));
+        said.map_or(by_layer, |(_, frozen)| *frozen)
+    }
     /// States a group. The parameters that it means and the optimizer are there already.
     pub fn group(&mut self, call: &Call) -> Result<(), Fault> {
         let mut call = arguments::resolve(NAME, PARAMETERS, call)?;
@@ -25,6 +35,7 @@ impl Network {
         let given = |call: &Call, name: &str| call.get(name).is_some();
         let rate_factor = given(&call, "rate_factor").then(|| self.number(&call, "rate_factor"));
         let weight_decay = given(&call, "weight_decay").then(|| self.number(&call, "weight_decay"));
+        let frozen = given(&call, "frozen").then(|| call.flag("frozen"));
         let decays = self.optimizer.as_ref().is_none_or(|optimizer| given(&optimizer.call, "weight_decay"));
         if weight_decay.is_some() && !decays {
             let name = self.optimizer.as_ref().map_or("", |optimizer| optimizer.rule.name());
@@ -42,6 +53,7 @@ impl Network {
             learned.wanted.weight_decay = weight_decay.or(learned.wanted.weight_decay);
             // What is asked for by name is decayed, whatever it is.
             learned.wanted.decayed |= weight_decay.is_some();
+            learned.wanted.frozen = frozen.unwrap_or(learned.wanted.frozen);
         }
         self.groups.push(call);
         Ok(())

@@ -20,6 +20,7 @@ pub mod operations;
 pub mod optimizers;
 pub mod parameters;
 pub mod penalties;
+pub mod schedules;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -330,7 +331,10 @@ impl Function {
 
 /// Every function that a user can name, family by family.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    [layers::LIST, activations::LIST, losses::LIST, metrics::LIST, operations::LIST].into_iter().flatten().copied()
+    [layers::LIST, activations::LIST, losses::LIST, metrics::LIST, operations::LIST, schedules::LIST]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The function of this name.

@@ -92,6 +92,8 @@ pub struct Network {
     pub optimizer: Option<OptimizerUse>,
     /// Groups in the order written, for the summary; what they say stands at the parameters.
     pub groups: Vec<Call>,
+    /// Patterns of groups that freeze (or do not), in the order written.
+    pub(super) announced: Vec<(String, bool)>,
     /// Next values of states, in the order of their first setting.
     pub next_states: Vec<(NodeId, NodeId)>,
     pub(super) aggregates: HashMap<NodeId, Aggregate>,
@@ -126,6 +128,7 @@ impl Network {
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),
+            announced: Vec::new(),
             next_states: Vec::new(),
             aggregates: HashMap::new(),
             unbiased: HashMap::new(),
@@ -258,8 +261,9 @@ impl Network {
         self.add_setting(&unique, value, false, vec![kind])
     }
     /// Makes a parameter named after the scopes; in a shared scope finds it again.
-    pub fn parameter(&mut self, name: &str, wanted: Wanted) -> Result<NodeId, Fault> {
+    pub fn parameter(&mut self, name: &str, mut wanted: Wanted) -> Result<NodeId, Fault> {
         let name = self.path_of(name);
+        wanted.frozen = self.is_frozen(&name, wanted.frozen);
         let shape = Shape::fixed(&wanted.sizes);
         if let Some(known) = self.parameters.iter().find(|known| known.name == name) {
             if !self.scopes.iter().any(|scope| scope.shared) {

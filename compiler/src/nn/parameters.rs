@@ -2,6 +2,7 @@
 
 use super::penalties::Applied;
 use super::{Call, Kind};
+use crate::aggregate::Combination;
 use crate::graph::{NodeId, Shape, Type};
 
 /// A tensor from outside.
@@ -149,15 +150,13 @@ pub struct Scaler {
     pub span: f64,
 }
 
-/// How chunks of an evaluation combine to the value for all rows.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Aggregate {
-    /// Mean, weighted by the chunks' rows.
-    Rows,
-    /// Mean, weighted by this f32 scalar of each chunk (a sum of sample weights).
-    Weights(NodeId),
-    /// Square root of the mean of squares, weighted by rows.
-    RootMeanSquare,
+/// How the values of a scalar that is no mean over rows combine over chunks of rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Aggregate {
+    /// The formulas.
+    pub combination: Combination,
+    /// The combination's parts, in its order: f32, scalars or one number a group.
+    pub parts: Vec<NodeId>,
 }
 
 /// A value that the training step gives out, for someone who watches.
@@ -180,6 +179,6 @@ pub struct Report {
     pub node: NodeId,
     /// Whether more is better.
     pub higher_is_better: bool,
-    /// How its values for chunks of rows combine.
-    pub aggregate: Aggregate,
+    /// How its values for chunks of rows combine; `None` for a mean over rows.
+    pub aggregate: Option<Aggregate>,
 }

@@ -86,9 +86,9 @@ impl Network {
         self.reports.push(Report { name: name.to_string(), node, higher_is_better, aggregate });
         Ok(())
     }
-    /// How a scalar's values for chunks of rows combine.
-    pub fn aggregate(&self, node: NodeId) -> Aggregate {
-        self.aggregates.get(&node).copied().unwrap_or(Aggregate::Rows)
+    /// How a scalar's values for chunks of rows combine; `None` for a mean over rows.
+    pub fn aggregate(&self, node: NodeId) -> Option<Aggregate> {
+        self.aggregates.get(&node).cloned()
     }
     /// States by which optimizer, with clips in the order they act.
     pub fn using(&mut self, call: &Call, clips: &[Call]) -> Result<(), Fault> {
@@ -129,7 +129,7 @@ impl Network {
                 let mut call = arguments::resolve(clip.name, clip.parameters, given)?;
                 self.check_numbers(clip.name, clip.parameters, &mut call)?;
                 let limit = self.tunable(&call, "limit", Kind::POSITIVE, clip.name)?;
-                Ok(ClipUse { clip, limit })
+                Ok(ClipUse { clip, limit, skips: call.word("non_finite") == Some("skip") })
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         self.optimizer = Some(OptimizerUse { rule, call, clips });

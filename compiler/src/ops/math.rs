@@ -113,6 +113,37 @@ pub const SIGMOID: Record = Record {
     ..BASE
 };
 
+pub const SIN: Record = Record {
+    name: "sin",
+    doc: "sine of a in radians",
+    value: |e| map1(e, libm::sin),
+    derivative: Derivative::Rule {
+        text: "d(sin a) = g cos a",
+        apply: |v| {
+            let slope = v.builder.unary(Primitive::Cos, v.operands[0])?;
+            Ok(vec![Some(v.builder.mul(v.gradient, slope)?)])
+        },
+    },
+    lowering: Lowering::Pointwise(|b, a, _| math::sin(b, a[0])),
+    ..BASE
+};
+
+pub const COS: Record = Record {
+    name: "cos",
+    doc: "cosine of a in radians",
+    value: |e| map1(e, libm::cos),
+    derivative: Derivative::Rule {
+        text: "d(cos a) = -g sin a",
+        apply: |v| {
+            let slope = v.builder.unary(Primitive::Sin, v.operands[0])?;
+            let product = v.builder.mul(v.gradient, slope)?;
+            Ok(vec![Some(v.builder.neg(product)?)])
+        },
+    },
+    lowering: Lowering::Pointwise(|b, a, _| math::cos(b, a[0])),
+    ..BASE
+};
+
 pub const ERF: Record = Record {
     name: "erf",
     doc: "error function",

@@ -51,6 +51,8 @@ table! {
     Setting => sources::SETTING,
     Constant => sources::CONSTANT,
     Step => sources::STEP,
+    Steps => sources::STEPS,
+    Epoch => sources::EPOCH,
     BatchSize => sources::BATCH_SIZE,
     Iota => index::IOTA,
     Gather => index::GATHER,
@@ -83,6 +85,8 @@ table! {
     Log1p => math::LOG1P,
     Tanh => math::TANH,
     Sigmoid => math::SIGMOID,
+    Sin => math::SIN,
+    Cos => math::COS,
     Erf => math::ERF,
     Pow => math::POW,
     NormalQuantile => math::NORMAL_QUANTILE,
@@ -161,6 +165,10 @@ pub struct Environment {
     pub step: u64,
     /// Number of the batch, from 1: random numbers are a function of it. The step's, unless a step takes several.
     pub turn: u64,
+    /// The step at which the run ends.
+    pub steps: f64,
+    /// Epoch, from 1.
+    pub epoch: u64,
     /// What random numbers depend on.
     pub seed: u64,
 }

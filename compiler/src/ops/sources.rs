@@ -42,6 +42,12 @@ pub const CONSTANT: Record = source("constant", "A number.", |evaluation| {
 });
 pub const STEP: Record =
     source("step", "The training step, counted from 1 (f64).", |evaluation| Array::scalar(evaluation.environment.step as f64));
+pub const STEPS: Record =
+    source("steps", "The step at which the run ends (f64); infinite where no end is known.", |evaluation| {
+        Array::scalar(evaluation.environment.steps)
+    });
+pub const EPOCH: Record =
+    source("epoch", "The epoch, counted from 1 (f64).", |evaluation| Array::scalar(evaluation.environment.epoch as f64));
 pub const BATCH_SIZE: Record = source("batch_size", "True number of rows of the batch (f32).", |evaluation| {
     Array::scalar(evaluation.environment.batch as f64)
 });

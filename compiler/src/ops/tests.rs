@@ -70,7 +70,8 @@ impl Trial {
 fn run(graph: &Graph, sources: &BTreeMap<String, Array>, roots: &[(String, NodeId)]) -> BTreeMap<String, Array> {
     let roots = roots.iter().map(|(name, node)| Root::Output { name: name.clone(), node: *node }).collect();
     let graph = Graph { roots, ..graph.clone() };
-    reference::run(&graph, &Environment { sources: sources.clone(), batch: 1, step: 3, turn: 3, seed: 5 }).0
+    let environment = Environment { sources: sources.clone(), batch: 1, step: 3, turn: 3, steps: 9.0, epoch: 2, seed: 5 };
+    reference::run(&graph, &environment).0
 }
 
 /// Holds the gradient of `loss` to finite differences; returns the gradients' nodes, or nothing where the calculus refuses.

@@ -17,7 +17,8 @@ const TOLERANCE: f64 = 1e-4;
 
 /// Random values for every source of a graph: reals of either sign, states and settings above zero, classes in their range.
 pub fn sample(graph: &Graph, batch: usize, seed: u64) -> Environment {
-    let mut environment = Environment { batch, step: step_of(seed), turn: step_of(seed), seed, ..Environment::default() };
+    let step = step_of(seed);
+    let mut environment = Environment { batch, step, turn: step, steps: STEPS, epoch: step, seed, ..Environment::default() };
     for id in graph.ids() {
         let node = graph.node(id);
         let Attributes::Name(name) = &node.attributes else { continue };
@@ -29,6 +30,9 @@ pub fn sample(graph: &Graph, batch: usize, seed: u64) -> Environment {
     }
     environment
 }
+
+/// The step at which the run ends, where graphs are evaluated.
+pub const STEPS: f64 = 10.0;
 
 /// The step at which graphs are evaluated.
 pub fn step_of(seed: u64) -> u64 {

@@ -1,59 +1,47 @@
 //! What the driver adds up and decides: sums of a pass, the mean of each result, early stopping.
 
 use super::{Assembly, Unit, set};
+use crate::aggregate::Combination;
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Block, BufferId, Comparison, Lane, Slot, Value};
 
-/// How the values of an output for several chunks of rows become the value for all of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Combination {
-    /// A mean by rows.
-    Rows,
-    /// A mean by the weights in this buffer.
-    Weights(BufferId),
-    /// The root of the mean by rows of the squares.
-    RootMeanSquare,
-}
-
 impl Assembly {
     pub(super) fn output(&self, block: &mut BlockBuilder, name: &str) -> Value {
+        self.output_at(block, name, 0)
+    }
+
+    /// One element of an output.
+    fn output_at(&self, block: &mut BlockBuilder, name: &str, element: usize) -> Value {
         match self.layout.find_output(name) {
             Some(buffer) => {
-                let value = block.load_scalar(buffer, 0, Lane::F32);
+                let value = block.load_scalar(buffer, element as i64, Lane::F32);
                 block.promote(value)
             }
             None => block.f64(0.0),
         }
     }
 
-    /// Outputs of a unit that are measured, by the name after the unit's, with the way in which chunks combine.
-    fn measured(&self, unit: &Unit) -> Vec<(String, Combination)> {
+    /// Outputs of a unit that are measured, by the name after the unit's, with the way in which chunks combine; `None` by rows.
+    fn measured(&self, unit: &Unit) -> Vec<(String, Option<Combination>)> {
+        let parts: Vec<String> = self
+            .combinations
+            .iter()
+            .flat_map(|(name, combination)| combination.parts.iter().map(move |part| format!("{name}.{part}")))
+            .collect();
         let outputs = self.outputs(unit);
-        let short = |name: &str| name.split_once('.').map_or(name, |(_, short)| short).to_string();
-        let is_companion =
-            |name: &str| name.strip_suffix(".weights").is_some_and(|of| outputs.iter().any(|(other, _)| other == of));
-        let is_watched = |name: &str| crate::probes::is_probe(&short(name));
-        let kept = outputs.iter().filter(|(name, _)| !is_companion(name) && !is_watched(name));
-        let measured = kept.map(|(name, _)| {
-            let weights = outputs.iter().find(|(other, _)| *other == format!("{name}.weights"));
-            let combination = match weights {
-                Some((_, buffer)) => Combination::Weights(*buffer),
-                None if self.roots_of_squares.contains(&short(name)) => Combination::RootMeanSquare,
-                None => Combination::Rows,
-            };
-            (short(name), combination)
-        });
-        measured.collect()
+        let names = outputs.iter().map(|(name, _)| name.split_once('.').map_or(name.as_str(), |(_, short)| short).to_string());
+        let kept = names.filter(|name| !parts.contains(name) && !crate::probes::is_probe(name));
+        kept.map(|name| (name.clone(), self.combinations.get(&name).cloned())).collect()
     }
 
-    /// Slots that hold more than the sum of an output: what is added up for the means that are not by rows.
-    fn further_sums(&mut self, prefix: &str, name: &str, combination: Combination) -> Vec<Slot> {
-        let kinds: &[&str] = match combination {
-            Combination::Rows => &[],
-            Combination::Weights(_) => &["weighted", "weights"],
-            Combination::RootMeanSquare => &["squares"],
-        };
-        kinds.iter().map(|kind| self.slot(&format!("{prefix}.{name}.{kind}.sum"), Lane::F64)).collect()
+    /// Slots of the sums of a value that is no mean over rows: for each group, for each sum.
+    fn sums(&mut self, prefix: &str, name: &str, combination: &Combination) -> Vec<Vec<Slot>> {
+        let mut slots = Vec::new();
+        for group in 0..combination.groups {
+            let own = 0..combination.sums.len();
+            slots.push(own.map(|sum| self.slot(&format!("{prefix}.{name}.{group}.{sum}.sum"), Lane::F64)).collect());
+        }
+        slots
     }
 
     /// Adds a batch to the sums of a pass: `rows.sum += rows`, and for the loss and each metric `k.sum` such that `k.sum / rows.sum` is its
@@ -65,45 +53,41 @@ impl Assembly {
         let rows = block.load_scalar(control, i64::from(batch.0), Lane::I32);
         let rows = block.to_float(rows);
         let rows = block.promote(rows);
-        let before = block.load_scalar(control, i64::from(total.0), Lane::F64);
+        let so_far = |block: &mut BlockBuilder, slot: Slot| block.load_scalar(control, i64::from(slot.0), Lane::F64);
+        let before = so_far(&mut block, total);
         let all = block.add(before, rows);
         let mut stores = vec![(total, all)];
         for (name, combination) in self.measured(unit) {
             let sum = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);
-            let further = self.further_sums(prefix, &name, combination);
-            let value = self.output(&mut block, &format!("{}.{name}", unit.name));
-            let so_far = |block: &mut BlockBuilder, slot: Slot| block.load_scalar(control, i64::from(slot.0), Lane::F64);
+            let full_name = format!("{}.{name}", unit.name);
+            let value = self.output(&mut block, &full_name);
             let next = match combination {
-                Combination::Rows => {
+                None => {
                     let weighted = block.mul(value, rows);
                     let before = so_far(&mut block, sum);
                     block.add(before, weighted)
                 }
-                Combination::Weights(weights) => {
-                    let weight = block.load_scalar(weights, 0, Lane::F32);
-                    let weight = block.promote(weight);
-                    let product = block.mul(value, weight);
-                    let before = so_far(&mut block, further[0]);
-                    let weighted = block.add(before, product);
-                    let before = so_far(&mut block, further[1]);
-                    let weights = block.add(before, weight);
-                    stores.extend([(further[0], weighted), (further[1], weights)]);
-                    // Without any weight the mean is 0, as that of one batch is.
-                    let (zero, one) = (block.f64(0.0), block.f64(1.0));
-                    let none = block.compare(Comparison::Eq, weights, zero);
-                    let divisor = block.select(none, one, weights);
-                    let mean = block.div(weighted, divisor);
-                    block.mul(mean, all)
-                }
-                Combination::RootMeanSquare => {
-                    let square = block.mul(value, value);
-                    let square = block.mul(square, rows);
-                    let before = so_far(&mut block, further[0]);
-                    let squares = block.add(before, square);
-                    stores.push((further[0], squares));
-                    let mean = block.div(squares, all);
-                    let root = block.sqrt(mean);
-                    block.mul(root, all)
+                Some(combination) => {
+                    let slots = self.sums(prefix, &name, &combination);
+                    let mut sums: Vec<Vec<Value>> = Vec::new();
+                    for (group, slots) in slots.iter().enumerate() {
+                        let mut given = vec![value];
+                        for part in &combination.parts {
+                            given.push(self.output_at(&mut block, &format!("{full_name}.{part}"), group));
+                        }
+                        given.push(rows);
+                        let mut own = Vec::new();
+                        for (slot, term) in slots.iter().zip(&combination.sums) {
+                            let term = term.write(&mut block, &given);
+                            let before = so_far(&mut block, *slot);
+                            let next = block.add(before, term);
+                            stores.push((*slot, next));
+                            own.push(next);
+                        }
+                        sums.push(own);
+                    }
+                    let value = combination.write(&mut block, &sums);
+                    block.mul(value, all)
                 }
             };
             stores.push((sum, next));
@@ -119,7 +103,8 @@ impl Assembly {
         let mut block = BlockBuilder::new();
         let zero = block.f64(0.0);
         for (name, combination) in self.measured(unit) {
-            let mut slots = self.further_sums(prefix, &name, combination);
+            let further = combination.map_or_else(Vec::new, |combination| self.sums(prefix, &name, &combination));
+            let mut slots: Vec<Slot> = further.into_iter().flatten().collect();
             slots.push(self.slot(&format!("{prefix}.{name}.sum"), Lane::F64));
             for slot in slots {
                 set(&mut block, control, slot, zero);

@@ -1,6 +1,7 @@
 //! Driver trees of small programs, run by the interpreter.
 
 use super::{Assembled, Graphs, assemble, calls};
+use crate::aggregate::{Combination, Formula};
 use crate::fusion::Options;
 use crate::graph::{Builder, Dim, Graph, Shape, Type};
 use crate::loops::interpret::{Memory, run_entry};
@@ -26,7 +27,7 @@ fn measures() -> Graph {
     let square = builder.mean_all(square).unwrap();
     let root = builder.unary(Primitive::Sqrt, square).unwrap();
     let mean = builder.mean_all(x).unwrap();
-    for (name, node) in [("loss", loss), ("rmse", root), ("mean", mean), ("loss.weights", weights)] {
+    for (name, node) in [("loss", loss), ("rmse", root), ("mean", mean), ("loss.weights", weights), ("rmse.mean", square)] {
         builder.output(name, node);
     }
     builder.finish()
@@ -43,7 +44,9 @@ fn buffer(assembled: &Assembled, found: impl Fn(Space, &str) -> bool) -> BufferI
 
 /// Evaluates all rows in chunks of at most three; gives `name.sum / rows.sum` for each name.
 fn evaluate(x: &[f32], w: &[f32], names: &[&str]) -> Vec<f64> {
-    let graphs = Graphs { evaluation: Some(measures()), roots_of_squares: vec!["rmse".into()], ..Graphs::default() };
+    let root = Combination::of_mean("mean", |mean| Formula::Sqrt(Box::new(mean)));
+    let combinations = [("loss".to_string(), Combination::weighted("weights")), ("rmse".to_string(), root)].into();
+    let graphs = Graphs { evaluation: Some(measures()), combinations, ..Graphs::default() };
     let assembled = assemble("measures", &graphs, &Options::default()).unwrap();
     let mut memory = Memory::new(&assembled.program, CAPACITY as i64);
     memory.set_floats(buffer(&assembled, |_, name| name == "x"), x);

@@ -8,6 +8,7 @@ use crate::graph::{Graph, Shape};
 use crate::loops::interpret::{Memory, run_entry, run_kernel, tiles};
 use crate::loops::verify::verify;
 use crate::loops::{Buffer, BufferId, Extent, Kernel, Lane, Parallel, Program, Space, Statement, Var};
+use crate::lower::{EPOCH, STEPS};
 use crate::ops::Array;
 use crate::passes::validate;
 use crate::reference;
@@ -157,6 +158,8 @@ fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), S
         let usual = match info.name.as_str() {
             "batch" => inputs.batch as f64,
             "step" | "step.word" => validate::step_of(inputs.seed) as f64,
+            STEPS => validate::STEPS,
+            EPOCH => validate::step_of(inputs.seed) as f64,
             "seed.low" => f64::from(inputs.seed as u32 as i32),
             // Settings; what the driver keeps there it writes before it reads it.
             name if info.lane == Lane::F64 => drawn(name.strip_prefix(SETTING).unwrap_or(name), 1, true, inputs.seed)[0],

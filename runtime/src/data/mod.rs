@@ -11,6 +11,7 @@ mod builder;
 mod check;
 mod csv;
 mod digits;
+pub mod metrics;
 mod records;
 mod source;
 mod table;

@@ -10,6 +10,7 @@ use crate::history::{Epoch, History, Step, Stopped};
 use crate::model::Model;
 use crate::report::progress::{Display, Progress};
 use crate::rows::{Bound, row_shape};
+use gradc_compiler::aggregate::{Combination, Sums};
 use gradc_compiler::driver::Field;
 use gradc_compiler::graph::{Element, Graph};
 use gradc_compiler::ops::{Array, Environment, Primitive};
@@ -22,42 +23,38 @@ use std::time::Instant;
 /// Tensors by name.
 type Tensors = BTreeMap<String, Array>;
 
-/// The mean of an output over the batches of a pass.
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    weights: f64,
-    is_root: bool,
+/// Values over the batches of a pass, combined as the native driver combines them.
+struct Means<'a> {
+    combinations: &'a BTreeMap<String, Combination>,
+    rows: f64,
+    by_rows: BTreeMap<String, f64>,
+    others: BTreeMap<String, Sums>,
 }
 
-impl Mean {
-    fn value(&self) -> f64 {
-        // Without any weight the mean is 0, as that of one batch is.
-        let mean = self.sum / if self.weights == 0.0 { 1.0 } else { self.weights };
-        if self.is_root { mean.sqrt() } else { mean }
+impl<'a> Means<'a> {
+    fn new(combinations: &'a BTreeMap<String, Combination>) -> Self {
+        let others = combinations.iter().map(|(name, combination)| (name.clone(), Sums::new(combination))).collect();
+        Means { combinations, rows: 0.0, by_rows: BTreeMap::new(), others }
     }
-}
-
-/// Means over the batches of a pass, combined as the native driver combines them: by rows, by weights, by the root of the mean square.
-#[derive(Default)]
-struct Means(BTreeMap<String, Mean>);
-
-impl Means {
-    fn add(&mut self, outputs: &Tensors, rows: usize, roots_of_squares: &[String]) {
-        let scalar = |name: &str| outputs.get(name).map_or(f64::NAN, |array| array.data[0]);
-        for name in outputs.keys() {
-            let companion = format!("{name}.weights");
-            let weight = if outputs.contains_key(&companion) { scalar(&companion) } else { rows as f64 };
-            let is_root = roots_of_squares.contains(name);
-            let value = scalar(name);
-            let mean = self.0.entry(name.clone()).or_default();
-            mean.sum += weight * if is_root { value * value } else { value };
-            mean.weights += weight;
-            mean.is_root = is_root;
+    fn add(&mut self, outputs: &Tensors, rows: usize) {
+        self.rows += rows as f64;
+        for (name, value) in outputs {
+            let value = value.data.first().copied().unwrap_or(f64::NAN);
+            let Some((combination, sums)) = self.combinations.get(name).zip(self.others.get_mut(name)) else {
+                *self.by_rows.entry(name.clone()).or_default() += value * rows as f64;
+                continue;
+            };
+            let parts = combination.parts.iter().filter_map(|part| outputs.get(&format!("{name}.{part}")));
+            let parts: Vec<&[f64]> = parts.map(|part| part.data.as_slice()).collect();
+            sums.add(value, &parts, rows as f64);
         }
     }
     fn of(&self, name: &str) -> f64 {
-        self.0.get(name).map_or(0.0, Mean::value)
+        match (self.others.get(name), self.by_rows.get(name)) {
+            (Some(sums), _) => sums.value(),
+            (None, Some(sum)) => sum / self.rows,
+            (None, None) => 0.0,
+        }
     }
 }
 
@@ -66,6 +63,8 @@ struct Interpreter<'a> {
     fields: &'a [Field],
     kept: Tensors,
     settings: Tensors,
+    /// The step at which the run ends.
+    steps: f64,
     seed: u64,
 }
 
@@ -85,7 +84,7 @@ impl Interpreter<'_> {
         }
     }
 
-    fn environment(&self, bound: &Bound, rows: &[u32], step: u64, turn: u64) -> Environment {
+    fn environment(&self, bound: &Bound, rows: &[u32], [step, turn, epoch]: [u64; 3]) -> Environment {
         let mut sources = self.kept.clone();
         sources.extend(self.settings.clone());
         for (number, field) in self.fields.iter().enumerate() {
@@ -100,16 +99,16 @@ impl Interpreter<'_> {
             let values = rows.iter().flat_map(|row| words.iter().skip(*row as usize * width).take(width).map(number));
             sources.insert(field.name.clone(), Array::new([&[rows.len()], &shape[..]].concat(), values.collect()));
         }
-        Environment { sources, batch: rows.len(), step, turn, seed: self.seed }
+        Environment { sources, batch: rows.len(), step, turn, steps: self.steps, epoch, seed: self.seed }
     }
 
     /// A pass over rows in chunks.
-    fn evaluate(&self, graph: &Graph, bound: &Bound, roots_of_squares: &[String]) -> Means {
-        let mut means = Means::default();
+    fn evaluate<'c>(&self, graph: &Graph, bound: &Bound, combinations: &'c BTreeMap<String, Combination>) -> Means<'c> {
+        let mut means = Means::new(combinations);
         let all: Vec<u32> = (0..bound.rows as u32).collect();
         for rows in all.chunks(CHUNK) {
-            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, 0, 0));
-            means.add(&outputs, rows.len(), roots_of_squares);
+            let (outputs, _) = reference::run(graph, &self.environment(bound, rows, [0, 0, 0]));
+            means.add(&outputs, rows.len());
         }
         means
     }
@@ -130,6 +129,7 @@ impl Model {
             fields: &info.fields,
             kept: parameters.chain(states).collect(),
             settings: settings.map(|(setting, value)| (setting.name.clone(), Array::scalar(*value))).collect(),
+            steps: f64::INFINITY,
             seed: self.seed,
         }
     }
@@ -152,10 +152,11 @@ impl Fit<'_> {
         let compiled = self.model.compiled.clone();
         let missing = || Error::Internal { pass: "reference".into(), text: "a network that trains has no step".into() };
         let training = compiled.front.graphs.training.as_ref().ok_or_else(missing)?;
-        let roots = &compiled.front.graphs.roots_of_squares;
+        let combinations = &compiled.front.graphs.combinations;
         let names: Vec<String> = compiled.info.reports.iter().map(|report| report.name.clone()).collect();
         let measured = |means: &Means| names.iter().map(|name| means.of(name)).collect::<Vec<f64>>();
-        let mut interpreter = Interpreter { fields: &compiled.info.fields, ..self.model.interpreter() };
+        let steps = self.model.step.saturating_add(plan.steps) as f64;
+        let mut interpreter = Interpreter { fields: &compiled.info.fields, steps, ..self.model.interpreter() };
         let mut display = Display::new(self.quiet);
         let (started, first_step) = (Instant::now(), self.model.step);
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
@@ -166,15 +167,15 @@ impl Fit<'_> {
             let begun = Instant::now();
             plan.order(self.model.seed, self.model.epoch, &mut order);
             self.model.epoch += 1;
-            let mut means = Means::default();
+            let mut means = Means::new(combinations);
             let mut from = 0;
             while from < plan.used && self.model.step - first_step < plan.steps {
                 let turn = plan.turn(from);
                 from = turn.to;
                 let (rows, step) = (&order[turn.from..turn.to], self.model.step + 1);
                 interpreter.stands(turn);
-                let (outputs, updates) =
-                    reference::run(training, &interpreter.environment(&plan.train, rows, step, self.model.batches + 1));
+                let numbers = [step, self.model.batches + 1, self.model.epoch];
+                let (outputs, updates) = reference::run(training, &interpreter.environment(&plan.train, rows, numbers));
                 let scalar = |name: &str| outputs.get(name).map_or(0.0, |array| array.data[0]);
                 let loss = scalar("loss");
                 if !loss.is_finite() {
@@ -184,7 +185,7 @@ impl Fit<'_> {
                 interpreter.kept.extend(updates);
                 self.model.batches += 1;
                 self.model.step += u64::from(turn.is_last);
-                means.add(&outputs, rows.len(), roots);
+                means.add(&outputs, rows.len());
                 if self.record_steps {
                     let metrics = names.iter().map(|name| scalar(name)).collect();
                     steps.push(Step { step, rows: rows.len(), loss, penalty: scalar("penalty"), metrics });
@@ -200,7 +201,7 @@ impl Fit<'_> {
                 ..Epoch::default()
             };
             if let (Some(bound), Some(graph)) = (&plan.validation, &compiled.front.graphs.evaluation) {
-                let means = interpreter.evaluate(graph, bound, roots);
+                let means = interpreter.evaluate(graph, bound, combinations);
                 let score = means.of(&plan.monitor) * if plan.higher_is_better { -1.0 } else { 1.0 };
                 record.validation = Some((means.of("loss"), measured(&means)));
                 record.improved = score + self.least < best.as_ref().map_or(f64::INFINITY, |(score, _, _)| *score);

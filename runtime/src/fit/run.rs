@@ -10,6 +10,7 @@ use crate::recover::Snapshot;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::{BufferId, Slot};
+use gradc_compiler::lower::EPOCH;
 use gradc_compiler::step::accumulate;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -20,6 +21,7 @@ struct SlotSet {
     steps: Slot,
     step: Slot,
     step_word: Slot,
+    epoch: Option<Slot>,
     loss: Option<Slot>,
     penalty: Option<Slot>,
     rows: Option<Slot>,
@@ -134,6 +136,7 @@ impl<'a> Run<'a> {
                 steps: must("steps"),
                 step: must("step"),
                 step_word: must("step.word"),
+                epoch: find(EPOCH),
                 loss: find("train.loss.sum"),
                 penalty: find("train.penalty.sum"),
                 rows: find("train.rows.sum"),
@@ -216,6 +219,9 @@ impl Driver for Run<'_> {
         self.position = 0;
         self.keep_snapshot();
         self.begun += 1;
+        if let Some(epoch) = self.slots.epoch {
+            self.workspace.set_f64(epoch, (self.first_epoch + self.begun) as f64);
+        }
         self.workspace.bind(&self.plan.train);
         let left = self.plan.steps - self.taken.min(self.plan.steps);
         let turns = self.plan.turns.min(left.saturating_mul(self.plan.accumulate as u64));

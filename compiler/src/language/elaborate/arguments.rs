@@ -71,6 +71,10 @@ impl<'a> Elaborator<'a> {
             Kind::Number { .. } => {
                 let value = self.expression(written);
                 match value {
+                    // `constant(1e-3)` is an initialiser, and the schedule that is a number.
+                    Value::Call(call) if call.name == "constant" => Some(
+                        call.arguments.into_iter().next().map_or(Argument::Call(nn::Call::new("constant")), |(_, value)| value),
+                    ),
                     Value::Later => self.scalar_or_tensor(&value).map(Argument::Tensor),
                     other => self.converted(other, written, parameter),
                 }

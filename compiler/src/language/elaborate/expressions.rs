@@ -81,6 +81,8 @@ impl<'a> Elaborator<'a> {
         match name.text.as_str() {
             "batch" => Value::Batch,
             "step" => Value::Tensor(self.network.builder.step()),
+            "steps" => Value::Tensor(self.network.builder.steps()),
+            "epoch" => Value::Tensor(self.network.builder.epoch()),
             word if Self::is_word(word) => Value::Word(word.to_owned()),
             _ => self.named(name),
         }

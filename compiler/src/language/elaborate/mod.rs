@@ -203,6 +203,7 @@ impl<'a> Elaborator<'a> {
         self.check_items();
         self.check_overrides(network);
         self.frames.push(Frame::of_network(&network.statements));
+        self.announce_groups(&network.statements);
         self.statements(&network.statements);
         self.require_statements(network);
     }

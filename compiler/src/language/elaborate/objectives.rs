@@ -243,6 +243,27 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Says beforehand which parameters groups freeze: `.group("stem.*", frozen = true)`.
+    pub(super) fn announce_groups(&mut self, statements: &[ast::Statement]) {
+        let using = statements.iter().filter_map(|statement| match &statement.kind {
+            ast::StatementKind::Using(value) => value.chain(),
+            _ => None,
+        });
+        for group in using.flatten().filter(|call| call.name.text == groups::NAME) {
+            let frozen = group.arguments.iter().find_map(|argument| match (&argument.name, &argument.value.kind) {
+                (Some(name), ExpressionKind::Boolean(flag)) if name.text == "frozen" => Some(*flag),
+                _ => None,
+            });
+            let pattern = group.arguments.iter().find_map(|argument| match &argument.value.kind {
+                ExpressionKind::Text(text) => Some(text),
+                _ => None,
+            });
+            if let (Some(pattern), Some(frozen)) = (pattern, frozen) {
+                self.network.announce(pattern, frozen);
+            }
+        }
+    }
+
     /// What the optimizer does differently with some parameters, now that all are known.
     pub(super) fn apply_groups(&mut self) {
         if self.is_partial {

@@ -231,6 +231,7 @@ fn call(function: ScalarFunction, arguments: &[f64]) -> f64 {
         (ScalarFunction::Expm1, [x]) => libm::expm1(*x),
         (ScalarFunction::Log1p, [x]) => libm::log1p(*x),
         (ScalarFunction::Pow, [x, y]) => libm::pow(*x, *y),
+        (ScalarFunction::Sin, [x]) => libm::sin(*x),
         (ScalarFunction::Cos, [x]) => libm::cos(*x),
         (ScalarFunction::Tanh, [x]) => libm::tanh(*x),
         (ScalarFunction::Erf, [x]) => libm::erf(*x),

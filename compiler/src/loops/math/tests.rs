@@ -190,6 +190,53 @@ fn softplus_is_within_its_bound() {
     check("softplus", softplus, softplus_f64, 2.0);
 }
 
+/// The worst error for magnitudes up to `most`, of either sign; the full sweep visits every one.
+fn check_up_to(name: &str, function: Function, exact: fn(f64) -> f64, most: f32, bound: f64) {
+    let count = u64::from(most.to_bits());
+    let chunks = if full_sweep() { count / CHUNK as u64 + 1 } else { 150 };
+    let step = (count / (chunks * CHUNK as u64)).max(1) as u32;
+    let mut found = worst(function, exact, 7 % step, step, chunks);
+    let other = worst(function, exact, (1 << 31) + 5 % step, step, chunks);
+    found.see(other.ulps, other.at);
+    println!("{name} up to {most:e}: {:.4} ULP at {:e}", found.ulps, found.at);
+    assert!(found.ulps <= bound, "{name}: {found:?}, allowed {bound}");
+}
+
+#[test]
+fn sine_and_cosine_are_within_their_bound() {
+    for (name, function, exact) in [("sin", sin as Function, libm::sin as fn(f64) -> f64), ("cos", cos, libm::cos)] {
+        check_up_to(name, function, exact, 65_536.0, 2.0);
+        check_up_to(name, function, exact, 4_194_304.0, 2.0);
+    }
+}
+
+#[test]
+fn sine_and_cosine_next_to_their_zeros() {
+    let (mut sine, mut cosine) = (Evaluator::new(|b, x, _| sin(b, x)), Evaluator::new(|b, x, _| cos(b, x)));
+    for n in 1..20_000 {
+        let x = (f64::from(n) * std::f64::consts::FRAC_PI_2) as f32;
+        for (evaluator, exact) in [(&mut sine, libm::sin as fn(f64) -> f64), (&mut cosine, libm::cos)] {
+            let error = ulps(evaluator.one(x, 0.0), exact(f64::from(x)));
+            assert!(error <= 2.0, "{error} ULP at {x}");
+        }
+    }
+}
+
+#[test]
+fn sine_and_cosine_far_out() {
+    let (mut sine, mut cosine) = (Evaluator::new(|b, x, _| sin(b, x)), Evaluator::new(|b, x, _| cos(b, x)));
+    assert_eq!(sine.one(-0.0, 0.0).to_bits(), (-0.0_f32).to_bits());
+    assert_eq!((sine.one(0.0, 0.0), cosine.one(0.0, 0.0)), (0.0, 1.0));
+    for x in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        assert!(sine.one(x, 0.0).is_nan() && cosine.one(x, 0.0).is_nan(), "{x}");
+    }
+    for exponent in 22..128 {
+        for x in [2.0_f32.powi(exponent) * 1.37, -(2.0_f32.powi(exponent))] {
+            assert!(sine.one(x, 0.0).abs() <= 1.0 && cosine.one(x, 0.0).abs() <= 1.0, "{x}");
+        }
+    }
+}
+
 #[test]
 fn erf_is_within_its_bound() {
     check("erf", erf, libm::erf, 4.0);

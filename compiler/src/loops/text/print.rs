@@ -323,6 +323,7 @@ pub(super) fn function_name(function: ScalarFunction) -> &'static str {
         ScalarFunction::Expm1 => "expm1",
         ScalarFunction::Log1p => "log1p",
         ScalarFunction::Pow => "pow",
+        ScalarFunction::Sin => "sin",
         ScalarFunction::Cos => "cos",
         ScalarFunction::Tanh => "tanh",
         ScalarFunction::Erf => "erf",

@@ -5,7 +5,7 @@ use crate::fusion::{self, Fusion, Options, legalize::legalize};
 use crate::graph::{Attributes, Dim, Element, Graph, Root};
 use crate::loops::interpret::{Memory, run_kernel, tiles};
 use crate::loops::{BufferId, Lane, Program, Space, Statement};
-use crate::lower::{Layout, lower};
+use crate::lower::{EPOCH, Layout, STEPS, lower};
 use crate::memory;
 use crate::ops::{Array, Environment, Primitive};
 use crate::reference;
@@ -17,6 +17,7 @@ pub const CAPACITY: i64 = 64;
 pub const POISON: u32 = 0x7fde_ad00;
 const SEED: u64 = 0x5eed_0123_4567_89ab;
 const STEP: u64 = 3;
+const LAST: f64 = 10.0;
 
 /// A small generator of numbers for tests (SplitMix64).
 pub struct Numbers(pub u64);
@@ -186,6 +187,8 @@ impl Trial {
             let slot = crate::loops::Slot(slot as u32);
             match info.name.as_str() {
                 "step" => memory.set_slot_f64(slot, STEP as f64),
+                STEPS => memory.set_slot_f64(slot, LAST),
+                EPOCH => memory.set_slot_f64(slot, STEP as f64),
                 "seed.low" => memory.set_slot_i32(slot, SEED as i32),
                 "seed.high" => memory.set_slot_i32(slot, (SEED >> 32) as i32),
                 "step.word" => memory.set_slot_i32(slot, STEP as i32),
@@ -254,7 +257,7 @@ impl Data {
             };
             sources.insert(name.clone(), Array::new(dims, data));
         }
-        Environment { sources, batch: n, step: STEP, turn: STEP, seed: SEED }
+        Environment { sources, batch: n, step: STEP, turn: STEP, steps: LAST, epoch: STEP, seed: SEED }
     }
 
     /// The reference's results, each with how far a value in f32 may be from it.

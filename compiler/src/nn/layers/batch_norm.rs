@@ -44,8 +44,8 @@ fn build(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault>
     let running_variance = network.state("running_variance", Shape::fixed(&[width]), 1.0)?;
     let epsilon = network.number(call, "epsilon");
     let others: Vec<usize> = (0..shape.rank()).filter(|&other| other != axis).collect();
-    let builder = &mut network.builder;
-    if !network.training || call.flag("frozen") {
+    let is_frozen = network.is_frozen(&network.path_of("gamma"), call.flag("frozen"));
+    if !network.training || is_frozen {
         // Everything but x is known before the pass: one scale and one shift a feature.
         let deviation = deviation(network, running_variance, epsilon)?;
         let builder = &mut network.builder;
@@ -57,6 +57,7 @@ fn build(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault>
         let beta = builder.expand(beta, &shape, &others)?;
         return Ok(builder.add(scaled, beta)?);
     }
+    let builder = &mut network.builder;
     let mean = builder.mean(x, &others)?;
     let spread = builder.expand(mean, &shape, &others)?;
     let centred = builder.sub(x, spread)?;

@@ -16,7 +16,7 @@ const STRIDE: Parameter =
 pub static CONV2D: Function = Function {
     name: "conv2d",
     family: Family::Layer,
-    doc: "[batch, in, h, w] to [batch, channels, h', w'], weight [channels, in, kernel, kernel]; no bias where batch_norm follows directly",
+    doc: "[batch, in, h, w] to [batch, channels, h', w'], weight [channels, in / groups, kernel, kernel]; no bias where batch_norm follows directly",
     source: "LeCun et al. (1989); a product of matrices as in Chellapilla, Puri and Simard (2006)",
     formula: "sum over the window of x * weight, + bias",
     parameters: &[
@@ -25,6 +25,7 @@ pub static CONV2D: Function = Function {
         STRIDE,
         Parameter::optional("padding", Kind::Padding, "0", "zeros around the image: one number, [height, width], or `same`"),
         Parameter::optional("dilation", Kind::Sizes, "1", "how far the window's pixels lie apart"),
+        Parameter::optional("groups", Kind::Size { least: 1 }, "1", "in how many groups channels see only those of their own"),
         INIT,
         Parameter::optional("bias", Kind::Flag, "", "whether a bias is added; unless told, yes, but not right before batch_norm"),
         PENALTY,
@@ -38,15 +39,16 @@ pub static CONV2D: Function = Function {
 const POOL: &[Parameter] = &[
     Parameter::required("size", Kind::Sizes, "the window: one number, or [height, width]"),
     Parameter::optional("stride", Kind::Sizes, "", "how far the window moves; its own size unless told"),
+    Parameter::optional("padding", Kind::Padding, "0", "pixels around the image, at most half the window, or `same`"),
 ];
 
 pub static MAX_POOL: Function = Function {
     name: "max_pool",
-    doc: "[batch, c, h, w] to the largest of each window",
+    doc: "[batch, c, h, w] to the largest of each window; padding is below every number",
     formula: "max over the window of x",
     parameters: POOL,
     build: |network, x, call| {
-        let parts = pooled(network, x, call)?;
+        let parts = pooled(network, x, call, f64::from(f32::MIN))?;
         let mut parts = parts.into_iter();
         let first = parts.next().unwrap_or(x);
         parts.try_fold(first, |largest, part| Ok(network.builder.binary(Primitive::Max, largest, part)?))
@@ -57,11 +59,11 @@ pub static MAX_POOL: Function = Function {
 
 pub static AVERAGE_POOL: Function = Function {
     name: "average_pool",
-    doc: "[batch, c, h, w] to the mean of each window",
+    doc: "[batch, c, h, w] to the mean of each window; padding counts as zeros",
     formula: "mean over the window of x",
     parameters: POOL,
     build: |network, x, call| {
-        let parts = pooled(network, x, call)?;
+        let parts = pooled(network, x, call, 0.0)?;
         let count = parts.len();
         let mut parts = parts.into_iter();
         let first = parts.next().unwrap_or(x);
@@ -80,8 +82,10 @@ struct Window {
     kernel: usize,
     stride: usize,
     dilation: usize,
-    /// Zeros before and after.
+    /// Elements before and after.
     padding: (usize, usize),
+    /// The value of each of them.
+    filling: f64,
 }
 
 impl Window {
@@ -127,7 +131,7 @@ fn slices(network: &mut Network, x: NodeId, call: &Call, windows: [Window; 2]) -
             return Err(Fault::new(ARGUMENT_BOUNDS, message).about(x));
         }
         if window.padding != (0, 0) {
-            padded = network.builder.pad(padded, window.axis, window.padding.0, window.padding.1)?;
+            padded = surrounded(network, padded, window)?;
         }
     }
     let mut parts = Vec::new();
@@ -138,6 +142,26 @@ fn slices(network: &mut Network, x: NodeId, call: &Call, windows: [Window; 2]) -
         }
     }
     Ok(parts)
+}
+
+/// The image with a window's padding along its axis.
+fn surrounded(network: &mut Network, x: NodeId, window: Window) -> Result<NodeId, Fault> {
+    let (axis, (before, after), builder) = (window.axis, window.padding, &mut network.builder);
+    if window.filling == 0.0 {
+        return Ok(builder.pad(x, axis, before, after)?);
+    }
+    let filling = builder.constant(window.filling);
+    let mut parts = Vec::new();
+    for (size, is_image) in [(before, false), (1, true), (after, false)] {
+        if is_image {
+            parts.push(x);
+        } else if size > 0 {
+            let mut shape = builder.shape(x);
+            shape.0[axis] = Dim::Fixed(size);
+            parts.push(builder.broadcast_scalar(filling, &shape)?);
+        }
+    }
+    Ok(builder.concat(&parts, axis)?)
 }
 
 /// Every `stride`-th element of an axis, from an offset of the window on.
@@ -161,17 +185,22 @@ fn strided(network: &mut Network, x: NodeId, window: Window, offset: usize) -> R
     Ok(builder.reshape(first, &result)?)
 }
 
-fn pooled(network: &mut Network, x: NodeId, call: &Call) -> Result<Vec<NodeId>, Fault> {
+fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result<Vec<NodeId>, Fault> {
     let [_, height, width] = image(network, &call.name, x)?;
     let kernel = pair(call, "size", [1, 1])?;
     let stride = pair(call, "stride", kernel)?;
-    let window = |place: usize, size: usize| Window {
-        axis: 2 + place,
-        size,
-        kernel: kernel[place],
-        stride: stride[place],
-        dilation: 1,
-        padding: (0, 0),
+    let given = pair(call, "padding", [0, 0])?;
+    // A window that lay in the padding alone would have nothing to say.
+    if let Some(place) = (0..2).find(|&place| given[place] > kernel[place] / 2) {
+        let (padding, window) = (given[place], kernel[place]);
+        let message = format!("{}: `padding` must be at most half the window of {window}, got {padding}", call.name);
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).at("padding"));
+    }
+    let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
+    let window = |place: usize, size: usize| {
+        let around = kernel[place] - 1;
+        let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
+        Window { axis: 2 + place, size, kernel: kernel[place], stride: stride[place], dilation: 1, padding, filling }
     };
     slices(network, x, call, [window(0, height), window(1, width)])
 }
@@ -187,18 +216,38 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
         // As many places as pixels at a stride of 1; an odd rest stands behind.
         let around = dilation[place] * (kernel[place] - 1);
         let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
-        Window { axis: 2 + place, size, kernel: kernel[place], stride: stride[place], dilation: dilation[place], padding }
+        let (kernel, stride, dilation) = (kernel[place], stride[place], dilation[place]);
+        Window { axis: 2 + place, size, kernel, stride, dilation, padding, filling: 0.0 }
     };
     let parts = slices(network, x, call, [window(0, height), window(1, width)])?;
     let area = kernel[0] * kernel[1];
-    let wanted = Wanted::weight(&[out, channels, kernel[0], kernel[1]], channels * area, out * area);
+    let groups = call.size("groups").max(1);
+    if !channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {
+        let message = format!("conv2d: {groups} groups do not divide {channels} channels and {out}");
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).at("groups").about(x));
+    }
+    let (own, made) = (channels / groups, out / groups);
+    let wanted = Wanted::weight(&[out, own, kernel[0], kernel[1]], own * area, made * area);
     let wanted = network.governed(call, wanted)?;
     let weight = network.parameter("weight", wanted)?;
     let builder = &mut network.builder;
     let patches = builder.concat(&parts, 1)?;
-    let matrix = builder.transpose(weight, &[2, 3, 1, 0])?;
-    let matrix = builder.reshape(matrix, &Shape::fixed(&[area * channels, out]))?;
-    let product = builder.contract(patches, matrix, "n k y x, k j -> n j y x")?;
+    let product = if groups == 1 {
+        let matrix = builder.transpose(weight, &[2, 3, 1, 0])?;
+        let matrix = builder.reshape(matrix, &Shape::fixed(&[area * channels, out]))?;
+        builder.contract(patches, matrix, "n k y x, k j -> n j y x")?
+    } else {
+        // One product a group, each over its own channels.
+        let places = [0, 1].map(|place| window(place, [height, width][place]).places().unwrap_or(0));
+        let split = builder.reshape(patches, &Shape::batch(&[area, groups, own, places[0], places[1]]))?;
+        let split = builder.transpose(split, &[0, 2, 1, 3, 4, 5])?;
+        let split = builder.reshape(split, &Shape::batch(&[groups, area * own, places[0], places[1]]))?;
+        let matrix = builder.reshape(weight, &Shape::fixed(&[groups, made, own, kernel[0], kernel[1]]))?;
+        let matrix = builder.transpose(matrix, &[0, 3, 4, 2, 1])?;
+        let matrix = builder.reshape(matrix, &Shape::fixed(&[groups, area * own, made]))?;
+        let product = builder.contract(split, matrix, "n g k y x, g k j -> n g j y x")?;
+        builder.reshape(product, &Shape::batch(&[out, places[0], places[1]]))?
+    };
     if call.get("bias").is_some() && !call.flag("bias") {
         return Ok(product);
     }

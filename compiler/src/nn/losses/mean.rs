@@ -1,5 +1,6 @@
 //! Means of losses, weighted or not.
 
+use crate::aggregate::Combination;
 use crate::graph::{Element, NodeId};
 use crate::nn::fault::SHAPES_DIFFER;
 use crate::nn::parameters::Aggregate;
@@ -42,7 +43,7 @@ pub fn ratio(
     let none = builder.binary(Primitive::Eq, total, zero)?;
     let divisor = builder.select(none, one, total)?;
     let mean = builder.div(sum, divisor)?;
-    network.aggregates.insert(mean, Aggregate::Weights(total));
+    network.aggregates.insert(mean, Aggregate { combination: Combination::weighted("weights"), parts: vec![total] });
     Ok(mean)
 }
 

@@ -10,8 +10,8 @@ mod mean;
 mod regression;
 
 use super::{Function, Kind, Parameter};
-pub use classes::{labels, one_hot};
-pub use regression::{MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR};
+pub use classes::{CROSS_ENTROPY, labels, one_hot};
+pub use regression::{MEAN_ABSOLUTE_ERROR, MEAN_SQUARED_ERROR, target as same_shape};
 
 const Y: Parameter = Parameter::required("y", Kind::Tensor, "the target");
 const WEIGHTS: Parameter = Parameter::optional("weights", Kind::Tensor, "", "a weight for each row or element");

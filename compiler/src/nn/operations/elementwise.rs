@@ -19,6 +19,8 @@ macro_rules! unary {
 
 unary!(EXP, "exp", Exp, "e^x");
 unary!(LOG, "log", Log, "natural logarithm");
+unary!(SIN, "sin", Sin, "sine of x in radians");
+unary!(COS, "cos", Cos, "cosine of x in radians");
 unary!(SQRT, "sqrt", Sqrt, "√x");
 unary!(ABS, "abs", Abs, "|x|; subgradient 0 at 0");
 unary!(SIGN, "sign", Sign, "-1, 0 or 1; NaN gives NaN");
@@ -55,6 +57,13 @@ pub static WHERE: Function = Function {
             let message = format!("where needs a condition such as `x > 0`; got {}", network.builder.ty(condition).element);
             return Err(Fault::new(WRONG_ELEMENT, message).about(condition));
         }
+        // Plain numbers are f64 scalars; elements of a tensor are f32.
+        let by_element = network.builder.graph().shape(condition).rank() > 0;
+        let are_numbers = [a, b].iter().all(|&value| network.builder.ty(value).element == Element::F64);
+        let (a, b) = match by_element && are_numbers {
+            true => (network.builder.cast(a, Element::F32)?, network.builder.cast(b, Element::F32)?),
+            false => (a, b),
+        };
         network.builder.select(condition, a, b).map_err(|_| {
             let (left, right) = (network.shape_text(a), network.shape_text(b));
             let message =

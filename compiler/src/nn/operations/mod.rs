@@ -39,6 +39,8 @@ pub const LIST: &[&Function] = &[
     &reductions::MIN,
     &elementwise::EXP,
     &elementwise::LOG,
+    &elementwise::SIN,
+    &elementwise::COS,
     &elementwise::SQRT,
     &elementwise::ABS,
     &elementwise::SIGN,

@@ -118,3 +118,62 @@ fn a_group_has_a_rate_and_a_decay_of_its_own() {
         close(&grouped[*name].data, decayed[*name].data.iter().copied(), name);
     }
 }
+
+#[test]
+fn a_group_freezes_by_name() {
+    let frozen = moved("", "", "adamw(0.1).group(\"low.*\", frozen = true)");
+    let plain = moved(", frozen = true", "", "adamw(0.1)");
+    assert_eq!(frozen, plain);
+    // The last group that matches counts, also over what the layer says.
+    let free = moved(", frozen = true", "", "sgd(0.1).group(\"*\", frozen = true).group(\"*\", frozen = false)");
+    assert_eq!(free, moved("", "", "sgd(0.1)"));
+}
+
+#[test]
+fn a_batch_norm_that_a_group_freezes_keeps_its_statistics() {
+    let text = |layer: &str, group: &str| {
+        format!(
+            "Net {{ input x: [batch, 3]; let y = x.dense(4).batch_norm({layer}); minimize y.mean(); using sgd(0.1){group}; }}"
+        )
+    };
+    let by_group = training_step(&elaborated(&text("", ".group(\"y.batch_norm.*\", frozen = true)")).training);
+    let by_layer = training_step(&elaborated(&text("frozen = true", "")).training);
+    assert_eq!(by_group.graph.roots, by_layer.graph.roots);
+    let kinds = |graph: &crate::graph::Graph| graph.nodes.iter().map(|node| node.primitive).collect::<Vec<_>>();
+    assert_eq!(kinds(&by_group.graph), kinds(&by_layer.graph));
+}
+
+/// Gradients that are NaN or overflow beside a finite loss change nothing but the count.
+#[test]
+fn a_step_whose_norm_is_not_finite_is_skipped_and_counted() {
+    for clip in ["clip_global_norm(1, non_finite = skip)", "clip_norm(1, non_finite = skip)"] {
+        // The root's derivative at 0 is infinite, and times the 0 of |a| - a behind it, NaN.
+        let text = format!(
+            "Net {{ input x: [batch, 2]; parameter a: [2] = ones; let h = (x * a).batch_norm(); \
+             minimize h.mean() + (x * a).sum().abs().sqrt(); using adam(0.1).{clip}; }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        assert_eq!(sources["skipped"].data, [0.0]);
+        let good = Array::new(vec![2, 2], vec![1.0, 2.0, 3.0, -1.0]);
+        let bad = Array::new(vec![2, 2], vec![0.0; 4]);
+        let mut run = |x: &Array, number: u64| {
+            sources.insert("x".into(), x.clone());
+            let before = sources.clone();
+            let loss = advance(&step.graph, &mut sources, 2, number)["loss"].data[0];
+            assert!(loss.is_finite(), "{loss}");
+            (before, sources.clone())
+        };
+        let (before, after) = run(&good, 1);
+        assert_ne!(before["a"], after["a"]);
+        assert_eq!(after["skipped"].data, [0.0]);
+        let (mut before, after) = run(&bad, 2);
+        before.insert("skipped".into(), Array::scalar(1.0));
+        assert_eq!(before, after, "{clip}");
+        let (before, after) = run(&good, 3);
+        assert_ne!(before["a"], after["a"]);
+        assert_eq!(after["skipped"].data, [1.0]);
+    }
+}

@@ -76,3 +76,54 @@ fn a_causal_step_does_not_see_what_comes_after_it() {
     assert_eq!(before.data[..8], after.data[..8]);
     assert_ne!(before.data[8..], after.data[8..]);
 }
+
+/// Two groups are two convolutions side by side.
+#[test]
+fn groups_see_their_own_channels_alone() {
+    let wave = |count: usize, speed: f64| (0..count).map(|index| (index as f64 * speed).sin()).collect::<Vec<f64>>();
+    let (image, weight) = (wave(2 * 4 * 5 * 5, 1.3), wave(6 * 2 * 3 * 3, 0.7));
+    let of = |arguments: &str| {
+        format!("Net {{ input x: [batch, 4, 5, 5]; let y = {arguments}; predict y; minimize y.mean(); using sgd(0.1); }}")
+    };
+    let x: (&str, &[usize], Vec<f64>) = ("x", &[2, 4, 5, 5], image);
+    let text = of("x.conv2d(6, 3, padding = 1, stride = 2, groups = 2, bias = false)");
+    let found = served(&text, &[x.clone(), ("y.conv2d.weight", &[6, 2, 3, 3], weight.clone())]);
+    let text = of("concat(x.slice(1, 0, 2).conv2d(3, 3, padding = 1, stride = 2, bias = false), \
+         x.slice(1, 2, 4).conv2d(3, 3, padding = 1, stride = 2, bias = false), axis = 1)");
+    let (first, second) = weight.split_at(3 * 2 * 3 * 3);
+    let halves =
+        [x, ("y.conv2d.weight", &[3, 2, 3, 3][..], first.to_vec()), ("y.conv2d_2.weight", &[3, 2, 3, 3][..], second.to_vec())];
+    let expected = served(&text, &halves);
+    assert_eq!(found.dims, expected.dims);
+    for (found, expected) in found.data.iter().zip(&expected.data) {
+        assert!((found - expected).abs() < 1e-12, "{found} should be {expected}");
+    }
+}
+
+#[test]
+fn pooling_with_padding() {
+    let image = vec![-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0];
+    for (pool, dims, expected) in [
+        ("max_pool(3, stride = 2, padding = 1)", [1, 1, 2, 2], vec![-1.0, -2.0, -4.0, -5.0]),
+        ("max_pool(2, stride = 1, padding = same)", [1, 1, 3, 3], vec![-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0]),
+        ("average_pool(3, stride = 2, padding = 1)", [1, 1, 2, 2], vec![-12.0 / 9.0, -16.0 / 9.0, -24.0 / 9.0, -28.0 / 9.0]),
+    ] {
+        let text = format!(
+            "Net {{ input x: [batch, 1, 3, 3]; parameter a: [1] = ones; let y = x.{pool}; predict y; minimize (a * y).mean(); \
+             using sgd(0.1); }}"
+        );
+        let found = served(&text, &[("x", &[1, 1, 3, 3], image.clone())]);
+        assert_eq!(found.dims, dims, "{pool}");
+        for (found, expected) in found.data.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-12, "{pool}: {found} should be {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_choice_between_plain_numbers() {
+    let text = "Net { input x: [batch, 3]; parameter a: [1] = ones; let y = where(x > 0, 1, -0.5); predict y; \
+                minimize (a * y).mean(); using sgd(where(step < 3, 0.1, 0.01)); }";
+    let found = served(text, &[("x", &[1, 3], vec![2.0, -3.0, 0.0])]);
+    assert_eq!(found.data, [1.0, -0.5, -0.5]);
+}

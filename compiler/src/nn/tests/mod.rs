@@ -5,8 +5,11 @@
 mod activations;
 mod calls;
 mod cases;
+mod catalogue;
 mod figures;
 mod golden;
 mod groups;
 mod layers;
+mod metrics;
+mod schedules;
 mod trial;

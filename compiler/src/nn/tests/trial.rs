@@ -34,7 +34,7 @@ pub fn initial(network: &Network, seed: u64) -> Values {
 
 fn environment(sources: &Values, step: u64, seed: u64) -> Environment {
     let batch = sources.values().map(|array| array.dims.first().copied().unwrap_or(1)).max().unwrap_or(1);
-    Environment { sources: sources.clone(), batch, step, turn: step, seed }
+    Environment { sources: sources.clone(), batch, step, turn: step, steps: f64::INFINITY, epoch: 1, seed }
 }
 
 /// A sound training step.

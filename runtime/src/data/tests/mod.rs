@@ -3,6 +3,7 @@
 mod arrays;
 mod binding;
 mod hostile;
+mod metrics;
 mod parts;
 mod reading;
 

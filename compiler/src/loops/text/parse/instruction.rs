@@ -7,12 +7,13 @@ use crate::loops::text::print::{comparison_name, function_name};
 use crate::loops::{Comparison, Instruction, ScalarFunction, Value};
 
 const COMPARISONS: [Comparison; 4] = [Comparison::Lt, Comparison::Le, Comparison::Eq, Comparison::Ne];
-const FUNCTIONS: [ScalarFunction; 9] = [
+const FUNCTIONS: [ScalarFunction; 10] = [
     ScalarFunction::Exp,
     ScalarFunction::Log,
     ScalarFunction::Expm1,
     ScalarFunction::Log1p,
     ScalarFunction::Pow,
+    ScalarFunction::Sin,
     ScalarFunction::Cos,
     ScalarFunction::Tanh,
     ScalarFunction::Erf,

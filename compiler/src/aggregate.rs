@@ -1,0 +1,275 @@
+//! How the values of a measure for several chunks of rows become its value for all of them.
+//!
+//! A mean over rows needs nothing: chunks are weighed by their rows. Anything else says what a chunk gives out beside its value (its
+//! parts), what is added up over chunks, and how the value follows from the sums. Sums and formulas are f64. The driver of a program
+//! computes them in the native loop ([`Formula::write`]); [`Sums`] is the same in plain arithmetic.
+
+use crate::graph::{BuildError, Builder, NodeId};
+use crate::loops::block::BlockBuilder;
+use crate::loops::{Comparison, Value, math};
+use crate::ops::Primitive;
+use std::ops::{Add, Mul, Sub};
+
+/// A formula of numbers that are given by their places.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Formula {
+    Given(usize),
+    Number(f64),
+    Add(Box<Formula>, Box<Formula>),
+    Sub(Box<Formula>, Box<Formula>),
+    Mul(Box<Formula>, Box<Formula>),
+    /// A quotient that is 0 where its divisor is 0.
+    Ratio(Box<Formula>, Box<Formula>),
+    Sqrt(Box<Formula>),
+    Exp(Box<Formula>),
+}
+
+/// The number given in this place.
+pub fn given(place: usize) -> Formula {
+    Formula::Given(place)
+}
+
+/// A quotient that is 0 where its divisor is 0.
+pub fn ratio(above: Formula, below: Formula) -> Formula {
+    Formula::Ratio(Box::new(above), Box::new(below))
+}
+
+impl Add for Formula {
+    type Output = Formula;
+    fn add(self, other: Formula) -> Formula {
+        Formula::Add(Box::new(self), Box::new(other))
+    }
+}
+impl Sub for Formula {
+    type Output = Formula;
+    fn sub(self, other: Formula) -> Formula {
+        Formula::Sub(Box::new(self), Box::new(other))
+    }
+}
+impl Mul for Formula {
+    type Output = Formula;
+    fn mul(self, other: Formula) -> Formula {
+        Formula::Mul(Box::new(self), Box::new(other))
+    }
+}
+impl Mul<f64> for Formula {
+    type Output = Formula;
+    fn mul(self, factor: f64) -> Formula {
+        self * Formula::Number(factor)
+    }
+}
+
+impl Formula {
+    /// Its value.
+    pub fn value(&self, given: &[f64]) -> f64 {
+        match self {
+            Formula::Given(place) => given[*place],
+            Formula::Number(value) => *value,
+            Formula::Add(a, b) => a.value(given) + b.value(given),
+            Formula::Sub(a, b) => a.value(given) - b.value(given),
+            Formula::Mul(a, b) => a.value(given) * b.value(given),
+            Formula::Ratio(a, b) => {
+                let below = b.value(given);
+                if below == 0.0 { 0.0 } else { a.value(given) / below }
+            }
+            Formula::Sqrt(a) => a.value(given).sqrt(),
+            Formula::Exp(a) => libm::exp(a.value(given)),
+        }
+    }
+
+    /// The instructions that compute it from f64 values.
+    pub fn write(&self, block: &mut BlockBuilder, given: &[Value]) -> Value {
+        let mut of = |formula: &Formula| formula.write(block, given);
+        match self {
+            Formula::Given(place) => given[*place],
+            Formula::Number(value) => block.f64(*value),
+            Formula::Add(a, b) => {
+                let (a, b) = (of(a), of(b));
+                block.add(a, b)
+            }
+            Formula::Sub(a, b) => {
+                let (a, b) = (of(a), of(b));
+                block.sub(a, b)
+            }
+            Formula::Mul(a, b) => {
+                let (a, b) = (of(a), of(b));
+                block.mul(a, b)
+            }
+            Formula::Ratio(a, b) => {
+                let (a, b) = (of(a), of(b));
+                quotient(block, a, b)
+            }
+            Formula::Sqrt(a) => {
+                let a = of(a);
+                block.sqrt(a)
+            }
+            Formula::Exp(a) => {
+                let a = of(a);
+                math::exp(block, a)
+            }
+        }
+    }
+
+    /// The nodes that compute it from f32 nodes of one shape.
+    pub fn build(&self, builder: &mut Builder, given: &[NodeId]) -> Result<NodeId, BuildError> {
+        let mut of = |formula: &Formula| formula.build(builder, given);
+        match self {
+            Formula::Given(place) => Ok(given[*place]),
+            Formula::Number(value) => Ok(builder.constant(*value)),
+            Formula::Add(a, b) => {
+                let (a, b) = (of(a)?, of(b)?);
+                builder.add(a, b)
+            }
+            Formula::Sub(a, b) => {
+                let (a, b) = (of(a)?, of(b)?);
+                builder.sub(a, b)
+            }
+            Formula::Mul(a, b) => {
+                let (a, b) = (of(a)?, of(b)?);
+                builder.mul(a, b)
+            }
+            Formula::Ratio(a, b) => {
+                let (a, b) = (of(a)?, of(b)?);
+                let (zero, one) = (builder.constant_like(b, 0.0)?, builder.constant_like(b, 1.0)?);
+                let none = builder.binary(Primitive::Eq, b, zero)?;
+                let divisor = builder.select(none, one, b)?;
+                let quotient = builder.div(a, divisor)?;
+                builder.select(none, zero, quotient)
+            }
+            Formula::Sqrt(a) => {
+                let a = of(a)?;
+                builder.unary(Primitive::Sqrt, a)
+            }
+            Formula::Exp(a) => {
+                let a = of(a)?;
+                builder.unary(Primitive::Exp, a)
+            }
+        }
+    }
+
+    /// The same formula of what is given `by` places further on.
+    pub fn shifted(&self, by: usize) -> Formula {
+        let of = |formula: &Formula| Box::new(formula.shifted(by));
+        match self {
+            Formula::Given(place) => Formula::Given(place + by),
+            Formula::Number(value) => Formula::Number(*value),
+            Formula::Add(a, b) => Formula::Add(of(a), of(b)),
+            Formula::Sub(a, b) => Formula::Sub(of(a), of(b)),
+            Formula::Mul(a, b) => Formula::Mul(of(a), of(b)),
+            Formula::Ratio(a, b) => Formula::Ratio(of(a), of(b)),
+            Formula::Sqrt(a) => Formula::Sqrt(of(a)),
+            Formula::Exp(a) => Formula::Exp(of(a)),
+        }
+    }
+}
+
+/// `a / b`, 0 where `b` is 0.
+fn quotient(block: &mut BlockBuilder, a: Value, b: Value) -> Value {
+    let (zero, one) = (block.f64(0.0), block.f64(1.0));
+    let none = block.compare(Comparison::Eq, b, zero);
+    let divisor = block.select(none, one, b);
+    let quotient = block.div(a, divisor);
+    block.select(none, zero, quotient)
+}
+
+/// How chunks combine to a value that is no mean over rows.
+///
+/// A value may be a mean over groups (classes, columns): then each part holds one number a group, and a group whose sums are all 0
+/// is left out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Combination {
+    /// Names of the parts: a chunk gives out `name.part` beside `name`.
+    pub parts: Vec<String>,
+    /// At least 1.
+    pub groups: usize,
+    /// What is added up for each group: formulas of the chunk's value (place 0), its parts (from place 1) and its rows (the last place).
+    pub sums: Vec<Formula>,
+    /// The value of a group from its sums.
+    pub value: Formula,
+}
+
+impl Combination {
+    /// A mean weighed by the one part.
+    pub fn weighted(part: &str) -> Self {
+        Combination {
+            parts: vec![part.to_string()],
+            groups: 1,
+            sums: vec![given(0) * given(1), given(1)],
+            value: ratio(given(0), given(1)),
+        }
+    }
+
+    /// A function of a mean over rows, which is the one part.
+    pub fn of_mean(part: &str, function: impl Fn(Formula) -> Formula) -> Self {
+        Combination {
+            parts: vec![part.to_string()],
+            groups: 1,
+            sums: vec![given(1) * given(2), given(2)],
+            value: function(ratio(given(0), given(1))),
+        }
+    }
+
+    /// A function of a value that combines like this, and becomes the first part.
+    pub fn of_this(&self, part: &str, function: impl Fn(Formula) -> Formula) -> Self {
+        Combination {
+            parts: std::iter::once(part.to_string()).chain(self.parts.iter().cloned()).collect(),
+            groups: self.groups,
+            sums: self.sums.iter().map(|sum| sum.shifted(1)).collect(),
+            value: function(self.value.clone()),
+        }
+    }
+
+    /// The value of all rows so far, from the sums of each group in turn.
+    pub fn write(&self, block: &mut BlockBuilder, sums: &[Vec<Value>]) -> Value {
+        let (zero, one) = (block.f64(0.0), block.f64(1.0));
+        let (mut total, mut count) = (zero, zero);
+        for own in sums {
+            let value = self.value.write(block, own);
+            let mut counts = block.i32(0);
+            for sum in own {
+                let some = block.compare(Comparison::Ne, *sum, zero);
+                counts = block.or(counts, some);
+            }
+            let value = block.select(counts, value, zero);
+            total = block.add(total, value);
+            let this = block.select(counts, one, zero);
+            count = block.add(count, this);
+        }
+        quotient(block, total, count)
+    }
+}
+
+/// Sums over chunks in plain arithmetic.
+#[derive(Clone, Debug)]
+pub struct Sums {
+    combination: Combination,
+    /// Of each group.
+    sums: Vec<Vec<f64>>,
+}
+
+impl Sums {
+    /// Nothing has been added.
+    pub fn new(combination: &Combination) -> Self {
+        let none = vec![0.0; combination.sums.len()];
+        Sums { sums: vec![none; combination.groups], combination: combination.clone() }
+    }
+
+    /// Adds a chunk: its value, its parts and its rows.
+    pub fn add(&mut self, value: f64, parts: &[&[f64]], rows: f64) {
+        for (group, own) in self.sums.iter_mut().enumerate() {
+            let mut given = vec![value];
+            given.extend(parts.iter().map(|part| part[group]));
+            given.push(rows);
+            for (sum, formula) in own.iter_mut().zip(&self.combination.sums) {
+                *sum += formula.value(&given);
+            }
+        }
+    }
+
+    /// The value of all rows so far.
+    pub fn value(&self) -> f64 {
+        let counted: Vec<&Vec<f64>> = self.sums.iter().filter(|own| own.iter().any(|sum| *sum != 0.0)).collect();
+        let total: f64 = counted.iter().map(|own| self.combination.value.value(own)).sum();
+        if counted.is_empty() { 0.0 } else { total / counted.len() as f64 }
+    }
+}

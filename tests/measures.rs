@@ -1,0 +1,164 @@
+//! Metrics, schedules and the layers' further arguments in the native run, held to the f64 interpreter.
+
+use gradc::History;
+use gradc::prelude::*;
+
+network! {
+    /// Every metric that is no mean over rows.
+    pub Measured {
+        input  x: [batch, 6];
+        target c: class(4);
+        target y: [batch, 2];
+        target b: [batch, 1];
+        target w: [batch];
+
+        let hidden = x.dense(8).tanh();
+        let logits = hidden.dense(4);
+        let numbers = hidden.dense(2);
+        let answer = hidden.dense(1);
+
+        predict  answer.sigmoid();
+        minimize logits.cross_entropy(c) + numbers.mean_squared_error(y) + answer.binary_cross_entropy(b);
+        using    sgd(warm_up(3).then(cosine(0.2, to = 0.01)) / epoch);
+        report   top = top_k(logits, c, k = 2), precision = precision(logits, c), recall = recall(logits, c),
+                 f1 = f1(logits, c), hit = f1(answer, b, threshold = 0.4), explained = r_squared(numbers, y),
+                 doubt = perplexity(logits, c), weighted = perplexity(logits, c, weights = w), off = rmse(numbers, y);
+    }
+}
+
+network! {
+    /// Convolutions in groups and pooling with padding, of which a part is frozen.
+    pub Windows {
+        input  image: [batch, 4, 6, 6];
+        target y: [batch, 1];
+
+        let low  = image.conv2d(6, 3, padding = same, dilation = 2, groups = 2).batch_norm().relu();
+        let mid  = low.max_pool(3, stride = 2, padding = 1).conv2d(4, 2, groups = 2, stride = 2);
+        let sum  = mid.average_pool(3, stride = 1, padding = 1).flatten();
+        let wave = where(sum > 0, 1, -1) * sum.sin() + sum.cos();
+
+        let guess = wave.dense(1);
+
+        predict  guess;
+        minimize guess.mean_squared_error(y);
+        using    adam(one_cycle(0.01)).group("low.*", frozen = true);
+    }
+}
+
+network! {
+    /// A batch of zeros has a finite loss, and a derivative that is none.
+    pub Rooted {
+        input     x: [batch, 2];
+        parameter a: [2] = ones;
+
+        predict  x * a;
+        minimize (x * a).sum().abs().sqrt();
+        using    adam(0.1).clip_global_norm(1, non_finite = skip);
+    }
+}
+
+fn wave(count: usize, speed: f32) -> Vec<f32> {
+    (0..count).map(|index| (index as f32 * speed).sin()).collect()
+}
+
+/// More rows than a chunk of an evaluation, of targets far from 0.
+fn rows(count: usize) -> gradc::Result<Dataset> {
+    let x = wave(count * 6, 1.37);
+    let class: Vec<u32> = (0..count).map(|row| ((x[row * 6] + 1.0) * 1.99) as u32).collect();
+    let y: Vec<f32> = (0..count * 2).map(|index| 3.0 + x[index / 2 * 6 + index % 2]).collect();
+    let yes: Vec<f32> = (0..count).map(|row| f32::from(x[row * 6 + 2] > 0.2)).collect();
+    let w: Vec<f32> = (0..count).map(|row| (row % 3) as f32).collect();
+    let data = Dataset::new().f32("x", &[6], &x)?.class("c", 4, &class)?;
+    data.f32("y", &[2], &y)?.f32("b", &[1], &yes)?.f32("w", &[], &w)
+}
+
+fn close(native: &History, reference: &History, tolerance: f64) {
+    let near = |what: &str, a: f64, b: f64| {
+        assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "{what}: {a} is not {b}");
+    };
+    assert_eq!(native.epochs.len(), reference.epochs.len());
+    for (a, b) in native.epochs.iter().zip(&reference.epochs) {
+        near("loss", a.loss, b.loss);
+        for ((name, a), b) in native.metrics.iter().zip(&a.training).zip(&b.training) {
+            near(&format!("{name} in training"), *a, *b);
+        }
+        let (Some(a), Some(b)) = (&a.validation, &b.validation) else { continue };
+        for ((name, a), b) in native.metrics.iter().zip(&a.1).zip(&b.1) {
+            near(&format!("{name} in validation"), *a, *b);
+        }
+    }
+}
+
+#[test]
+fn metrics_and_schedules_are_those_of_the_interpreter() {
+    let (train, valid) = (rows(300).expect("data"), rows(600).expect("data"));
+    let run = |by_reference: bool| {
+        let mut net = Measured::options().seed(2).compile().expect("it compiles");
+        let fit = net.fit(&train).validate(&valid).monitor(Measured::F1).batch(32).epochs(3).restore_best(false).quiet();
+        let history = if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        (net, history)
+    };
+    let ((native, a), (reference, b)) = (run(false), run(true));
+    close(&a, &b, 1e-4);
+    let (found, expected) = (native.evaluate(&valid).expect("it evaluates"), reference.evaluate(&valid).expect("it evaluates"));
+    let last = a.epochs.last().and_then(|epoch| epoch.validation.clone()).expect("it was validated");
+    assert_eq!(last.1[5], found.explained);
+    assert!((found.explained - expected.explained).abs() < 1e-4 && (found.f1 - expected.f1).abs() < 1e-4);
+    // From the counts of all rows, whatever chunks they came in.
+    let labels: Vec<f32> = wave(600 * 6, 1.37).chunks(6).map(|row| f32::from(row[2] > 0.2)).collect();
+    let said = native.predict(&valid).expect("it predicts").values;
+    let count = |of: &dyn Fn(f32, f32) -> bool| said.iter().zip(&labels).filter(|(p, b)| of(**p, **b)).count() as f64;
+    let hits = count(&|p, b| p > 0.4 && b > 0.5);
+    let f1 = 2.0 * hits / (count(&|p, _| p > 0.4) + count(&|_, b| b > 0.5));
+    assert!((found.hit - f1).abs() < 1e-12, "{} is not {f1}", found.hit);
+    assert!(data::metrics::roc_auc(&said, &labels) > 0.5);
+}
+
+#[test]
+fn a_second_run_has_an_end_of_its_own() {
+    let data = rows(64).expect("data");
+    let run = |by_reference: bool| {
+        let mut net = Measured::options().seed(5).compile().expect("it compiles");
+        for steps in [5, 4] {
+            let fit = net.fit(&data).batch(16).steps(steps).quiet();
+            if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        }
+        // Single steps have no end in sight.
+        net.step(&data).expect("it steps");
+        net.parameter("logits.dense.weight").expect("it is there").to_vec()
+    };
+    for (a, b) in run(false).iter().zip(run(true)) {
+        assert!((a - b).abs() < 1e-5, "{a} is not {b}");
+    }
+}
+
+#[test]
+fn windows_are_those_of_the_interpreter() {
+    let (image, y) = (wave(40 * 4 * 36, 0.77), wave(40, 0.3));
+    let data = Dataset::new().f32("image", &[4, 6, 6], &image).and_then(|data| data.f32("y", &[1], &y)).expect("data");
+    let run = |by_reference: bool| {
+        let mut net = Windows::options().seed(1).compile().expect("it compiles");
+        let before = net.parameter("low.conv2d.weight").expect("it is there").to_vec();
+        let fit = net.fit(&data).batch(8).epochs(3).quiet();
+        let history = if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        assert_eq!(before, net.parameter("low.conv2d.weight").expect("it is there"), "a frozen weight moved");
+        history
+    };
+    close(&run(false), &run(true), 1e-4);
+}
+
+#[test]
+fn a_step_without_a_finite_norm_changes_the_count_alone() {
+    let mut net = Rooted::options().compile().expect("it compiles");
+    let rows = |x: &[f32]| Dataset::new().f32("x", &[2], x).expect("data");
+    let state = |net: &Rooted| ["a", "skipped"].map(|name| net.parameter(name).expect("it is there").to_vec());
+    net.step(&rows(&[1.0, 2.0, 3.0, 1.0])).expect("it steps");
+    let [after_one, skipped] = state(&net);
+    assert!(after_one != [1.0, 1.0] && skipped == [0.0]);
+    net.step(&rows(&[0.0; 4])).expect("a finite loss");
+    assert_eq!(state(&net), [after_one.clone(), vec![1.0]]);
+    net.fit(&rows(&[0.0, 0.0, 1.0, 1.0])).batch(1).epochs(2).quiet().run().expect("it trains");
+    let [later, skipped] = state(&net);
+    assert!(later != after_one && skipped == [3.0], "{later:?} {skipped:?}");
+    assert!(net.summary().contains("skipped"), "{}", net.summary());
+}
