@@ -137,3 +137,23 @@ fn the_last_good_state_is_that_of_the_steps_before() {
         assert!(same(&mut short, step - 1) || same(&mut short, step - 2), "shuffle {shuffle}, step {step}");
     }
 }
+
+network! {
+    /// Its only batch norm keeps the statistics that it has.
+    Kept {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let p = x.dense(4).batch_norm(frozen = true).relu().dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(rate = 1e-2);
+    }
+}
+
+#[test]
+fn a_frozen_batch_norm_takes_a_batch_of_one_row() {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));
+    let mut net = Kept::options().compile().expect("it compiles");
+    net.fit(&data.expect("a data set")).batch(1).epochs(2).quiet().run().expect("it trains");
+    assert!(net.parameter("p.batch_norm.running_mean").expect("it is there").iter().all(|mean| *mean == 0.0));
+}

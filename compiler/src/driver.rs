@@ -4,6 +4,7 @@ use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
 use crate::nn::parameters::Measure;
+use crate::nn::network::Use;
 use crate::nn::{Fault, Network};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
@@ -299,7 +300,13 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
     let graph = training.builder.graph();
-    let norm = training.uses.iter().find(|one| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2);
+    // A frozen batch norm keeps its running statistics, and looks at no batch.
+    let looks = |path: &str| {
+        let running = format!("{path}.running_mean");
+        training.next_states.iter().any(|(state, _)| graph.source_name(*state) == Some(&running))
+    };
+    let is_norm = |one: &&Use| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2;
+    let norm = training.uses.iter().filter(is_norm).find(|one| looks(&one.path));
     info.needs_two_rows = norm.map(|one| one.path.clone());
 }
 
