@@ -8,12 +8,12 @@ network! {
         input  patient:  [batch, 10];
         target progress: [batch, 1];
 
-        let hidden = patient.standardize().dense(128).relu().dense(128).relu();
-        let scaled = hidden.dense(1);
-        let truth  = progress.standardize();
+        let x = patient.standardize();
+        let y = progress.standardize();
+        let p = x.dense(128).relu().dense(128).relu().dense(1);
 
-        predict  scaled.restore(truth);
-        minimize scaled.mean_squared_error(truth);
+        predict  p.restore(progress);
+        minimize p.mean_squared_error(y);
         using    adam(rate = 1e-3);
     }
 }
