@@ -184,7 +184,7 @@ impl Array {
     }
 
     fn each<T>(&self, spec: &FieldSpec, convert: impl Fn(Number) -> Option<T>) -> Result<Vec<T>> {
-        let converted: Vec<T> = self.numbers().map_while(|number| convert(number)).collect();
+        let converted: Vec<T> = self.numbers().map_while(convert).collect();
         match self.numbers().nth(converted.len()) {
             None => Ok(converted),
             Some(number) => Err(self.refusal(spec, converted.len(), number)),
