@@ -41,8 +41,8 @@ pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predi
     Predictor::load(model::front(&declaration(text)?)?, file, &Options::default())
 }
 
-/// Reads a CSV file, whose columns fill the inputs in the order of their declaration, then the targets.
-pub fn read(text: &Text, file: impl Into<gradc_runtime::data::Csv>) -> Result<crate::Dataset> {
+/// Reads a file of data, whose columns or arrays fill the inputs in the order of their declaration, then the targets.
+pub fn read(text: &Text, file: impl Into<gradc_runtime::data::Reader>) -> Result<crate::Dataset> {
     let front = model::front(&declaration(text)?)?;
-    file.into().read()?.bind(&gradc_runtime::rows::specs(&front.info.fields, true))
+    file.into().rows(&gradc_runtime::rows::specs(&front.info.fields, true), true)
 }

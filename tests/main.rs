@@ -3,6 +3,7 @@
 mod accumulate;
 mod bits;
 mod command;
+mod data;
 mod digits;
 mod doors;
 mod glass;

@@ -3,8 +3,8 @@
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
-use crate::nn::parameters::Measure;
 use crate::nn::network::Use;
+use crate::nn::parameters::Measure;
 use crate::nn::{Fault, Network};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;

@@ -68,9 +68,10 @@ pub fn network(
             pub fn predictor(file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
                 Self::text(&[], |text| ::gradc::expansion::predictor(text, file))
             }
-            /// Reads a CSV file, or what `data::Csv` describes: its columns fill the inputs in the order of their declaration, then
-            /// the targets.
-            pub fn read(file: impl ::core::convert::Into<::gradc::data::Csv>) -> ::gradc::Result<::gradc::Dataset> {
+            /// Reads a file of data, or what `Dataset::csv`, `data::idx`, `data::npz`, `data::images` describe: its columns or
+            /// arrays fill the inputs in the order of their declaration, then the targets; arrays with names fill the fields of
+            /// these names.
+            pub fn read(file: impl ::core::convert::Into<::gradc::data::Reader>) -> ::gradc::Result<::gradc::Dataset> {
                 Self::text(&[], |text| ::gradc::expansion::read(text, file))
             }
             #(#setters)*

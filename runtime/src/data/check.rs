@@ -167,7 +167,13 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
 /// An error unless two datasets have the same fields in the same order.
 pub(super) fn same_fields(ours: &Dataset, theirs: &Dataset) -> Result<()> {
     let described = |data: &Dataset| -> Vec<String> {
-        data.columns().map(|column| format!("{}: {}{}", column.name, column.element, Shape(&column.shape))).collect()
+        let classes = |column: &Column| match column.classes.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", column.classes.join(", ")),
+        };
+        let described =
+            |column: &Column| format!("{}: {}{}{}", column.name, column.element, Shape(&column.shape), classes(column));
+        data.columns().map(described).collect()
     };
     let (ours, theirs) = (described(ours), described(theirs));
     if ours == theirs {

@@ -1,10 +1,11 @@
 //! Reading CSV: options, header, selection of columns, numbers; every mistake with its line, column and text.
 //!
-//! All selected cells are numbers. They are read as `f64`, in which every `f32`, `i32`, `u32` and class is exact, and rounded
+//! All selected cells are numbers, or names in columns that are said to hold some ([`Csv::categories`]). They are read as `f64`, in which every `f32`, `i32`, `u32` and class is exact, and rounded
 //! once when [`Table::bind`] knows what they are.
 
 use std::path::PathBuf;
 
+use super::categories::Categories;
 use super::records::{Record, Records, is_header, is_missing, number, text};
 use super::source::Source;
 use super::table::{Heading, Table};
@@ -22,6 +23,8 @@ pub struct Csv {
     separator: Option<char>,
     columns: Option<Vec<String>>,
     targets: Vec<String>,
+    /// Columns of names, with the names where their order is given.
+    categories: Vec<(String, Option<Vec<String>>)>,
     /// Files that hold further columns, the last one first.
     others: Vec<Csv>,
 }
@@ -34,7 +37,16 @@ impl<P: Into<PathBuf>> From<P> for Csv {
 
 impl Csv {
     fn of(source: Source) -> Csv {
-        Csv { source, header: None, skip: 0, separator: None, columns: None, targets: Vec::new(), others: Vec::new() }
+        Csv {
+            source,
+            header: None,
+            skip: 0,
+            separator: None,
+            columns: None,
+            targets: Vec::new(),
+            categories: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     /// A reader of bytes that are part of the program, called `name` in errors.
@@ -69,6 +81,20 @@ impl Csv {
         self
     }
 
+    /// The column, by name or by number from 1, holds names: each is a class, numbered in the order of the names (by their bytes).
+    /// A file that lacks a name would number them otherwise; see [`Csv::categories_in_order`]. The names stay with the data
+    /// ([`super::Dataset::class_names`]).
+    pub fn categories(mut self, column: impl ToString) -> Csv {
+        self.categories.push((column.to_string(), None));
+        self
+    }
+
+    /// As [`Csv::categories`], with the classes numbered in the order given; any other name in the column is an error.
+    pub fn categories_in_order<N: ToString>(mut self, column: impl ToString, names: impl IntoIterator<Item = N>) -> Csv {
+        self.categories.push((column.to_string(), Some(names.into_iter().map(|name| name.to_string()).collect())));
+        self
+    }
+
     /// Takes further columns, behind all of this file, from a second one: a path, or a reader with options of its own (its
     /// separator is this one's unless set).
     pub fn targets(self, file: impl Into<Csv>) -> Csv {
@@ -98,7 +124,7 @@ impl Csv {
             return Err(named_file(no_rows()));
         };
         let second = records.next()?;
-        let layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
+        let mut layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
         let mut table = Table::new(self.source.name(), layout.headings());
         let held = if layout.names.is_some() { [None, second] } else { [Some(first), second] };
         for record in held.into_iter().flatten() {
@@ -107,7 +133,15 @@ impl Csv {
         while let Some(record) = records.next()? {
             layout.append(&mut table, &record).map_err(named_file)?;
         }
-        if table.rows() == 0 { Err(named_file(no_rows())) } else { Ok(table) }
+        if table.rows() == 0 {
+            return Err(named_file(no_rows()));
+        }
+        for (place, column) in layout.selected.iter().enumerate() {
+            if let Some(categories) = &layout.categories[*column] {
+                table.number_classes(place, categories.sorted());
+            }
+        }
+        Ok(table)
     }
 
     fn layout(&self, first: &Record, second: Option<&Record>) -> Result<Layout> {
@@ -126,7 +160,8 @@ impl Csv {
             return Err(Error::data(found, format!("at most {MOST_COLUMNS}"), "check the separator").at(first.line, None));
         }
         let names = named.then(|| first.cells.iter().map(text).collect());
-        let mut layout = Layout { width, names, selected: Vec::new(), may_be_names: guessed && !named };
+        let categories = vec![None; width];
+        let mut layout = Layout { width, names, selected: Vec::new(), may_be_names: guessed && !named, categories };
         layout.selected = match &self.columns {
             Some(columns) => columns.iter().map(|name| layout.find(name)).collect::<Result<_>>()?,
             None => (0..width).collect(),
@@ -134,6 +169,10 @@ impl Csv {
         let targets: Vec<usize> = self.targets.iter().map(|name| layout.find(name)).collect::<Result<_>>()?;
         layout.selected.retain(|column| !targets.contains(column));
         layout.selected.extend(targets);
+        for (name, order) in &self.categories {
+            let column = layout.find(name)?;
+            layout.categories[column] = Some(Categories::new(name, order.as_deref())?);
+        }
         Ok(layout)
     }
 }
@@ -150,6 +189,8 @@ struct Layout {
     selected: Vec<usize>,
     /// Whether the first line was taken for numbers without being told so.
     may_be_names: bool,
+    /// For each column of the file the names it holds, if it is said to hold names.
+    categories: Vec<Option<Categories>>,
 }
 
 impl Layout {
@@ -158,6 +199,7 @@ impl Layout {
             name: self.names.as_ref().map(|names| names[column].clone()),
             file: 0,
             number: column + 1,
+            classes: Vec::new(),
         };
         self.selected.iter().map(heading).collect()
     }
@@ -180,7 +222,7 @@ impl Layout {
         Err(Error::data(found, format!("a name or {range}"), format!("the names are {}{more}", shown.join(", "))))
     }
 
-    fn append(&self, table: &mut Table, record: &Record) -> Result<()> {
+    fn append(&mut self, table: &mut Table, record: &Record) -> Result<()> {
         let count = record.cells.len();
         if count != self.width {
             let found = format!("the line has {count} columns");
@@ -190,6 +232,11 @@ impl Layout {
         }
         for &column in &self.selected {
             let cell = &record.cells[column];
+            if let Some(categories) = &mut self.categories[column] {
+                let class = categories.class(&text(cell)).map_err(|error| error.at(record.line, column + 1))?;
+                table.values.push(f64::from(class));
+                continue;
+            }
             match number(cell) {
                 Some(value) => table.values.push(value),
                 None => return Err(self.not_a_number(record, column, table.rows() == 0)),
@@ -230,6 +277,10 @@ fn number_help(cell: &str, width: usize, may_be_name: bool) -> String {
     if may_be_name {
         return "if the line holds names, say so (header); if it holds something else, leave it out (skip 1)".to_owned();
     }
-    let choice = if width > 1 { "leave its column out (columns)" } else { "check the separator" };
+    let choice = if width > 1 {
+        "say that its column holds names of classes (categories), or leave it out (columns)"
+    } else {
+        "check the separator"
+    };
     format!("write a number for the text, or {choice}")
 }

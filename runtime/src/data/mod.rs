@@ -5,13 +5,24 @@
 //! a row). Values are raw: whatever standardises them belongs to the network. Columns are immutable and shared, so a dataset is
 //! cheap to clone; what selects rows (`shuffled`, `split`, `take`) copies them, because native code reads contiguous rows.
 //!
+//! Files are read by [`Csv`] (lines of numbers and names) and [`Files`] (IDX, `.npy`, `.npz`, folders of images) into numbers as
+//! they are stored, which [`Table::bind`] and [`Arrays::bind`] make the fields of a network; [`Reader`] is either of them.
+//!
 //! Errors count rows of a dataset from 0, lines and columns of a file from 1.
 
+mod arrays;
 mod builder;
+mod bytes;
+mod categories;
 mod check;
 mod csv;
 mod digits;
+mod idx;
+mod images;
 pub mod metrics;
+mod npy;
+mod npz;
+mod reader;
 mod records;
 mod source;
 mod table;
@@ -22,9 +33,11 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::arrays::Arrays;
 pub use self::builder::Builder;
 pub use self::csv::Csv;
 pub use self::digits::digits;
+pub use self::reader::{Files, Reader, idx, images, npy, npz};
 pub use self::table::Table;
 use crate::error::{Error, Result};
 use crate::random::{self, Rng, SHUFFLE_STREAM};
@@ -91,6 +104,8 @@ pub struct Column {
     pub shape: Vec<usize>,
     /// `rows × product(shape)` values.
     pub values: Values,
+    /// The names of the classes in their order, if a file named them; otherwise empty.
+    pub classes: Vec<String>,
 }
 
 /// One input or target as a network declares it.
@@ -181,7 +196,13 @@ impl Dataset {
     fn with(mut self, name: &str, element: Element, shape: &[usize], values: Values) -> Result<Dataset> {
         let rows = check::row_count(&self, name, shape, values.len())?;
         self.rows = rows;
-        self.columns.push(Arc::new(Column { name: name.to_owned(), element, shape: shape.to_vec(), values }));
+        self.columns.push(Arc::new(Column {
+            name: name.to_owned(),
+            element,
+            shape: shape.to_vec(),
+            values,
+            classes: Vec::new(),
+        }));
         Ok(self)
     }
 
@@ -203,6 +224,13 @@ impl Dataset {
     /// The field called `name`.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns().find(|column| column.name == name)
+    }
+
+    /// The names of the classes of the field `name`, in the order in which they are counted; empty if no file named them.
+    ///
+    /// `data.class_names("species")[net.predict(&rows)?.classes()[0]]` says what was predicted.
+    pub fn class_names(&self, name: &str) -> &[String] {
+        self.column(name).map_or(&[], |column| &column.classes)
     }
 
     /// The same rows in an order drawn from `seed`.
@@ -259,7 +287,13 @@ impl Dataset {
 
 impl Column {
     fn clone_without_values(&self) -> Column {
-        Column { name: self.name.clone(), element: self.element, shape: self.shape.clone(), values: Values::U32(Vec::new()) }
+        Column {
+            name: self.name.clone(),
+            element: self.element,
+            shape: self.shape.clone(),
+            values: Values::U32(Vec::new()),
+            classes: self.classes.clone(),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl<'a> Records<'a> {
         let Some(delimiter) = u8::try_from(separator).ok().filter(|byte| byte.is_ascii() && !b"\r\n\"".contains(byte)) else {
             return Err(Error::setting("separator", format!("{separator:?}"), "one ASCII character, no quote, no line end"));
         };
-        let text = source.open(skip)?;
+        let text = source.text(skip)?;
         // The reader counts line feeds: with one at the very end a record's line is known in every case.
         let ended = Rc::new(Cell::new(false));
         let text: Box<dyn Read> = Box::new(Watched { text: text.chain(&b"\n"[..]), ended: ended.clone() });

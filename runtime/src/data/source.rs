@@ -1,4 +1,4 @@
-//! From a file to the text behind it: gzip is known by its first bytes, whatever the name says. (A byte-order mark is left to
+//! From a file to what is behind it: gzip is known by its first bytes, whatever the name says. (A byte-order mark is left to
 //! the CSV reader, which drops it.)
 
 use std::fs::File;
@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
-/// Where the bytes of a CSV file lie.
+/// Where the bytes of a file lie.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Path(PathBuf),
@@ -37,8 +37,8 @@ impl Source {
         }
     }
 
-    /// The text after `skip` lines; errors if it cannot be opened, is no text, or is named `.gz` without being gzip.
-    pub(super) fn open(&self, skip: usize) -> Result<Box<dyn BufRead>> {
+    /// The bytes, decompressed; errors if it cannot be opened, or is named `.gz` without being gzip.
+    pub(super) fn open(&self) -> Result<Box<dyn BufRead>> {
         let mut raw: Box<dyn BufRead> = match self {
             Source::Path(path) => Box::new(BufReader::new(File::open(path).map_err(|error| Error::read(path, error))?)),
             Source::Bytes { bytes, .. } => Box::new(*bytes),
@@ -50,19 +50,22 @@ impl Source {
                 return Err(self.problem(
                     format!("the file is called .gz, but begins with the bytes {}", first.join(" ")),
                     "1f 8b, as gzip begins",
-                    "if it is plain text, take .gz from its name",
+                    "if it is not compressed, take .gz from its name",
                 ));
             }
-            return self.text(raw, skip);
+            return Ok(raw);
         }
-        self.text(Box::new(BufReader::new(MultiGzDecoder::new(raw))), skip)
-    }
-
-    fn text(&self, mut text: Box<dyn BufRead>, skip: usize) -> Result<Box<dyn BufRead>> {
-        let start = self.peek(&mut text)?;
-        if start.starts_with(GZIP) {
+        let mut plain: Box<dyn BufRead> = Box::new(BufReader::new(MultiGzDecoder::new(raw)));
+        if self.peek(&mut plain)?.starts_with(GZIP) {
             return Err(self.problem("the file is compressed twice", "gzip once at most", "decompress it once"));
         }
+        Ok(plain)
+    }
+
+    /// The text after `skip` lines; errors as [`Source::open`], and if it is no text.
+    pub(super) fn text(&self, skip: usize) -> Result<Box<dyn BufRead>> {
+        let mut text = self.open()?;
+        let start = self.peek(&mut text)?;
         if start.contains(&0) && !start.starts_with(&[0xff, 0xfe]) && !start.starts_with(&[0xfe, 0xff]) {
             return Err(self.problem("the file begins with binary data", "CSV in UTF-8", "save it as CSV in UTF-8"));
         }

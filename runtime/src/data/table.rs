@@ -1,5 +1,6 @@
 //! [`Table`]: raw numbers with the places they came from, before a network says what they mean.
 
+use super::arrays::named_classes;
 use super::check::{class_help, class_range, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values};
 use crate::error::{Error, Result, Shape};
@@ -14,6 +15,8 @@ pub(super) struct Heading {
     pub file: usize,
     /// Counted from 1.
     pub number: usize,
+    /// The names that the values count, if the column holds names.
+    pub classes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +45,15 @@ impl Table {
         if let Some(origin) = self.origins.first_mut() {
             origin.lines.push(line);
         }
+    }
+
+    /// Replaces the numbers of the column at `place` by those that its classes, now all known, have at last.
+    pub(super) fn number_classes(&mut self, place: usize, (classes, numbers): (Vec<String>, Vec<u32>)) {
+        let width = self.width();
+        for value in self.values.iter_mut().skip(place).step_by(width) {
+            *value = f64::from(numbers[*value as usize]);
+        }
+        self.headings[place].classes = classes;
     }
 
     /// The number of rows.
@@ -106,12 +118,27 @@ impl Table {
         let mut columns = Vec::with_capacity(specs.len());
         for spec in ordered() {
             let end = start + spec.width();
+            let classes = self.classes(spec, start, end)?;
             let values = self.converted(spec, start, end)?;
             let (name, shape) = (spec.name.clone(), spec.shape.clone());
-            columns.push(Arc::new(Column { name, element: spec.element, shape, values }));
+            columns.push(Arc::new(Column { name, element: spec.element, shape, values, classes }));
             start = end;
         }
         Ok(Dataset { columns, rows })
+    }
+
+    /// The names of the classes in columns `start..end`, which are one field.
+    fn classes(&self, spec: &FieldSpec, start: usize, end: usize) -> Result<Vec<String>> {
+        let headings = &self.headings[start..end];
+        let Some(first) = headings.first() else { return Ok(Vec::new()) };
+        let file = &self.origins[first.file].file;
+        if let Some(other) = headings.iter().find(|heading| heading.classes != first.classes) {
+            let found = format!("{} and {} of `{}` have different classes", first.title(), other.title(), spec.name);
+            let help = "give the names of both columns in one order (categories_in_order)";
+            return Err(Error::data(found, "one list of names for a field", help).in_file(file));
+        }
+        named_classes(&first.classes, spec).map_err(|error| error.in_file(file))?;
+        Ok(first.classes.clone())
     }
 
     fn another_width<'a>(&self, asked: usize, specs: impl Iterator<Item = &'a FieldSpec>) -> Error {

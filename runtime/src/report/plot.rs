@@ -9,13 +9,15 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::Axis;
 use crate::error::{Error, Result};
 
-/// Which of the two pictures a curve belongs to.
+/// Which of the pictures, one below the other, a curve belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panel {
     /// Above; its axis is logarithmic where the curves span more than a factor of 50 and are positive.
     Loss,
     /// Below, if there is any; its axis is linear.
     Metric,
+    /// Below both, its linear axis called so.
+    Of(&'static str),
 }
 
 /// A named curve.
@@ -69,7 +71,13 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
         let curves = series.iter().filter(|series| series.panel == panel);
         curves.filter(|series| !segments(series).is_empty()).collect()
     };
-    let panels = [Panel::Loss, Panel::Metric].map(drawable);
+    let mut kinds = vec![Panel::Loss, Panel::Metric];
+    for series in series.iter().filter(|series| matches!(series.panel, Panel::Of(_))) {
+        if !kinds.contains(&series.panel) {
+            kinds.push(series.panel);
+        }
+    }
+    let panels: Vec<Vec<&Series>> = kinds.into_iter().map(drawable).collect();
     let panels: Vec<&[&Series]> = panels.iter().map(Vec::as_slice).filter(|panel| !panel.is_empty()).collect();
     if panels.is_empty() {
         let help = "plot a run that did at least one epoch";
@@ -87,7 +95,7 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
 impl Panel {
     fn height(self) -> u32 {
         match self {
-            Panel::Loss => LOSS_HEIGHT,
+            Panel::Loss | Panel::Of(_) => LOSS_HEIGHT,
             Panel::Metric => METRIC_HEIGHT,
         }
     }
@@ -119,6 +127,7 @@ fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Resu
     let values = panel.iter().flat_map(|series| segments(series).concat()).map(|point| point.1);
     let (up, upward) = match (panel[0].panel, panel) {
         (Panel::Loss, _) => (Axis::of_losses(values), "loss"),
+        (Panel::Of(name), _) => (Axis::linear(values), name),
         (Panel::Metric, [only]) => (Axis::linear(values), &only.name[..]),
         (Panel::Metric, _) => (Axis::linear(values), "metric"),
     };

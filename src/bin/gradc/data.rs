@@ -1,38 +1,52 @@
-//! Data from CSV files, as the command line describes them.
+//! Data from files, as the command line describes them.
 
 use clap::Args;
+use gradc::data::{Csv, Files, Reader};
 use gradc::runtime::rows::specs;
 use gradc::{Dataset, Error, Model, Result};
 use std::path::PathBuf;
 
-/// A CSV file, `.gz` too: its columns fill the inputs in the order of their declaration, then the targets.
+/// A file of data: what it holds fills the inputs in the order of their declaration, then the targets.
 #[derive(Args, Clone)]
 pub struct DataArguments {
-    /// The CSV file (`.gz` too). Its columns fill the inputs in the order of their declaration, then the targets.
+    /// CSV, IDX (.idx, -ubyte), .npy, .npz or a folder of PNG images with one subfolder a class; `.gz` may follow. Columns and
+    /// arrays fill the inputs in the order of their declaration, then the targets; the arrays of .npz are found by name.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// A second file with the targets.
     #[arg(long, value_name = "FILE", requires = "data")]
     targets: Option<PathBuf>,
-    /// Leaves out so many lines before the header.
+    /// Leaves out so many lines of a CSV file before the header.
     #[arg(long, default_value_t = 0, value_name = "LINES")]
     skip: usize,
-    /// What stands between columns; a run of spaces separates like one.
+    /// What stands between columns of a CSV file; a run of spaces separates like one.
     #[arg(long, value_name = "CHARACTER")]
     separator: Option<char>,
-    /// The columns to read, in this order, by name or by number from 1.
+    /// The columns or arrays to read, in this order, by name or by number from 1.
     #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
     columns: Option<Vec<String>>,
-    /// The column of the target, by name or by number from 1; may be given once a target.
+    /// The column of the target in a CSV file, by name or by number from 1; may be given once a target.
     #[arg(long, value_name = "COLUMN")]
     target: Vec<String>,
+    /// A column of a CSV file that holds names of classes, numbered in the order of the names or in the order given
+    /// (`--categories species=setosa,virginica`); may be given once a column.
+    #[arg(long, value_name = "COLUMN[=A,B,C]")]
+    categories: Vec<String>,
 }
 
 impl DataArguments {
     /// Reads the rows that a network needs; `None` if no file was named.
     pub fn read(&self, model: &Model, with_targets: bool) -> Result<Option<Dataset>> {
         let Some(file) = &self.data else { return Ok(None) };
-        let mut csv = Dataset::csv(file.clone()).skip(self.skip);
+        let reader = match Reader::from(file.clone()) {
+            Reader::Csv(csv) => Reader::Csv(self.csv(csv)),
+            Reader::Files(files) => Reader::Files(self.files(files)?),
+        };
+        reader.rows(&specs(&model.info().fields, true), with_targets).map(Some)
+    }
+
+    fn csv(&self, mut csv: Csv) -> Csv {
+        csv = csv.skip(self.skip);
         if let Some(separator) = self.separator {
             csv = csv.separator(separator);
         }
@@ -42,16 +56,35 @@ impl DataArguments {
         for target in &self.target {
             csv = csv.target(target);
         }
-        if let Some(targets) = &self.targets {
-            csv = csv.targets(targets.clone());
+        for categories in &self.categories {
+            csv = match categories.split_once('=') {
+                Some((column, names)) => csv.categories_in_order(column, names.split(',')),
+                None => csv.categories(categories),
+            };
         }
-        let fields = &model.info().fields;
-        let table = csv.read()?;
-        // A file for prediction may still have its targets.
-        let all = specs(fields, true);
-        let width: usize = all.iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
-        let specs = if with_targets || table.width() == width { all } else { specs(fields, false) };
-        table.bind(&specs).map(Some)
+        match &self.targets {
+            Some(targets) => csv.targets(targets.clone()),
+            None => csv,
+        }
+    }
+
+    fn files(&self, mut files: Files) -> Result<Files> {
+        let given = [
+            ("--skip", self.skip > 0),
+            ("--separator", self.separator.is_some()),
+            ("--target", !self.target.is_empty()),
+            ("--categories", !self.categories.is_empty()),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(Error::setting(name, "given for a file that is not CSV", "left out; `--columns` chooses arrays"));
+        }
+        if let Some(targets) = &self.targets {
+            files = files.targets(targets.clone());
+        }
+        Ok(match &self.columns {
+            Some(arrays) => files.arrays(arrays),
+            None => files,
+        })
     }
 
     /// As [`DataArguments::read`], where data must be given.
@@ -59,7 +92,7 @@ impl DataArguments {
         self.read(model, with_targets)?.ok_or_else(|| Error::Setting {
             name: "--data".into(),
             found: "left out".into(),
-            expected: format!("a CSV file with the columns of {}", fields(model)),
+            expected: format!("a file with the columns or arrays of {}", fields(model)),
         })
     }
 }

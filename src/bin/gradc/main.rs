@@ -44,12 +44,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Trains a network on CSV data.
+    /// Trains a network on data from a file.
     #[command(visible_alias = "fit")]
     Train(Box<train::Train>),
-    /// Writes what a trained network predicts for CSV data.
+    /// Writes what a trained network predicts for data from a file.
     Predict(serve::Predict),
-    /// Measures loss and metrics of a trained network on CSV data.
+    /// Measures loss and metrics of a trained network on data from a file.
     Evaluate(serve::Evaluate),
     /// Prints the table of layers.
     Summary(inspect::Summary),

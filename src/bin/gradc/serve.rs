@@ -4,7 +4,7 @@ use crate::data::DataArguments;
 use crate::network::NetworkArguments;
 use crate::train::{evaluated, line, results};
 use clap::Args;
-use gradc::{Error, Model, Prediction, Result};
+use gradc::{Dataset, Error, Model, Prediction, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub struct Predict {
     /// Where the predictions go (default: stdout): one line a row, columns in the order of `predict`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The number of the largest value instead of all values.
+    /// The class of the largest value instead of all values: its name if the data have names, otherwise its number.
     #[arg(long)]
     classes: bool,
 }
@@ -52,31 +52,50 @@ impl Predict {
         let served = model.predict_all(&rows)?;
         let failed = |source| Error::Io { action: "write", path: self.out.clone().unwrap_or_else(|| "stdout".into()), source };
         match &self.out {
-            None => self.write(&served, &mut std::io::stdout().lock()).map_err(failed),
+            None => self.write(&served, &rows, &mut std::io::stdout().lock()).map_err(failed),
             Some(file) => {
                 let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(failed)?);
-                self.write(&served, &mut out).and_then(|()| out.flush()).map_err(failed)
+                self.write(&served, &rows, &mut out).and_then(|()| out.flush()).map_err(failed)
             }
         }
     }
 
-    fn write(&self, served: &[(String, Prediction)], out: &mut impl Write) -> std::io::Result<()> {
+    fn write(&self, served: &[(String, Prediction)], rows: &Dataset, out: &mut impl Write) -> std::io::Result<()> {
         let columns = served.iter().flat_map(|(name, prediction)| match prediction.width() {
             _ if self.classes => vec![name.clone()],
             1 => vec![name.clone()],
             width => (0..width).map(|column| format!("{name}.{column}")).collect(),
         });
         writeln!(out, "{}", columns.collect::<Vec<_>>().join(","))?;
+        let names: Vec<&[String]> = served.iter().map(|(_, prediction)| class_names(prediction, rows)).collect();
         let classes: Vec<Vec<usize>> = served.iter().map(|(_, prediction)| prediction.classes()).collect();
         for row in 0..served.first().map_or(0, |(_, prediction)| prediction.rows) {
             let cells: Vec<String> = if self.classes {
-                classes.iter().map(|classes| classes[row].to_string()).collect()
+                classes.iter().zip(&names).map(|(classes, names)| named(classes[row], names)).collect()
             } else {
                 served.iter().flat_map(|(_, prediction)| prediction.row(row)).map(f32::to_string).collect()
             };
             writeln!(out, "{}", cells.join(","))?;
         }
         Ok(())
+    }
+}
+
+/// The names of what is predicted: those of the only field whose classes have names and are as many as the values of a row.
+fn class_names<'a>(prediction: &Prediction, rows: &'a Dataset) -> &'a [String] {
+    let mut fitting = rows.columns().filter(|column| column.classes.len() > 1 && column.classes.len() == prediction.width());
+    match (fitting.next(), fitting.next()) {
+        (Some(column), None) => &column.classes,
+        _ => &[],
+    }
+}
+
+/// The name of a class as a cell of CSV, or its number if it has none.
+fn named(class: usize, names: &[String]) -> String {
+    match names.get(class) {
+        None => class.to_string(),
+        Some(name) if name.contains([',', '"', '\n', '\r']) => format!("\"{}\"", name.replace('"', "\"\"")),
+        Some(name) => name.clone(),
     }
 }
 

@@ -1,11 +1,15 @@
-//! Statements about datasets and CSV files; a file is bytes given to [`Csv::of_bytes`].
+//! Statements about datasets and files; a file is bytes given to [`Csv::of_bytes`] or [`Files::of`].
 
 mod arrays;
 mod binding;
+mod categories;
+mod files;
+mod folders;
 mod hostile;
 mod metrics;
 mod parts;
 mod reading;
+mod shipped;
 
 use std::io::Write;
 
@@ -44,6 +48,21 @@ fn zipped(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
+}
+
+/// `bytes`, altered or cut off at one to three places.
+fn altered(mut bytes: Vec<u8>, mut random: impl FnMut(usize) -> usize) -> Vec<u8> {
+    for _ in 0..1 + random(3) {
+        let place = random(bytes.len());
+        match random(5) {
+            0 => bytes.truncate(place.max(1)),
+            1 => bytes[place] ^= 1 << random(8),
+            2 => bytes.insert(place, random(256) as u8),
+            3 if bytes.len() > 1 => drop(bytes.remove(place)),
+            _ => bytes[place] = [0, 0xff, 0x7f, 0x80][random(4)],
+        }
+    }
+    bytes
 }
 
 fn leaked(bytes: Vec<u8>, name: &'static str) -> Csv {
