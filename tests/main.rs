@@ -3,6 +3,7 @@
 mod accumulate;
 mod bits;
 mod command;
+mod diagnose;
 mod digits;
 mod doors;
 mod glass;
