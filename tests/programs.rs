@@ -20,7 +20,9 @@ pub fn libraries() -> (PathBuf, PathBuf) {
 
 /// Whether a program in a folder is right, and what rustc says of it, with paths as they stand in every checkout.
 pub fn check(folder: &Path, name: &str) -> (bool, String) {
-    rustc(folder, &["--emit", "metadata", "-o", "/dev/null", name])
+    // Not to the null device: rustc puts a file in its place where it may.
+    let out = tempfile::tempdir().expect("a folder");
+    rustc(folder, &["--emit", "metadata", "--out-dir", &out.path().to_string_lossy(), name])
 }
 
 /// As [`check`], and builds the program beside its source.

@@ -141,11 +141,13 @@ fn all_parts(network: &Network) -> Vec<Part> {
     let Some(loss) = network.loss else { return Vec::new() };
     let graph = network.builder.graph();
     let live = ancestors(graph, &[loss]);
-    let reaches = |one: &Use| live.get(one.output.index()).copied().unwrap_or(false);
+    // A bias that normalisation takes out again leaves the layer's output aside, not its product.
+    let reaches = |one: &Use| live[one.output.index()];
+    let takes_part = |one: &Use| reaches(one) || live[one.nodes.clone()].contains(&true);
     let mut taken: Vec<NodeId> = Vec::new();
     let mut parts: Vec<(&Use, Part)> = Vec::new();
     for one in &network.uses {
-        let is_layer = one.function.family == Family::Layer && !one.parameters.is_empty() && reaches(one);
+        let is_layer = one.function.family == Family::Layer && !one.parameters.is_empty() && takes_part(one);
         if !is_layer || taken.contains(&one.output) || graph.ty(one.output).element != Element::F32 {
             continue;
         }

@@ -56,6 +56,12 @@ pub struct Rule {
     find: fn(&Diagnosis, f64) -> Option<Verdict>,
 }
 
+/// Growth over the layers, or from step to step, that is called an explosion.
+const EXPLODED: f64 = 1e3;
+
+/// An update, as a share of the parameters, that is called large.
+const LARGE_UPDATE: f64 = 0.1;
+
 /// All rules, the gravest first.
 pub static RULES: [Rule; 6] = [
     Rule {
@@ -69,16 +75,15 @@ pub static RULES: [Rule; 6] = [
         kind: Kind::Exploding,
         when: "in the first step the spread of values forward, or of their gradients backward, grows by this factor over the layers; or \
                later a gradient jumps by it although no update was large",
-        threshold: 1e3,
+        threshold: EXPLODED,
         reason: "initialisers are made to keep the factor at 1; batch norm before twenty relu layers lets gradients grow by about 50 \
                  (Yang et al., 2019), and clipping is there for more",
         find: exploding,
     },
     Rule {
         kind: Kind::RateTooLarge,
-        when: "an update is this share of its layer's parameters, in the median of the steps, and the loss has not fallen; or the loss ends \
-               at twice what it was",
-        threshold: 0.1,
+        when: "updates are this share of a layer's parameters, in the median of the steps; or the loss ends at twice what it was at first",
+        threshold: LARGE_UPDATE,
         reason: "healthy updates are about 1e-3 of the weights; a tenth forgets the initial weights within ten steps",
         find: rate_too_large,
     },
@@ -98,7 +103,7 @@ pub static RULES: [Rule; 6] = [
     },
     Rule {
         kind: Kind::Dead,
-        when: "this share of all units that can die is 0 for the whole batch, in each step of the last half; or all of one layer's",
+        when: "this share of all units that can die is 0 for the whole batch, in each step of the last half; or nine tenths of one layer's",
         threshold: 0.6,
         reason: "behind many relu layers the rows become alike, so that nearly half of the units are 0 for a batch by chance",
         find: dead,
@@ -195,7 +200,7 @@ fn jump(diagnosis: &Diagnosis, threshold: f64) -> Option<(u64, usize, f64)> {
             }
             before[layer].push(norm);
         }
-        if moment.layers.iter().filter_map(Figures::update_ratio).any(|ratio| ratio.is_nan() || ratio >= 0.1) {
+        if moment.layers.iter().filter_map(Figures::update_ratio).any(|ratio| ratio.is_nan() || ratio >= LARGE_UPDATE) {
             return None;
         }
     }
@@ -204,22 +209,27 @@ fn jump(diagnosis: &Diagnosis, threshold: f64) -> Option<(u64, usize, f64)> {
 
 fn rate_too_large(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     // What explodes before the first update is not the rate's fault.
-    if exploding(diagnosis, 1e3).is_some() || diagnosis.steps.len() < 2 {
+    if exploding(diagnosis, EXPLODED).is_some() || diagnosis.steps.len() < 2 {
         return None;
     }
     let losses: Vec<f64> = diagnosis.steps.iter().map(|moment| moment.loss).collect();
     let last = median(losses[losses.len() / 2..].to_vec())?;
-    let has_risen = last.is_nan() || (losses[0] > 0.0 && last > 2.0 * losses[0]);
+    let first = losses[0];
+    let is_above = |loss: f64| !loss.is_finite() || (first > 0.0 && loss > 2.0 * first);
     let ratios = (0..diagnosis.layers.len()).filter_map(|layer| Some((layer, diagnosis.median(layer, Figures::update_ratio)?)));
     let (layer, ratio) = ratios.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let is_large = ratio.is_nan() || ratio >= threshold;
-    let has_failed = losses.iter().any(|loss| !loss.is_finite());
-    if !has_risen && !(is_large && (has_failed || last >= losses[0])) {
+    if !is_large && !is_above(last) {
         return None;
     }
     let name = &diagnosis.layers[layer].name;
-    let loss = format!("the loss goes from {:.3} to {}", losses[0], short(last));
-    let text = format!("rate too large: updates are {} of the weights of `{name}`, {loss}", percent(ratio));
+    let most = losses.iter().copied().fold(first, |most, loss| if loss.is_nan() || loss > most { loss } else { most });
+    let loss = match most > first || most.is_nan() {
+        true => format!("the loss rises from {} to {}", short(first), short(most)),
+        false => format!("the loss begins at {}", short(first)),
+    };
+    let share = if ratio < 10.0 { percent(ratio) } else { format!("{} times the size", scientific(ratio)) };
+    let text = format!("rate too large: updates are {share} of the weights of `{name}`, {loss}");
     verdict(Kind::RateTooLarge, text, name, "a rate ten times smaller; `clip_global_norm(1.0)`; a warm-up".into())
 }
 
@@ -274,7 +284,7 @@ fn dead(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     let all: f64 = shares.iter().map(|(layer, _)| units(*layer)).sum();
     let share = shares.iter().map(|(layer, share)| share * units(*layer)).sum::<f64>() / all;
     let (worst, most) = *shares.iter().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    if share < threshold && most < 1.0 {
+    if share < threshold && most < 0.9 {
         return None;
     }
     let layer = &diagnosis.layers[worst];

@@ -16,6 +16,8 @@ pub enum Panel {
     Loss,
     /// Below, if there is any; its axis is linear.
     Metric,
+    /// By itself: norms of gradients, on an axis as that of losses.
+    Norm,
 }
 
 /// A named curve.
@@ -69,7 +71,7 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
         let curves = series.iter().filter(|series| series.panel == panel);
         curves.filter(|series| !segments(series).is_empty()).collect()
     };
-    let panels = [Panel::Loss, Panel::Metric].map(drawable);
+    let panels = [Panel::Loss, Panel::Norm, Panel::Metric].map(drawable);
     let panels: Vec<&[&Series]> = panels.iter().map(Vec::as_slice).filter(|panel| !panel.is_empty()).collect();
     if panels.is_empty() {
         let help = "plot a run that did at least one epoch";
@@ -87,7 +89,7 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
 impl Panel {
     fn height(self) -> u32 {
         match self {
-            Panel::Loss => LOSS_HEIGHT,
+            Panel::Loss | Panel::Norm => LOSS_HEIGHT,
             Panel::Metric => METRIC_HEIGHT,
         }
     }
@@ -119,6 +121,7 @@ fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Resu
     let values = panel.iter().flat_map(|series| segments(series).concat()).map(|point| point.1);
     let (up, upward) = match (panel[0].panel, panel) {
         (Panel::Loss, _) => (Axis::of_losses(values), "loss"),
+        (Panel::Norm, _) => (Axis::of_losses(values), "gradient norm"),
         (Panel::Metric, [only]) => (Axis::linear(values), &only.name[..]),
         (Panel::Metric, _) => (Axis::linear(values), "metric"),
     };
