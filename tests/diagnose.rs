@@ -192,16 +192,29 @@ fn a_rate_that_is_too_large_is_called_so() {
 
 #[test]
 fn units_are_dead_after_a_huge_step() {
+    // Targets that nobody has scaled: the first two steps throw the units up and down, the others are too small to matter.
+    let text = "Line {
+        input  pixels: [batch, 64];
+        target size:   [batch, 1];
+        let mut h = pixels.standardize();
+        for i in 0..2 { h = h.dense(32).relu(); }
+        let line = h.dense(1);
+        predict  line;
+        minimize line.mean_squared_error(size);
+        using    sgd(rate = max(min(3 - step, 1), 1e-30));
+    }";
+    let declaration = Declaration::parse(Source::new("line.net", text)).expect("it parses");
+    let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
     let rows = rows();
-    let mut net = deep(3, "dense(32).relu()", "sgd(rate = rate)");
+    let words = |name: &str| match &rows.column(name).expect("a column").values {
+        data::Values::F32(values) => values.clone(),
+        data::Values::U32(values) => values.iter().map(|value| *value as f32).collect(),
+    };
+    let rows = Dataset::new().f32("pixels", &[64], &words("pixels")).and_then(|data| data.f32("size", &[1], &words("digit")));
+    let rows = rows.expect("a data set");
     for seed in SEEDS {
-        net.reset(seed).expect("it starts anew");
-        net.set("rate", 1e4).expect("a setting");
-        net.step(&rows).expect("the first step is finite");
-        net.set("rate", 1e-6).expect("a setting");
-        let diagnosis = net.diagnose(&rows).expect("it is diagnosed");
-        let verdicts = diagnosis.verdicts();
-        assert!(verdicts.iter().any(|verdict| verdict.kind == Kind::Dead), "{seed}: {diagnosis}");
+        let (kinds, diagnosis) = kinds(&mut net, seed, &rows);
+        assert!(kinds.contains(&Kind::Dead), "{seed}: {diagnosis}");
     }
 }
 
@@ -263,18 +276,18 @@ fn of_a_long_run_some_steps_are_kept_and_the_last() {
 #[test]
 fn the_two_aims_hold_where_the_lecture_says_so() {
     let rows = rows();
-    let holds = |layer: &str| {
-        let signal = deep(20, layer, "sgd(rate = rate)").signal(&rows).expect("it is measured");
+    let holds = |layers: usize, layer: &str| {
+        let signal = deep(layers, layer, "sgd(rate = rate)").signal(&rows).expect("it is measured");
         let text = signal.to_string();
-        assert!(text.lines().count() == 25 && text.ends_with(&format!("{}\n", signal.sentence())), "{text}");
+        assert!(text.lines().count() == layers + 5 && text.ends_with(&format!("{}\n", signal.sentence())), "{text}");
         (signal.largest_mean().is_some_and(|(_, size)| size <= 0.5), signal.spread() <= 10.0, signal.gradient_spread() <= 10.0)
     };
-    assert_eq!(holds("dense(64).selu()"), (true, true, true));
-    let (mean, forward, backward) = holds("dense(64).relu()");
+    assert_eq!(holds(20, "dense(64).selu()"), (true, true, true));
+    let (mean, forward, backward) = holds(10, "dense(64).relu()");
     assert!(!mean && forward && backward, "relu has no mean of 0");
-    let (_, forward, _) = holds("dense(64, init = glorot).relu()");
+    let (_, forward, _) = holds(10, "dense(64, init = glorot).relu()");
     assert!(!forward, "glorot loses half of the variance in each layer of relu");
-    let (mean, _, backward) = holds("dense(64).sigmoid()");
+    let (mean, _, backward) = holds(10, "dense(64).sigmoid()");
     assert!(!mean && !backward);
     // Without data: random rows, the same each time.
     let net = deep(3, "dense(16).tanh()", "sgd(rate = rate)");
@@ -288,8 +301,7 @@ fn what_cannot_be_diagnosed_is_an_error() {
     let mut net = deep(1, "dense(4).relu()", "sgd(rate = 0.01)");
     let both = net.fit(&rows()).quiet().diagnose().reference().run().expect_err("refused").to_string();
     assert!(both.contains("reference") && both.contains("diagnose"), "{both}");
-    let served = "Serve { input x: [batch, 3]; predict x.dense(2); }";
-    let declaration = Declaration::parse(Source::new("serve.net", served)).expect("it parses");
-    let net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
-    assert!(net.diagnose(()).is_err() && net.signal(()).is_err());
+    let message = net.diagnose(()).expect_err("refused").to_string();
+    assert!(message.contains("pixels"), "{message}");
+    assert!(net.diagnose(&Dataset::new()).is_err());
 }

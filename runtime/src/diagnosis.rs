@@ -166,16 +166,16 @@ impl fmt::Display for Diagnosis {
         let heads = ["gradient", "update/weight", "mean", "variance", "saturated", "dead"];
         let columns = [("layer", Align::Left), ("activation", Align::Left)].into_iter();
         let columns: Vec<_> = columns.chain(heads.map(|head| (head, Align::Right))).collect();
-        let row = |(number, layer): (usize, &Layer)| {
-            let median = |figure: fn(&Figures) -> Option<f64>| self.median(number, figure);
+        let row = |(place, layer): (usize, &Layer)| {
+            let median = |figure: fn(&Figures) -> Option<f64>| self.median(place, figure);
             let share = |share: Option<f64>| share.map_or_else(String::new, percent);
             vec![
                 layer.name.clone(),
                 layer.activation.unwrap_or_default().to_string(),
                 median(|figures| figures.gradient_norm).map_or_else(String::new, scientific),
                 median(Figures::update_ratio).map_or_else(String::new, scientific),
-                median(|figures| Some(figures.mean)).map_or_else(String::new, scientific),
-                median(|figures| Some(figures.variance())).map_or_else(String::new, scientific),
+                median(|figures| Some(figures.mean)).map_or_else(String::new, number),
+                median(|figures| Some(figures.variance())).map_or_else(String::new, number),
                 share(median(|figures| figures.saturated)),
                 share(median(|figures| figures.dead)),
             ]
@@ -205,7 +205,16 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// `1.2e-3`; small integers and what is not finite as they are.
+/// `0.503`, `12.3`; powers of ten where that would say too little or take too much room.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if (0.01..10.0).contains(&size) => format!("{value:.3}"),
+        size if (10.0..1000.0).contains(&size) => format!("{value:.1}"),
+        _ => scientific(value),
+    }
+}
+
+/// `1.2e-3`; 0 and what is not finite as they are.
 fn scientific(value: f64) -> String {
     match value {
         0.0 => "0".into(),

@@ -62,6 +62,9 @@ const EXPLODED: f64 = 1e3;
 /// An update, as a share of the parameters, that is called large.
 const LARGE_UPDATE: f64 = 0.1;
 
+/// The same, if it happens once.
+const HUGE_UPDATE: f64 = 0.25;
+
 /// All rules, the gravest first.
 pub static RULES: [Rule; 6] = [
     Rule {
@@ -74,7 +77,7 @@ pub static RULES: [Rule; 6] = [
     Rule {
         kind: Kind::Exploding,
         when: "in the first step the spread of values forward, or of their gradients backward, grows by this factor over the layers; or \
-               later a gradient jumps by it although no update was large",
+               later all gradients together jump by it although no update was large",
         threshold: EXPLODED,
         reason: "initialisers are made to keep the factor at 1; batch norm before twenty relu layers lets gradients grow by about 50 \
                  (Yang et al., 2019), and clipping is there for more",
@@ -82,9 +85,10 @@ pub static RULES: [Rule; 6] = [
     },
     Rule {
         kind: Kind::RateTooLarge,
-        when: "updates are this share of a layer's parameters, in the median of the steps; or the loss ends at twice what it was at first",
+        when: "updates are this share of a layer's parameters in the median of the steps, or a quarter of them once; or the loss ends at \
+               twice what it was at first",
         threshold: LARGE_UPDATE,
-        reason: "healthy updates are about 1e-3 of the weights; a tenth forgets the initial weights within ten steps",
+        reason: "healthy updates are about 1e-3 of the weights, and at most some 3e-2; a tenth forgets the first weights within ten steps",
         find: rate_too_large,
     },
     Rule {
@@ -103,9 +107,9 @@ pub static RULES: [Rule; 6] = [
     },
     Rule {
         kind: Kind::Dead,
-        when: "this share of all units that can die is 0 for the whole batch, in each step of the last half; or nine tenths of one layer's",
+        when: "this share of all units that can die is 0 for the whole batch, in each step of the last half; or three quarters of one layer's",
         threshold: 0.6,
-        reason: "behind many relu layers the rows become alike, so that nearly half of the units are 0 for a batch by chance",
+        reason: "behind many relu layers the rows become alike, so that up to half of the units are 0 for a batch by chance",
         find: dead,
     },
 ];
@@ -182,27 +186,28 @@ fn exploding(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     }
     let (step, layer, factor) = jump(diagnosis, threshold)?;
     let name = &diagnosis.layers[layer].name;
-    let text = format!("exploding: the gradient of `{name}` jumps by a factor of {} at step {step}", scientific(factor));
+    let text = format!("exploding: gradients jump by a factor of {} at step {step}, most of all in `{name}`", scientific(factor));
     verdict(Kind::Exploding, text, name, "`clip_global_norm(1.0)`; a smaller rate".into())
 }
 
-/// The first step in which a layer's gradient is so many times its median until then, if no update was large before.
+/// The first step in which the norm of all gradients is so many times its median until then, if no update was large before; and the layer
+/// whose gradient is the largest in it. One layer alone may wake up.
 fn jump(diagnosis: &Diagnosis, threshold: f64) -> Option<(u64, usize, f64)> {
     /// Steps that make a median.
     const BEFORE: usize = 3;
-    let mut before: Vec<Vec<f64>> = vec![Vec::new(); diagnosis.layers.len()];
+    let mut before: Vec<f64> = Vec::new();
     for moment in &diagnosis.steps {
-        for (layer, figures) in moment.layers.iter().enumerate() {
-            let Some(norm) = figures.gradient_norm else { continue };
-            let usual = median(before[layer].clone()).filter(|usual| *usual > 0.0 && before[layer].len() >= BEFORE);
-            if let Some(factor) = usual.map(|usual| norm / usual).filter(|factor| *factor >= threshold) {
-                return Some((moment.step, layer, factor));
-            }
-            before[layer].push(norm);
+        let norms: Vec<f64> = moment.layers.iter().map(|figures| figures.gradient_norm.unwrap_or(0.0)).collect();
+        let norm = norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt();
+        let usual = median(before.clone()).filter(|usual| *usual > 0.0 && before.len() >= BEFORE);
+        if let Some(factor) = usual.map(|usual| norm / usual).filter(|factor| *factor >= threshold) {
+            let layer = norms.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?.0;
+            return Some((moment.step, layer, factor));
         }
-        if moment.layers.iter().filter_map(Figures::update_ratio).any(|ratio| ratio.is_nan() || ratio >= LARGE_UPDATE) {
+        if moment.layers.iter().filter_map(Figures::update_ratio).any(|ratio| is_large(ratio, LARGE_UPDATE)) {
             return None;
         }
+        before.push(norm);
     }
     None
 }
@@ -215,11 +220,15 @@ fn rate_too_large(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     let losses: Vec<f64> = diagnosis.steps.iter().map(|moment| moment.loss).collect();
     let last = median(losses[losses.len() / 2..].to_vec())?;
     let first = losses[0];
-    let is_above = |loss: f64| !loss.is_finite() || (first > 0.0 && loss > 2.0 * first);
-    let ratios = (0..diagnosis.layers.len()).filter_map(|layer| Some((layer, diagnosis.median(layer, Figures::update_ratio)?)));
-    let (layer, ratio) = ratios.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    let is_large = ratio.is_nan() || ratio >= threshold;
-    if !is_large && !is_above(last) {
+    let has_doubled = !last.is_finite() || (first > 0.0 && last > 2.0 * first);
+    // A layer that begins at 0 must grow.
+    let begins = |layer: &usize| diagnosis.steps[0].layers.get(*layer).is_some_and(|figures| figures.weight_norm != Some(0.0));
+    let layers = (0..diagnosis.layers.len()).filter(begins);
+    let medians = layers.clone().filter_map(|layer| diagnosis.median(layer, Figures::update_ratio));
+    let is_usual = medians.fold(false, |is_usual, ratio| is_usual || is_large(ratio, threshold));
+    let most = |layer: usize| diagnosis.course(layer, Figures::update_ratio).map(|(_, ratio)| ratio).max_by(f64::total_cmp);
+    let (layer, ratio) = layers.filter_map(|layer| Some((layer, most(layer)?))).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    if !is_usual && !is_large(ratio, HUGE_UPDATE) && !has_doubled {
         return None;
     }
     let name = &diagnosis.layers[layer].name;
@@ -229,8 +238,12 @@ fn rate_too_large(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
         false => format!("the loss begins at {}", short(first)),
     };
     let share = if ratio < 10.0 { percent(ratio) } else { format!("{} times the size", scientific(ratio)) };
-    let text = format!("rate too large: updates are {share} of the weights of `{name}`, {loss}");
+    let text = format!("rate too large: updates of up to {share} of the weights of `{name}`, {loss}");
     verdict(Kind::RateTooLarge, text, name, "a rate ten times smaller; `clip_global_norm(1.0)`; a warm-up".into())
+}
+
+fn is_large(ratio: f64, threshold: f64) -> bool {
+    ratio.is_nan() || ratio >= threshold
 }
 
 fn short(value: f64) -> String {
@@ -275,6 +288,10 @@ fn saturated(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
 
 fn dead(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     let half = &diagnosis.steps[diagnosis.steps.len() / 2..];
+    // By one or two batches nobody is dead.
+    if half.len() < 3 {
+        return None;
+    }
     let least = |layer: usize| {
         let shares = half.iter().filter_map(|moment| moment.layers.get(layer)?.dead);
         shares.reduce(f64::min)
@@ -284,13 +301,108 @@ fn dead(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     let all: f64 = shares.iter().map(|(layer, _)| units(*layer)).sum();
     let share = shares.iter().map(|(layer, share)| share * units(*layer)).sum::<f64>() / all;
     let (worst, most) = *shares.iter().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    if share < threshold && most < 0.9 {
+    if share < threshold && most < 0.75 {
         return None;
     }
     let layer = &diagnosis.layers[worst];
-    let text = format!("dead units {}: {} of those of `{}`", percent(share), percent(most), layer.name);
+    let text = format!("dead units {} in `{}` ({} of all)", percent(most), layer.name, percent(share));
     let activation = layer.activation.unwrap_or("relu");
     let advice =
         format!("a smaller rate; `leaky_relu` or `elu` in place of `{activation}`; `batch_norm` behind `{}`", layer.function);
     verdict(Kind::Dead, text, &layer.name, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Moment;
+    use super::*;
+
+    fn layer(name: &str) -> Layer {
+        Layer {
+            name: name.into(),
+            function: "dense",
+            activation: Some("relu"),
+            limits: None,
+            dies: true,
+            initializer: "he".into(),
+            suited: "he".into(),
+            is_normalised: false,
+            units: 8,
+        }
+    }
+
+    /// Two layers, whose gradients and updates are these, by step.
+    fn run(steps: &[([f64; 2], [f64; 2])]) -> Diagnosis {
+        let figures = |gradient: f64, update: f64| Figures {
+            gradient_norm: Some(gradient),
+            weight_norm: Some(1.0),
+            update_norm: Some(update),
+            mean: 0.5,
+            deviation: 1.0,
+            gradient_mean: Some(0.0),
+            gradient_deviation: Some(1.0),
+            saturated: None,
+            dead: Some(0.1),
+        };
+        let moment = |(step, (gradients, updates)): (u64, &([f64; 2], [f64; 2]))| Moment {
+            step,
+            loss: 1.0,
+            layers: vec![figures(gradients[0], updates[0]), figures(gradients[1], updates[1])],
+        };
+        Diagnosis {
+            network: "Hand".into(),
+            layers: vec![layer("below"), layer("above")],
+            steps: (1..).zip(steps).map(moment).collect(),
+            failure: None,
+        }
+    }
+
+    fn kinds(diagnosis: &Diagnosis) -> Vec<Kind> {
+        verdicts(diagnosis).iter().map(|verdict| verdict.kind).collect()
+    }
+
+    #[test]
+    fn gradients_that_jump_explode_unless_an_update_was_large() {
+        let calm = ([1.0, 1.0], [1e-3, 1e-3]);
+        let jump = ([5e4, 1.0], [1e-3, 1e-3]);
+        let diagnosis = run(&[calm, calm, calm, calm, jump]);
+        assert_eq!(kinds(&diagnosis), [Kind::Exploding]);
+        let text = &verdicts(&diagnosis)[0].text;
+        assert_eq!(text, "exploding: gradients jump by a factor of 3.5e4 at step 5, most of all in `below`");
+        let thrown = ([1.0, 1.0], [0.5, 1e-3]);
+        assert_eq!(kinds(&run(&[calm, calm, calm, thrown, jump])), [Kind::RateTooLarge]);
+        // A layer that wakes up is none.
+        let asleep = ([1e-2, 1.0], [1e-3, 1e-3]);
+        assert!(kinds(&run(&[asleep, asleep, asleep, asleep, ([20.0, 1.0], [1e-3, 1e-3])])).is_empty());
+    }
+
+    #[test]
+    fn a_layer_that_begins_at_zero_may_grow() {
+        let mut diagnosis = run(&[([1.0, 1.0], [0.3, 1e-3]); 4]);
+        assert_eq!(kinds(&diagnosis), [Kind::RateTooLarge]);
+        diagnosis.steps[0].layers[0].weight_norm = Some(0.0);
+        assert!(kinds(&diagnosis).is_empty());
+    }
+
+    #[test]
+    fn the_first_value_that_is_not_finite_has_a_step_and_a_layer() {
+        let calm = ([1.0, 1.0], [1e-3, 1e-3]);
+        let mut diagnosis = run(&[calm; 5]);
+        diagnosis.steps[3].layers[1].mean = f64::NAN;
+        let text = &verdicts(&diagnosis)[0].text;
+        assert_eq!(text, "first NaN or infinity at step 4 in `above`");
+        // Going back, the layer nearest to the loss is the first.
+        let mut diagnosis = run(&[calm, ([f64::NAN, f64::INFINITY], [1e-3, 1e-3])]);
+        assert_eq!(verdicts(&diagnosis)[0].layer, "above");
+        diagnosis.steps.truncate(1);
+        diagnosis.steps[0].loss = f64::INFINITY;
+        assert_eq!(verdicts(&diagnosis)[0].text, "first NaN or infinity at step 1 in the loss");
+    }
+
+    #[test]
+    fn nothing_is_said_of_nothing() {
+        assert!(verdicts(&Diagnosis::default()).is_empty());
+        assert!(verdicts(&run(&[])).is_empty());
+        assert_eq!(run(&[]).to_string().lines().next(), Some("Hand: no step was taken"));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! An initialiser has two aims (Glorot and Bengio, 2010): values of mean 0, and the same variance in every layer, forward and backward.
 
-use super::{Diagnosis, Figures, Layer, scientific};
+use super::{Diagnosis, Figures, Layer, number, scientific};
 use crate::report::table::{Align, table};
 use std::fmt;
 
@@ -70,14 +70,11 @@ impl Signal {
             format!("mean 0 does not hold (`{name}` lies {} deviations away)", short(size))
         };
         let factor = |spread: f64| {
-            if spread <= FACTOR {
-                format!("holds within a factor of {spread:.1}")
-            } else {
-                format!("does not hold (a factor of {})", short(spread))
-            }
+            let holds = if spread <= FACTOR { "holds" } else { "does not hold" };
+            format!("{holds} (a factor of {})", short(spread))
         };
         let (forward, backward) = (factor(self.spread()), factor(self.gradient_spread()));
-        format!("The two aims: {means}; the same variance in every layer {forward} forward, {backward} backward.")
+        format!("The two aims: {means}; the same variance in every layer {forward} forward and {backward} backward.")
     }
 }
 
@@ -117,8 +114,8 @@ impl fmt::Display for Signal {
                 layer.name.clone(),
                 layer.activation.unwrap_or_default().to_string(),
                 layer.initializer.clone(),
-                scientific(figures.mean),
-                scientific(figures.variance()),
+                number(figures.mean),
+                number(figures.variance()),
                 optional(figures.gradient_mean),
                 optional(figures.gradient_variance()),
             ]

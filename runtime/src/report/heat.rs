@@ -71,7 +71,8 @@ pub fn heat_svg(heat: &Heat) -> Result<String> {
     let height = bottom.max(TOP + 160.0) + BELOW;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height:.0}\" viewBox=\"0 0 {WIDTH} {height:.0}\" \
-         font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#333333\">\n\
+         font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#333333\" \
+         shape-rendering=\"crispEdges\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
     text(&mut svg, WIDTH / 2.0, 26.0, "middle", &heat.title);
@@ -94,9 +95,9 @@ pub fn heat_svg(heat: &Heat) -> Result<String> {
     }
     let along = Axis::whole_numbers(heat.steps.iter().map(|step| *step as f64));
     for tick in &along.ticks {
-        // The middle of the column that holds the step.
+        // Of a long run not every step is there: the next one stands for it.
         let at = heat.steps.partition_point(|step| (*step as f64) < *tick);
-        if heat.steps.get(at).is_some_and(|step| *step as f64 - tick < 0.5) {
+        if at < steps && heat.steps[0] as f64 <= *tick {
             let x = left + (RIGHT - left) * (at as f64 + 0.5) / steps as f64;
             text(&mut svg, x, bottom + 18.0, "middle", &along.label(*tick));
         }
