@@ -224,8 +224,8 @@ fn rate_too_large(diagnosis: &Diagnosis, threshold: f64) -> Option<Verdict> {
     // A layer that begins at 0 must grow.
     let begins = |layer: &usize| diagnosis.steps[0].layers.get(*layer).is_some_and(|figures| figures.weight_norm != Some(0.0));
     let layers = (0..diagnosis.layers.len()).filter(begins);
-    let medians = layers.clone().filter_map(|layer| diagnosis.median(layer, Figures::update_ratio));
-    let is_usual = medians.fold(false, |is_usual, ratio| is_usual || is_large(ratio, threshold));
+    let mut medians = layers.clone().filter_map(|layer| diagnosis.median(layer, Figures::update_ratio));
+    let is_usual = medians.any(|ratio| is_large(ratio, threshold));
     let most = |layer: usize| diagnosis.course(layer, Figures::update_ratio).map(|(_, ratio)| ratio).max_by(f64::total_cmp);
     let (layer, ratio) = layers.filter_map(|layer| Some((layer, most(layer)?))).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     if !is_usual && !is_large(ratio, HUGE_UPDATE) && !has_doubled {
