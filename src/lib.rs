@@ -43,6 +43,7 @@ pub use gradc_compiler::language::declaration::Declaration;
 pub use gradc_macros::network;
 pub use gradc_runtime::data;
 pub use gradc_runtime::data::Dataset;
+pub use gradc_runtime::diagnosis::{Diagnosis, Signal, Verdict};
 pub use gradc_runtime::error::{Error, Result};
 pub use gradc_runtime::evaluate::{Evaluation, Prediction};
 pub use gradc_runtime::fit::{Fit, Monitor};

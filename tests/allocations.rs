@@ -66,22 +66,15 @@ fn three_epochs_with_validation_allocate_nothing() {
     WATCHES.set(true);
     let (train, valid) = (data(500).expect("rows"), data(300).expect("rows"));
     let mut net = Small::options().compile().expect("it compiles");
-    for threads in [1, 2] {
+    for (threads, diagnoses) in [(1, false), (2, false), (1, true)] {
         let mut counts = Vec::with_capacity(8);
         let watched = |_: &gradc::Epoch| {
             counts.push(COUNT.load(Ordering::Relaxed));
             ControlFlow::Continue(())
         };
-        net.fit(&train)
-            .validate(&valid)
-            .batch(32)
-            .epochs(4)
-            .patience(4)
-            .threads(threads)
-            .on_epoch(watched)
-            .quiet()
-            .run()
-            .expect("it trains");
+        let run = net.fit(&train).validate(&valid).batch(32).epochs(4).patience(4).threads(threads).on_epoch(watched).quiet();
+        let run = if diagnoses { run.diagnose() } else { run };
+        run.run().expect("it trains");
         assert_eq!(counts.len(), 4);
         assert!(counts[0] > 0, "nothing is counted at all");
         assert_eq!(counts[0], counts[3], "{threads} threads: {counts:?}");

@@ -49,6 +49,21 @@ fn a_file_trains_to_the_bits_of_the_macro() {
 }
 
 #[test]
+fn a_diagnosis_is_a_line_and_a_picture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gradients.svg");
+    let diagnose = ["--steps", "4", "--json", "--diagnose", file.to_str().expect("a path")];
+    let output = gradc(&[&["train", NETWORK, "--data", DATA][..], &diagnose].concat());
+    let diagnosis = &lines(&output, "diagnosis")[0];
+    assert_eq!(diagnosis["layers"], serde_json::json!(["hidden", "logits"]));
+    assert_eq!(diagnosis["verdicts"], serde_json::json!([]));
+    let steps = diagnosis["steps"].as_array().expect("steps");
+    assert_eq!(steps.iter().map(|step| step["step"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2), Some(3), Some(4)]);
+    assert!(steps.iter().all(|step| step["layers"][0]["gradient_norm"].as_f64().is_some_and(|norm| norm > 0.0)));
+    assert!(std::fs::read_to_string(file).is_ok_and(|svg| svg.contains(">hidden<")));
+}
+
+#[test]
 fn steps_are_lines_and_so_are_watched_values() {
     let watch = ["--watch", "logits@step=2", "--shuffle", "false"];
     let output = gradc(&[&["train", NETWORK, "--data", DATA, "--steps", "4", "--json"][..], &watch].concat());

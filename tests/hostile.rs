@@ -344,7 +344,7 @@ fn files_of_a_model_can_stand_anywhere_or_are_refused_by_name() {
         refused(net.load(&place), &["cannot read", &name]);
         refused(net.load_matching(&place), &["cannot read", &name]);
         refused(Digits::predictor(&place), &["cannot read", &name]);
-        refused(Digits::read(place.clone()), &["cannot read", &name]);
+        refused(Digits::read(place.clone()), &[&name]);
     }
     for place in [path("file"), path("empty")] {
         refused(net.load(&place), &[&place.display().to_string()]);
@@ -395,6 +395,7 @@ fn a_history_put_together_by_hand_can_be_drawn() {
         restored: Some(u64::MAX),
         elapsed: Duration::MAX,
         samples_per_second: f64::NAN,
+        diagnosis: None,
     };
     let file = folder.path().join("a.svg");
     refused(history(vec![]).plot(&file), &["no finite value"]);

@@ -4,6 +4,7 @@ mod accumulate;
 mod bits;
 mod command;
 mod data;
+mod diagnose;
 mod digits;
 mod doors;
 mod glass;

@@ -254,6 +254,18 @@ impl Front {
     }
 }
 
+impl Front {
+    /// The same with the figures of a [`diagnosis`](crate::diagnosis) given out by the training step.
+    ///
+    /// # Errors
+    /// As [`front`].
+    pub fn diagnosed(&self, fuel: Option<u64>) -> Result<Front, FrontError> {
+        let (mut training, evaluation) = self.networks.clone();
+        training.diagnoses = true;
+        front(&training, &evaluation, self.declaration.clone(), fuel)
+    }
+}
+
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {
     let field =
         |source: &crate::nn::parameters::Source, is_target| Field { name: source.name.clone(), ty: source.ty.clone(), is_target };

@@ -12,6 +12,7 @@ pub mod autodiff;
 pub mod base;
 #[cfg(feature = "codegen")]
 pub mod codegen;
+pub mod diagnosis;
 pub mod draw;
 pub mod driver;
 pub mod explain;

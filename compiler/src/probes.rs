@@ -20,9 +20,9 @@ pub fn output(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
-/// Whether an output of a step is a probe.
+/// Whether an output of a step is a probe, or a figure of a diagnosis: what is seen and not measured.
 pub fn is_probe(output: &str) -> bool {
-    output.starts_with(PREFIX)
+    output.starts_with(PREFIX) || crate::diagnosis::is_figure(output)
 }
 
 /// Adds a probe to the training step of a network; one that is there already stays.

@@ -9,7 +9,7 @@
 //! # Outputs
 //! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
 //! A value that is no mean over rows has companions `name.part`, from which chunks of rows combine. What is watched
-//! ([`probes`]) stands behind them.
+//! ([`probes`]) stands behind them, then the figures of a [`diagnosis`].
 //!
 //! # The two halves of a step
 //! [`forward`] ends in a graph whose roots are all that the second half needs. A simplification is a pure function on that graph: it
@@ -23,6 +23,7 @@ mod skip;
 mod tests;
 
 use crate::autodiff::gradients;
+use crate::diagnosis::{self, Moving};
 use crate::graph::{Builder, Graph, NodeId, Origin, Root, Type};
 use crate::nn::clips::ClipUse;
 use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
@@ -40,7 +41,7 @@ use std::collections::HashMap;
 /// The first half of a step: the loss and what hangs on it.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// Roots in order: the total that is lowered, named outputs, updates of states, what is watched, then scalars of the second half.
+    /// Roots in order: the total that is lowered, named outputs, updates of states, what is watched or diagnosed, then scalars of the second half.
     pub graph: Graph,
     outputs: usize,
     updates: usize,
@@ -94,6 +95,7 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
     roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
     let updates = network.next_states.len();
     roots.extend(network.probes.iter().map(|probe| output(CARRIED, probe.node)));
+    roots.extend(diagnosis::parts(network).iter().map(|part| output(CARRIED, part.value)));
     roots.extend(Scalars::of(network, optimizer).nodes().into_iter().map(|node| output(CARRIED, *node)));
     let mut graph = builder.finish();
     graph.name = format!("{} step", network.name);
@@ -126,7 +128,7 @@ fn check_reach(network: &Network, loss: NodeId) -> Result<(), Fault> {
 }
 
 /// For each node, whether one of `from` needs it.
-fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
+pub(crate) fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
     let mut live = vec![false; graph.nodes.len()];
     for node in from {
         live[node.index()] = true;
@@ -222,7 +224,9 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     let Forward { graph, outputs, updates } = forward;
     let trained = trained(network);
     let first_probe = 1 + outputs + updates;
-    let first_scalar = first_probe + network.probes.len();
+    let parts = diagnosis::parts(network);
+    let first_part = first_probe + network.probes.len();
+    let first_scalar = first_part + parts.len();
     let scalars = Scalars::of(network, optimizer);
     let mut memory = Memory::default();
     let (mut graph, points) = if optimizer.rule.moves() {
@@ -250,13 +254,20 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
         });
     }
     let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
-    let (mut gradients, watched) = derived(&mut builder, total, &moved, &watched)?;
+    let values: Vec<NodeId> = roots[first_part..first_scalar].iter().map(Root::node).collect();
+    // A frozen layer may stand before something without a derivative.
+    let is_trained = |part: &diagnosis::Part| moved.iter().any(|one| part.parameters.contains(&one.learned.name));
+    let flows = diagnosis::flows(builder.graph(), total);
+    let asked = parts.iter().zip(&values).filter(|(part, value)| is_trained(part) && flows[value.index()]);
+    let asked: Vec<NodeId> = asked.map(|(_, value)| *value).collect();
+    let Derived { mut gradients, watched, slopes } = derived(&mut builder, total, &moved, &watched, &asked)?;
     let mut sums = Memory::default();
     if network.accumulates {
         for (one, gradient) in moved.iter().zip(&mut gradients) {
             *gradient = accumulate::sum(&mut builder, &one.learned.name, *gradient, &mut sums)?;
         }
     }
+    let unclipped = gradients.clone();
     let sound = clip(&mut builder, &mut gradients, &clips)?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
@@ -265,10 +276,18 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
         });
     }
+    let mut figures = Vec::new();
+    for (number, (part, value)) in parts.iter().zip(values).enumerate() {
+        let own = moved.iter().zip(&unclipped).zip(&next).filter(|((one, _), _)| part.parameters.contains(&one.learned.name));
+        let own = own.map(|((one, gradient), next)| Moving { theta: one.theta, gradient: *gradient, next: next.node() });
+        let slope = slopes.get(&value).copied();
+        figures.extend(diagnosis::figures(&mut builder, (number, part), value, slope, &own.collect::<Vec<_>>())?);
+    }
     let set = |(source, node): &(NodeId, NodeId)| Root::Update { source: *source, node: *node };
     next.extend(memory.next.iter().map(set));
     let mut roots: Vec<Root> = roots.into_iter().skip(1).take(outputs + updates).collect();
     roots.extend(watched);
+    roots.extend(figures);
     if network.accumulates {
         next = accumulate::held(&mut builder, next)?;
     }
@@ -288,18 +307,29 @@ fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> 
     states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
 }
 
-/// Gradients of the total at each parameter's point, and what is watched.
+/// What [`derived`] finds.
+struct Derived {
+    /// By the parameters.
+    gradients: Vec<NodeId>,
+    watched: Vec<Root>,
+    /// By the values that are diagnosed.
+    slopes: HashMap<NodeId, NodeId>,
+}
+
+/// Gradients of the total at each parameter's point, what is watched, and gradients by what is diagnosed.
 fn derived(
     builder: &mut Builder,
     total: NodeId,
     moved: &[Moved],
     watched: &[(&Probe, NodeId)],
-) -> Result<(Vec<NodeId>, Vec<Root>), Fault> {
+    values: &[NodeId],
+) -> Result<Derived, Fault> {
     let live = ancestors(builder.graph(), &[total]);
     // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
     let is_reached = |node: &NodeId| live.get(node.index()).copied().unwrap_or(false);
     let derived = watched.iter().filter(|(probe, _)| probe.gradient).map(|(_, node)| *node);
-    let asked: Vec<NodeId> = moved.iter().map(|one| one.point).chain(derived).filter(is_reached).collect();
+    let asked: Vec<NodeId> =
+        moved.iter().map(|one| one.point).chain(derived).chain(values.iter().copied()).filter(is_reached).collect();
     let found: HashMap<NodeId, NodeId> = asked.iter().copied().zip(gradients(builder, total, &asked)?).collect();
     let mut gradients = Vec::new();
     for one in moved {
@@ -313,8 +343,8 @@ fn derived(
         let node = shown.ok_or_else(|| probes::bypassed(probe))?;
         Ok(Root::Output { name: probes::output(&probe.name), node })
     });
-    let shown = shown.collect::<Result<_, Fault>>()?;
-    Ok((gradients, shown))
+    let watched = shown.collect::<Result<_, Fault>>()?;
+    Ok(Derived { gradients, watched, slopes: found })
 }
 
 /// Clips in the order written; gives whether the step is sound, if a clip asks.

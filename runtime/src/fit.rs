@@ -6,14 +6,15 @@ mod shared;
 mod watch;
 
 use crate::calls::Handle;
+use crate::diagnosis::record::Recorder;
 use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
-use crate::model::{Model, TrainingData, front_error};
+use crate::model::{Compiled, Model, TrainingData, front_error};
 use crate::random::permutation;
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
-use crate::workspace::{Slots, capacity};
+use crate::workspace::{Slots, Store, capacity};
 use gradc_compiler::lower::STEPS;
 pub(crate) use run::Group;
 use run::{Asked, Ended, Run};
@@ -21,8 +22,8 @@ use shared::{Columns, Question, Shared};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use watch::Watch;
 
@@ -60,6 +61,7 @@ pub struct Fit<'m> {
     on_epoch: Option<OnEpoch<'m>>,
     record_steps: bool,
     reference: bool,
+    diagnose: bool,
 }
 
 impl<'m> Fit<'m> {
@@ -84,6 +86,7 @@ impl<'m> Fit<'m> {
             on_epoch: None,
             record_steps: false,
             reference: false,
+            diagnose: false,
         }
     }
 
@@ -175,6 +178,13 @@ impl<'m> Fit<'m> {
         self.record_steps = true;
         self
     }
+    /// Keeps for each layer and step the norm of its gradient and of its update, mean and variance of its activation, and what share
+    /// of it is saturated or dead, as [`History::diagnosis`]; of a run that fails it stands in the error's history. The bits of the
+    /// training stay what they are. The step is compiled again at the first such run of a model.
+    pub fn diagnose(mut self) -> Self {
+        self.diagnose = true;
+        self
+    }
     /// Runs by the f64 interpreter of graphs in place of native code: slow, on one thread, and not to be interrupted. What the native run
     /// is held to; parameters are rounded to f32 at its end only.
     pub fn reference(mut self) -> Self {
@@ -187,18 +197,29 @@ impl<'m> Fit<'m> {
     /// # Errors
     /// Faulty data or options, before anything changes; [`Error::Diverged`] if the loss is not finite, with the last good state kept.
     pub fn run(mut self) -> Result<History> {
-        if self.accumulate == 1 {
+        if self.accumulate == 1 && (!self.diagnose || self.reference) {
             return self.run_compiled();
         }
         self.model.must_train()?;
         self.plan()?;
-        let names = self.model.watches.iter().map(|watch| watch.name.as_str());
-        let front = self.model.compiled.front.variant(names, true, crate::env::fuel()).map_err(|error| front_error(&error))?;
-        let gathers = Model::compile(front, &self.model.compiled.options)?;
-        let (compiled, store) = self.model.change_to(gathers.compiled, gathers.store);
+        let other = self.variant()?;
+        let store = Store::new(&other.assembled.program)?;
+        let (compiled, store) = self.model.change_to(other, store);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.run_compiled()));
         self.model.change_to(compiled, store);
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// The model compiled for a step that accumulates, or diagnoses.
+    fn variant(&self) -> Result<Arc<Compiled>> {
+        let compiled = &self.model.compiled;
+        if self.accumulate == 1 {
+            return compiled.diagnosed();
+        }
+        let (names, fuel) = (self.model.watches.iter().map(|watch| watch.name.as_str()), crate::env::fuel());
+        let accumulates = compiled.front.variant(names, true, fuel);
+        let front = accumulates.and_then(|front| if self.diagnose { front.diagnosed(fuel) } else { Ok(front) });
+        Ok(Model::compile(front.map_err(|error| front_error(&error))?, &compiled.options)?.compiled)
     }
 
     fn run_compiled(&mut self) -> Result<History> {
@@ -265,7 +286,8 @@ impl<'m> Fit<'m> {
             |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
         );
         let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let Ended { epochs, steps, snapshot, begun, batches, last, keeper } = run.finish();
+        let Ended { epochs, steps, snapshot, begun, batches, last, mut keeper } = run.finish();
+        let diagnosis = keeper.recorder.take().map(Recorder::finish);
         model.keep(keeper);
         let finite = slots.get(&workspace, "finite") != 0.0;
         // An update that was stopped before its last batch has not been made.
@@ -284,6 +306,7 @@ impl<'m> Fit<'m> {
             metrics: compiled.info.reports.iter().map(|report| report.name.clone()).collect(),
             epochs,
             steps,
+            diagnosis,
             stopped: if out_of_patience {
                 Stopped::Patience
             } else if interrupted {
@@ -296,6 +319,7 @@ impl<'m> Fit<'m> {
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
         };
         let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, last, loss, history.clone()));
+        let diverged = diverged.map(crate::diagnosis::failed);
         if let Err(panic) = watched {
             resume_unwind(panic);
         }

@@ -1,5 +1,6 @@
 //! What a run leaves behind: one record an epoch, and why it ended.
 
+use crate::diagnosis::Diagnosis;
 use crate::error::Result;
 use crate::report::plot::{self, Panel, Series};
 use std::fmt;
@@ -75,6 +76,8 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Each step, if the run was asked to record them.
     pub steps: Vec<Step>,
+    /// What it looked like from within, if the run was asked to diagnose.
+    pub diagnosis: Option<Diagnosis>,
     /// Why it ended.
     pub stopped: Stopped,
     /// Epoch (from 1) whose parameters the model has now, if the best were restored.

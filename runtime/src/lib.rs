@@ -7,6 +7,7 @@
 mod calls;
 pub mod checkpoint;
 pub mod data;
+pub mod diagnosis;
 pub mod env;
 pub mod error;
 pub mod evaluate;

@@ -19,7 +19,7 @@ use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::program::Assembled;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use crate::checkpoint::Loaded;
@@ -57,6 +57,8 @@ pub(crate) struct Compiled {
     pub times: Vec<(&'static str, Duration)>,
     pub fields: Vec<String>,
     pub options: Options,
+    /// The same with figures for a diagnosis, once someone has asked for it.
+    pub diagnosed: OnceLock<Arc<Compiled>>,
 }
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
@@ -125,12 +127,14 @@ impl Model {
         let fields = front.info.fields.iter().map(|field| field.name.clone()).collect();
         let settings = front.info.settings.iter().map(|setting| setting.value).collect();
         let store = Store::new(&assembled.program)?;
-        let compiled = Compiled { info: front.info.clone(), front, assembled, module, times, fields, options: options.clone() };
+        let (options, diagnosed) = (options.clone(), OnceLock::new());
+        let seed = options.seed;
+        let compiled = Compiled { info: front.info.clone(), front, assembled, module, times, fields, options, diagnosed };
         let mut model = Model {
             compiled: Arc::new(compiled),
             store,
             settings,
-            seed: options.seed,
+            seed,
             step: 0,
             batches: 0,
             epoch: 0,
@@ -138,7 +142,7 @@ impl Model {
             watches: Vec::new(),
             watched: Vec::new(),
         };
-        model.reset(options.seed)?;
+        model.reset(seed)?;
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
         }

@@ -98,7 +98,7 @@ impl Rng {
     ///
     /// Lemire, 'Fast random integer generation in an interval' (2019): the upper half of a product, and a draw is repeated
     /// where the lower half falls into the part that would favour some numbers.
-    fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         let mut product = u64::from(self.next_u32()) * u64::from(bound);
         if (product as u32) < bound {
             let unfair = bound.wrapping_neg() % bound;
@@ -107,6 +107,15 @@ impl Rng {
             }
         }
         (product >> 32) as u32
+    }
+}
+
+impl Rng {
+    /// A standard normal number, by Box and Muller (1958).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let mut uniform = || (f64::from(self.next()) + 0.5) / 2f64.powi(32);
+        let (radius, turn) = (uniform(), uniform());
+        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * turn).cos()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A watch is compiled into the step as one more output; steps without one are the code that they always were. The bits of the run
 //! stay what they are.
 
+use crate::diagnosis::record::Recorder;
 use crate::error::{Error, Result};
 use crate::model::{Model, front_error};
 use crate::report::table::{Align, table};
@@ -173,7 +174,7 @@ impl Model {
 
     /// What keeps the values of a run of so many steps of at most `rows` rows.
     pub(crate) fn keeper(&self, rows: usize, steps: u64) -> Result<Keeper> {
-        let mut keeper = Keeper::default();
+        let mut keeper = Keeper { recorder: Recorder::new(&self.compiled, steps), ..Keeper::default() };
         let (Some(unit), mut bytes) = (self.compiled.assembled.unit("train"), 0_u64) else { return Ok(keeper) };
         for watch in &self.watches {
             let output = probes::output(&watch.name);
@@ -212,6 +213,8 @@ pub(crate) struct Keeper {
     /// Values to come.
     rooms: Vec<Watched>,
     kept: Vec<Watched>,
+    /// Figures of a run that diagnoses.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 #[derive(Debug)]
@@ -225,6 +228,9 @@ struct Kept {
 impl Keeper {
     /// After a step.
     pub(crate) fn stepped(&mut self, workspace: &Workspace, step: u64, rows: usize) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.stepped(workspace, step);
+        }
         for number in 0..self.probes.len() {
             if self.probes[number].when.holds(step) {
                 self.keep(number, workspace, step, rows);

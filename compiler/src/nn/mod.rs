@@ -308,6 +308,10 @@ pub struct Function {
     pub wants: Option<fn(&Call) -> Call>,
     /// Whether the choice of an initialiser looks through it.
     pub transparent: bool,
+    /// For activations: between which values an output lies, where the derivative goes to 0 at both.
+    pub limits: Option<(f64, f64)>,
+    /// For activations: whether an output of 0 lets no gradient through.
+    pub dies: bool,
     /// For metrics: whether more is better.
     pub higher_is_better: bool,
 }
@@ -325,6 +329,8 @@ impl Function {
         build: |_, x, _| Ok(x),
         wants: None,
         transparent: false,
+        limits: None,
+        dies: false,
         higher_is_better: false,
     };
 }

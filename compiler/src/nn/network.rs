@@ -86,6 +86,8 @@ pub struct Network {
     pub probes: Vec<Probe>,
     /// Whether updates wait for the gradients of several batches.
     pub accumulates: bool,
+    /// Whether the training step gives out figures of its layers, see [`diagnosis`](crate::diagnosis).
+    pub diagnoses: bool,
     /// Those of the network; a layer's own stand at its parameters.
     pub penalties: Vec<Applied>,
     /// What moves the parameters.
@@ -125,6 +127,7 @@ impl Network {
             reports: Vec::new(),
             probes: Vec::new(),
             accumulates: false,
+            diagnoses: false,
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

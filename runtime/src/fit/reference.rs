@@ -149,6 +149,9 @@ impl Fit<'_> {
         if !self.model.watches.is_empty() {
             return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
         }
+        if self.diagnose {
+            return Err(Error::setting("reference", "combined with `diagnose`", "used without `diagnose`"));
+        }
         let compiled = self.model.compiled.clone();
         let missing = || Error::Internal { pass: "reference".into(), text: "a network that trains has no step".into() };
         let training = compiled.front.graphs.training.as_ref().ok_or_else(missing)?;
@@ -246,6 +249,7 @@ impl Fit<'_> {
             metrics: names,
             epochs,
             steps,
+            diagnosis: None,
             stopped,
             restored,
             elapsed,

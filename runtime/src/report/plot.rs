@@ -18,6 +18,8 @@ pub enum Panel {
     Metric,
     /// Below both, its linear axis called so.
     Of(&'static str),
+    /// By itself: norms of gradients, on an axis as that of losses.
+    Norm,
 }
 
 /// A named curve.
@@ -71,7 +73,7 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
         let curves = series.iter().filter(|series| series.panel == panel);
         curves.filter(|series| !segments(series).is_empty()).collect()
     };
-    let mut kinds = vec![Panel::Loss, Panel::Metric];
+    let mut kinds = vec![Panel::Loss, Panel::Norm, Panel::Metric];
     for series in series.iter().filter(|series| matches!(series.panel, Panel::Of(_))) {
         if !kinds.contains(&series.panel) {
             kinds.push(series.panel);
@@ -95,7 +97,7 @@ pub fn history_svg(title: &str, unit: &str, series: &[Series]) -> Result<String>
 impl Panel {
     fn height(self) -> u32 {
         match self {
-            Panel::Loss | Panel::Of(_) => LOSS_HEIGHT,
+            Panel::Loss | Panel::Norm | Panel::Of(_) => LOSS_HEIGHT,
             Panel::Metric => METRIC_HEIGHT,
         }
     }
@@ -128,6 +130,7 @@ fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Resu
     let (up, upward) = match (panel[0].panel, panel) {
         (Panel::Loss, _) => (Axis::of_losses(values), "loss"),
         (Panel::Of(name), _) => (Axis::linear(values), name),
+        (Panel::Norm, _) => (Axis::of_losses(values), "gradient norm"),
         (Panel::Metric, [only]) => (Axis::linear(values), &only.name[..]),
         (Panel::Metric, _) => (Axis::linear(values), "metric"),
     };

@@ -1,5 +1,6 @@
 //! `gradc check`: shapes, lints, and the gradients against finite differences.
 
+use crate::data::DataArguments;
 use crate::network::NetworkArguments;
 use clap::Args;
 use gradc::compiler::base::columns::left;
@@ -13,6 +14,12 @@ pub struct Check {
     /// Evaluates every graph before and after each pass on random inputs.
     #[arg(long)]
     validate: bool,
+    /// Shows mean and variance of activations and gradients, layer by layer, before the first step, and whether they are what an
+    /// initialiser aims at: on the rows of `--data`, or on random ones.
+    #[arg(long)]
+    signal: bool,
+    #[command(flatten)]
+    data: DataArguments,
 }
 
 impl Check {
@@ -34,9 +41,23 @@ impl Check {
         println!("gradients in f64 on {ROWS} random rows, against finite differences:");
         print!("{}", table(&compared));
         match compared.iter().filter(|one| !one.is_right()).count() {
+            0 if self.signal => self.signal(),
             0 => Ok(()),
             wrong => Err(Error::Model(format!("error: {} of {name} are off\n", counted(wrong, "gradient")))),
         }
+    }
+}
+
+impl Check {
+    fn signal(&self) -> Result<()> {
+        let model = self.network.model()?;
+        let signal = match self.data.read(&model, true)? {
+            Some(rows) => model.signal(&rows)?,
+            None => model.signal(())?,
+        };
+        println!();
+        print!("{signal}");
+        Ok(())
     }
 }
 

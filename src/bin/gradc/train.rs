@@ -5,8 +5,9 @@ use crate::inspect::say;
 use crate::network::NetworkArguments;
 use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
+use gradc::runtime::diagnosis::{Figures, Moment};
 use gradc::runtime::report::table::{Align, table};
-use gradc::{Dataset, Error, Evaluation, History, Model, Result, Watched};
+use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Verdict, Watched};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -68,6 +69,10 @@ pub struct Train {
     /// Writes the watched values as safetensors, named VALUE@STEP, in place of showing them.
     #[arg(long, value_name = "FILE", requires = "watch")]
     watch_save: Option<PathBuf>,
+    /// Tells for each layer what its gradients, updates and activations were like over the run, and what is wrong if something is; with a
+    /// file, draws the gradients by layer and step as SVG.
+    #[arg(long, num_args = 0..=1, value_name = "FILE.svg")]
+    diagnose: Option<Option<PathBuf>>,
     /// Before training, evaluates every graph before and after each pass on random inputs.
     #[arg(long)]
     validate: bool,
@@ -117,6 +122,9 @@ impl Train {
             steps(history)?;
         }
         self.watched(&model)?;
+        if let Some(diagnosis) = so_far.and_then(|history| history.diagnosis.as_ref()) {
+            self.diagnosed(diagnosis)?;
+        }
         let history = outcome?;
         if let Some(file) = &self.save {
             model.save(file)?;
@@ -179,6 +187,9 @@ impl Train {
         if self.drop_last {
             fit = fit.drop_last();
         }
+        if self.diagnose.is_some() {
+            fit = fit.diagnose();
+        }
         if self.reference {
             fit = fit.reference();
         }
@@ -199,6 +210,34 @@ impl Train {
             });
         }
         fit.run()
+    }
+
+    fn diagnosed(&self, diagnosis: &Diagnosis) -> Result<()> {
+        if let Some(Some(file)) = &self.diagnose {
+            diagnosis.plot(file)?;
+        }
+        if !self.json {
+            return say(&format!("{diagnosis}\n"));
+        }
+        let layer = |figures: &Figures| {
+            json!({
+                "gradient_norm": figures.gradient_norm,
+                "update_ratio": figures.update_ratio(),
+                "mean": figures.mean,
+                "variance": figures.variance(),
+                "saturated": figures.saturated,
+                "dead": figures.dead,
+            })
+        };
+        let step =
+            |moment: &Moment| json!({ "step": moment.step, "layers": moment.layers.iter().map(layer).collect::<Vec<_>>() });
+        let verdict = |verdict: &Verdict| json!({ "text": verdict.text, "layer": verdict.layer, "advice": verdict.advice });
+        line(&json!({
+            "event": "diagnosis",
+            "layers": diagnosis.layers.iter().map(|layer| &layer.name).collect::<Vec<_>>(),
+            "steps": diagnosis.steps.iter().map(step).collect::<Vec<_>>(),
+            "verdicts": diagnosis.verdicts().iter().map(verdict).collect::<Vec<_>>(),
+        }))
     }
 
     fn watched(&self, model: &Model) -> Result<()> {

@@ -22,6 +22,7 @@ pub static RELU6: Function = Function {
     source: "Krizhevsky (2010)",
     formula: "min(max(0, x), 6)",
     build: |network, x, _| six(network, x),
+    dies: true,
     ..ACTIVATION
 };
 
@@ -36,6 +37,7 @@ pub static HARD_SIGMOID: Function = Function {
         Ok(network.builder.scale(clipped, 1.0 / 6.0)?)
     },
     wants: Some(glorot),
+    limits: Some((0.0, 1.0)),
     ..ACTIVATION
 };
 
@@ -50,6 +52,7 @@ pub static HARD_SWISH: Function = Function {
         let product = network.builder.mul(x, clipped)?;
         Ok(network.builder.scale(product, 1.0 / 6.0)?)
     },
+    dies: true,
     ..ACTIVATION
 };
 
@@ -65,5 +68,6 @@ pub static HARD_TANH: Function = Function {
         Ok(builder.binary(Primitive::Min, high, raised)?)
     },
     wants: Some(glorot),
+    limits: Some((-1.0, 1.0)),
     ..ACTIVATION
 };

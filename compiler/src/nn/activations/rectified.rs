@@ -17,6 +17,7 @@ pub static RELU: Function = Function {
         let zero = network.builder.constant_like(x, 0.0)?;
         Ok(network.builder.binary(Primitive::Max, zero, x)?)
     },
+    dies: true,
     ..ACTIVATION
 };
 

@@ -12,6 +12,7 @@ pub static SIGMOID: Function = Function {
     doc: "1/(1+e^-x), right in both tails",
     formula: "1 / (1 + exp(-x))",
     build: |network, x, _| Ok(network.builder.unary(Primitive::Sigmoid, x)?),
+    limits: Some((0.0, 1.0)),
     ..ACTIVATION
 };
 
@@ -20,6 +21,7 @@ pub static TANH: Function = Function {
     doc: "hyperbolic tangent",
     formula: "tanh(x)",
     build: |network, x, _| Ok(network.builder.unary(Primitive::Tanh, x)?),
+    limits: Some((-1.0, 1.0)),
     ..ACTIVATION
 };
 
@@ -69,6 +71,7 @@ pub static SOFTSIGN: Function = Function {
         let below = network.builder.offset(size, 1.0)?;
         Ok(network.builder.div(x, below)?)
     },
+    limits: Some((-1.0, 1.0)),
     ..ACTIVATION
 };
 
