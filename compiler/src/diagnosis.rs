@@ -15,8 +15,9 @@
 
 use crate::graph::builder::Built;
 use crate::graph::{BuildError, Builder, Element, Graph, NodeId, Origin, Root};
+use crate::nn::choice::{self, Choices};
 use crate::nn::network::Use;
-use crate::nn::{Family, Network, choice};
+use crate::nn::{Family, Network};
 use crate::ops::{self, Derivative, Primitive};
 use crate::step::ancestors;
 
@@ -195,7 +196,7 @@ fn part(network: &Network, layer: &Use, followers: &[&Use]) -> Part {
     let parameters: Vec<&_> = made.filter(|made| learned.iter().any(|learned| learned.node == made.node)).collect();
     let last = followers.last().copied().unwrap_or(layer);
     let activation = followers.last().filter(|last| last.function.family == Family::Activation).map(|last| last.function);
-    let weight = parameters.first().map(|learned| choice::show(&choice::choose(network, learned).initializer));
+    let weight = parameters.first().map(|learned| choice::show(&Choices::of(network).choose(learned).initializer));
     let value = last.output;
     let shape = network.builder.graph().shape(value);
     Part {

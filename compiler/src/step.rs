@@ -461,8 +461,9 @@ pub fn pruned(graph: &Graph) -> Graph {
 /// First values of the parameters, as updates: run once, at step 0. A parameter's random stream is its ordinal.
 pub fn initial(network: &Network) -> Result<Graph, Fault> {
     let mut builder = Builder::new(format!("{} initial", network.name));
+    let choices = choice::Choices::of(network);
     for (ordinal, learned) in network.learned().enumerate() {
-        let choice = choice::choose(network, learned);
+        let choice = choices.choose(learned);
         let initializer = initializers::find(&choice.initializer.name)?;
         builder.set_origin(Origin {
             path: learned.name.clone(),

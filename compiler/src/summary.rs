@@ -11,15 +11,16 @@ mod tests;
 
 use crate::base::columns::{left, right};
 use crate::graph::{Element, NodeId, Type};
+use crate::nn::choice::{self, Choices};
 use crate::nn::network::{Use, shape_text};
 use crate::nn::optimizers::Rule;
 use crate::nn::parameters::Learned;
-use crate::nn::{Call, Family, Network, choice, groups};
+use crate::nn::{Call, Family, Network, groups};
 use calls::{brief, number, scalar};
-use costs::Costs;
+use costs::{Costs, Moved};
 use std::collections::HashSet;
 
-const HEADER: [&str; 6] = ["layer", "function", "output", "initialiser", "parameters", "FLOPs"];
+const HEADER: [&str; 7] = ["layer", "function", "output", "initialiser", "parameters", "FLOPs", "bytes"];
 /// Columns of numbers stand to the right.
 const FIRST_NUMBER: usize = 4;
 
@@ -27,9 +28,12 @@ const FIRST_NUMBER: usize = 4;
 pub fn summary(training: &Network, evaluation: &Network) -> String {
     let costs = Costs::of(training);
     let learned: Vec<&Learned> = training.learned().collect();
-    let rows = rows(training, &learned, &costs);
+    let choices = Choices::of(training);
+    let rows = rows(training, &learned, &costs, &choices);
     let count: usize = learned.iter().map(|one| values(one)).sum();
-    let total = ["".into(), "".into(), "".into(), "".into(), grouped(count), grouped(costs.total())];
+    let moved = moved(training, &costs);
+    let bytes = or_blank(moved.forward + moved.backward);
+    let total = ["".into(), "".into(), "".into(), "".into(), grouped(count), grouped(costs.total()), bytes];
     let mut text = format!("{}\n\n", training.name);
     text.push_str(&table(&rows, &total));
     text.push('\n');
@@ -40,36 +44,52 @@ pub fn summary(training: &Network, evaluation: &Network) -> String {
     text
 }
 
-type Row = [String; 6];
+type Row = [String; 7];
 
 /// Rows in the order in which values are computed.
-fn rows(network: &Network, learned: &[&Learned], costs: &Costs) -> Vec<Row> {
+fn rows(network: &Network, learned: &[&Learned], costs: &Costs, choices: &Choices) -> Vec<Row> {
     let mut rows: Vec<(usize, Row)> = Vec::new();
     let mut of_layers = HashSet::new();
+    let all: HashSet<NodeId> = learned.iter().map(|one| one.node).collect();
     for one in network.uses.iter().filter(|one| is_row(network, one)) {
         let own: Vec<&Learned> =
-            network.parameters[one.parameters.clone()].iter().filter(|known| is_among(learned, known)).collect();
+            network.parameters[one.parameters.clone()].iter().filter(|known| all.contains(&known.node)).collect();
         of_layers.extend(own.iter().map(|learned| learned.node));
         let size: usize = own.iter().map(|learned| values(learned)).sum();
         let is_shared = own.is_empty() && costs.parameters_in(network, &one.nodes).any(|node| of_layers.contains(&node));
+        let moved = costs.moved(network, one);
         let row = [
             one.path.clone(),
             brief(network, one.function.name, one.function.parameters, &one.call),
             type_text(network.builder.ty(one.output)),
-            initialisers(network, &own),
+            initialisers(choices, &own),
             if is_shared { "shared".into() } else { or_blank(size) },
             or_blank(costs.of_nodes(&one.nodes)),
+            or_blank(moved.forward + moved.backward),
         ];
         rows.push((one.nodes.end, row));
     }
     for one in learned.iter().filter(|one| !of_layers.contains(&one.node)) {
         let shape = shape_text(&one.shape);
-        let row =
-            [one.name.clone(), "parameter".into(), shape, initialisers(network, &[one]), grouped(values(one)), String::new()];
+        let row = [
+            one.name.clone(),
+            "parameter".into(),
+            shape,
+            initialisers(choices, &[one]),
+            grouped(values(one)),
+            "".into(),
+            "".into(),
+        ];
         rows.push((one.node.index() + 1, row));
     }
     rows.sort_by_key(|(end, _)| *end);
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// What all rows of the table move.
+fn moved(network: &Network, costs: &Costs) -> Moved {
+    let rows = network.uses.iter().filter(|one| is_row(network, one)).map(|one| costs.moved(network, one));
+    rows.fold(Moved::default(), |sum, one| Moved { forward: sum.forward + one.forward, backward: sum.backward + one.backward })
 }
 
 /// Layers and activations; of operations those that multiply matrices or change the shape of rows.
@@ -82,15 +102,11 @@ fn is_row(network: &Network, one: &Use) -> bool {
     }
 }
 
-fn is_among(learned: &[&Learned], one: &Learned) -> bool {
-    learned.iter().any(|known| known.node == one.node)
-}
-
 /// How the parameters begin and why; biases that begin at 0 go without saying.
-fn initialisers(network: &Network, learned: &[&Learned]) -> String {
+fn initialisers(choices: &Choices, learned: &[&Learned]) -> String {
     let mut shown: Vec<String> = Vec::new();
     for one in learned {
-        let choice = choice::choose(network, one);
+        let choice = choices.choose(one);
         let call = choice::show(&choice.initializer);
         let text = if choice.reason.is_empty() { call } else { format!("{call} ({})", choice.reason) };
         if text != "zeros" && !shown.contains(&text) {
@@ -129,6 +145,16 @@ fn facts(training: &Network, evaluation: &Network, learned: &[&Learned], costs: 
             grouped(forward),
             grouped(backward),
             grouped(prediction)
+        ),
+    ));
+    let Moved { forward, backward } = moved(training, costs);
+    facts.push((
+        "bytes",
+        format!(
+            "{} a row in training ({} forward, {} backward), were each layer a pass of its own; fusion moves less",
+            grouped(forward + backward),
+            grouped(forward),
+            grouped(backward)
         ),
     ));
     facts.extend(losses(training));

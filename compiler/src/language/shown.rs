@@ -2,7 +2,8 @@
 
 use crate::graph::Root;
 use crate::graph::text::{number, print};
-use crate::nn::{Network, choice};
+use crate::nn::Network;
+use crate::nn::choice::{self, Choices};
 use crate::step::pruned;
 use std::fmt::Write;
 
@@ -13,8 +14,9 @@ pub fn shown(network: &Network, origins: bool) -> String {
         let declared = if setting.declared { "" } else { "    ; unnamed" };
         let _ = writeln!(text, "setting {} = {}{declared}", setting.name, number(setting.value));
     }
+    let choices = Choices::of(network);
     for learned in network.learned() {
-        let initial = choice::show(&choice::choose(network, learned).initializer);
+        let initial = choice::show(&choices.choose(learned).initializer);
         let _ = writeln!(text, "parameter {} : {} = {initial}", learned.name, learned.shape);
     }
     for penalty in &network.penalties {

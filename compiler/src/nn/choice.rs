@@ -8,6 +8,7 @@ use super::network::{Network, Use};
 use super::parameters::Learned;
 use super::{Argument, Call, Family, arguments, initializers};
 use crate::graph::NodeId;
+use std::collections::{HashMap, HashSet};
 
 /// An initialiser and the reason for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,67 +19,91 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// The initialiser of a parameter.
-pub fn choose(network: &Network, learned: &Learned) -> Choice {
-    if let Some(call) = &learned.wanted.initializer {
-        return Choice { initializer: call.clone(), reason: String::new() };
-    }
-    let place = network.parameters.iter().position(|known| known.node == learned.node);
-    let layer = network.uses.iter().find(|one| place.is_some_and(|place| one.parameters.contains(&place)));
-    let Some(layer) = layer else { return glorot("no layer's weight") };
-    let mut followers: Vec<(&'static str, Call)> = Vec::new();
-    let direct = follow(network, layer.output, &mut followers, &mut Vec::new());
-    let Some((first_name, first)) = followers.first() else { return glorot("no activation follows") };
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in &followers {
-        if !names.contains(name) {
-            names.push(name);
+/// What follows what in a network: made once, for the choices of all its parameters.
+pub struct Choices<'n> {
+    /// For each parameter, as its place in the list, the layer that made it.
+    layer_of: HashMap<usize, &'n Use>,
+    /// For each parameter's node its place in the list.
+    places: HashMap<NodeId, usize>,
+    /// For each value the calls of functions on it.
+    calls: HashMap<NodeId, Vec<&'n Use>>,
+    /// Values that something uses which no function made: arithmetic.
+    computed_with: HashSet<NodeId>,
+}
+
+impl<'n> Choices<'n> {
+    /// Looks at everything once.
+    pub fn of(network: &'n Network) -> Self {
+        let graph = network.builder.graph();
+        let mut is_made = vec![false; graph.nodes.len()];
+        let mut layer_of = HashMap::new();
+        let mut calls: HashMap<NodeId, Vec<&Use>> = HashMap::new();
+        for one in &network.uses {
+            one.nodes.clone().for_each(|node| is_made[node] = true);
+            one.parameters.clone().for_each(|place| {
+                layer_of.entry(place).or_insert(one);
+            });
+            if one.input != one.output {
+                calls.entry(one.input).or_default().push(one);
+            }
         }
+        let arithmetic = graph.ids().filter(|id| !is_made[id.index()]);
+        let computed_with = arithmetic.flat_map(|id| graph.node(id).operands.iter().copied()).collect();
+        let places = network.parameters.iter().enumerate().map(|(place, known)| (known.node, place)).collect();
+        Choices { layer_of, places, calls, computed_with }
     }
-    if direct {
-        return glorot(&format!("{} and other uses follow", names.join(", ")));
+
+    /// The initialiser of a parameter.
+    pub fn choose(&self, learned: &Learned) -> Choice {
+        if let Some(call) = &learned.wanted.initializer {
+            return Choice { initializer: call.clone(), reason: String::new() };
+        }
+        let layer = self.places.get(&learned.node).and_then(|place| self.layer_of.get(place));
+        let Some(layer) = layer else { return glorot("no layer's weight") };
+        let mut followers: Vec<(&'static str, Call)> = Vec::new();
+        let direct = self.follow(layer.output, &mut followers, &mut Vec::new());
+        let Some((first_name, first)) = followers.first() else { return glorot("no activation follows") };
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in &followers {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        if direct {
+            return glorot(&format!("{} and other uses follow", names.join(", ")));
+        }
+        if followers.iter().any(|(_, call)| call != first) {
+            return glorot(&format!("{} follow", names.join(" and ")));
+        }
+        if names.len() > 1 {
+            return Choice { initializer: first.clone(), reason: format!("{} follow", names.join(" and ")) };
+        }
+        Choice { initializer: first.clone(), reason: format!("{first_name} follows") }
     }
-    if followers.iter().any(|(_, call)| call != first) {
-        return glorot(&format!("{} follow", names.join(" and ")));
+
+    /// Collects what the functions on `node` ask for; says whether something else uses it too.
+    fn follow(&self, node: NodeId, found: &mut Vec<(&'static str, Call)>, seen: &mut Vec<NodeId>) -> bool {
+        if seen.contains(&node) {
+            return false;
+        }
+        seen.push(node);
+        // Arithmetic on the value is a use that asks for nothing.
+        let mut other = self.computed_with.contains(&node);
+        for user in self.calls.get(&node).into_iter().flatten() {
+            match user.function.wants {
+                // `wants` names an initialiser of the list with arguments that it has.
+                Some(wants) => found.push((user.function.name, wants(&user.call))),
+                None if user.function.transparent => other |= self.follow(user.output, found, seen),
+                // A loss or metric reads the value; a layer or operation is one more follower.
+                None => other |= matches!(user.function.family, Family::Layer | Family::Operation),
+            }
+        }
+        other
     }
-    if names.len() > 1 {
-        return Choice { initializer: first.clone(), reason: format!("{} follow", names.join(" and ")) };
-    }
-    Choice { initializer: first.clone(), reason: format!("{first_name} follows") }
 }
 
 fn glorot(reason: &str) -> Choice {
     Choice { initializer: Call::new("glorot"), reason: reason.to_string() }
-}
-
-/// Collects what the functions on `node` ask for; says whether something else uses it too.
-fn follow(network: &Network, node: NodeId, found: &mut Vec<(&'static str, Call)>, seen: &mut Vec<NodeId>) -> bool {
-    if seen.contains(&node) {
-        return false;
-    }
-    seen.push(node);
-    let mut other = false;
-    let users: Vec<&Use> = network.uses.iter().filter(|one| one.input == node && one.output != node).collect();
-    for user in &users {
-        match user.function.wants {
-            Some(wants) => {
-                // `wants` names an initialiser of the list with arguments that it has.
-                let call = wants(&user.call);
-                found.push((user.function.name, call));
-            }
-            None if user.function.transparent => other |= follow(network, user.output, found, seen),
-            // A loss or metric reads the value; a layer or operation is one more follower.
-            None => other |= matches!(user.function.family, Family::Layer | Family::Operation),
-        }
-    }
-    // Arithmetic on the value is a use that asks for nothing.
-    let graph = network.builder.graph();
-    other
-        || graph.ids().any(|id| {
-            graph.node(id).operands.contains(&node)
-                && !users.iter().any(|user| user.nodes.contains(&id.index()))
-                && !network.uses.iter().any(|one| one.nodes.contains(&id.index()))
-        })
 }
 
 /// An initialiser as a reader wants it: `he`, `normal(deviation = 0.02)`; what is as by default is left out.

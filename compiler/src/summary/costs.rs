@@ -1,7 +1,8 @@
-//! What the matrix products of a network cost for one row of the batch.
+//! What a network costs for one row of the batch: FLOPs of its matrix products, and bytes that its layers read and write.
 
 use crate::graph::{Attributes, Dim, Graph, NodeId};
 use crate::nn::Network;
+use crate::nn::network::Use;
 use crate::ops::Primitive;
 use std::ops::Range;
 
@@ -9,6 +10,19 @@ use std::ops::Range;
 pub(super) struct Costs {
     forward: Vec<usize>,
     backward: Vec<usize>,
+    /// Whether a gradient comes to the node.
+    lowered: Vec<bool>,
+    /// Whether a gradient passes the node on its way to what is trained.
+    trained: Vec<bool>,
+}
+
+/// Bytes of values that a layer moves for one row if it is a pass of its own, parameters apart.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// Its input read, its output written.
+    pub(super) forward: usize,
+    /// The output's gradient and the input read; the input's gradient written where something before it is trained.
+    pub(super) backward: usize,
 }
 
 impl Costs {
@@ -20,18 +34,29 @@ impl Costs {
         let computed = ancestors(graph, &loss.iter().copied().chain(measured).collect::<Vec<_>>());
         let lowered = ancestors(graph, &loss);
         let trained = depends_on_trained(network);
-        let mut costs = Costs { forward: vec![0; graph.nodes.len()], backward: vec![0; graph.nodes.len()] };
+        let (mut forward, mut backward) = (vec![0; graph.nodes.len()], vec![0; graph.nodes.len()]);
         for id in graph.ids() {
             let (index, cost) = (id.index(), product(graph, id));
             if computed[index] {
-                costs.forward[index] = cost;
+                forward[index] = cost;
             }
             if lowered[index] {
                 let differentiated = graph.node(id).operands.iter().filter(|operand| trained[operand.index()]);
-                costs.backward[index] = cost * differentiated.count();
+                backward[index] = cost * differentiated.count();
             }
         }
-        costs
+        Costs { forward, backward, lowered, trained }
+    }
+    /// What a layer moves.
+    pub(super) fn moved(&self, network: &Network, one: &Use) -> Moved {
+        const WORD: usize = 4;
+        let graph = network.builder.graph();
+        let row = |node: NodeId| if graph.shape(node).has_batch() { WORD * graph.shape(node).fixed_count() } else { 0 };
+        let (input, output) = (row(one.input), row(one.output));
+        let forward = input + output;
+        let is_lowered = self.lowered[one.output.index()] && self.trained[one.output.index()];
+        let further = if self.trained[one.input.index()] { input } else { 0 };
+        Moved { forward, backward: if is_lowered { output + input + further } else { 0 } }
     }
     /// Both ways.
     pub(super) fn of_nodes(&self, nodes: &Range<usize>) -> usize {

@@ -3,6 +3,7 @@
 use crate::network::NetworkArguments;
 use clap::Args;
 use gradc::compiler::stages::Stage;
+use gradc::compiler::summary::summary;
 use gradc::{Error, Result};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,8 +16,9 @@ pub struct Summary {
 
 impl Summary {
     pub fn run(self) -> Result<()> {
-        print!("{}", self.network.model()?.summary());
-        Ok(())
+        let declaration = self.network.declaration()?;
+        let networks = self.network.elaborated(&declaration)?;
+        say(&summary(&networks.training, &networks.evaluation))
     }
 }
 

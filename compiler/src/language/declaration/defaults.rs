@@ -12,8 +12,9 @@ use crate::language::ast::{
 };
 use crate::language::elaborate::matched;
 use crate::language::parse::parse_expression;
+use crate::nn::choice::Choices;
 use crate::nn::network::Use;
-use crate::nn::{Kind, Network, Parameter, arguments, choice, clips, initializers, optimizers, penalties};
+use crate::nn::{Kind, Network, Parameter, arguments, clips, initializers, optimizers, penalties};
 use std::collections::{HashMap, HashSet};
 
 /// What was decided about the layers that one call of the text made.
@@ -259,9 +260,10 @@ fn layers<'a>(statements: &'a [Statement], names: &mut HashSet<&'a str>) {
 
 fn decided(network: &Network) -> HashMap<String, Option<Decided>> {
     let learned: HashSet<_> = network.learned().map(|learned| learned.node).collect();
+    let choices = Choices::of(network);
     let mut decided: HashMap<String, Option<Decided>> = HashMap::new();
     for one in network.uses.iter().filter(|one| !one.parameters.is_empty()) {
-        let Some(own) = decision(network, one, |node| learned.contains(&node)) else { continue };
+        let Some(own) = decision(network, &choices, one, |node| learned.contains(&node)) else { continue };
         decided
             .entry(one.place.clone())
             .and_modify(|known| {
@@ -274,10 +276,15 @@ fn decided(network: &Network) -> HashMap<String, Option<Decided>> {
     decided
 }
 
-fn decision(network: &Network, one: &Use, is_learned: impl Fn(crate::graph::NodeId) -> bool) -> Option<Decided> {
+fn decision(
+    network: &Network,
+    choices: &Choices,
+    one: &Use,
+    is_learned: impl Fn(crate::graph::NodeId) -> bool,
+) -> Option<Decided> {
     let made = &network.parameters[one.parameters.clone()];
     let weight = made.iter().find(|learned| learned.name.ends_with(".weight"))?;
-    let choice = choice::choose(network, weight);
+    let choice = choices.choose(weight);
     let reason = if one.call.get("init").is_some() { String::new() } else { choice.reason };
     let takes_bias = one.function.parameters.iter().any(|parameter| parameter.name == "bias");
     let bias = takes_bias.then(|| made.iter().any(|learned| learned.name.ends_with(".bias") && is_learned(learned.node)));

@@ -156,6 +156,8 @@ impl Draw {
             (Lowering::Random, _) => self.builder.uniform(shape),
             (Lowering::Coordinate, _) => self.builder.iota(shape, rank - 1),
             (_, Primitive::Step) => Ok(self.builder.step()),
+            (_, Primitive::Steps) => Ok(self.builder.steps()),
+            (_, Primitive::Epoch) => Ok(self.builder.epoch()),
             (_, Primitive::BatchSize) => Ok(self.builder.batch_size()),
             (_, Primitive::Setting) => self.builder.source(primitive, "rate", Type::f64()),
             (_, Primitive::Constant) => Ok(self.builder.constant(if integer { 3.0 } else { 0.75 })),
