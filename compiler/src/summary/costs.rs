@@ -54,7 +54,9 @@ impl Costs {
         let row = |node: NodeId| if graph.shape(node).has_batch() { WORD * graph.shape(node).fixed_count() } else { 0 };
         let (input, output) = (row(one.input), row(one.output));
         let forward = input + output;
-        let is_lowered = self.lowered[one.output.index()] && self.trained[one.output.index()];
+        // Its output itself may be passed by: what normalises it goes on without a bias that nobody asked for.
+        let is_lowered = |node: usize| self.lowered[node] && self.trained[node];
+        let is_lowered = is_lowered(one.output.index()) || (!one.parameters.is_empty() && one.nodes.clone().any(is_lowered));
         let further = if self.trained[one.input.index()] { input } else { 0 };
         Moved { forward, backward: if is_lowered { output + input + further } else { 0 } }
     }
