@@ -304,7 +304,9 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
 
 /// States with their handles in this graph; those that the graph does not hold are left out.
 fn with_nodes(states: impl Iterator<Item = State>, graph: &Graph) -> Vec<State> {
-    states.filter_map(|state| graph.find_source(Primitive::State, &state.name).map(|node| State { node, ..state })).collect()
+    let sources = graph.ids().filter(|id| graph.node(*id).primitive == Primitive::State);
+    let by_name: HashMap<&str, NodeId> = sources.filter_map(|id| Some((graph.source_name(id)?, id))).collect();
+    states.filter_map(|state| by_name.get(state.name.as_str()).map(|node| State { node: *node, ..state })).collect()
 }
 
 /// What [`derived`] finds.

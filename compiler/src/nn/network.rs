@@ -104,6 +104,8 @@ pub struct Network {
     pub(super) names: HashMap<NodeId, String>,
     pub(super) scopes: Vec<Scope>,
     counts: BTreeMap<String, usize>,
+    /// Places of the parameters in their list, by name.
+    by_name: HashMap<String, usize>,
     pub(super) place: String,
 }
 
@@ -138,6 +140,7 @@ impl Network {
             names: HashMap::new(),
             scopes: Vec::new(),
             counts: BTreeMap::new(),
+            by_name: HashMap::new(),
             place: String::new(),
         }
     }
@@ -268,7 +271,7 @@ impl Network {
         let name = self.path_of(name);
         wanted.frozen = self.is_frozen(&name, wanted.frozen);
         let shape = Shape::fixed(&wanted.sizes);
-        if let Some(known) = self.parameters.iter().find(|known| known.name == name) {
+        if let Some(known) = self.parameter_called(&name) {
             if !self.scopes.iter().any(|scope| scope.shared) {
                 return Err(twice(&name).against(known.node));
             }
@@ -281,8 +284,13 @@ impl Network {
         }
         let node = self.builder.source(Primitive::Parameter, &name, Type::f32(shape.clone()))?;
         self.name_value(node, &name);
+        self.by_name.insert(name.clone(), self.parameters.len());
         self.parameters.push(Learned { name, node, shape, wanted, place: self.place.clone(), droppable: false });
         Ok(node)
+    }
+    /// The parameter of this name.
+    pub fn parameter_called(&self, name: &str) -> Option<&Learned> {
+        self.by_name.get(name).map(|place| &self.parameters[*place])
     }
     /// Makes a saved state named after the scopes; in a shared scope finds it again. Gives its value so far.
     pub fn state(&mut self, name: &str, shape: Shape, initial: f64) -> Result<NodeId, Fault> {

@@ -111,7 +111,7 @@ impl<'a> Elaborator<'a> {
         let prefix = format!("{}.", binding.path);
         let tail = rest.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(".");
         let full = format!("{prefix}{tail}");
-        if let Some(known) = self.network.parameters.iter().find(|known| known.name == full) {
+        if let Some(known) = self.network.parameter_called(&full) {
             return Value::Tensor(known.node);
         }
         if self.is_partial {
