@@ -151,7 +151,7 @@ impl Module {
 /// Compiles all functions of a program on `threads` threads and links them.
 ///
 /// # Errors
-/// As [`compile_kernel`], [`compile_entry`] and [`Module::link`].
+/// As [`compile_kernel`](super::compile_kernel), [`compile_entry`](super::compile_entry) and [`Module::link`].
 pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: usize) -> Result<Module, Error> {
     let outline = Outline::of(program)?;
     let mut order: Vec<usize> = (0..outline.functions()).collect();

@@ -28,6 +28,9 @@ impl Explain {
             for page in PAGES {
                 println!("{:26} {}", page.name, page.title());
             }
+            let names: Vec<&str> = manual::names().collect();
+            println!("\nand every name of the catalogue, such as `gradc explain adam`:");
+            names.chunks(8).for_each(|names| println!("  {}", names.join(", ")));
             return Ok(());
         };
         if self.question.is_asked() {
@@ -52,7 +55,7 @@ fn refused(found: &str, expected: String) -> Error {
 fn unknown(name: &str) -> Error {
     let expected = match nearest(name, PAGES.iter().map(|page| page.name).chain(manual::names())) {
         Some(near) => format!("a code, a lint or a name of the catalogue; perhaps `{near}`"),
-        None => "a code such as E0201, a lint or a name of the catalogue; `gradc explain` lists codes and lints".to_owned(),
+        None => "a code such as E0201, a lint or a name of the catalogue; `gradc explain` lists them".to_owned(),
     };
     Error::Setting { name: "NAME".into(), found: format!("`{name}`"), expected }
 }

@@ -87,6 +87,12 @@ impl NetworkArguments {
         declaration.elaborate().map_err(|diagnostics| Error::Model(self.shown(&diagnostics, declaration.source())))
     }
 
+    /// Its lints as text.
+    pub fn warnings(&self) -> Result<String> {
+        let declaration = self.declaration()?;
+        Ok(self.shown(&self.elaborated(&declaration)?.warnings, declaration.source()))
+    }
+
     /// Diagnostics as text, in colours if they are wanted.
     pub fn shown(&self, diagnostics: &Diagnostics, source: &Source) -> String {
         let is_coloured = match self.options.color {

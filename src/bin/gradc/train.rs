@@ -93,9 +93,11 @@ struct Parts {
 
 impl Train {
     pub fn run(self) -> Result<()> {
+        self.can_write()?;
         if self.validate {
             self.network.validate()?;
         }
+        eprint!("{}", self.network.warnings()?);
         let mut model = self.network.model()?;
         if self.json {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
@@ -135,6 +137,20 @@ impl Train {
         self.report(&model, &parts, &history)
     }
 
+    /// Whether the folders of all files that will be written are there: after a long run it is too late.
+    fn can_write(&self) -> Result<()> {
+        let drawn = self.diagnose.iter().flatten();
+        for file in self.save.iter().chain(&self.plot).chain(&self.watch_save).chain(drawn) {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                let source =
+                    std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder `{}`", folder.display()));
+                return Err(Error::Io { action: "write", path: file.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
     fn parts(&self, model: &Model) -> Result<Parts> {
         let Some(data) = self.data.read(model, true)? else {
             if model.info().fields.is_empty() {
@@ -142,6 +158,11 @@ impl Train {
             }
             return self.data.need(model, true).map(|data| Parts { train: Some(data), valid: None, test: None });
         };
+        if self.split.is_some() && self.split_seed.is_none() {
+            eprintln!(
+                "note: the rows are split in the file's order; in a sorted file the parts differ: --split-seed 1 shuffles them first"
+            );
+        }
         let data = self.split_seed.map_or_else(|| data.clone(), |seed| data.shuffled(seed));
         match self.split.as_deref() {
             None | Some([]) => Ok(Parts { train: Some(data), valid: None, test: None }),

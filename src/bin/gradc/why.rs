@@ -42,6 +42,14 @@ fn node(text: &str) -> std::result::Result<u32, String> {
     text.trim_start_matches('%').parse().map_err(|_| format!("`{text}` is no node; write it as %41"))
 }
 
+fn unanswered(question: &str, why: String) -> Error {
+    Error::data(
+        format!("{question}: {why}"),
+        "",
+        "`gradc summary` lists layers and parameters, `gradc dump` the nodes of each stage",
+    )
+}
+
 fn refused(name: &str, expected: String) -> Error {
     Error::Setting { name: name.into(), found: "something else".into(), expected }
 }
@@ -57,7 +65,8 @@ impl Question {
         let network = self.options.clone().of(file);
         if let Some(parameter) = &self.gradient {
             let model = network.model()?;
-            let derivation = derivation::derive(&model.front().gradient, parameter).map_err(|why| refused("--gradient", why))?;
+            let derivation =
+                derivation::derive(&model.front().gradient, parameter).map_err(|why| unanswered("--gradient", why))?;
             return say(&derivation.text());
         }
         if self.fusion {
@@ -73,7 +82,7 @@ impl Question {
             source: declaration.source(),
             shown: self.lines,
         };
-        say(&life.text(find_stage(&self.stage)?, node).map_err(|why| refused("--node", why))?)
+        say(&life.text(find_stage(&self.stage)?, node).map_err(|why| unanswered("--node", why))?)
     }
 
     fn kernels(&self, network: &NetworkArguments) -> Result<String> {

@@ -1,6 +1,6 @@
 //! Metrics: what a person wants to read. Every loss may be reported too.
 //!
-//! A value that is no mean over rows says with [`Network::combines`] how its chunks of rows combine, so that an evaluation gives the
+//! A value that is no mean over rows says with `Network::combines` how its chunks of rows combine, so that an evaluation gives the
 //! value of all its rows, however many chunks they are read in.
 
 mod classes;
