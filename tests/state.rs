@@ -77,3 +77,50 @@ fn an_epoch_can_be_watched_and_a_run_stopped() {
     assert_eq!(history.epochs.len(), 3);
     assert_eq!(history.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>(), seen);
 }
+
+network! {
+    pub Bent {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let p = x.dense(3).tanh().dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(rate = 1e-2);
+    }
+    /// The same parameters, another curve.
+    pub Cut {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let p = x.dense(3).relu().dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    adam(rate = 1e-2);
+    }
+}
+
+#[test]
+fn a_file_of_another_network_is_told_by_its_formulas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bent.safetensors");
+    let bent = Bent::options().seed(1).compile().expect("it compiles");
+    bent.save(&file).expect("it is written");
+    let mut cut = Cut::options().seed(2).compile().expect("it compiles");
+    let before = bits(&cut);
+    for message in
+        [cut.load(&file).map_err(|error| error.to_string()), Cut::predictor(&file).map(|_| ()).map_err(|error| error.to_string())]
+    {
+        let message = message.expect_err("another network's");
+        assert!(
+            ["Bent", "Cut", "fingerprint", "load_matching", "bent.safetensors"].iter().all(|word| message.contains(word)),
+            "{message}"
+        );
+    }
+    assert_eq!(before, bits(&cut));
+    // Who wants the parameters alone gets them; and what the network is trained by is no part of it.
+    assert_eq!(cut.load_matching(&file).expect("the names fit").taken.len(), 4);
+    assert_eq!(bits(&bent), bits(&cut));
+    let other = Bent::declaration().expect("it is right").using("adam(1e-3)").expect("an optimizer");
+    let mut again = Model::from_declaration(&other, &gradc::Options::default()).expect("it compiles");
+    again.load(&file).expect("the same network");
+    assert!(Bent::predictor(&file).is_ok());
+}

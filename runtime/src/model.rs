@@ -334,21 +334,26 @@ impl Model {
             saved.iter().map(|(name, shape, buffer)| (name.clone(), shape.clone(), self.store.get(*buffer))).collect();
         let tensors: Vec<(&str, &[usize], &[f32])> =
             shapes.iter().map(|(name, shape, values)| (name.as_str(), shape.as_slice(), *values)).collect();
-        let metadata =
-            BTreeMap::from([("network".to_string(), self.name().to_string()), ("step".to_string(), self.step.to_string())]);
+        let metadata = BTreeMap::from([
+            ("network".to_string(), self.name().to_string()),
+            ("step".to_string(), self.step.to_string()),
+            (FINGERPRINT.to_string(), self.fingerprint()),
+        ]);
         checkpoint::save(file, &tensors, &metadata)
     }
 
     /// Reads what [`Model::save`] wrote; all names and shapes must fit.
     ///
     /// # Errors
-    /// A damaged file, or a list of what is missing, extra or of another shape; the model is then unchanged.
+    /// A damaged file, a list of what is missing, extra or of another shape, or a file of another network whose parameters are called alike; the
+    /// model is then unchanged.
     pub fn load(&mut self, file: impl AsRef<Path>) -> Result<()> {
         let path = file.as_ref();
         let checkpoint = checkpoint::load(path)?;
         let saved = self.saved();
         let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
-        checkpoint::match_strict(&expected, &checkpoint).map_err(|error| error.in_file(&path.display().to_string()))?;
+        let fits = checkpoint::match_strict(&expected, &checkpoint).and_then(|()| self.check_origin(&checkpoint));
+        fits.map_err(|error| error.in_file(&path.display().to_string()))?;
         self.take(&checkpoint, &saved);
         self.scaled = true;
         Ok(())
@@ -364,6 +369,34 @@ impl Model {
         self.scaled |= self.compiled.info.scalers.iter().any(|scaler| loaded.taken.contains(&scaler.shift));
         self.take(&checkpoint, &taken);
         Ok(loaded)
+    }
+
+    /// What the network computes when it serves, as a number behind the version of gradc that wrote it down.
+    fn fingerprint(&self) -> String {
+        let front = &self.compiled.front;
+        let graph = front.graphs.prediction.as_ref().or(front.graphs.evaluation.as_ref());
+        let text = graph.map_or_else(String::new, |graph| gradc_compiler::graph::text::print(graph, false));
+        // FNV-1a (Fowler, Noll, Vo).
+        let hash =
+            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("{} {hash:016x}", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Whether a file with the same parameters was written by the same network. Another version of gradc may say the same network otherwise,
+    /// so its files are taken at their names.
+    pub(crate) fn check_origin(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let (Some(written), own) = (checkpoint.metadata.get(FINGERPRINT), self.fingerprint()) else { return Ok(()) };
+        let version = |fingerprint: &str| fingerprint.split(' ').next().unwrap_or_default().to_string();
+        if *written == own || version(written) != version(&own) {
+            return Ok(());
+        }
+        let name = checkpoint.metadata.get("network").map_or("another network", String::as_str);
+        Err(Error::Checkpoint {
+            file: None,
+            found: format!("`{name}` with the same parameters but other formulas (fingerprint {written})"),
+            expected: format!("`{}` ({own})", self.name()),
+            help: "load it into the network that wrote it, or take the parameters alone with `load_matching`".into(),
+        })
     }
 
     fn take(&mut self, checkpoint: &Checkpoint, tensors: &[(String, Vec<usize>, BufferId)]) {
@@ -526,6 +559,9 @@ fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {
         InstructionSet::Avx512 => kernels::InstructionSet::Avx512,
     }
 }
+
+/// The key of a file's metadata under which a network is told from another with the same parameters.
+const FINGERPRINT: &str = "fingerprint";
 
 /// Proves program and memory plans.
 fn check(assembled: &Assembled) -> Result<()> {

@@ -19,7 +19,7 @@ impl Predictor {
     /// Compiles what serves, and loads its parameters.
     ///
     /// # Errors
-    /// A file that does not hold all of them.
+    /// A file that does not hold all of them, or was written by another network.
     pub fn load(mut front: Front, file: impl AsRef<Path>, options: &Options) -> Result<Self> {
         front.graphs.training = None;
         front.graphs.initial = None;
@@ -30,6 +30,8 @@ impl Predictor {
             let file = Some(file.as_ref().display().to_string().into());
             return Err(Error::Parameters { file, missing: loaded.missing, extra: Vec::new(), unlike: loaded.unlike });
         }
+        let origin = model.check_origin(&crate::checkpoint::load(&file)?);
+        origin.map_err(|error| error.in_file(&file.as_ref().display().to_string()))?;
         Ok(Predictor { model: Arc::new(model) })
     }
 
