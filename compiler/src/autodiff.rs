@@ -149,7 +149,7 @@ fn unreachable_source(builder: &Builder, source: NodeId, loss: NodeId) -> Gradie
     if !reached[loss.index()] {
         return GradientError::Unreachable { source: source_name(builder, source) };
     }
-    let live = ancestors(builder, loss);
+    let live = graph.ancestors([loss]);
     let blocked = graph.ids().take(loss.index() + 1).find(|id| {
         reached[id.index()]
             && live[id.index()]
@@ -160,18 +160,4 @@ fn unreachable_source(builder: &Builder, source: NodeId, loss: NodeId) -> Gradie
         Some(id) => no_derivative(builder, &[source], id),
         None => GradientError::Unreachable { source: source_name(builder, source) },
     }
-}
-
-fn ancestors(builder: &Builder, loss: NodeId) -> Vec<bool> {
-    let graph = builder.graph();
-    let mut live = vec![false; graph.nodes.len()];
-    live[loss.index()] = true;
-    for index in (0..=loss.index()).rev() {
-        if live[index] {
-            for operand in &graph.nodes[index].operands {
-                live[operand.index()] = true;
-            }
-        }
-    }
-    live
 }

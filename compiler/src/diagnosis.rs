@@ -19,7 +19,6 @@ use crate::nn::choice::{self, Choices};
 use crate::nn::network::Use;
 use crate::nn::{Family, Network};
 use crate::ops::{self, Derivative, Primitive};
-use crate::step::ancestors;
 
 /// How near a limit an output is saturated: within this share of half the range. `sigmoid` below 0.025 or above 0.975, `tanh` beyond
 /// ±0.95: there the derivative is less than a tenth of its largest value.
@@ -141,7 +140,7 @@ pub(crate) fn flows(graph: &Graph, total: NodeId) -> Vec<bool> {
 fn all_parts(network: &Network) -> Vec<Part> {
     let Some(loss) = network.loss else { return Vec::new() };
     let graph = network.builder.graph();
-    let live = ancestors(graph, &[loss]);
+    let live = graph.ancestors([loss]);
     // A bias that normalisation takes out again leaves the layer's output aside, not its product.
     let reaches = |one: &Use| live[one.output.index()];
     let takes_part = |one: &Use| reaches(one) || live[one.nodes.clone()].contains(&true);

@@ -27,3 +27,8 @@ impl Random {
         &list[self.below(list.len())]
     }
 }
+
+/// A number of a text that another text hardly has (Fowler, Noll, Vo: FNV-1a), another one for each seed.
+pub fn hash(text: &str, seed: u64) -> u64 {
+    text.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

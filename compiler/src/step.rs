@@ -116,7 +116,7 @@ fn optimizer(network: &Network) -> Result<&OptimizerUse, Fault> {
 
 /// Parameters that the loss does not depend on are not trained: an error, before a penalty would hide it.
 fn check_reach(network: &Network, loss: NodeId) -> Result<(), Fault> {
-    let live = ancestors(network.builder.graph(), &[loss]);
+    let live = network.builder.graph().ancestors([loss]);
     for learned in network.learned() {
         if !live[learned.node.index()] && !learned.wanted.frozen {
             let message = format!("parameter `{}` does not influence the loss, so it will not be trained", learned.name);
@@ -125,22 +125,6 @@ fn check_reach(network: &Network, loss: NodeId) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// For each node, whether one of `from` needs it.
-pub(crate) fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
-    let mut live = vec![false; graph.nodes.len()];
-    for node in from {
-        live[node.index()] = true;
-    }
-    for index in (0..live.len()).rev() {
-        if live[index] {
-            for operand in &graph.nodes[index].operands {
-                live[operand.index()] = true;
-            }
-        }
-    }
-    live
 }
 
 /// Reports, and the parts from which chunks of rows combine.
@@ -326,7 +310,7 @@ fn derived(
     watched: &[(&Probe, NodeId)],
     values: &[NodeId],
 ) -> Result<Derived, Fault> {
-    let live = ancestors(builder.graph(), &[total]);
+    let live = builder.graph().ancestors([total]);
     // A simplification may have found that the loss does not depend on a parameter after all: its gradient is 0.
     let is_reached = |node: &NodeId| live.get(node.index()).copied().unwrap_or(false);
     let derived = watched.iter().filter(|(probe, _)| probe.gradient).map(|(_, node)| *node);

@@ -186,7 +186,7 @@ fn parameters(network: &Network, learned: &[&Learned]) -> String {
 /// The losses that what is minimised is made of.
 fn losses(network: &Network) -> Vec<(&'static str, String)> {
     let Some(loss) = network.loss else { return Vec::new() };
-    let live = costs::ancestors(network.builder.graph(), &[loss]);
+    let live = network.builder.graph().ancestors([loss]);
     let mut found: Vec<&Use> = Vec::new();
     for one in network.uses.iter().filter(|one| one.function.family == Family::Loss && live[one.output.index()]) {
         if found.iter().all(|known| known.output != one.output) {

@@ -17,6 +17,7 @@ use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::program::Assembled;
+use gradc_compiler::splitmix;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -361,14 +362,18 @@ impl Model {
 
     /// Reads what fits; returns what was taken, what is missing and what has another shape.
     pub fn load_matching(&mut self, file: impl AsRef<Path>) -> Result<Loaded> {
-        let checkpoint = checkpoint::load(file)?;
+        Ok(self.take_matching(&checkpoint::load(file)?))
+    }
+
+    /// Takes what fits.
+    pub(crate) fn take_matching(&mut self, checkpoint: &Checkpoint) -> Loaded {
         let saved = self.saved();
         let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
-        let loaded = checkpoint::match_some(&expected, &checkpoint);
+        let loaded = checkpoint::match_some(&expected, checkpoint);
         let taken: Vec<_> = saved.into_iter().filter(|(name, _, _)| loaded.taken.contains(name)).collect();
         self.scaled |= self.compiled.info.scalers.iter().any(|scaler| loaded.taken.contains(&scaler.shift));
-        self.take(&checkpoint, &taken);
-        Ok(loaded)
+        self.take(checkpoint, &taken);
+        loaded
     }
 
     /// What the network computes when it serves, as a number behind the version of gradc that wrote it down.
@@ -376,10 +381,7 @@ impl Model {
         let front = &self.compiled.front;
         let graph = front.graphs.prediction.as_ref().or(front.graphs.evaluation.as_ref());
         let text = graph.map_or_else(String::new, |graph| gradc_compiler::graph::text::print(graph, false));
-        // FNV-1a (Fowler, Noll, Vo).
-        let hash =
-            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        format!("{} {hash:016x}", env!("CARGO_PKG_VERSION"))
+        format!("{} {:016x}", env!("CARGO_PKG_VERSION"), splitmix::hash(&text, 0))
     }
 
     /// Whether a file with the same parameters was written by the same network. Another version of gradc may say the same network otherwise,

@@ -1,5 +1,6 @@
 //! A trained network for serving: shared, unchanging, without the code of training.
 
+use crate::checkpoint;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
@@ -25,12 +26,13 @@ impl Predictor {
         front.graphs.initial = None;
         front.info.trains = false;
         let mut model = Model::compile(front, options)?;
-        let loaded = model.load_matching(&file)?;
+        let checkpoint = checkpoint::load(&file)?;
+        let loaded = model.take_matching(&checkpoint);
         if !loaded.missing.is_empty() || !loaded.unlike.is_empty() {
             let file = Some(file.as_ref().display().to_string().into());
             return Err(Error::Parameters { file, missing: loaded.missing, extra: Vec::new(), unlike: loaded.unlike });
         }
-        let origin = model.check_origin(&crate::checkpoint::load(&file)?);
+        let origin = model.check_origin(&checkpoint);
         origin.map_err(|error| error.in_file(&file.as_ref().display().to_string()))?;
         Ok(Predictor { model: Arc::new(model) })
     }

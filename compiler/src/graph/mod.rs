@@ -204,12 +204,17 @@ impl Graph {
     }
     /// For each node, whether a root needs it.
     pub fn live(&self) -> Vec<bool> {
+        let sources = self.roots.iter().filter_map(|root| match root {
+            Root::Update { source, .. } => Some(*source),
+            Root::Output { .. } => None,
+        });
+        self.ancestors(self.roots.iter().map(Root::node).chain(sources))
+    }
+    /// For each node, whether it is one of `from` or one of them needs it.
+    pub fn ancestors(&self, from: impl IntoIterator<Item = NodeId>) -> Vec<bool> {
         let mut live = vec![false; self.nodes.len()];
-        for root in &self.roots {
-            live[root.node().index()] = true;
-            if let Root::Update { source, .. } = root {
-                live[source.index()] = true;
-            }
+        for node in from {
+            live[node.index()] = true;
         }
         for index in (0..self.nodes.len()).rev() {
             if live[index] {

@@ -333,18 +333,9 @@ impl Network {
 
     /// Parameters that anything needs: a bias that nothing but normalisation saw is none.
     pub fn learned(&self) -> impl Iterator<Item = &Learned> {
-        let graph = self.builder.graph();
-        let mut live = vec![false; graph.nodes.len()];
         let ends = self.loss.into_iter().chain(self.reports.iter().map(|report| report.node));
         let ends = ends.chain(self.predicts.iter().map(|(_, node)| *node)).chain(self.next_states.iter().map(|(_, next)| *next));
-        for node in ends {
-            live[node.index()] = true;
-        }
-        for index in (0..live.len()).rev() {
-            if live[index] {
-                graph.nodes[index].operands.iter().for_each(|operand| live[operand.index()] = true);
-            }
-        }
+        let live = self.builder.graph().ancestors(ends);
         self.parameters.iter().filter(move |learned| !learned.droppable || live[learned.node.index()])
     }
 }

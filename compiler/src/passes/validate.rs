@@ -4,7 +4,7 @@ use crate::graph::{Attributes, Element, Graph, NodeId, Root};
 use crate::ops::{Array, Environment, Primitive};
 use crate::reference;
 use crate::rules::Exactness;
-use crate::splitmix::Random;
+use crate::splitmix::{self, Random};
 
 /// Rows of the batch that graphs are evaluated with.
 const BATCH: usize = 3;
@@ -41,7 +41,7 @@ pub fn step_of(seed: u64) -> u64 {
 
 /// The seed of a source's values: they depend on its name alone, so that graphs with the same sources see the same values.
 pub fn seed_of(name: &str, seed: u64) -> u64 {
-    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    splitmix::hash(name, seed)
 }
 
 fn element(random: &mut Random, element: Element, positive: bool) -> f64 {

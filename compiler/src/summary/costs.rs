@@ -31,8 +31,8 @@ impl Costs {
         let graph = network.builder.graph();
         let loss: Vec<NodeId> = network.loss.into_iter().collect();
         let measured = network.reports.iter().map(|report| report.node).chain(network.next_states.iter().map(|(_, next)| *next));
-        let computed = ancestors(graph, &loss.iter().copied().chain(measured).collect::<Vec<_>>());
-        let lowered = ancestors(graph, &loss);
+        let computed = graph.ancestors(loss.iter().copied().chain(measured));
+        let lowered = graph.ancestors(loss);
         let trained = depends_on_trained(network);
         let (mut forward, mut backward) = (vec![0; graph.nodes.len()], vec![0; graph.nodes.len()]);
         for id in graph.ids() {
@@ -83,7 +83,7 @@ impl Costs {
 
 /// FLOPs of all products that some nodes need.
 pub(super) fn forward_of(graph: &Graph, nodes: &[NodeId]) -> usize {
-    let live = ancestors(graph, nodes);
+    let live = graph.ancestors(nodes.iter().copied());
     graph.ids().filter(|id| live[id.index()]).map(|id| product(graph, id)).sum()
 }
 
@@ -101,20 +101,6 @@ fn product(graph: &Graph, id: NodeId) -> usize {
         seen.push(*label);
     }
     combinations.saturating_mul(2)
-}
-
-/// For each node, whether one of `from` needs it.
-pub(super) fn ancestors(graph: &Graph, from: &[NodeId]) -> Vec<bool> {
-    let mut live = vec![false; graph.nodes.len()];
-    for node in from {
-        live[node.index()] = true;
-    }
-    for index in (0..live.len()).rev() {
-        if live[index] {
-            graph.nodes[index].operands.iter().for_each(|operand| live[operand.index()] = true);
-        }
-    }
-    live
 }
 
 /// For each node, whether a gradient passes it on the way to a parameter that is not frozen.

@@ -87,12 +87,6 @@ impl NetworkArguments {
         declaration.elaborate().map_err(|diagnostics| Error::Model(self.shown(&diagnostics, declaration.source())))
     }
 
-    /// Its lints as text.
-    pub fn warnings(&self) -> Result<String> {
-        let declaration = self.declaration()?;
-        Ok(self.shown(&self.elaborated(&declaration)?.warnings, declaration.source()))
-    }
-
     /// Diagnostics as text, in colours if they are wanted.
     pub fn shown(&self, diagnostics: &Diagnostics, source: &Source) -> String {
         let is_coloured = match self.options.color {
@@ -133,11 +127,16 @@ impl NetworkArguments {
 
     /// Compiles it, and keeps the text of the machine code if asked to.
     pub fn model_with(&self, text: bool) -> Result<Model> {
+        self.compiled(text).map(|(model, _)| model)
+    }
+
+    /// Compiles it, and gives its lints as text.
+    pub fn compiled(&self, text: bool) -> Result<(Model, String)> {
         let options = Options { seed: self.options.seed, ..Options::default() };
         let options = Options { text: text || options.text, ..options };
         let declaration = self.declaration()?;
         // Mistakes are shown here, where it is known whether in colours.
-        self.elaborated(&declaration)?;
-        Model::from_declaration(&declaration, &options)
+        let lints = self.shown(&self.elaborated(&declaration)?.warnings, declaration.source());
+        Ok((Model::from_declaration(&declaration, &options)?, lints))
     }
 }

@@ -97,8 +97,8 @@ impl Train {
         if self.validate {
             self.network.validate()?;
         }
-        eprint!("{}", self.network.warnings()?);
-        let mut model = self.network.model()?;
+        let (mut model, lints) = self.network.compiled(false)?;
+        eprint!("{lints}");
         if self.json {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
             line(&json!({ "event": "compiled", "network": model.name(), "milliseconds": stages.collect::<Map<_, _>>() }))?;
