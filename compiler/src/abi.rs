@@ -9,7 +9,8 @@
 ///
 /// Strides are in elements. `A[i, p]` lies at `a + row(i) * a_row + col(p) * a_k` where `row(i) = a_table[i]` if `a_table` is
 /// not null and `a_table_on_k == 0`, `col(p) = a_table[p]` if `a_table_on_k == 1`, and the plain index otherwise.
-/// `B[p, j]` lies at `b + p * b_k + j * b_col`; one of `b_k`, `b_col` is 1. `C[i, j]` lies at `c + i * c_row + j`.
+/// `B[p, j]` lies at `b + p * b_k + j * b_col`; one of `b_k`, `b_col` is 1. Where `b_rows` and `b_cols` are not null (they are both or
+/// neither), it lies at `b + b_rows[p] + b_cols[j]`. `C[i, j]` lies at `c + i * c_row + j`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
@@ -29,6 +30,10 @@ pub struct Product {
     pub b_k: i64,
     /// From a column of B to the next.
     pub b_col: i64,
+    /// Places of B's rows in words, `k` of them, or null.
+    pub b_rows: *const i32,
+    /// Places of B's columns in words, `n` of them, or null.
+    pub b_cols: *const i32,
     /// First element of C.
     pub c: *mut f32,
     /// From a row of C to the next.
@@ -65,6 +70,8 @@ pub struct Context {
     pub barrier: *const u8,
     /// Packing scratch of this thread, see [`Product::pack`].
     pub pack: *mut f32,
+    /// Tables of places that products read, one pointer each, see [`Product::b_rows`]; what compiled the code holds them.
+    pub tables: *const *const i32,
     /// Handed through to called symbols.
     pub user: *mut u8,
 }

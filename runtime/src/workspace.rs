@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::memory::Arena;
 use crate::rows::Bound;
 use gradc_compiler::abi::{Context, PACK_FLOATS};
+use gradc_compiler::loops::places::Places;
 use gradc_compiler::loops::{Buffer, BufferId, Lane, Program, Slot, Space};
 use gradc_compiler::memory::{ALIGN_WORDS, MemoryPlan};
 use gradc_compiler::program::Assembled;
@@ -154,6 +155,10 @@ pub struct Workspace {
     /// For each thread, one pointer a buffer.
     tables: Vec<Vec<*mut u8>>,
     fields: Vec<(BufferId, usize)>,
+    /// Held for the pointers that lead into it.
+    _places: Places,
+    /// One pointer a table of places.
+    place_pointers: Vec<*const i32>,
 }
 
 // SAFETY: the pointers lead into arenas that the workspace owns, or into a store and data sets that outlive its runs; they are used
@@ -184,6 +189,7 @@ impl Workspace {
             .iter()
             .find(|buffer| buffer.space == Space::Control)
             .ok_or_else(|| Error::Internal { pass: "assembly".into(), text: "no control buffer".into() })?;
+        let places = Places::of(program);
         let control_words = 2 * words(control.words.constant);
         let mut workspace = Workspace {
             control: arena(control_words)?,
@@ -194,6 +200,8 @@ impl Workspace {
             pack: (0..threads).map(|_| arena(PACK_FLOATS)).collect::<Result<_>>()?,
             tables: Vec::new(),
             fields: Vec::new(),
+            place_pointers: places.tables().iter().map(|table| table.as_ptr()).collect(),
+            _places: places,
         };
         for (number, buffer) in program.buffers.iter().enumerate() {
             let field = fields.iter().position(|field| *field == buffer.name);
@@ -248,6 +256,7 @@ impl Workspace {
             threads: threads as i64,
             barrier,
             pack: self.pack[thread].as_ptr(),
+            tables: self.place_pointers.as_ptr(),
             user,
         }
     }

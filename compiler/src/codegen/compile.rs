@@ -69,10 +69,9 @@ pub fn compile_entry(program: &Program, index: usize, target: Target) -> Result<
 /// Compiles a function of a program: of its kernels, then its entries, then the parts of those.
 pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) -> Result<Compiled, Error> {
     let (kernels, entries) = (&outline.program.kernels, &outline.entries);
-    let (program, names) = (outline.program, &outline.names);
     if let Some(kernel) = kernels.get(index) {
         let callee = Callee::Kernel(index as u32);
-        return function(program, names, callee, target, Effort::Optimize, |e, arguments| {
+        return function(outline, callee, target, Effort::Optimize, |e, arguments| {
             let &[_, n, first, end] = arguments else {
                 return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
             };
@@ -83,11 +82,11 @@ pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) 
     let index = index - kernels.len();
     if let Some(steps) = entries.get(index) {
         let callee = Callee::Entry(index as u32);
-        return function(program, names, callee, target, Effort::Quick, |e, _| e.entry(steps));
+        return function(outline, callee, target, Effort::Quick, |e, _| e.entry(steps));
     }
     let index = index - entries.len();
     let part = outline.parts.get(index).ok_or_else(|| Error::Malformed(format!("there is no part {index}")))?;
-    function(program, names, Callee::Part(index as u32), target, Effort::Quick, |e, arguments| {
+    function(outline, Callee::Part(index as u32), target, Effort::Quick, |e, arguments| {
         let &[_, n] = arguments else {
             return Err(Error::Malformed("a part takes two arguments".to_owned()));
         };
@@ -97,13 +96,13 @@ pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) 
 
 /// Writes a function with `write`, which gets its arguments, and compiles it.
 fn function(
-    program: &Program,
-    names: &Names,
+    outline: &Outline,
     callee: Callee,
     target: Target,
     effort: Effort,
     write: impl FnOnce(&mut Emitter, &[ir::Value]) -> Result<(), Error>,
 ) -> Result<Compiled, Error> {
+    let names = &outline.names;
     let name = names.name(callee);
     let number = names.number(callee);
     let back_end = target.back_end(effort)?;
@@ -124,7 +123,7 @@ fn function(
         x86: cfg!(target_arch = "x86_64"),
         blend: target.instruction_set != InstructionSet::Portable,
     };
-    let mut emitter = Emitter::new(builder, program, names, machine, first);
+    let mut emitter = Emitter::new(builder, outline.program, names, &outline.places, machine, first);
     write(&mut emitter, &arguments).map_err(|error| Error::In { function: name.clone(), error: Box::new(error) })?;
     let titles = emitter.finish(back_end.frontend_config());
     let clif = target.text.then(|| text::clif(&context.func, names, &titles));

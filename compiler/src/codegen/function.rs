@@ -14,6 +14,7 @@ use cranelift_frontend::FunctionBuilder;
 use super::Error;
 use super::symbols::{Callee, Names, signature};
 use crate::abi;
+use crate::loops::places::Places;
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Space, Var};
 
 /// What a loop variable is while its loop is written.
@@ -48,6 +49,7 @@ pub(super) struct Emitter<'f> {
     pub builder: FunctionBuilder<'f>,
     pub program: &'f Program,
     pub names: &'f Names,
+    pub places: &'f Places,
     pub machine: Machine,
     /// Address of the [`abi::Context`].
     pub context: ir::Value,
@@ -76,6 +78,7 @@ impl<'f> Emitter<'f> {
         builder: FunctionBuilder<'f>,
         program: &'f Program,
         names: &'f Names,
+        places: &'f Places,
         machine: Machine,
         context: ir::Value,
     ) -> Self {
@@ -83,6 +86,7 @@ impl<'f> Emitter<'f> {
             builder,
             program,
             names,
+            places,
             machine,
             context,
             batch: Batch::Unknown,

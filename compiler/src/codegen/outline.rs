@@ -8,6 +8,7 @@ use super::Error;
 use super::symbols::Names;
 use super::synchronize::{Step, synchronize};
 use crate::loops::Program;
+use crate::loops::places::Places;
 
 /// Kernels and barriers of a part; a run that is no longer stays where it is.
 const MOST_STEPS: usize = 512;
@@ -16,6 +17,8 @@ const MOST_STEPS: usize = 512;
 pub(super) struct Outline<'p> {
     pub program: &'p Program,
     pub names: Names,
+    /// What its products look up.
+    pub places: Places,
     /// What each entry does.
     pub entries: Vec<Vec<Step<'p>>>,
     /// Kernels and barriers of each part.
@@ -35,7 +38,7 @@ impl<'p> Outline<'p> {
                 .map_err(|error| Error::In { function: format!("entry{number}.{}", entry.name), error: Box::new(error) })?;
             entries.push(cut(steps, &mut parts));
         }
-        Ok(Outline { program, names: Names::of(program, parts.len()), entries, parts })
+        Ok(Outline { program, names: Names::of(program, parts.len()), places: Places::of(program), entries, parts })
     }
 
     /// Number of functions: kernels, entries, parts.

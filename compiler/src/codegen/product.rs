@@ -1,7 +1,7 @@
 //! Product calls: a descriptor on the stack, filled for each call.
 //!
 //! The micro-kernel asks that `C`'s columns lie next to one another and that `B` be contiguous along one of its axes, and looks up
-//! rows for `A` alone; what does not fit is refused here. An axis of one element has any stride, so it is given the one that fits.
+//! rows for `A` alone; of `B` it is told where each row and column lies, if their indices have digits. What does not fit is refused here. An axis of one element has any stride, so it is given the one that fits.
 
 use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, types};
 
@@ -23,13 +23,29 @@ impl Emitter<'_> {
         let k = self.count(product.k)?;
         let single = |count: Count| matches!(count, Count::Known(1));
         let fitting = |stride: Linear, count: Count| if single(count) { ONE } else { stride };
+        if [&product.a, &product.c].iter().any(|operand| operand.is_gathered()) {
+            return refuse("only the indices of the right operand of a product may have digits");
+        }
         if product.b.rows.is_some() || product.c.rows.is_some() {
             return refuse("only the left operand of a product may go through the row table");
         }
-        if fitting(product.c.column, n) != ONE {
+        if fitting(product.c.column.stride, n) != ONE {
             return refuse("the columns of a product's result must be adjacent");
         }
-        let (mut b_k, mut b_col) = (product.b.row, product.b.column);
+        let tables = match product.b.is_gathered() {
+            false => None,
+            true => {
+                let number = |steps, extent| self.places.number(steps, extent);
+                match (number(&product.b.row, product.k), number(&product.b.column, product.n)) {
+                    (Some(rows), Some(columns)) => Some((rows, columns)),
+                    _ => return refuse("the places of the right operand of a product are in no table"),
+                }
+            }
+        };
+        let (mut b_k, mut b_col) = (product.b.row.stride, product.b.column.stride);
+        if tables.is_some() {
+            (b_k, b_col) = (ONE, ONE);
+        }
         if b_k != ONE && b_col != ONE {
             b_k = fitting(b_k, k);
             b_col = fitting(b_col, n);
@@ -53,11 +69,18 @@ impl Emitter<'_> {
         let a = self.first(&product.a.base)?;
         let b = self.first(&product.b.base)?;
         let c = self.first(&product.c.base)?;
-        let a_row = self.linear(product.a.row);
-        let a_k = self.linear(product.a.column);
+        let a_row = self.linear(product.a.row.stride);
+        let a_k = self.linear(product.a.column.stride);
         let b_k = self.linear(b_k);
         let b_col = self.linear(b_col);
-        let c_row = self.linear(product.c.row);
+        let c_row = self.linear(product.c.row.stride);
+        let [b_rows, b_cols] = match tables {
+            None => [self.int(0), self.int(0)],
+            Some((rows, columns)) => {
+                let tables = self.context_field(std::mem::offset_of!(abi::Context, tables));
+                [rows, columns].map(|number| self.builder.ins().load(types::I64, MEMORY, tables, 8 * number as i32))
+            }
+        };
         let m = self.count_value(m);
         let n = self.count_value(n);
         let k = self.count_value(k);
@@ -83,6 +106,8 @@ impl Emitter<'_> {
             b = b,
             b_k = b_k,
             b_col = b_col,
+            b_rows = b_rows,
+            b_cols = b_cols,
             c = c,
             c_row = c_row,
             m = m,

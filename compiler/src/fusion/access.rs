@@ -1,7 +1,7 @@
 //! Which nodes are computed where they are read, and what is read through them.
 
 use super::{Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Attributes, Graph, NodeId, Window};
 use crate::ops::{self, Lowering, Primitive};
 
 /// Most block instructions of a formula of sources that is computed anew wherever it is read.
@@ -16,6 +16,7 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
         let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
+            || node.primitive == Primitive::Window
             || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
         let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
         let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
@@ -79,7 +80,8 @@ pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Opti
             let operand = node.operands[0];
             let map = view_axes(graph, id).unwrap_or_else(|| vec![None; graph.shape(operand).rank()]);
             let sliced = match node.attributes {
-                crate::graph::Attributes::Slice { axis, .. } => Some(axis),
+                Attributes::Slice { axis, .. } => Some(axis),
+                Attributes::Window(Window { axis, .. }) => Some(axis),
                 _ => None,
             };
             let mapped: Vec<Option<usize>> = map

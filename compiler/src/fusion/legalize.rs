@@ -87,7 +87,12 @@ fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> 
     let swap = left.last() == spec.out.last() && !left.is_empty() && !right.is_empty();
     let (a, b, left_labels, right_labels) = if swap { (b, a, &spec.right, &spec.left) } else { (a, b, &spec.left, &spec.right) };
     let (first, second) = if swap { (right, left) } else { (left, right) };
-    let order: Vec<u8> = batch.iter().chain(&first).chain(&second).copied().collect();
+    // Windows are read image by image: the result stands as it is asked for, with the batch outside.
+    let ends = second.last() == spec.out.last();
+    let order: Vec<u8> = match ends && operands::reads_windows(builder.graph(), b) {
+        true => spec.out.clone(),
+        false => batch.iter().chain(&first).chain(&second).copied().collect(),
+    };
     let canonical = Contraction { left: left_labels.clone(), right: right_labels.clone(), out: order.clone() };
     let (a, b, canonical) = operands::fit(builder, a, b, canonical)?;
     let product = builder.apply(Primitive::Contract, &[a, b], Attributes::Contract(canonical), None)?;

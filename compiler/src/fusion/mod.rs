@@ -22,7 +22,7 @@ pub mod traffic;
 pub(crate) use access::{Access, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
-pub(crate) use operands::steps_in_product;
+pub(crate) use operands::{loops_around_product, reads_windows, steps_in_product};
 pub use plan::{Options, fuse};
 pub use reason::{Obstacle, Reason, Refusal};
 
@@ -192,6 +192,10 @@ pub fn view_axes(graph: &Graph, id: NodeId) -> Option<Vec<Option<usize>>> {
             Some(back)
         }
         (Primitive::Slice, _) => Some((0..node.ty.shape.rank()).map(Some).collect()),
+        // An element of the axis is read by several places: no one axis is its index.
+        (Primitive::Window, Attributes::Window(window)) => {
+            Some((0..node.ty.shape.rank()).filter(|&axis| axis != window.axis + 1).map(Some).collect())
+        }
         (Primitive::Reshape, _) if is_unit_reshape(graph, id) => {
             let unit = |dim: &Dim| *dim == Dim::Fixed(1);
             let mut own = node.ty.shape.0.iter().enumerate().filter(|(_, dim)| !unit(dim)).map(|(axis, _)| axis);

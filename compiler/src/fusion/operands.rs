@@ -59,6 +59,11 @@ fn steps(graph: &Graph, id: NodeId) -> Option<Vec<Step>> {
                         own[*to] = inner[from];
                     }
                 }
+                if let Attributes::Window(window) = node.attributes {
+                    let Step::Words(words) = inner[window.axis] else { return None };
+                    own[window.axis] = Step::Words(words.times(window.stride as i64));
+                    own[window.axis + 1] = Step::Words(words.times(window.dilation as i64));
+                }
                 Some(own)
             }
             None => {
@@ -131,6 +136,9 @@ pub(super) fn fit(
     spec: Contraction,
 ) -> Result<(NodeId, NodeId, Contraction), BuildError> {
     let parts = Parts::of(&spec);
+    if windows_fit(builder.graph(), (a, b), &spec, &parts) {
+        return Ok((a, b, spec));
+    }
     let (left, a) = match left_fits(builder.graph(), a, &spec.left, &parts) {
         true => (spec.left, a),
         false => copy(builder, a, &spec.left, [&parts.batch, &parts.rows, &parts.summed])?,
@@ -163,6 +171,39 @@ fn right_fits(graph: &Graph, id: NodeId, own: &[u8], parts: &Parts) -> bool {
     !steps.contains(&Step::Rows) && lie_together(&steps, dims, &summed) && (contiguous(&summed) || contiguous(&columns))
 }
 
+/// Whether an operand of a product is windows of something: where they lie is looked up, not stepped through.
+pub(crate) fn reads_windows(graph: &Graph, mut id: NodeId) -> bool {
+    while matches!(ops::record(graph.node(id).primitive).lowering, Lowering::View) {
+        if graph.node(id).primitive == Primitive::Window {
+            return true;
+        }
+        id = graph.node(id).operands[0];
+    }
+    false
+}
+
+/// The columns of a product that reads windows that are no loop around it: those that end its result.
+fn inner_columns<'c>(spec: &'c Contraction, parts: &Parts) -> &'c [u8] {
+    let outside = spec.out.iter().rposition(|label| !parts.columns.contains(label)).map_or(0, |last| last + 1);
+    &spec.out[outside..]
+}
+
+/// Whether a product can look its windows up. What is summed over the batch is summed row by row.
+fn windows_fit(graph: &Graph, (a, b): (NodeId, NodeId), spec: &Contraction, parts: &Parts) -> bool {
+    if !reads_windows(graph, b) {
+        return false;
+    }
+    let (Some(left), Some(right)) = (steps(graph, a), steps(graph, b)) else { return false };
+    let (left_dims, right_dims) = (&graph.shape(a).0, &graph.shape(b).0);
+    let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right_dims[axis] == Dim::Batch);
+    let inner = &parts.summed[usize::from(parts.summed.first().is_some_and(of_batch))..];
+    let is_apart = |label: &u8| {
+        let axes = axes_of(&[*label], &spec.right);
+        axes.iter().all(|&axis| right_dims[axis] != Dim::Batch && matches!(right[axis], Step::Words(words) if words.is_fixed()))
+    };
+    inner.iter().chain(inner_columns(spec, parts)).all(is_apart) && lie_together(&left, left_dims, &axes_of(inner, &spec.left))
+}
+
 /// A copy with its axes in this order of labels.
 fn copy(builder: &mut Builder, id: NodeId, own: &[u8], order: [&Vec<u8>; 3]) -> Result<(Vec<u8>, NodeId), BuildError> {
     let labels: Vec<u8> = order.into_iter().flatten().copied().collect();
@@ -177,7 +218,18 @@ pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> b
     let on = |label: u8| (spec.left.contains(&label), spec.right.contains(&label));
     let Some(&label) = spec.out.get(axis) else { return false };
     let own = on(label);
+    if own == (false, true) && reads_windows(graph, graph.node(product).operands[1]) {
+        return inner_columns(spec, &Parts::of(spec)).first() == Some(&label);
+    }
     own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
+}
+
+/// Whether a product is looped over along an axis of its result, one element at a time.
+pub(crate) fn loops_around_product(graph: &Graph, product: NodeId, axis: usize) -> bool {
+    let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
+    let parts = Parts::of(spec);
+    let Some(label) = spec.out.get(axis) else { return false };
+    parts.batch.contains(label) || parts.columns.contains(label) && !inner_columns(spec, &parts).contains(label)
 }
 
 /// Whether an attribute names a source; only those and computed nodes stand in memory.

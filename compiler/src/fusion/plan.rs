@@ -4,7 +4,7 @@ use super::access::{Access, inlined, member_accesses};
 use super::reason::{Obstacle, Reason, Refusal};
 use super::seat::Seat;
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, reduced_axes, work};
-use crate::graph::{Dim, Graph, NodeId, Root};
+use crate::graph::{Attributes, Dim, Graph, NodeId, Root, Window};
 use crate::ops::{self, Primitive};
 use petgraph::algo::{has_path_connecting, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -189,13 +189,11 @@ impl Planner<'_> {
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
         let small = !matches!(kind, Work::Product | Work::Opaque | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
-        let parallel = if kind == Work::Opaque && self.graph.node(member.node).primitive == Primitive::ScatterAdd {
-            // Rows are added in order, columns are independent.
-            (1..dims.len()).collect()
-        } else if kind == Work::Total || kind == Work::Opaque || small {
+        let parallel = if kind == Work::Total || small {
             Vec::new()
         } else {
-            (0..dims.len()).filter(|axis| !lost.contains(axis)).collect()
+            let moved = moved_axis(self.graph, member.node);
+            (0..dims.len()).filter(|axis| !lost.contains(axis) && moved != Some(*axis)).collect()
         };
         let dims = if kind == Work::Total { Vec::new() } else { dims };
         self.groups.push(Group {
@@ -310,6 +308,18 @@ fn stable_order(order: &DiGraph<(), ()>, groups: &[Group], count: usize) -> Resu
         }
     }
     Ok(sorted)
+}
+
+/// The axis along which a member that moves memory moves it: the others are independent.
+fn moved_axis(graph: &Graph, id: NodeId) -> Option<usize> {
+    let node = graph.node(id);
+    match (node.primitive, &node.attributes) {
+        // Rows are added in order.
+        (Primitive::ScatterAdd, _) => Some(0),
+        (_, Attributes::Pad { axis, .. } | Attributes::Window(Window { axis, .. })) => Some(*axis),
+        (Primitive::Concat, Attributes::Axis(axis)) => Some(*axis),
+        _ => None,
+    }
 }
 
 /// Elements of a domain for the nominal batch.

@@ -138,7 +138,12 @@ impl Planner<'_> {
             .copied()
             .filter(|axis| own.contains(axis) && !lost.contains(axis) && !broken.contains(axis))
             .collect();
-        if parallel.is_empty() {
+        let head = target.members[0].node;
+        let reads_windows = work(self.graph, target.members[0]) == Work::Product
+            && super::reads_windows(self.graph, self.graph.node(head).operands[1]);
+        // A product of windows stays image by image: cut along its channels it would gather the windows again for each tile.
+        let by_image = |axes: &[usize]| axes.iter().any(|&axis| super::loops_around_product(self.graph, head, axis));
+        if parallel.is_empty() || reads_windows && by_image(&target.parallel) && !by_image(&parallel) {
             return Err(match lost.first() {
                 Some(&axis) => Obstacle::Whole { axis, size: axes[axis] },
                 None => Obstacle::NoAxis,

@@ -1,6 +1,6 @@
 //! The one way to make nodes: checks types, folds constants, shares equal nodes.
 
-use super::{Attributes, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type};
+use super::{Attributes, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
 use crate::ops::{self, Primitive};
 use std::collections::HashMap;
 use std::fmt;
@@ -376,6 +376,14 @@ impl Builder {
     /// Zeros around, along an axis.
     pub fn pad(&mut self, a: NodeId, axis: usize, before: usize, after: usize) -> Built {
         self.apply(Primitive::Pad, &[a], Attributes::Pad { axis, before, after }, None)
+    }
+    /// Windows along an axis: the axis becomes places and, behind it, the window's steps.
+    pub fn window(&mut self, a: NodeId, window: Window) -> Built {
+        self.apply(Primitive::Window, &[a], Attributes::Window(window), None)
+    }
+    /// Adds windows up where they lie: the adjoint of [`Builder::window`].
+    pub fn unwindow(&mut self, a: NodeId, window: Window) -> Built {
+        self.apply(Primitive::Unwindow, &[a], Attributes::Window(window), None)
     }
     /// Joins tensors along an axis.
     pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> Built {

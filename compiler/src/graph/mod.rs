@@ -46,6 +46,41 @@ pub struct Contraction {
     pub out: Vec<u8>,
 }
 
+/// Windows along an axis: step `k` of the window at place `p` is element `offset + p · stride + k · dilation`, which is one of the axis
+/// for all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Window {
+    /// The axis.
+    pub axis: usize,
+    /// How many elements it has.
+    pub extent: usize,
+    /// How many places a window takes.
+    pub places: usize,
+    /// Elements from one place to the next.
+    pub stride: usize,
+    /// Steps of a window.
+    pub size: usize,
+    /// Elements from one step to the next; negative if they are read backwards.
+    pub dilation: isize,
+    /// The first step of the window at the first place.
+    pub offset: usize,
+}
+
+impl Window {
+    /// The element of a step at a place, if the axis has it.
+    pub fn element(&self, place: usize, step: usize) -> Option<usize> {
+        let forward = self.offset.checked_add(place.checked_mul(self.stride)?)?;
+        let element = forward.checked_add_signed(self.dilation.checked_mul(isize::try_from(step).ok()?)?)?;
+        (element < self.extent).then_some(element)
+    }
+    /// Whether it has a place and a step, moves from each to the next, and the axis has all of their elements.
+    pub fn fits(&self) -> bool {
+        let (Some(place), Some(step)) = (self.places.checked_sub(1), self.size.checked_sub(1)) else { return false };
+        let moves = self.stride > 0 && self.dilation != 0;
+        moves && [(0, 0), (place, 0), (0, step), (place, step)].iter().all(|&(place, step)| self.element(place, step).is_some())
+    }
+}
+
 /// What a node carries beside its operands; which kind belongs to which primitive stands in the record.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Attributes {
@@ -77,6 +112,8 @@ pub enum Attributes {
         /// Zeros after.
         after: usize,
     },
+    /// Windows along an axis.
+    Window(Window),
     /// Labels of a product.
     Contract(Contraction),
     /// Ordinal of a random node in the elaborated graph.

@@ -10,7 +10,7 @@
 //! ```
 //! A derived node's comment ends in `<- rule of %node`.
 
-use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type};
+use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
 use crate::ops;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -59,6 +59,10 @@ pub fn node_text(graph: &Graph, id: NodeId) -> String {
         Attributes::Axis(axis) => write!(line, " axis {axis}"),
         Attributes::Slice { axis, from, to } => write!(line, " slice {axis} {from} {to}"),
         Attributes::Pad { axis, before, after } => write!(line, " pad {axis} {before} {after}"),
+        Attributes::Window(window) => {
+            let Window { axis, extent, places, stride, size, dilation, offset } = window;
+            write!(line, " window {axis} of {extent}: {places} by {stride} from {offset}, {size} by {dilation}")
+        }
         Attributes::Contract(spec) => write!(line, " [{}]", contraction_text(graph, node, spec)),
         Attributes::Stream(stream) => write!(line, " stream {stream}"),
     };
@@ -252,6 +256,18 @@ fn parse_attributes(text: &str) -> Result<Attributes, String> {
         ["axis", axis] => Attributes::Axis(number(axis)?),
         ["slice", axis, from, to] => Attributes::Slice { axis: number(axis)?, from: number(from)?, to: number(to)? },
         ["pad", axis, before, after] => Attributes::Pad { axis: number(axis)?, before: number(before)?, after: number(after)? },
+        ["window", axis, "of", extent, places, "by", stride, "from", offset, size, "by", dilation] => {
+            let ahead = |word: &str, end: char| number(word.strip_suffix(end).unwrap_or(word));
+            Attributes::Window(Window {
+                axis: number(axis)?,
+                extent: ahead(extent, ':')?,
+                places: number(places)?,
+                stride: number(stride)?,
+                size: number(size)?,
+                dilation: dilation.parse().map_err(|_| format!("`{dilation}` is no number"))?,
+                offset: ahead(offset, ',')?,
+            })
+        }
         ["stream", stream] => {
             // Further streams must find a number behind it.
             let number = stream.parse().ok().filter(|stream| *stream < 1 << 31);

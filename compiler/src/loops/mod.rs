@@ -22,6 +22,7 @@
 pub mod block;
 pub mod interpret;
 pub mod math;
+pub mod places;
 pub mod random;
 pub mod text;
 pub mod verify;
@@ -313,16 +314,59 @@ pub struct Nest {
     pub block: Block,
 }
 
-/// One operand of a product: `row` and `column` strides in words from `base`.
+/// How far from the first the elements of an operand lie along its rows or columns: `stride` for each index, or, where indices are
+/// numbers of several digits (as the places of a window are), `stride` for the first digit and a stride of its own for each further one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Steps {
+    pub stride: Linear,
+    /// The digits behind the first.
+    pub digits: Vec<Digit>,
+}
+
+/// One digit of an index: it counts to `size`, and one more of it is `stride` words.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Digit {
+    pub size: i64,
+    pub stride: i64,
+}
+
+impl Steps {
+    /// One stride for each index.
+    pub const fn even(stride: Linear) -> Self {
+        Steps { stride, digits: Vec::new() }
+    }
+    /// Whether an index is one number.
+    pub fn is_even(&self) -> bool {
+        self.digits.is_empty()
+    }
+    /// Words from the first element to that of an index, for a batch of `n`.
+    pub fn at(&self, index: i64, n: i64) -> i64 {
+        let (mut rest, mut words) = (index, 0);
+        for digit in self.digits.iter().rev() {
+            words += rest % digit.size * digit.stride;
+            rest /= digit.size;
+        }
+        words + rest * self.stride.at(n)
+    }
+}
+
+/// One operand of a product: where its rows and columns lie from `base`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Operand {
     /// First element. If it goes through the row table itself, all of the operand is of that row, and `rows` is `None`.
     pub base: View,
-    pub row: Linear,
-    pub column: Linear,
+    pub row: Steps,
+    pub column: Steps,
     /// The batch axis of this operand is looked up in the row table: along its rows (`OnRows`) or its columns (`OnColumns`).
     /// `base` then holds no stride of that axis; `first` is the first batch row.
     pub rows: Option<OperandRows>,
+}
+
+impl Operand {
+    /// Whether its elements are found by tables of places: rows and columns have digits, or one of them has.
+    pub fn is_gathered(&self) -> bool {
+        !(self.row.is_even() && self.column.is_even())
+    }
 }
 
 /// A product operand whose batch axis goes through the row table.
@@ -333,7 +377,8 @@ pub struct OperandRows {
     pub on_columns: bool,
 }
 
-/// `C[m, n] = A[m, k] · B[k, n]` on a tile. `A` may go through the row table; `C` has column stride 1.
+/// `C[m, n] = A[m, k] · B[k, n]` on a tile. `A` may go through the row table, the indices of `B` may have digits (of fixed strides);
+/// `C` has column stride 1.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProductStatement {
     pub title: String,

@@ -184,8 +184,14 @@ fn view_index(graph: &Graph, id: NodeId, index: &[Index]) -> Result<Vec<Index>, 
     let node = graph.node(id);
     let map = crate::fusion::view_axes(graph, id).ok_or_else(|| LowerError(format!("%{} cannot be indexed through", id.0)))?;
     let mut inner: Vec<Index> = map.iter().map(|axis| axis.map_or_else(Index::zero, |axis| index[axis].clone())).collect();
-    if let Attributes::Slice { axis, from, .. } = node.attributes {
-        inner[axis] = inner[axis].shifted(from as i64);
+    match node.attributes {
+        Attributes::Slice { axis, from, .. } => inner[axis] = inner[axis].shifted(from as i64),
+        Attributes::Window(window) => {
+            let (place, step) = (&index[window.axis], &index[window.axis + 1]);
+            inner[window.axis] =
+                place.times(window.stride as i64).plus(&step.times(window.dilation as i64)).shifted(window.offset as i64);
+        }
+        _ => {}
     }
     Ok(inner)
 }

@@ -23,6 +23,17 @@ impl Index {
     pub fn shifted(&self, by: i64) -> Self {
         Index { terms: self.terms.clone(), offset: self.offset + by }
     }
+    /// Every so many-th index.
+    pub fn times(&self, factor: i64) -> Self {
+        let terms = self.terms.iter().map(|&(var, own)| (var, own * factor)).collect();
+        Index { terms, offset: self.offset * factor }
+    }
+    /// As far on as another.
+    pub fn plus(mut self, other: &Index) -> Self {
+        self.terms.extend(&other.terms);
+        self.offset += other.offset;
+        self
+    }
     /// With one more term.
     pub fn with(mut self, var: Var, factor: i64) -> Self {
         self.terms.push((var, factor));

@@ -55,7 +55,8 @@ fn reshaped(graph: &Graph) -> Vec<bool> {
     let mut reshaped = vec![false; graph.nodes.len()];
     for id in graph.ids() {
         let node = graph.node(id);
-        if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
+        // Windows read an element more than once: it is not computed each time.
+        if node.primitive == Primitive::Window || node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
             reshaped[bottom(graph, node.operands[0]).index()] = true;
         }
         if matches!(ops::record(node.primitive).lowering, Lowering::Gather) {

@@ -1,4 +1,4 @@
-//! Members that move memory in nests of their own: padding, joining, rows by index.
+//! Members that move memory in nests of their own: padding, joining, adding windows up, rows by index.
 
 use super::LowerError;
 use super::block::Writer;
@@ -6,8 +6,8 @@ use super::index::{Index, pick, picked, view};
 use super::kernel::{KernelLowering, store_everywhere};
 use super::linear;
 use super::storage::title;
-use crate::graph::{Attributes, NodeId};
-use crate::loops::{Axis, Linear};
+use crate::graph::{Attributes, NodeId, Window};
+use crate::loops::{Axis, Extent, Linear};
 use crate::ops::{Fold, Primitive};
 
 /// Lowers an opaque member, which is alone in its kernel.
@@ -16,18 +16,19 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     let node = lowering.group.members[position].node;
     match (graph.node(node).primitive, graph.node(node).attributes.clone()) {
         (Primitive::Pad, Attributes::Pad { axis, before, .. }) => {
-            fill_zero(lowering, node);
-            part(lowering, node, graph.node(node).operands[0], axis, before)
+            fill_zero(lowering, position);
+            part(lowering, position, graph.node(node).operands[0], axis, before)
         }
         (Primitive::Concat, Attributes::Axis(axis)) => {
             let mut from = 0;
             for &operand in &graph.node(node).operands {
-                part(lowering, node, operand, axis, from)?;
+                part(lowering, position, operand, axis, from)?;
                 from += graph.shape(operand).0[axis].at(0);
             }
             Ok(())
         }
         (Primitive::ScatterAdd, Attributes::Axis(size)) => scatter_add(lowering, position, size),
+        (Primitive::Unwindow, Attributes::Window(window)) => unwindow(lowering, position, window),
         _ => Err(LowerError(format!("%{} has no kernel", node.0))),
     }
 }
@@ -63,10 +64,47 @@ fn scatter_add(lowering: &mut KernelLowering, position: usize, size: usize) -> R
     lowering.spread(position)
 }
 
-fn fill_zero(lowering: &mut KernelLowering, node: NodeId) {
+/// Adds windows up step by step: what a step adds lies in one nest, so that the order of every sum is that of the steps.
+fn unwindow(lowering: &mut KernelLowering, position: usize, window: Window) -> Result<(), LowerError> {
     let graph = lowering.scope.graph;
-    let dims: Vec<Linear> = graph.shape(node).0.iter().map(|dim| linear(*dim)).collect();
-    let (loops, index) = lowering.whole_loops(&dims);
+    let node = lowering.group.members[position].node;
+    let windowed = graph.node(node).operands[0];
+    let domain = lowering.group.domains[position].clone();
+    let storage = lowering.primary(node)?;
+    lowering.clear(&storage, &domain, Fold::Sum, &title(graph, node));
+    for step in 0..window.size {
+        let (loops, from) = loops(lowering, &domain, window.axis, window.places);
+        let mut to = from.clone();
+        let first = window.element(0, step).unwrap_or(0);
+        to[window.axis] = to[window.axis].times(window.stride as i64).shifted(first as i64);
+        let mut at = from;
+        at.insert(window.axis + 1, Index::zero().shifted(step as i64));
+        let mut writer = Writer::new(&mut lowering.scope);
+        let value = writer.value(windowed, &at)?;
+        writer.block.set_origin(node.0);
+        let place = view(&storage, &to, &writer.scope.tiles);
+        let so_far = writer.block.load(place.clone(), storage.lane);
+        let next = writer.block.add(so_far, value);
+        writer.block.store(place, next);
+        let block = writer.block.finish();
+        lowering.push_nest(format!("{} step {step}", title(graph, node)), loops, block);
+    }
+    lowering.spread(position)
+}
+
+/// Loops over a member's axes in the current tile, of which one, which is in no tile, turns `turns` times.
+fn loops(lowering: &mut KernelLowering, domain: &[usize], axis: usize, turns: usize) -> (Vec<Axis>, Vec<Index>) {
+    let (mut loops, index) = lowering.loops(domain);
+    loops[axis].extent = Extent::fixed(turns as i64);
+    (loops, KernelLowering::at(&index, domain))
+}
+
+fn fill_zero(lowering: &mut KernelLowering, position: usize) {
+    let graph = lowering.scope.graph;
+    let node = lowering.group.members[position].node;
+    let domain = lowering.group.domains[position].clone();
+    let (loops, index) = lowering.loops(&domain);
+    let index = KernelLowering::at(&index, &domain);
     let is_real = graph.ty(node).element.is_real();
     let mut writer = Writer::new(&mut lowering.scope);
     let zero = if is_real { writer.block.f32(0.0) } else { writer.block.i32(0) };
@@ -76,10 +114,11 @@ fn fill_zero(lowering: &mut KernelLowering, node: NodeId) {
 }
 
 /// Copies an operand to its place along an axis.
-fn part(lowering: &mut KernelLowering, node: NodeId, operand: NodeId, axis: usize, from: usize) -> Result<(), LowerError> {
+fn part(lowering: &mut KernelLowering, position: usize, operand: NodeId, axis: usize, from: usize) -> Result<(), LowerError> {
     let graph = lowering.scope.graph;
-    let dims: Vec<Linear> = graph.shape(operand).0.iter().map(|dim| linear(*dim)).collect();
-    let (loops, index) = lowering.whole_loops(&dims);
+    let node = lowering.group.members[position].node;
+    let domain = lowering.group.domains[position].clone();
+    let (loops, index) = loops(lowering, &domain, axis, graph.shape(operand).0[axis].at(0));
     let mut to: Vec<Index> = index.clone();
     to[axis] = to[axis].shifted(from as i64);
     let mut writer = Writer::new(&mut lowering.scope);

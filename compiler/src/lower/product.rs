@@ -6,8 +6,10 @@ use super::block::locate;
 use super::index::{Index, view};
 use super::kernel::KernelLowering;
 use super::storage::title;
+use crate::fusion::reads_windows;
 use crate::graph::{Attributes, NodeId};
-use crate::loops::{Extent, Linear, Operand, OperandRows, ProductStatement, Statement, Var, View};
+use crate::loops::{Digit, Extent, Linear, Operand, OperandRows, ProductStatement, Statement, Steps, Var, View};
+use crate::ops::Fold;
 
 /// How one label steps through the three operands, in words.
 #[derive(Clone, Debug)]
@@ -58,23 +60,40 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     let columns: Vec<u8> = spec.out.iter().filter(|label| spec.right.contains(label) && !in_both(label)).copied().collect();
     let summed: Vec<u8> = spec.left.iter().filter(|label| !spec.out.contains(label)).copied().collect();
     let var_of = |label: &u8| labels[*label as usize].var;
-    let mut outer: Vec<u8> = looped;
-    let m = together(&labels, &rows, &[&a_view, &c_view], &mut outer, true)?;
-    let n = together(&labels, &columns, &[&b_view, &c_view], &mut outer, true)?;
-    let k = together(&labels, &summed, &[&a_view, &b_view], &mut outer, false)?;
+    // Where windows lie is looked up; other operands are stepped through.
+    let windows = reads_windows(graph, b).then_some(&b_view);
+    let (mut outer, mut turns): (Vec<u8>, Vec<u8>) = (looped, Vec::new());
+    let m = together(&labels, &rows, &[&a_view, &c_view], None, Some(&mut outer))?;
+    let (n, k) = match windows {
+        None => (
+            together(&labels, &columns, &[&b_view, &c_view], None, Some(&mut outer))?,
+            together(&labels, &summed, &[&a_view, &b_view], None, None)?,
+        ),
+        windows => (
+            together(&labels, &columns, &[&c_view], windows, Some(&mut outer))?,
+            together(&labels, &summed, &[&a_view], windows, Some(&mut turns))?,
+        ),
+    };
     let own: Vec<Var> = labels.iter().map(|label| label.var).collect();
-    let inner_of = |group: &[u8]| group.last().map(var_of);
-    let (m_var, n_var, k_var) = (inner_of(&rows), inner_of(&columns), inner_of(&summed));
     // Variables of labels inside of the product vanish from the base; those of loops around it stay.
-    let outer_vars: Vec<Var> = outer.iter().map(var_of).collect();
-    let gone: Vec<Var> = own.iter().filter(|var| !outer_vars.contains(var)).copied().collect();
-    let a = operand(&a_view, m_var, k_var, &gone)?;
-    let b = operand(&b_view, k_var, n_var, &gone)?;
-    let c = operand(&c_view, m_var, n_var, &gone)?;
+    let around: Vec<Var> = outer.iter().chain(&turns).map(var_of).collect();
+    let gone: Vec<Var> = own.iter().filter(|var| !around.contains(var)).copied().collect();
+    let plain = |view: &View, row: &Joined, column: &Joined| operand(view, row.even(view), column.even(view), row, column, &gone);
+    let a = plain(&a_view, &m, &k)?;
+    let c = plain(&c_view, &m, &n)?;
+    let b = match windows {
+        None => plain(&b_view, &k, &n)?,
+        Some(_) => operand(&b_view, k.steps(&b_view), n.steps(&b_view), &k, &n, &gone)?,
+    };
     let name = title(graph, node);
-    let statement = ProductStatement { title: name, a, b, c, m, n, k, accumulate: false, origin: node.0 };
+    if !turns.is_empty() {
+        lowering.clear(&storage, &domain, Fold::Sum, &name);
+    }
+    let accumulate = !turns.is_empty();
+    let (m, n, k) = (m.extent, n.extent, k.extent);
+    let statement = ProductStatement { title: name, a, b, c, m, n, k, accumulate, origin: node.0 };
     let mut statement = Statement::Product(Box::new(statement));
-    for label in outer.iter().rev() {
+    for label in outer.iter().chain(&turns).rev() {
         let label = &labels[*label as usize];
         let (step, total) = match label.extent {
             Extent::Whole(size) => (1, size),
@@ -87,68 +106,114 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     lowering.finish_product(position)
 }
 
-/// The extent of labels taken together; labels that do not lie one after the other in all views are looped over if they may be.
-fn together(labels: &[Label], group: &[u8], views: &[&View], outer: &mut Vec<u8>, may_loop: bool) -> Result<Extent, LowerError> {
-    let Some((&last, rest)) = group.split_last() else { return Ok(Extent::fixed(1)) };
-    let mut extent = labels[last as usize].extent;
+/// Labels taken together as one index.
+struct Joined {
+    extent: Extent,
+    /// The innermost label's variable.
+    inner: Option<Var>,
+    /// The first digit's variable, and size and variable of each further digit, where the index has digits.
+    first: Option<Var>,
+    digits: Vec<(i64, Var)>,
+}
+
+impl Joined {
+    /// The steps of a view in which all labels lie one after the other.
+    fn even(&self, view: &View) -> Steps {
+        Steps::even(self.inner.map_or(Linear::ZERO, |var| stride(view, var)))
+    }
+    /// The steps of the view that has digits.
+    fn steps(&self, view: &View) -> Steps {
+        let step = |var| stride(view, var);
+        let digits = self.digits.iter().map(|&(size, var)| Digit { size, stride: step(var).constant }).collect();
+        Steps { stride: self.first.map_or(Linear::ZERO, step), digits }
+    }
+}
+
+/// Labels taken together; those that do not lie one after the other in all views are looped over, if there is a list of such. In the
+/// view `apart` they may lie anywhere: each that does not follow begins a digit.
+fn together(
+    labels: &[Label],
+    group: &[u8],
+    views: &[&View],
+    apart: Option<&View>,
+    mut looped: Option<&mut Vec<u8>>,
+) -> Result<Joined, LowerError> {
+    let Some((&last, rest)) = group.split_last() else {
+        return Ok(Joined { extent: Extent::fixed(1), inner: None, first: None, digits: Vec::new() });
+    };
     let mut inner = &labels[last as usize];
-    let mut block = Linear::fixed(1);
+    let mut joined = Joined { extent: inner.extent, inner: Some(inner.var), first: Some(inner.var), digits: Vec::new() };
+    // Elements of all labels so far, and of the digit that is being made.
+    let (mut block, mut digit) = (Linear::fixed(1), Linear::fixed(1));
     for (position, &number) in rest.iter().enumerate().rev() {
         let label = &labels[number as usize];
-        let joined = matches!(inner.extent, Extent::Whole(_)) && views.iter().all(|view| follows(view, label.var, inner));
-        block = block.product(inner.size).ok_or_else(|| LowerError("sizes of a product depend on the batch twice".into()))?;
-        match (joined, label.extent) {
-            (true, Extent::Whole(size)) => {
-                let total =
-                    block.product(size).ok_or_else(|| LowerError("sizes of a product depend on the batch twice".into()))?;
-                extent = Extent::Whole(total);
-            }
+        let twice = || LowerError("sizes of a product depend on the batch twice".into());
+        block = block.product(inner.size).ok_or_else(twice)?;
+        digit = digit.product(inner.size).ok_or_else(twice)?;
+        let follows = matches!(inner.extent, Extent::Whole(_)) && views.iter().all(|view| follows(view, label.var, inner));
+        let may_be_apart = |view: &View| digit.is_fixed() && !is_looked_up(view, label.var) && stride(view, label.var).is_fixed();
+        let extent = match (follows && apart.is_none_or(may_be_apart), label.extent) {
+            (true, Extent::Whole(size)) => Some(Extent::Whole(block.product(size).ok_or_else(twice)?)),
             (true, Extent::Tile { tile, step, total }) if block.is_fixed() => {
-                extent = Extent::Tile { tile, step: step * block.constant, total: total.times(block.constant) };
+                Some(Extent::Tile { tile, step: step * block.constant, total: total.times(block.constant) })
             }
-            _ if may_loop => {
-                outer.extend(&rest[..=position]);
-                return Ok(extent);
+            _ => None,
+        };
+        match (extent, looped) {
+            (Some(extent), own) => {
+                joined.extent = extent;
+                looped = own;
             }
-            _ => return Err(LowerError("the summed axes of a product do not lie one after the other".into())),
+            (None, Some(looped)) => {
+                looped.extend(&rest[..=position]);
+                return Ok(joined);
+            }
+            (None, None) => return Err(LowerError("the summed axes of a product do not lie one after the other".into())),
+        }
+        if let (Some(view), Some(first)) = (apart, joined.first)
+            && stride(view, first).product(digit) != Some(stride(view, label.var))
+        {
+            joined.digits.insert(0, (digit.constant, first));
+            (joined.first, digit) = (Some(label.var), Linear::fixed(1));
         }
         inner = label;
     }
-    Ok(extent)
+    Ok(joined)
 }
 
 /// Whether one step of `outer` is as far as all of `inner`; rows that are looked up lie anywhere.
 fn follows(view: &View, outer: Var, inner: &Label) -> bool {
-    let looked_up = |var: Var| view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var));
-    if looked_up(outer) || looked_up(inner.var) {
+    if is_looked_up(view, outer) || is_looked_up(view, inner.var) {
         return false;
     }
     let (far, near) = (stride(view, outer), stride(view, inner.var));
     near.product(inner.size) == Some(far)
 }
 
+/// Whether a variable goes through the row table.
+fn is_looked_up(view: &View, var: Var) -> bool {
+    view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var))
+}
+
 fn stride(view: &View, var: Var) -> Linear {
-    if let Some(table) = &view.table
-        && table.index.iter().any(|(known, _)| *known == var)
-    {
+    if let (Some(table), true) = (&view.table, is_looked_up(view, var)) {
         return Linear::fixed(table.stride);
     }
     view.strides.iter().find(|(known, _)| *known == var).map_or(Linear::ZERO, |(_, stride)| *stride)
 }
 
-fn operand(view: &View, row: Option<Var>, column: Option<Var>, gone: &[Var]) -> Result<Operand, LowerError> {
-    let step = |var: Option<Var>| var.map_or(Linear::ZERO, |var| stride(view, var));
+fn operand(view: &View, row: Steps, column: Steps, rows: &Joined, columns: &Joined, gone: &[Var]) -> Result<Operand, LowerError> {
     let mut base = view.clone();
     base.strides.retain(|(var, _)| !gone.contains(var));
-    let mut rows = None;
+    let mut looked_up = None;
     if let Some(table) = base.table.take() {
-        let on = |var: Option<Var>| var.is_some_and(|var| table.index.iter().any(|(known, _)| *known == var));
+        let on = |joined: &Joined| joined.inner.is_some_and(|var| is_looked_up(view, var));
         let first = table.index.iter().filter(|(var, _)| !gone.contains(var)).copied().collect();
-        if !on(row) && !on(column) {
+        if !on(rows) && !on(columns) {
             base.table = Some(table);
         } else {
-            rows = Some(OperandRows { rows: table.rows, first, on_columns: on(column) });
+            looked_up = Some(OperandRows { rows: table.rows, first, on_columns: on(columns) });
         }
     }
-    Ok(Operand { base, row: step(row), column: step(column), rows })
+    Ok(Operand { base, row, column, rows: looked_up })
 }

@@ -8,6 +8,8 @@ use crate::graph::{Dim, Graph};
 const HOT_WORDS: usize = 4096;
 /// Rows that a product's tile has at most where rows may be cut: whole cells of 48.
 const PRODUCT_ROWS: usize = 96;
+/// Least columns of a tile of a product that gathers windows along them.
+const WINDOW_COLUMNS: usize = 64;
 /// Elements of a tile of a kernel without a product.
 const MAP_ELEMENTS: usize = 8192;
 
@@ -73,6 +75,9 @@ fn product_schedule(
     rest: impl Fn(usize) -> usize,
 ) -> Schedule {
     let out = &group.domains[0];
+    if fusion::reads_windows(graph, graph.node(group.members[0].node).operands[1]) {
+        return Schedule { parallel: Some(window_tiles(graph, group, size)), inner: None };
+    }
     let axis = if group.parallel.contains(&last) { last } else { group.parallel[0] };
     if !steps_in_product(graph, group, axis) {
         return Schedule { parallel: Some((axis, 1)), inner: None };
@@ -99,6 +104,30 @@ fn product_schedule(
     };
     let step = (HOT_WORDS / tall).clamp(32, 512) / 32 * 32;
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, PRODUCT_ROWS)) }
+}
+
+/// Tiles of a product that reads windows: image by image; or parts of the window's channels, each of which gathers its own; or rows.
+fn window_tiles(graph: &Graph, group: &Group, size: impl Fn(usize) -> usize) -> (usize, usize) {
+    let out = &group.domains[0];
+    let position = |axis: &usize| out.iter().position(|own| own == axis).unwrap_or(0);
+    let own = |axis: &&usize| out.contains(axis);
+    let mut parallel = group.parallel.iter().filter(own);
+    if let Some(&axis) = parallel.clone().find(|axis| fusion::loops_around_product(graph, group.members[0].node, position(axis)))
+    {
+        return (axis, 1);
+    }
+    let mut split: Vec<usize> = parallel.clone().copied().filter(|&axis| steps_in_product(graph, group, axis)).collect();
+    // Columns lie behind rows.
+    split.sort_by_key(|axis| std::cmp::Reverse(position(axis)));
+    let columns = |axis: usize| out[position(&axis)..].iter().map(|&axis| size(axis)).product::<usize>();
+    match split.as_slice() {
+        [axis, ..] if size(*axis) > 1 && columns(*axis) >= 2 * WINDOW_COLUMNS || split.len() == 1 => {
+            let tiles = (columns(*axis) / WINDOW_COLUMNS).clamp(1, 4);
+            (*axis, size(*axis).div_ceil(tiles))
+        }
+        [.., axis] => (*axis, size(*axis).div_ceil(2).next_multiple_of(8)),
+        [] => (parallel.next().copied().unwrap_or(group.parallel[0]), 1),
+    }
 }
 
 fn steps_in_product(graph: &Graph, group: &Group, axis: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{cell, sentence};
 use crate::graph::text::node_text;
-use crate::graph::{Attributes, Builder, Contraction, Element, Graph, NodeId, Shape, Type};
+use crate::graph::{Attributes, Builder, Contraction, Element, Graph, NodeId, Shape, Type, Window};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{BufferId, Instruction, Lane};
 use crate::ops::{Derivative, Exactness, Fold, Lowering, Operation, PRIMITIVES, Primitive, Record, Sample, Vjp, family, record};
@@ -208,6 +208,8 @@ fn example(primitive: Primitive) -> Option<Example> {
 fn applications() -> Vec<(Attributes, Option<Type>)> {
     let row = Type::f32(Shape::batch(&[4]));
     let contraction = Contraction { left: vec![0, 1], right: vec![1, 2], out: vec![0, 2] };
+    let window = Window { axis: 0, extent: 4, places: 2, stride: 1, size: 3, dilation: 1, offset: 0 };
+    let windowed = Window { extent: 6, places: 4, ..window };
     let attributes = [
         Attributes::None,
         Attributes::Axes(vec![1]),
@@ -216,6 +218,8 @@ fn applications() -> Vec<(Attributes, Option<Type>)> {
         Attributes::Axis(1),
         Attributes::Slice { axis: 1, from: 1, to: 3 },
         Attributes::Pad { axis: 1, before: 1, after: 2 },
+        Attributes::Window(window),
+        Attributes::Window(windowed),
         Attributes::Contract(contraction),
     ];
     let given = [None, Some(row.with(Element::I32)), Some(Type::f32(Shape::batch(&[2, 2]))), Some(row)];

@@ -16,6 +16,7 @@ mod reduce;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use crate::graph::{Attributes, BuildError, Builder, Element, NodeId, Type};
 use crate::loops::Value;
@@ -100,6 +101,8 @@ table! {
     Slice => movement::SLICE,
     Pad => movement::PAD,
     Concat => movement::CONCAT,
+    Window => window::WINDOW,
+    Unwindow => window::UNWINDOW,
 }
 
 /// A concrete tensor of the f64 reference: integers, classes and booleans (0, 1) are numbers too.

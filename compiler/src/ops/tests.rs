@@ -2,7 +2,7 @@
 
 use super::{Array, Environment, PRIMITIVES, Primitive, Sample, record};
 use crate::autodiff::gradients;
-use crate::graph::{Attributes, BuildError, Builder, Element, Graph, NodeId, Root, Shape, Type};
+use crate::graph::{Attributes, BuildError, Builder, Element, Graph, NodeId, Root, Shape, Type, Window};
 use crate::reference;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,6 +172,14 @@ fn derivatives_of_reductions_products_and_movement_are_those_of_finite_differenc
         ("transpose", true, |t| t.operand(&DIMS, Sample::Real).and_then(|x| t.builder.transpose(x, &[1, 0]))),
         ("reshape", true, |t| t.operand(&DIMS, Sample::Real).and_then(|x| t.builder.reshape(x, &Shape::fixed(&[2, 6])))),
         ("slice", true, |t| t.operand(&DIMS, Sample::Real).and_then(|x| t.builder.slice(x, 1, 1, 3))),
+        ("window", true, |t| {
+            let window = Window { axis: 1, extent: 7, places: 3, stride: 2, size: 2, dilation: -2, offset: 2 };
+            t.operand(&[2, 7, 2], Sample::Real).and_then(|x| t.builder.window(x, window))
+        }),
+        ("unwindow", true, |t| {
+            let window = Window { axis: 0, extent: 7, places: 3, stride: 2, size: 3, dilation: 1, offset: 0 };
+            t.operand(&[3, 3, 2], Sample::Real).and_then(|x| t.builder.unwindow(x, window))
+        }),
         ("pad", true, |t| t.operand(&DIMS, Sample::Real).and_then(|x| t.builder.pad(x, 0, 1, 2))),
         ("broadcast", true, |t| t.operand(&[4], Sample::Real).and_then(|x| t.builder.broadcast(x, &Shape::fixed(&[3, 4]), &[1]))),
         ("concat", true, |t| {

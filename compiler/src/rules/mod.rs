@@ -13,6 +13,7 @@ mod scalars;
 mod stability;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use crate::graph::{Builder, Element, NodeId};
 use crate::ops::Primitive;
@@ -102,7 +103,8 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     SIMPLIFYING.iter().copied().chain([masks::RULES]).flatten()
 }
 
-const SIMPLIFYING: &[&[Rule]] = &[identities::RULES, movement::RULES, stability::RULES, gradient::RULES, scalars::RULES];
+const SIMPLIFYING: &[&[Rule]] =
+    &[identities::RULES, movement::RULES, windows::RULES, stability::RULES, gradient::RULES, scalars::RULES];
 
 /// The rules that make graphs smaller or steadier.
 pub static SIMPLIFY: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(SIMPLIFYING));

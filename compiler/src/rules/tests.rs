@@ -4,7 +4,7 @@
 
 use super::pattern::{self, Bindings, Head, LookUp, Make, Term, literal};
 use super::*;
-use crate::graph::{Attributes, Contraction, Dim, NodeId, Shape, Type};
+use crate::graph::{Attributes, Contraction, Dim, NodeId, Shape, Type, Window};
 use crate::ops::{self, Array, Environment, PRIMITIVES};
 use crate::passes::validate;
 use crate::reference;
@@ -210,6 +210,26 @@ impl Instance<'_> {
                     (Attributes::Pad { axis, before, after }, vec![of(inner)])
                 }
             }
+            Primitive::Window => {
+                let fixed = |axis: usize| dims.get(axis).copied().filter(|dim| *dim != Dim::Batch).map(|dim| dim.at(0));
+                let axis = self.random.below(rank);
+                let window = self.windows(fixed(axis)?, fixed(axis + 1)?);
+                let mut inner = dims.clone();
+                inner.splice(axis..axis + 2, [Dim::Fixed(window.extent)]);
+                (Attributes::Window(Window { axis, ..window }), vec![of(inner)])
+            }
+            Primitive::Unwindow => {
+                let axis = self.random.below(rank.max(1));
+                let Some(Dim::Fixed(extent)) = dims.get(axis).copied() else { return None };
+                let (places, size) = (1 + self.random.below(3), 1 + self.random.below(3));
+                let window = Window { axis, extent, ..self.windows(places, size) };
+                let mut inner = dims.clone();
+                inner.splice(axis..=axis, [places, size].map(Dim::Fixed));
+                if !window.fits() {
+                    return None;
+                }
+                (Attributes::Window(window), vec![of(inner)])
+            }
             Primitive::Contract => self.contraction(ty)?,
             _ => panic!("rules over {} need types here", record.name),
         };
@@ -221,6 +241,15 @@ impl Instance<'_> {
             self.bindings.attributes.push((held.name, stored));
         }
         Some((attributes, types))
+    }
+
+    /// Windows of so many places and steps, and perhaps a little more of the axis on either side.
+    fn windows(&mut self, places: usize, size: usize) -> Window {
+        let (stride, dilation) = (1 + self.random.below(2), *self.random.pick(&[1isize, 2, -1]));
+        let reach = dilation.unsigned_abs() * (size - 1);
+        let offset = self.random.below(2) + if dilation < 0 { reach } else { 0 };
+        let extent = offset + (places - 1) * stride + 1 + if dilation < 0 { 0 } else { reach } + self.random.below(2);
+        Window { axis: 0, extent, places, stride, size, dilation, offset }
     }
 
     /// A product with one or two summed labels, operands in a random order of axes.

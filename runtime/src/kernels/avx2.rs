@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::pack::{self, Panel};
+use super::pack::{self, Gathered, Panel};
 use super::tile::{self, Tile};
 use super::vector::Vector;
 
@@ -48,6 +48,12 @@ impl Vector for Avx2 {
     unsafe fn load_part(from: *const f32, part: __m256i) -> Self {
         // SAFETY: the processor has AVX, and lanes outside the mask are not read.
         Self(unsafe { _mm256_maskload_ps(from, part) })
+    }
+
+    #[inline(always)]
+    unsafe fn gather(from: *const f32, index: *const i32) -> Self {
+        // SAFETY: the processor has AVX2, eight indices lie at `index`, and a float at each of the places that they name.
+        Self(unsafe { _mm256_i32gather_ps::<4>(from, _mm256_loadu_si256(index.cast())) })
     }
 
     #[inline(always)]
@@ -105,6 +111,12 @@ impl Vector for Avx2 {
     unsafe fn pack(panel: &Panel) {
         // SAFETY: the caller's promise, passed on.
         unsafe { pack::copy::<Self>(panel) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn gather_panel(panel: &Gathered) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { pack::gather_panel::<Self>(panel) }
     }
 
     #[inline(always)]

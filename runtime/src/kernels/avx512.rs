@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2;
-use super::pack::{self, Panel};
+use super::pack::{self, Gathered, Panel};
 use super::tile::{self, Tile};
 use super::vector::Vector;
 
@@ -53,6 +53,12 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn gather(from: *const f32, index: *const i32) -> Self {
+        // SAFETY: the processor has AVX-512F, sixteen indices lie at `index`, and a float at each of the places that they name.
+        Self(unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_si512(index.cast()), from) })
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the processor has AVX-512F, and sixteen floats may be written at `to`.
         unsafe { _mm512_storeu_ps(to, self.0) }
@@ -88,6 +94,12 @@ impl Vector for Avx512 {
     unsafe fn pack(panel: &Panel) {
         // SAFETY: the caller's promise, passed on.
         unsafe { pack::copy::<Self>(panel) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+    unsafe fn gather_panel(panel: &Gathered) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { pack::gather_panel::<Self>(panel) }
     }
 
     #[inline(always)]

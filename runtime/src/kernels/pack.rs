@@ -16,6 +16,17 @@ pub(super) struct Panel {
     pub row: usize,
 }
 
+/// One panel to be gathered: element `(p, w)` lies at `from + steps[p] + columns[w]` and goes to `to + p * row + w`.
+pub(super) struct Gathered {
+    pub from: *const f32,
+    pub columns: *const i32,
+    pub steps: *const i32,
+    pub width: usize,
+    pub k: usize,
+    pub to: *mut f32,
+    pub row: usize,
+}
+
 /// The entry of `table`, or the index itself where there is none.
 ///
 /// # Safety
@@ -100,6 +111,42 @@ unsafe fn gather(panel: &Panel, first_w: usize, first_p: usize) {
             let to = panel.to.add(p * panel.row);
             for w in first_w..panel.width {
                 *to.add(w) = *from.offset(entry(panel.table_w, w) * panel.stride_w);
+            }
+        }
+    }
+}
+
+/// Gathers one panel. Columns are taken a vector at a time: where they lie side by side (along a row of an image), it is loaded. Writes as
+/// [`copy`] does.
+///
+/// # Safety
+/// As for [`copy`]; the tables hold `width` and `k` entries.
+#[inline(always)]
+pub(super) unsafe fn gather_panel<V: Vector>(panel: &Gathered) {
+    let mut index = [0i32; 16];
+    let index = &mut index[..V::LANES];
+    for start in (0..panel.width).step_by(V::LANES) {
+        let count = V::LANES.min(panel.width - start);
+        // SAFETY: `start + count <= width`; lanes behind the last column read that one again. The rows that are written lie in the panel.
+        unsafe {
+            for (lane, place) in index.iter_mut().enumerate() {
+                *place = *panel.columns.add(start + lane.min(count - 1));
+            }
+            let first = index[0];
+            let side_by_side = (0..count).all(|lane| index[lane] == first + lane as i32);
+            let to = panel.to.add(start);
+            if side_by_side {
+                let part = V::part(count);
+                for p in 0..panel.k {
+                    let from = panel.from.offset(*panel.steps.add(p) as isize + first as isize);
+                    let vector = if count == V::LANES { V::load(from) } else { V::load_part(from, part) };
+                    vector.store(to.add(p * panel.row));
+                }
+            } else {
+                for p in 0..panel.k {
+                    let from = panel.from.offset(*panel.steps.add(p) as isize);
+                    V::gather(from, index.as_ptr()).store(to.add(p * panel.row));
+                }
             }
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Shape {
     pub a_k: isize,
     pub b_k: isize,
     pub b_col: isize,
+    /// The right operand's places are looked up.
+    pub gathered: bool,
 }
 
 /// How to walk a product.
@@ -57,7 +59,7 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
     Plan {
         columns,
         pack_a: far(shape.a_k) && shape.n > 3 * width,
-        pack_b: shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 8),
+        pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 8),
         block_n: (BLOCK_OF_B / k / width).max(1) * width,
         block_m: (BLOCK_OF_A / k / V::ROWS).max(1) * V::ROWS,
         columns_outside: k <= SHORT,

@@ -1,7 +1,7 @@
 //! Plain Rust over arrays: for processors without a kernel of their own. On targets whose baseline has fused multiply-adds the
 //! loops become vector instructions; elsewhere `mul_add` is an exact library call, slow but of the same bits.
 
-use super::pack::{self, Panel};
+use super::pack::{self, Gathered, Panel};
 use super::tile::{self, Tile};
 use super::vector::Vector;
 
@@ -47,6 +47,16 @@ impl<const LANES: usize> Vector for Portable<LANES> {
     }
 
     #[inline(always)]
+    unsafe fn gather(from: *const f32, index: *const i32) -> Self {
+        let mut lanes = [0.0; LANES];
+        for (lane, to) in lanes.iter_mut().enumerate() {
+            // SAFETY: `LANES` indices lie at `index`, and a float at each of the places that they name.
+            *to = unsafe { *from.offset(*index.add(lane) as isize) };
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: `LANES` floats may be written at `to`, aligned as floats are.
         unsafe { *to.cast::<[f32; LANES]>() = self.0 }
@@ -86,6 +96,11 @@ impl<const LANES: usize> Vector for Portable<LANES> {
     unsafe fn pack(panel: &Panel) {
         // SAFETY: the caller's promise, passed on.
         unsafe { pack::copy::<Self>(panel) }
+    }
+
+    unsafe fn gather_panel(panel: &Gathered) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { pack::gather_panel::<Self>(panel) }
     }
 
     #[inline(always)]

@@ -77,6 +77,8 @@ struct Case {
     b_col: usize,
     c_row: usize,
     table: Table,
+    /// Columns of the right operand that lie side by side, if its places are looked up.
+    runs: Option<usize>,
     accumulate: bool,
     values: Values,
     seed: u64,
@@ -118,6 +120,7 @@ impl Case {
             b_col,
             c_row: pad(random, n),
             table,
+            runs: random.one_in(3).then(|| 1 + random.below(40)),
             accumulate: random.one_in(2),
             values: random.pick(&[Values::Ordinary, Values::Special, Values::Denormal]),
             seed: random.next(),
@@ -136,7 +139,17 @@ impl Case {
         // No element further than the last: a read beyond would leave the allocation.
         let last = |extent: usize, stride: usize| extent.saturating_sub(1) * stride;
         let a_len = last(self.m, self.a_row) + last(self.k, self.a_k) + 1;
-        let b_len = last(self.k, self.b_k) + last(self.n, self.b_col) + 1;
+        let (mut b_rows, mut b_cols): (Vec<i32>, Vec<i32>) = (Vec::new(), Vec::new());
+        if let Some(run) = self.runs {
+            b_rows.extend((0..self.k).map(|_| (random.below(self.k) * 5) as i32));
+            b_cols.extend((0..self.n).map(|j| (j / run * (run + 3) + j % run) as i32));
+        }
+        let reach = |places: &[i32]| places.iter().max().map_or(0, |&most| most as usize);
+        let b_len = match self.runs {
+            Some(_) => reach(&b_rows) + reach(&b_cols) + 1,
+            None => last(self.k, self.b_k) + last(self.n, self.b_col) + 1,
+        };
+        let places = |places: &Vec<i32>| if self.runs.is_some() { places.as_ptr() } else { std::ptr::null() };
         let c_len = last(self.m, self.c_row) + self.n;
         let a = random.floats(a_len, self.values);
         let b = random.floats(b_len, self.values);
@@ -148,7 +161,7 @@ impl Case {
             }
         }
         let mut expected = before.clone();
-        self.define(&a, &b, &table, &mut expected[GUARD_WORDS..]);
+        self.define(&a, (&b, &b_rows, &b_cols), &table, &mut expected[GUARD_WORDS..]);
         let mut pack = vec![guard; PACK_FLOATS + 2 * GUARD_WORDS + 16];
         let aligned = pack[GUARD_WORDS..].as_ptr().align_offset(64) + GUARD_WORDS;
         for (name, kernel) in kernels {
@@ -162,6 +175,8 @@ impl Case {
                 b: b.as_ptr(),
                 b_k: self.b_k as i64,
                 b_col: self.b_col as i64,
+                b_rows: places(&b_rows),
+                b_cols: places(&b_cols),
                 c: c[GUARD_WORDS..].as_mut_ptr(),
                 c_row: self.c_row as i64,
                 m: self.m as i64,
@@ -190,7 +205,7 @@ impl Case {
     }
 
     /// The definition, word by word.
-    fn define(&self, a: &[f32], b: &[f32], table: &[u32], c: &mut [f32]) {
+    fn define(&self, a: &[f32], (b, b_rows, b_cols): (&[f32], &[i32], &[i32]), table: &[u32], c: &mut [f32]) {
         let row = |i: usize| {
             if self.table == Table::Rows { table[i] as usize } else { i }
         };
@@ -204,7 +219,11 @@ impl Case {
                     let mut chain = 0.0_f32;
                     for p in start..self.k.min(start + PRODUCT_BLOCK) {
                         let a = a[row(i) * self.a_row + step(p) * self.a_k];
-                        chain = a.mul_add(b[p * self.b_k + j * self.b_col], chain);
+                        let place = match self.runs {
+                            Some(_) => (b_rows[p] + b_cols[j]) as usize,
+                            None => p * self.b_k + j * self.b_col,
+                        };
+                        chain = a.mul_add(b[place], chain);
                     }
                     *c = if start > 0 || self.accumulate { *c + chain } else { chain };
                 }

@@ -3,7 +3,7 @@
 //! A lane of a vector is one element of the output. Lanes never mix, so neither the number of lanes nor the shape of the tile
 //! changes a bit of the result.
 
-use super::pack::Panel;
+use super::pack::{Gathered, Panel};
 use super::tile::Tile;
 
 /// A vector of [`LANES`](Vector::LANES) floats of one instruction set.
@@ -36,6 +36,9 @@ pub(super) trait Vector: Copy {
     /// The first floats at `from`, +0 in the other lanes.
     unsafe fn load_part(from: *const f32, part: Self::Part) -> Self;
 
+    /// The floats at `from + index[lane]`, for `LANES` indices.
+    unsafe fn gather(from: *const f32, index: *const i32) -> Self;
+
     /// Writes all lanes to `to`.
     unsafe fn store(self, to: *mut f32);
 
@@ -55,6 +58,9 @@ pub(super) trait Vector: Copy {
 
     /// The copy into a panel, compiled for this instruction set; see [`pack::copy`](super::pack::copy).
     unsafe fn pack(panel: &Panel);
+
+    /// The gathering of a panel, compiled for this instruction set; see [`pack::gather_panel`](super::pack::gather_panel).
+    unsafe fn gather_panel(panel: &Gathered);
 
     /// Writes the 8×8 block whose column `j` lies at `from + j * column`, contiguous, as rows of eight at `to + i * row`.
     unsafe fn transpose_8x8(from: *const f32, column: isize, to: *mut f32, row: usize);

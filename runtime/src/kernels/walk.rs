@@ -2,7 +2,7 @@
 
 use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
-use super::pack::{Panel, entry};
+use super::pack::{Gathered, Panel, entry};
 use super::plan::{BLOCK_OF_A, BLOCK_OF_B, Plan, Shape, plan};
 use super::tile::{MOST_COLUMNS, MOST_ROWS, Tile};
 use super::vector::Vector;
@@ -20,8 +20,10 @@ struct Block<'a> {
     a: *const f32,
     /// The table of this block's steps, or null.
     a_steps: *const u32,
-    /// The right operand at the block's first step.
+    /// The right operand at the block's first step; at its very beginning where tables give its places.
     b: *const f32,
+    /// The places of this block's steps in the right operand, or null.
+    b_steps: *const i32,
     k: usize,
     /// Whether the block's sums are added to what the output holds.
     add: bool,
@@ -60,6 +62,7 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
         return;
     }
     let table_on_k = product.a_table_on_k != 0 && !product.a_table.is_null();
+    let gathered = !product.b_rows.is_null();
     let mut start = 0;
     loop {
         let length = (k - start).min(PRODUCT_BLOCK);
@@ -72,10 +75,12 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
                 a_k: product.a_k as isize,
                 b_k: product.b_k as isize,
                 b_col: product.b_col as isize,
+                gathered,
             }),
             a: if table_on_k { product.a } else { product.a.wrapping_offset(start as isize * product.a_k as isize) },
             a_steps: if table_on_k { product.a_table.wrapping_add(start) } else { std::ptr::null() },
-            b: product.b.wrapping_offset(start as isize * product.b_k as isize),
+            b: if gathered { product.b } else { product.b.wrapping_offset(start as isize * product.b_k as isize) },
+            b_steps: if gathered { product.b_rows.wrapping_add(start) } else { std::ptr::null() },
             k: length,
             add: start > 0 || product.accumulate != 0,
         };
@@ -116,10 +121,11 @@ impl Block<'_> {
     unsafe fn block<V: Vector>(&self, rows: Span, columns: Span, first: bool) {
         let width = self.plan.columns * V::LANES;
         let row_panels = even_pieces(rows.count, V::ROWS);
-        let keep_first = first && self.plan.pack_b && self.product.b_col == 1;
+        let direct = self.product.b_col == 1 && self.b_steps.is_null();
+        let keep_first = first && self.plan.pack_b && direct;
         // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
-            if first && self.plan.pack_b && self.product.b_col != 1 {
+            if first && self.plan.pack_b && !direct {
                 self.pack_b::<V>(columns);
             }
             let run = |row_panel: Span, column_panel: Span| {
@@ -255,8 +261,21 @@ impl Block<'_> {
         let width = self.plan.columns * V::LANES;
         for panel in pieces(columns.count, width) {
             let column = columns.start + panel.start;
+            let to = self.packed_b().wrapping_add(panel.start * self.k);
             // SAFETY: the columns lie inside the product; `columns.count * k <= BLOCK_OF_B` by the plan.
             unsafe {
+                if !self.b_steps.is_null() {
+                    V::gather_panel(&Gathered {
+                        from: self.b,
+                        columns: self.product.b_cols.add(column),
+                        steps: self.b_steps,
+                        width: panel.count,
+                        k: self.k,
+                        to,
+                        row: width,
+                    });
+                    continue;
+                }
                 V::pack(&Panel {
                     from: self.b.wrapping_offset(column as isize * self.product.b_col as isize),
                     stride_w: self.product.b_col as isize,
@@ -265,7 +284,7 @@ impl Block<'_> {
                     table_p: std::ptr::null(),
                     width: panel.count,
                     k: self.k,
-                    to: self.packed_b().add(panel.start * self.k),
+                    to,
                     row: width,
                 });
             }

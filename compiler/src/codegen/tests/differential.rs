@@ -6,6 +6,7 @@ use super::{Native, symbols};
 use crate::codegen::{InstructionSet, Module, Target, compile};
 use crate::graph::Graph;
 use crate::loops::interpret::{Memory, tiles};
+use crate::loops::places::Places;
 use crate::lower::tests::asked;
 use crate::lower::tests::coverage::Coverage;
 use crate::lower::tests::random;
@@ -18,13 +19,16 @@ use crate::passes;
 fn random_graphs_run_as_they_are_interpreted() {
     let first = asked("GRADC_RANDOM_SEED", 0);
     let count = asked("GRADC_RANDOM_COUNT", 500);
-    let placed: Vec<(String, Graph)> = random::placed::graphs().collect();
+    let placed: Vec<(String, Graph)> = random::placed::graphs().chain(random::placed::convolutions()).collect();
     let half = |start: usize| {
-        let (mut coverage, mut failures) = (Coverage::default(), Vec::new());
+        let (mut coverage, mut failures, mut gathering) = (Coverage::default(), Vec::new(), 0);
         let mut run = |name: String, check: &dyn Fn() -> Result<Trial, String>| {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
             match outcome.unwrap_or_else(|_| Err("a panic".into())) {
-                Ok(trial) => coverage.record(&trial),
+                Ok(trial) => {
+                    gathering += usize::from(!Places::of(&trial.program).tables().is_empty());
+                    coverage.record(&trial);
+                }
                 Err(why) => failures.push(format!("{name}: {why}")),
             }
         };
@@ -36,18 +40,19 @@ fn random_graphs_run_as_they_are_interpreted() {
             let set = sets()[number / 2 % sets().len()];
             run(name.clone(), &|| check(graph, number as u64, &[set]));
         }
-        (coverage, failures)
+        (coverage, failures, gathering)
     };
-    let ((mut coverage, mut failures), (more, others)) = std::thread::scope(|scope| {
+    let ((mut coverage, mut failures, gathering), (more, others, also)) = std::thread::scope(|scope| {
         let other = scope.spawn(|| half(1));
         (half(0), other.join().expect("panics are caught"))
     });
     coverage.merge(more);
     failures.extend(others);
     let (table, empty) = coverage.table();
-    println!("{table}");
+    println!("{table}\n{} programs whose products gather windows", gathering + also);
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
     // Fewer graphs than usual cannot be expected to hold everything.
+    assert!(count < 500 || gathering + also >= 20, "only {} programs gather windows", gathering + also);
     assert!(count < 500 || empty.is_empty(), "nothing drawn for: {}", empty.join(", "));
 }
 
@@ -101,7 +106,7 @@ fn check(graph: &Graph, seed: u64, sets: &[InstructionSet]) -> Result<Trial, Str
 
 /// Runs generated code; `shared` places temporaries by the memory plan, `halves` runs each kernel's tiles in two calls, the later first.
 fn run(trial: &Trial, module: &Module, memory: &Memory, n: usize, halves: bool, shared: bool) -> Result<Results, String> {
-    let mut native = Native::of(memory);
+    let mut native = Native::of(memory).with_places(&trial.program);
     let mut pointers = native.pointers();
     let plan = memory::plan(&trial.program, &trial.kernels);
     let mut arena = vec![POISON; plan.arena.at(CAPACITY) as usize];

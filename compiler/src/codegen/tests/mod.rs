@@ -15,6 +15,7 @@ use crate::abi::{self, Product, Symbols};
 use crate::codegen::{InstructionSet, Module, Target, compile};
 use crate::loops::block::BlockBuilder;
 use crate::loops::interpret::{Memory, run_kernel, tiles};
+use crate::loops::places::Places;
 use crate::loops::{
     Axis, Block, Buffer, BufferId, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space, Statement, Var, View,
 };
@@ -80,6 +81,8 @@ pub struct Native {
     buffers: Vec<Vec<u64>>,
     words: Vec<usize>,
     pack: Vec<f32>,
+    _places: Places,
+    tables: Vec<*const i32>,
 }
 
 impl Native {
@@ -91,7 +94,19 @@ impl Native {
             all.resize(all.len().next_multiple_of(2) + GUARD, UNTOUCHED);
             all.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect()
         });
-        Native { buffers: buffers.collect(), words: memory.words.iter().map(Vec::len).collect(), pack: vec![0.0; 64] }
+        Native {
+            buffers: buffers.collect(),
+            words: memory.words.iter().map(Vec::len).collect(),
+            pack: vec![0.0; 64],
+            _places: Places::default(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// With the tables of places that a program's products read.
+    pub fn with_places(self, program: &Program) -> Self {
+        let places = Places::of(program);
+        Native { tables: places.tables().iter().map(|table| table.as_ptr()).collect(), _places: places, ..self }
     }
 
     /// Pointers to the first word of each buffer.
@@ -107,6 +122,7 @@ impl Native {
             threads: 1,
             barrier: std::ptr::null(),
             pack: self.pack.as_mut_ptr(),
+            tables: self.tables.as_ptr(),
             user: std::ptr::null_mut(),
         }
     }
@@ -163,7 +179,7 @@ pub fn check(program: &Program, memory: &Memory, n: i64) {
     }
     for target in targets() {
         let module = compile(program, target, &symbols(), 1).expect("the program compiles");
-        let mut native = Native::of(memory);
+        let mut native = Native::of(memory).with_places(program);
         let pointers = native.pointers();
         let context = native.context(&pointers);
         for (index, kernel) in program.kernels.iter().enumerate() {
@@ -220,7 +236,12 @@ unsafe extern "C" fn product(product: *const Product) {
                         };
                         let (row, column) = (looked_up(i, 0), looked_up(k, 1));
                         let a = *p.a.offset((row * p.a_row + column * p.a_k) as isize);
-                        let b = *p.b.offset((k * p.b_k + j * p.b_col) as isize);
+                        let place = if p.b_rows.is_null() {
+                            k * p.b_k + j * p.b_col
+                        } else {
+                            i64::from(*p.b_rows.offset(k as isize)) + i64::from(*p.b_cols.offset(j as isize))
+                        };
+                        let b = *p.b.offset(place as isize);
                         chain = a.mul_add(b, chain);
                     }
                     sum = Some(sum.map_or(chain, |sum| sum + chain));

@@ -2,10 +2,10 @@
 
 use super::nests::filled;
 use super::*;
-use crate::loops::{Operand, OperandRows, ProductStatement};
+use crate::loops::{Operand, OperandRows, ProductStatement, Steps};
 
 fn operand(base: View, row: Linear, column: Linear) -> Operand {
-    Operand { base, row, column, rows: None }
+    Operand { base, row: Steps::even(row), column: Steps::even(column), rows: None }
 }
 
 fn fixed(number: i64) -> Linear {

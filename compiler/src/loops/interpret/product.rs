@@ -8,8 +8,6 @@ use crate::loops::{Lane, Operand, ProductStatement};
 struct Matrix<'a> {
     operand: &'a Operand,
     base: i64,
-    row: i64,
-    column: i64,
     /// The first batch row, where the operand goes through the row table.
     first: i64,
 }
@@ -57,8 +55,6 @@ impl Run<'_> {
         Ok(Matrix {
             operand,
             base: self.offset(&operand.base) + looked_up,
-            row: operand.row.at(self.n),
-            column: operand.column.at(self.n),
             first: first.map(|(var, factor)| self.vars[var.0 as usize] * factor).sum(),
         })
     }
@@ -75,7 +71,7 @@ impl Run<'_> {
             let along = if table.on_columns { &mut column } else { &mut row };
             *along = self.look_up(memory, title, table.rows, matrix.first + *along)?;
         }
-        let index = matrix.base + row * matrix.row + column * matrix.column;
+        let index = matrix.base + matrix.operand.row.at(row, self.n) + matrix.operand.column.at(column, self.n);
         self.word(memory, title, matrix.operand.base.buffer, 1, Lane::F32, index)
     }
 }

@@ -257,9 +257,9 @@ impl Reader<'_> {
             cursor.expect(assign)?;
             let base = cursor.view(self.names)?;
             cursor.expect("row")?;
-            let row = cursor.linear()?;
+            let row = cursor.steps()?;
             cursor.expect("column")?;
-            let column = cursor.linear()?;
+            let column = cursor.steps()?;
             let on_columns = cursor.eat("columns");
             let rows = if on_columns || cursor.eat("rows") {
                 cursor.expect("(")?;

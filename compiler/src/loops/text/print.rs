@@ -3,7 +3,7 @@
 use super::names::{Names, quote};
 use crate::loops::{
     Axis, Block, Buffer, Comparison, Control, Entry, Extent, Instruction, Kernel, Lane, Linear, Nest, Operand, ProductStatement,
-    Program, ScalarFunction, Space, Statement, Value, Var, View,
+    Program, ScalarFunction, Space, Statement, Steps, Value, Var, View,
 };
 use std::fmt::Write;
 
@@ -194,7 +194,8 @@ impl Printer<'_> {
         let assign = if product.accumulate { "c +=" } else { "c =" };
         for (name, operand) in [("a =", &product.a), ("b =", &product.b), (assign, &product.c)] {
             let Operand { base, row, column, rows } = operand;
-            let mut line = format!("{name} {} row {row} column {column}", self.view(base, letters));
+            let (base, row, column) = (self.view(base, letters), steps_text(row), steps_text(column));
+            let mut line = format!("{name} {base} row {row} column {column}");
             if let Some(rows) = rows {
                 let along = if rows.on_columns { "columns" } else { "rows" };
                 let _ = write!(
@@ -285,6 +286,12 @@ fn sum(terms: impl Iterator<Item = (Var, Linear)>, offset: Linear, letters: &Let
         parts.push(offset.to_string());
     }
     parts.join(" + ")
+}
+
+/// `30`, or `30 (3: 30, 3: 1)` with the sizes and strides of further digits.
+fn steps_text(steps: &Steps) -> String {
+    let digits: Vec<String> = steps.digits.iter().map(|digit| format!("{}: {}", digit.size, digit.stride)).collect();
+    if digits.is_empty() { steps.stride.to_string() } else { format!("{} ({})", steps.stride, digits.join(", ")) }
 }
 
 fn extent_text(extent: Extent) -> String {

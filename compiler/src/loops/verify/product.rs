@@ -2,7 +2,8 @@
 
 use super::bounds::{Range, Term};
 use super::{Checked, Scope, VerifyError};
-use crate::loops::{Extent, Lane, Linear, Operand, OperandRows, ProductStatement, Space, Var};
+use crate::loops::places;
+use crate::loops::{Extent, Lane, Linear, Operand, OperandRows, ProductStatement, Space, Steps, Var};
 
 /// A product's operands lie in their buffers, and their strides are what a micro-kernel takes (see [`crate::abi::Product`]).
 pub fn check(scope: &Scope, product: &ProductStatement) -> Checked {
@@ -15,16 +16,38 @@ pub fn check(scope: &Scope, product: &ProductStatement) -> Checked {
     };
     let unit = |stride: Linear| stride == Linear::fixed(1);
     let (b, c) = (&product.b, &product.c);
-    for (name, operand) in [("b", b), ("c", c)] {
-        if operand.rows.is_some() || operand.base.table.is_some() {
-            return Err(VerifyError::new(name, "only `a` goes through the row table"));
+    if b.rows.is_some() {
+        return Err(VerifyError::new("b", "only the rows of `a` are looked up one by one"));
+    }
+    if c.rows.is_some() || c.base.table.is_some() {
+        return Err(VerifyError::new("c", "it is written through the row table"));
+    }
+    for (name, operand) in [("a", &product.a), ("c", c)] {
+        if !operand.row.is_even() || !operand.column.is_even() {
+            return Err(VerifyError::new(name, "only the indices of `b` have digits"));
         }
     }
-    if !unit(c.column) && !one(product.n) {
-        return Err(VerifyError::new("c", format!("its column stride is {}, not 1", c.column)));
+    if !unit(c.column.stride) && !one(product.n) {
+        return Err(VerifyError::new("c", format!("its column stride is {}, not 1", c.column.stride)));
     }
-    if !unit(b.column) && !unit(b.row) && !one(product.n) && !one(product.k) {
-        return Err(VerifyError::new("b", format!("neither its row stride {} nor its column stride {} is 1", b.row, b.column)));
+    let (row, column) = (b.row.stride, b.column.stride);
+    if b.is_gathered() {
+        // Places are tables of i32.
+        let reach = |steps: &Steps, extent: Extent| {
+            let most = places::most(extent)?;
+            let digits = steps.digits.iter().map(|digit| digit.size.saturating_mul(digit.stride.saturating_abs()));
+            let first = most.saturating_mul(steps.stride.constant.saturating_abs());
+            steps.stride.is_fixed().then(|| digits.fold(first, i64::saturating_add))
+        };
+        let far = i64::from(i32::MAX);
+        if ![(&b.row, product.k), (&b.column, product.n)]
+            .iter()
+            .all(|(steps, extent)| reach(steps, *extent).is_some_and(|words| words < far))
+        {
+            return Err(VerifyError::new("b", "its places depend on the batch, or are too many"));
+        }
+    } else if !unit(column) && !unit(row) && !one(product.n) && !one(product.k) {
+        return Err(VerifyError::new("b", format!("neither its row stride {row} nor its column stride {column} is 1")));
     }
     let into = scope.buffer(c.base.buffer)?;
     if [&product.a, b].iter().any(|operand| operand.base.buffer == c.base.buffer) {
@@ -33,23 +56,47 @@ pub fn check(scope: &Scope, product: &ProductStatement) -> Checked {
     scope.may_write(&c.base, "c")
 }
 
+/// A term for each digit of an index.
+fn terms(range: Range, steps: &Steps) -> Result<Vec<Term>, VerifyError> {
+    let term = |range, stride| Term { var: None, range, stride };
+    let low = steps.digits.iter().fold(1i64, |count, digit| count.saturating_mul(digit.size));
+    let first = if steps.is_even() {
+        range
+    } else {
+        let whole = |count: i64| (count % low == 0).then_some(count / low);
+        let fixed = |count: Linear| if count.is_fixed() { whole(count.constant).map(Linear::fixed) } else { None };
+        let cut = match range {
+            Range::Count(count) => fixed(count).map(Range::Count),
+            Range::Inside { tile, step, total } => {
+                whole(step).zip(fixed(total)).map(|(step, total)| Range::Inside { tile, step, total })
+            }
+            Range::Tiles { .. } => None,
+        };
+        cut.ok_or_else(|| VerifyError::new("", "its digits do not count to its extent"))?
+    };
+    let further = steps.digits.iter().map(|digit| term(Range::Count(Linear::fixed(digit.size)), Linear::fixed(digit.stride)));
+    Ok(std::iter::once(term(first, steps.stride)).chain(further).collect())
+}
+
 fn operand(scope: &Scope, operand: &Operand, row: Range, column: Range) -> Checked {
     let buffer = scope.buffer(operand.base.buffer)?;
     if buffer.lane != Lane::F32 {
         return Err(VerifyError::new("", format!("`{}` does not hold f32", buffer.name)));
     }
-    let term = |range, stride| Term { var: None, range, stride };
-    let (row, column) = (term(row, operand.row), term(column, operand.column));
+    let (row, column) = (terms(row, &operand.row)?, terms(column, &operand.column)?);
     if operand.base.pick.is_some() {
         return Err(VerifyError::new("", "a product has no values that could pick"));
     }
     let Some(OperandRows { rows, first, on_columns }) = &operand.rows else {
-        return scope.view(&operand.base, &[row, column]);
+        return scope.view(&operand.base, &[row, column].concat());
+    };
+    let ([row], [column]) = (row.as_slice(), column.as_slice()) else {
+        return Err(VerifyError::new("", "indices of several digits are looked up in the row table"));
     };
     if operand.base.table.is_some() {
         return Err(VerifyError::new("", "two look-ups in the row table"));
     }
-    let (looked_up, rest) = if *on_columns { (column, row) } else { (row, column) };
+    let (looked_up, rest) = if *on_columns { (*column, *row) } else { (*row, *column) };
     let first: Vec<(Var, Linear)> = first.iter().map(|&(var, factor)| (var, Linear::fixed(factor))).collect();
     let mut index = scope.terms(&first)?;
     index.push(Term { stride: Linear::fixed(1), ..looked_up });

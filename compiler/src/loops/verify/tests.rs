@@ -276,7 +276,7 @@ fn slip(place: &mut Place, numbers: &mut Numbers) -> &'static str {
         Place::Product(product) => {
             let extent = [&mut product.m, &mut product.n, &mut product.k];
             match numbers.below(4) {
-                3 => product.b.row = product.b.row.plus(Linear::fixed(1)),
+                3 => product.b.row.stride = product.b.row.stride.plus(Linear::fixed(1)),
                 which => extent.into_iter().nth(which).into_iter().for_each(longer),
             }
             "a larger product"

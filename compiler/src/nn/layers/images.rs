@@ -1,10 +1,10 @@
 //! Convolution and pooling of images `[batch, channels, height, width]`.
 //!
-//! A window is laid over the image one offset at a time: the pixels at an offset are a strided slice `[batch, c, out height, out width]`.
-//! A convolution joins the slices of all offsets and is then one product of matrices; pooling takes their maximum or mean.
+//! Windows are views `[batch, c, places down, rows of a window, places right, columns of a window]` of the image. A convolution is the
+//! product of such a view and the weight; pooling takes the maximum or mean over a window's rows and columns.
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
-use crate::graph::{Dim, NodeId, Shape};
+use crate::graph::{Dim, NodeId, Shape, Window};
 use crate::nn::fault::{ARGUMENT_BOUNDS, WRONG_RANK};
 use crate::nn::parameters::Wanted;
 use crate::nn::{Argument, Call, Family, Fault, Function, Kind, Network, Parameter};
@@ -42,16 +42,17 @@ const POOL: &[Parameter] = &[
     Parameter::optional("padding", Kind::Padding, "0", "pixels around the image, at most half the window, or `same`"),
 ];
 
+/// The axes of a window in a view of windows.
+const INSIDE: [usize; 2] = [3, 5];
+
 pub static MAX_POOL: Function = Function {
     name: "max_pool",
     doc: "[batch, c, h, w] to the largest of each window; padding is below every number",
     formula: "max over the window of x",
     parameters: POOL,
     build: |network, x, call| {
-        let parts = pooled(network, x, call, f64::from(f32::MIN))?;
-        let mut parts = parts.into_iter();
-        let first = parts.next().unwrap_or(x);
-        parts.try_fold(first, |largest, part| Ok(network.builder.binary(Primitive::Max, largest, part)?))
+        let windows = pooled(network, x, call, f64::from(f32::MIN))?;
+        Ok(network.builder.reduce(Primitive::ReduceMax, windows, &INSIDE)?)
     },
     transparent: true,
     ..Function::BASE
@@ -63,21 +64,16 @@ pub static AVERAGE_POOL: Function = Function {
     formula: "mean over the window of x",
     parameters: POOL,
     build: |network, x, call| {
-        let parts = pooled(network, x, call, 0.0)?;
-        let count = parts.len();
-        let mut parts = parts.into_iter();
-        let first = parts.next().unwrap_or(x);
-        let sum = parts.try_fold(first, |sum, part| network.builder.add(sum, part))?;
-        Ok(network.builder.scale(sum, 1.0 / count as f64)?)
+        let windows = pooled(network, x, call, 0.0)?;
+        Ok(network.builder.mean(windows, &INSIDE)?)
     },
     transparent: true,
     ..Function::BASE
 };
 
-/// A window along one axis.
+/// What a layer says of its windows along one axis.
 #[derive(Clone, Copy)]
-struct Window {
-    axis: usize,
+struct Side {
     size: usize,
     kernel: usize,
     stride: usize,
@@ -88,12 +84,17 @@ struct Window {
     filling: f64,
 }
 
-impl Window {
-    /// How many places it takes; nothing if it does not fit once.
-    fn places(self) -> Option<usize> {
-        let padded = self.size + self.padding.0 + self.padding.1;
+impl Side {
+    /// Elements with the padding.
+    fn padded(self) -> usize {
+        self.size + self.padding.0 + self.padding.1
+    }
+    /// The windows, along an axis; nothing if they do not fit once.
+    fn windows(self, axis: usize) -> Option<Window> {
         let reach = self.dilation * (self.kernel - 1) + 1;
-        padded.checked_sub(reach).map(|rest| rest / self.stride + 1)
+        let places = self.padded().checked_sub(reach)? / self.stride + 1;
+        let (stride, size, dilation) = (self.stride, self.kernel, isize::try_from(self.dilation).ok()?);
+        Some(Window { axis, extent: self.padded(), places, stride, size, dilation, offset: 0 })
     }
 }
 
@@ -122,35 +123,49 @@ fn pair(call: &Call, name: &str, otherwise: [usize; 2]) -> Result<[usize; 2], Fa
     }
 }
 
-/// The slices of all offsets of two windows, row by row.
-fn slices(network: &mut Network, x: NodeId, call: &Call, windows: [Window; 2]) -> Result<Vec<NodeId>, Fault> {
-    let mut padded = x;
-    for window in windows {
-        if window.places().is_none() {
-            let message = format!("{}: a window of {} does not fit into {}", call.name, window.kernel, network.shape_text(x));
+/// The image with its padding, laid out in windows: its last two axes each become places and, behind them, the window's own axis.
+fn windows(network: &mut Network, x: NodeId, call: &Call, sides: [Side; 2]) -> Result<NodeId, Fault> {
+    let (mut view, first) = (x, network.builder.shape(x).rank() - 2);
+    for (place, side) in sides.into_iter().enumerate() {
+        view = surrounded(network, view, first + place, side)?;
+    }
+    for (place, side) in sides.into_iter().enumerate() {
+        let Some(window) = side.windows(first + 2 * place) else {
+            let message = format!("{}: a window of {} does not fit into {}", call.name, side.kernel, network.shape_text(x));
             return Err(Fault::new(ARGUMENT_BOUNDS, message).about(x));
-        }
-        if window.padding != (0, 0) {
-            padded = surrounded(network, padded, window)?;
-        }
+        };
+        view = laid_out(network, view, window)?;
     }
-    let mut parts = Vec::new();
-    for down in 0..windows[0].kernel {
-        let row = strided(network, padded, windows[0], down)?;
-        for right in 0..windows[1].kernel {
-            parts.push(strided(network, row, windows[1], right)?);
-        }
-    }
-    Ok(parts)
+    Ok(view)
 }
 
-/// The image with a window's padding along its axis.
-fn surrounded(network: &mut Network, x: NodeId, window: Window) -> Result<NodeId, Fault> {
-    let (axis, (before, after), builder) = (window.axis, window.padding, &mut network.builder);
-    if window.filling == 0.0 {
+/// Windows along an axis. Those that stand side by side and leave nothing out are the axis itself, in parts.
+fn laid_out(network: &mut Network, x: NodeId, window: Window) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    if window.stride != window.size || window.dilation != 1 {
+        return Ok(builder.window(x, window)?);
+    }
+    let covered = if window.places * window.size < window.extent {
+        builder.slice(x, window.axis, 0, window.places * window.size)?
+    } else {
+        x
+    };
+    let mut dims = builder.shape(covered).0;
+    dims[window.axis] = Dim::Fixed(window.places);
+    dims.insert(window.axis + 1, Dim::Fixed(window.size));
+    Ok(builder.reshape(covered, &Shape(dims))?)
+}
+
+/// The image with the padding along an axis.
+fn surrounded(network: &mut Network, x: NodeId, axis: usize, side: Side) -> Result<NodeId, Fault> {
+    let ((before, after), builder) = (side.padding, &mut network.builder);
+    if (before, after) == (0, 0) {
+        return Ok(x);
+    }
+    if side.filling == 0.0 {
         return Ok(builder.pad(x, axis, before, after)?);
     }
-    let filling = builder.constant(window.filling);
+    let filling = builder.constant(side.filling);
     let mut parts = Vec::new();
     for (size, is_image) in [(before, false), (1, true), (after, false)] {
         if is_image {
@@ -164,28 +179,7 @@ fn surrounded(network: &mut Network, x: NodeId, window: Window) -> Result<NodeId
     Ok(builder.concat(&parts, axis)?)
 }
 
-/// Every `stride`-th element of an axis, from an offset of the window on.
-fn strided(network: &mut Network, x: NodeId, window: Window, offset: usize) -> Result<NodeId, Fault> {
-    let (axis, stride, builder) = (window.axis, window.stride, &mut network.builder);
-    let (from, places) = (offset * window.dilation, window.places().unwrap_or(0));
-    if stride == 1 {
-        return Ok(builder.slice(x, axis, from, from + places)?);
-    }
-    // Groups of `stride` elements, of which the first is taken; the last group may reach beyond the end.
-    let end = from + places * stride;
-    let size = builder.shape(x).0[axis].at(0);
-    let x = if end > size { builder.pad(x, axis, 0, end - size)? } else { x };
-    let taken = builder.slice(x, axis, from, end)?;
-    let mut dims = builder.shape(taken).0;
-    dims[axis] = Dim::Fixed(places);
-    let result = Shape(dims.clone());
-    dims.insert(axis + 1, Dim::Fixed(stride));
-    let groups = builder.reshape(taken, &Shape(dims))?;
-    let first = builder.slice(groups, axis + 1, 0, 1)?;
-    Ok(builder.reshape(first, &result)?)
-}
-
-fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result<Vec<NodeId>, Fault> {
+fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result<NodeId, Fault> {
     let [_, height, width] = image(network, &call.name, x)?;
     let kernel = pair(call, "size", [1, 1])?;
     let stride = pair(call, "stride", kernel)?;
@@ -197,12 +191,12 @@ fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result
         return Err(Fault::new(ARGUMENT_BOUNDS, message).at("padding"));
     }
     let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
-    let window = |place: usize, size: usize| {
+    let side = |place: usize, size: usize| {
         let around = kernel[place] - 1;
         let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
-        Window { axis: 2 + place, size, kernel: kernel[place], stride: stride[place], dilation: 1, padding, filling }
+        Side { size, kernel: kernel[place], stride: stride[place], dilation: 1, padding, filling }
     };
-    slices(network, x, call, [window(0, height), window(1, width)])
+    windows(network, x, call, [side(0, height), side(1, width)])
 }
 
 fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
@@ -212,14 +206,14 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
     let dilation = pair(call, "dilation", [1, 1])?;
     let given = pair(call, "padding", [0, 0])?;
     let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
-    let window = |place: usize, size: usize| {
+    let side = |place: usize, size: usize| {
         // As many places as pixels at a stride of 1; an odd rest stands behind.
         let around = dilation[place] * (kernel[place] - 1);
         let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
         let (kernel, stride, dilation) = (kernel[place], stride[place], dilation[place]);
-        Window { axis: 2 + place, size, kernel, stride, dilation, padding, filling: 0.0 }
+        Side { size, kernel, stride, dilation, padding, filling: 0.0 }
     };
-    let parts = slices(network, x, call, [window(0, height), window(1, width)])?;
+    let sides = [side(0, height), side(1, width)];
     let area = kernel[0] * kernel[1];
     let groups = call.size("groups").max(1);
     if !channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {
@@ -227,26 +221,24 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
         return Err(Fault::new(ARGUMENT_BOUNDS, message).at("groups").about(x));
     }
     let (own, made) = (channels / groups, out / groups);
+    // Each group sees its own channels.
+    let seen = match groups {
+        1 => x,
+        _ => network.builder.reshape(x, &Shape::batch(&[groups, own, height, width]))?,
+    };
+    let view = windows(network, seen, call, sides)?;
     let wanted = Wanted::weight(&[out, own, kernel[0], kernel[1]], own * area, made * area);
     let wanted = network.governed(call, wanted)?;
     let weight = network.parameter("weight", wanted)?;
     let builder = &mut network.builder;
-    let patches = builder.concat(&parts, 1)?;
     let product = if groups == 1 {
-        let matrix = builder.transpose(weight, &[2, 3, 1, 0])?;
-        let matrix = builder.reshape(matrix, &Shape::fixed(&[area * channels, out]))?;
-        builder.contract(patches, matrix, "n k y x, k j -> n j y x")?
+        builder.contract(view, weight, "n k y i x j, o k i j -> n o y x")?
     } else {
-        // One product a group, each over its own channels.
-        let places = [0, 1].map(|place| window(place, [height, width][place]).places().unwrap_or(0));
-        let split = builder.reshape(patches, &Shape::batch(&[area, groups, own, places[0], places[1]]))?;
-        let split = builder.transpose(split, &[0, 2, 1, 3, 4, 5])?;
-        let split = builder.reshape(split, &Shape::batch(&[groups, area * own, places[0], places[1]]))?;
         let matrix = builder.reshape(weight, &Shape::fixed(&[groups, made, own, kernel[0], kernel[1]]))?;
-        let matrix = builder.transpose(matrix, &[0, 3, 4, 2, 1])?;
-        let matrix = builder.reshape(matrix, &Shape::fixed(&[groups, area * own, made]))?;
-        let product = builder.contract(split, matrix, "n g k y x, g k j -> n g j y x")?;
-        builder.reshape(product, &Shape::batch(&[out, places[0], places[1]]))?
+        let product = builder.contract(view, matrix, "n g k y i x j, g o k i j -> n g o y x")?;
+        let mut dims = builder.shape(product).0;
+        dims.splice(1..3, [Dim::Fixed(out)]);
+        builder.reshape(product, &Shape(dims))?
     };
     if call.get("bias").is_some() && !call.flag("bias") {
         return Ok(product);

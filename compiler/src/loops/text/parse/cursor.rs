@@ -2,7 +2,7 @@
 
 use super::Parsed;
 use crate::loops::text::names::{Names, is_name_letter};
-use crate::loops::{BufferId, Extent, Lane, Linear, Pick, Slot, Table, Value, Var, View};
+use crate::loops::{BufferId, Digit, Extent, Lane, Linear, Pick, Slot, Steps, Table, Value, Var, View};
 use std::str::FromStr;
 
 /// A line that is being read.
@@ -115,6 +115,26 @@ impl<'a> Cursor<'a> {
     pub fn linear(&mut self) -> Parsed<Linear> {
         let text = self.while_letter(|letter| letter.is_ascii_digit() || matches!(letter, 'n' | '+' | '-'));
         read_linear(text).ok_or_else(|| format!("expected a size at `{text}{}`", self.rest))
+    }
+
+    /// The steps of a product's operand: `30`, or `30 (3: 30, 3: 1)` with further digits.
+    pub fn steps(&mut self) -> Parsed<Steps> {
+        let mut steps = Steps::even(self.linear()?);
+        if self.eat("(") {
+            loop {
+                let size: i64 = self.number()?;
+                if size < 1 {
+                    return Err(format!("a digit counts to {size}"));
+                }
+                self.expect(":")?;
+                steps.digits.push(Digit { size, stride: self.number()? });
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            self.expect(")")?;
+        }
+        Ok(steps)
     }
 
     /// A loop variable: a letter and a number.

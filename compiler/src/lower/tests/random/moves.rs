@@ -1,7 +1,7 @@
 //! Reductions, contractions, and everything that moves elements.
 
 use super::Draw;
-use crate::graph::{Attributes, BuildError, Dim, NodeId, Shape, Type};
+use crate::graph::{Attributes, BuildError, Dim, NodeId, Shape, Type, Window};
 use crate::ops::{Primitive, Sample};
 
 impl Draw {
@@ -73,7 +73,8 @@ impl Draw {
     pub fn move_part(&mut self, a: NodeId, shape: &Shape) -> Result<Option<NodeId>, BuildError> {
         let axis = self.numbers.below(shape.rank());
         let Dim::Fixed(size) = shape.0[axis] else { return Ok(None) };
-        Ok(Some(match self.numbers.below(4) {
+        Ok(Some(match self.numbers.below(6) {
+            4 | 5 => return self.windows(a, shape, axis, size),
             0 => {
                 let from = self.numbers.below(size);
                 let to = from + 1 + self.numbers.below(size - from);
@@ -92,6 +93,57 @@ impl Draw {
             _ => {
                 let negative = self.builder.neg(a)?;
                 self.builder.concat(&[a, negative], axis)?
+            }
+        }))
+    }
+
+    /// Windows of an axis, what a weight makes of them, or windows added up again.
+    fn windows(&mut self, a: NodeId, shape: &Shape, axis: usize, extent: usize) -> Result<Option<NodeId>, BuildError> {
+        let (size, stride) = (1 + self.numbers.below(3), 1 + self.numbers.below(2));
+        let (dilation, offset) = (1 + self.numbers.below(2) as isize, self.numbers.below(2));
+        let Some(rest) = extent.checked_sub(offset + dilation as usize * (size - 1) + 1) else { return Ok(None) };
+        let window = Window { axis, extent, places: rest / stride + 1, stride, size, dilation, offset };
+        let view = self.builder.window(a, window)?;
+        let rank = shape.rank();
+        if !(2..=4).contains(&rank) || self.numbers.below(3) == 0 {
+            let changed = if self.numbers.below(2) == 0 { self.builder.scale(view, 0.5)? } else { view };
+            return Ok(Some(if self.numbers.below(2) == 0 { self.builder.unwindow(changed, window)? } else { changed }));
+        }
+        // The other axes, one of which is summed too if it is not the batch.
+        let mut labels: Vec<&str> = ["a", "b", "c", "d"][..rank].to_vec();
+        labels[axis] = "p";
+        labels.insert(axis + 1, "k");
+        let channel = (0..rank).find(|&other| other != axis && shape.0[other] != Dim::Batch);
+        let width = self.size();
+        let (mut of, mut dims) = (vec!["o"], vec![width]);
+        let mut out: Vec<&str> = labels.iter().copied().filter(|label| *label != "k").collect();
+        match channel {
+            Some(other) => {
+                let label = ["a", "b", "c", "d"][other];
+                of.push(label);
+                dims.push(shape.0[other].at(0));
+                out.iter_mut().filter(|own| **own == label).for_each(|own| *own = "o");
+            }
+            None => out.insert(1.min(out.len()), "o"),
+        }
+        of.push("k");
+        dims.push(size);
+        let name = format!("c{}", self.builder.graph().nodes.len());
+        let weight = self.builder.source(Primitive::Parameter, &name, Type::f32(Shape::fixed(&dims)))?;
+        self.sources.push(weight);
+        let [labels, of, out] = [labels, of, out].map(|words| words.join(" "));
+        let product = self.builder.contract(view, weight, &format!("{labels}, {of} -> {out}"))?;
+        let product = self.builder.scale(product, 0.25)?;
+        Ok(Some(match self.numbers.below(3) {
+            0 => product,
+            // The gradients of both.
+            1 => {
+                let windows = self.builder.contract(product, weight, &format!("{out}, {of} -> {labels}"))?;
+                self.builder.unwindow(windows, window)?
+            }
+            _ => {
+                let gradient = self.builder.contract(view, product, &format!("{labels}, {out} -> {of}"))?;
+                self.builder.scale(gradient, 0.0625)?
             }
         }))
     }

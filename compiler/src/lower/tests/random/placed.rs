@@ -1,8 +1,9 @@
 //! Small graphs that put one primitive in one place: what chance alone would take too long to draw.
 
 use super::Draw;
-use crate::graph::{Attributes, BuildError, Dim, Element, Graph, NodeId, Shape, Type};
+use crate::graph::{Attributes, BuildError, Dim, Element, Graph, NodeId, Shape, Type, Window};
 use crate::ops::{self, Lowering, PRIMITIVES, Primitive, Sample};
+use crate::passes;
 
 /// What a primitive is applied to.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,47 @@ pub fn graphs() -> impl Iterator<Item = (String, Graph)> {
             placed(primitive, on, what).ok().map(|graph| (name, graph))
         })
     })
+}
+
+/// Convolutions with both of their gradients, of rows of a data set and of what is computed from them.
+pub fn convolutions() -> impl Iterator<Item = (String, Graph)> {
+    (0..16usize).filter_map(|number| {
+        let (stride, dilation) = (1 + number % 2, 1 + number / 2 % 2);
+        let (computed, groups) = (number / 4 % 2 == 1, 1 + number / 8);
+        let name = format!("convolution, stride {stride}, dilation {dilation}, {groups} groups, computed {computed}");
+        convolution(stride, dilation, computed, groups).ok().map(|graph| (name, graph))
+    })
+}
+
+fn convolution(stride: usize, dilation: usize, computed: bool, groups: usize) -> Result<Graph, BuildError> {
+    let mut draw = Draw::new((stride + 2 * dilation) as u64, "convolution");
+    let builder = &mut draw.builder;
+    let x = builder.source(Primitive::Input, "x", Type::f32(Shape::batch(&[groups, 3, 9, 11])))?;
+    let w = builder.source(Primitive::Parameter, "w", Type::f32(Shape::fixed(&[groups, 5, 3, 3, 2])))?;
+    let own = if computed { builder.scale(x, 0.5)? } else { x };
+    let reach = |size: usize| dilation * (size - 1) + 1;
+    let window = |axis: usize, extent: usize, size: usize| {
+        let places = (extent - reach(size)) / stride + 1;
+        Window { axis, extent, places, stride, size, dilation: dilation as isize, offset: 0 }
+    };
+    let (down, right) = (window(3, 9, 3), window(5, 11, 2));
+    let rows = builder.window(own, down)?;
+    let view = builder.window(rows, right)?;
+    let product = builder.contract(view, w, "n g c y i x j, g o c i j -> n g o y x")?;
+    let zero = builder.constant_like(product, 0.0)?;
+    let hidden = builder.binary(Primitive::Max, product, zero)?;
+    builder.output("hidden", hidden);
+    let gradient = builder.scale(hidden, 0.125)?;
+    let weight = builder.contract(view, gradient, "n g c y i x j, n g o y x -> g o c i j")?;
+    let next = builder.sub(w, weight)?;
+    builder.update(w, next)?;
+    let windows = builder.contract(gradient, w, "n g o y x, g o c i j -> n g c y i x j")?;
+    let rows = builder.unwindow(windows, right)?;
+    let image = builder.unwindow(rows, down)?;
+    builder.output("image", image);
+    let graph = draw.builder.finish();
+    let simple = passes::simplify_step(&graph, &mut passes::Context::new());
+    simple.map_err(|bug| BuildError::new(bug.to_string()))
 }
 
 fn placed(primitive: Primitive, on: On, what: Use) -> Result<Graph, BuildError> {
@@ -140,6 +182,19 @@ impl Draw {
             (_, Primitive::Pad) => {
                 let like = self.indexed(like, integer)?;
                 self.builder.pad(like, rank - 1, 1, 2)
+            }
+            (_, Primitive::Window) => {
+                let like = self.indexed(like, integer)?;
+                let Dim::Fixed(extent) = shape.0[rank - 1] else { return Err(BuildError::new("the batch comes first")) };
+                let window =
+                    Window { axis: rank - 1, extent, places: extent / 2 - 2, stride: 2, size: 4, dilation: 1, offset: 1 };
+                self.builder.window(like, window)
+            }
+            (_, Primitive::Unwindow) => {
+                let Dim::Fixed(size) = shape.0[rank - 1] else { return Err(BuildError::new("the batch comes first")) };
+                let windows = self.builder.reshape(like, &Shape(vec![shape.0[0], Dim::Fixed(size / 2), Dim::Fixed(2)]))?;
+                let window = Window { axis: 1, extent: size, places: size / 2, stride: 1, size: 2, dilation: 3, offset: 2 };
+                self.builder.unwindow(windows, window)
             }
             (_, Primitive::Concat) => {
                 let like = self.indexed(like, integer)?;

@@ -1,0 +1,64 @@
+//! Tables of the places that products look up: where an operand's indices have digits, generated code does no divisions.
+
+use super::{Extent, Linear, Program, Statement, Steps};
+use std::collections::HashMap;
+
+/// Most entries of one table.
+pub const MOST_PLACES: i64 = 1 << 24;
+
+/// The tables of a program, each once, in the order of their first use.
+#[derive(Default, Debug)]
+pub struct Places {
+    numbers: HashMap<(Steps, i64), usize>,
+    tables: Vec<Vec<i32>>,
+}
+
+impl Places {
+    /// The tables that the products of a program need; the verifier has seen that they are of a size.
+    pub fn of(program: &Program) -> Self {
+        let mut places = Places::default();
+        program.kernels.iter().for_each(|kernel| places.collect(&kernel.body));
+        places
+    }
+
+    fn collect(&mut self, body: &[Statement]) {
+        for statement in body {
+            match statement {
+                Statement::Product(product) if product.b.is_gathered() => {
+                    self.add(&product.b.row, product.k);
+                    self.add(&product.b.column, product.n);
+                }
+                Statement::Tiles { body, .. } => self.collect(body),
+                Statement::Product(_) | Statement::Nest(_) => {}
+            }
+        }
+    }
+
+    fn add(&mut self, steps: &Steps, extent: Extent) {
+        let Some(count) = most(extent) else { return };
+        if let std::collections::hash_map::Entry::Vacant(number) = self.numbers.entry((steps.clone(), count)) {
+            number.insert(self.tables.len());
+            self.tables.push((0..count).map(|index| steps.at(index, 0) as i32).collect());
+        }
+    }
+
+    /// The table of the steps of an extent.
+    pub fn number(&self, steps: &Steps, extent: Extent) -> Option<usize> {
+        self.numbers.get(&(steps.clone(), most(extent)?)).copied()
+    }
+
+    /// Every table: places in words.
+    pub fn tables(&self) -> &[Vec<i32>] {
+        &self.tables
+    }
+}
+
+/// The most turns of an extent that does not depend on the batch, if a table may have so many.
+pub fn most(extent: Extent) -> Option<i64> {
+    let count = match extent {
+        Extent::Whole(Linear { constant, batch: 0 }) => constant,
+        Extent::Tile { step, total: Linear { constant, batch: 0 }, .. } => step.min(constant),
+        _ => return None,
+    };
+    (0..=MOST_PLACES).contains(&count).then_some(count)
+}
