@@ -1,7 +1,8 @@
-//! Training steps per second of the peers' workloads W1 to W4, one JSON line a case; `compare.sh` prints them beside the peers'.
+//! Training steps per second of the peers' workloads W1 to W7, one JSON line a case; `compare.sh` prints them beside the peers'.
 //!
 //! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3
 
+use gradc::Declaration;
 use gradc::prelude::*;
 use std::time::Instant;
 
@@ -53,59 +54,155 @@ network! {
     }
 }
 
-/// One workload: name, batch, rows, input width, target width (0: ten classes), layer sizes.
+network! {
+    pub Convolutional {
+        input  x: [batch, 1, 28, 28];
+        target y: class(10);
+        let a = x.conv2d(32, 3, padding = same).batch_norm().relu().max_pool(2);
+        let b = a.conv2d(64, 3, padding = same).batch_norm().relu().max_pool(2);
+        let logits = b.flatten().dense(128).relu().dense(10);
+        predict  logits;
+        minimize logits.cross_entropy(y);
+        using    adam(rate = 1e-3);
+    }
+}
+
+network! {
+    pub Recurrent {
+        input  x: [batch, 64, 32];
+        target y: class(10);
+        let logits = x.lstm(128).last().dense(10);
+        predict  logits;
+        minimize logits.cross_entropy(y);
+        using    rmsprop(1e-3).clip_global_norm(1.0);
+    }
+}
+
+network! {
+    fn block(x) {
+        let asked = x + x.layer_norm().attention(4, causal = true);
+        asked + asked.layer_norm().dense(512).gelu_tanh().dense(128)
+    }
+
+    pub Letters {
+        input  x: class(65)[batch, 64];
+        target y: class(65)[batch, 64];
+        parameter place: [64, 128] = normal(deviation = 0.05);
+        let mut h = x.embedding(128) + place;
+        for i in 0..4 { h = h.block(); }
+        let logits = h.layer_norm().dense(65, bias = false);
+        predict  logits;
+        minimize logits.cross_entropy(y);
+        using    adamw(1e-3);
+    }
+}
+
+/// What stands in a field of the data.
+enum Field {
+    Numbers(Vec<usize>),
+    Classes(u32, Vec<usize>),
+}
+
+/// One workload: its network, the data that it trains on, and the floating-point operations of one step's products: forward, weight
+/// gradients, input gradients but those of the first layer.
 struct Workload {
     name: &'static str,
     batch: usize,
     rows: usize,
-    inputs: usize,
-    targets: usize,
-    sizes: Vec<usize>,
+    x: Field,
+    y: Field,
+    flop: f64,
+    declaration: fn() -> gradc::Result<Declaration>,
+}
+
+/// Of products of `rows` rows: forward and both gradients, but for the first the input's.
+fn layers(rows: usize, sizes: &[usize]) -> f64 {
+    let layers: Vec<f64> = sizes.windows(2).map(|pair| 2.0 * (rows * pair[0] * pair[1]) as f64).collect();
+    3.0 * layers.iter().sum::<f64>() - layers[0]
 }
 
 fn workload(name: &str) -> Option<Workload> {
-    let deep = [vec![784], vec![100; 20], vec![10]].concat();
-    let (name, batch, rows, inputs, targets, sizes) = match name {
-        "W1" => ("W1", 32, 1797, 64, 0, vec![64, 128, 64, 10]),
-        "W2" => ("W2", 128, 10_000, 784, 0, vec![784, 512, 512, 10]),
-        "W3" => ("W3", 512, 2048, 1024, 1024, vec![1024, 4096, 4096, 1024]),
-        "W4" => ("W4", 64, 8192, 784, 0, deep),
-        _ => return None,
+    let numbers = |dims: &[usize]| Field::Numbers(dims.to_vec());
+    let dense = |name, batch, rows, sizes: &[usize], declaration| {
+        let (x, y) = (numbers(&sizes[..1]), Field::Classes(10, Vec::new()));
+        Workload { name, batch, rows, x, y, flop: layers(batch, sizes), declaration }
     };
-    Some(Workload { name, batch, rows, inputs, targets, sizes })
+    let deep = [vec![784], vec![100; 20], vec![10]].concat();
+    Some(match name {
+        "W1" => dense("W1", 32, 1797, &[64, 128, 64, 10], Tiny::declaration),
+        "W2" => dense("W2", 128, 10_000, &[784, 512, 512, 10], Normed::declaration),
+        "W3" => Workload { y: numbers(&[1024]), ..dense("W3", 512, 2048, &[1024, 4096, 4096, 1024], Wide::declaration) },
+        "W4" => dense("W4", 64, 8192, &deep, Deep::declaration),
+        "W5" => {
+            let (pixels, quarter) = (64 * 28 * 28, 64 * 14 * 14);
+            let (first, second) = (2.0 * (pixels * 9 * 32) as f64, 2.0 * (quarter * 9 * 32 * 64) as f64);
+            let dense = 2.0 * (64 * (3136 * 128 + 128 * 10)) as f64;
+            Workload {
+                name: "W5",
+                batch: 64,
+                rows: 8192,
+                x: numbers(&[1, 28, 28]),
+                y: Field::Classes(10, Vec::new()),
+                flop: 2.0 * first + 3.0 * (second + dense),
+                declaration: Convolutional::declaration,
+            }
+        }
+        "W6" => {
+            let gates = |inputs: usize| 2.0 * (32 * 64 * inputs * 4 * 128) as f64;
+            Workload {
+                name: "W6",
+                batch: 32,
+                rows: 2048,
+                x: numbers(&[64, 32]),
+                y: Field::Classes(10, Vec::new()),
+                flop: 2.0 * gates(32) + 3.0 * (gates(128) + 2.0 * (32 * 128 * 10) as f64),
+                declaration: Recurrent::declaration,
+            }
+        }
+        "W7" => {
+            let per_letter = 4 * (12 * 128 * 128 * 2 + 2 * 2 * 64 * 128) + 2 * 128 * 65;
+            Workload {
+                name: "W7",
+                batch: 16,
+                rows: 2048,
+                x: Field::Classes(65, vec![64]),
+                y: Field::Classes(65, vec![64]),
+                flop: 3.0 * (16 * 64) as f64 * f64::from(per_letter),
+                declaration: Letters::declaration,
+            }
+        }
+        _ => return None,
+    })
 }
 
 impl Workload {
-    /// Multiply-adds of the products of one step, as floating-point operations: forward, weight gradients, input gradients but the first.
-    fn flop(&self) -> f64 {
-        let layers: Vec<f64> = self.sizes.windows(2).map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64).collect();
-        3.0 * layers.iter().sum::<f64>() - layers[0]
-    }
-
     fn data(&self) -> gradc::Result<Dataset> {
         let mut state = 1u64;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1u64 << 24) as f32
         };
-        // A sum of three uniforms is near enough to a normal number.
-        let mut normal = |count: usize| -> Vec<f32> { (0..count).map(|_| 2.0 * (next() + next() + next() - 1.5)).collect() };
-        let data = Dataset::new().f32("x", &[self.inputs], &normal(self.rows * self.inputs))?;
-        if self.targets > 0 {
-            return data.f32("y", &[self.targets], &normal(self.rows * self.targets));
+        let mut data = Dataset::new();
+        for (name, field) in [("x", &self.x), ("y", &self.y)] {
+            let (Field::Numbers(dims) | Field::Classes(_, dims)) = field;
+            let count = self.rows * dims.iter().product::<usize>();
+            data = match *field {
+                // A sum of three uniforms is near enough to a normal number.
+                Field::Numbers(_) => {
+                    let values: Vec<f32> = (0..count).map(|_| 2.0 * (next() + next() + next() - 1.5)).collect();
+                    data.f32(name, dims, &values)?
+                }
+                Field::Classes(classes, _) => {
+                    let labels: Vec<u32> = (0..count).map(|_| ((next() * classes as f32) as u32).min(classes - 1)).collect();
+                    data.classes(name, classes, dims, &labels)?
+                }
+            };
         }
-        let labels: Vec<u32> = normal(self.rows).iter().map(|value| (value.abs() * 1000.0) as u32 % 10).collect();
-        data.class("y", 10, &labels)
+        Ok(data)
     }
 
     fn model(&self) -> gradc::Result<Model> {
-        let file = match self.name {
-            "W1" => Tiny::declaration()?,
-            "W2" => Normed::declaration()?,
-            "W3" => Wide::declaration()?,
-            _ => Deep::declaration()?,
-        };
-        Model::from_declaration(&file, &gradc::Options::default())
+        Model::from_declaration(&(self.declaration)()?, &gradc::Options::default())
     }
 }
 
@@ -114,7 +211,7 @@ fn main() -> gradc::Result<()> {
     let option = |name: &str| arguments.iter().position(|known| known == name).and_then(|at| arguments.get(at + 1).cloned());
     let threads: usize = option("--threads").and_then(|text| text.parse().ok()).unwrap_or(1);
     let seconds: f64 = option("--seconds").and_then(|text| text.parse().ok()).unwrap_or(3.0);
-    let names = option("--workload").unwrap_or_else(|| "W1 W2 W3 W4".into());
+    let names = option("--workload").unwrap_or_else(|| "W1 W2 W3 W4 W5 W6 W7".into());
     for name in names.split_whitespace() {
         let Some(work) = workload(name) else {
             eprintln!("unknown workload {name}");
@@ -145,8 +242,8 @@ fn main() -> gradc::Result<()> {
             rates[rates.len() - 1],
             1e6 / median,
             1e3 * compile,
-            work.flop() * median / 1e9,
-            work.flop(),
+            work.flop * median / 1e9,
+            work.flop,
             model.instruction_set()
         );
     }

@@ -65,15 +65,25 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
     Ok((builder.finish(), map))
 }
 
-/// One axis at a time from the last, but for both axes of a matrix.
+/// One axis at a time, but for both axes of a matrix. The last axis goes first if it is short, and behind the other fixed axes otherwise: lanes run
+/// along it, so that the longer it is kept, the less is left to be folded across lanes. The batch goes last.
 fn reduce(builder: &mut Builder, primitive: Primitive, a: NodeId, axes: &[usize]) -> Result<NodeId, BuildError> {
     let rank = builder.shape(a).rank();
     if axes.len() == 1 || (rank == 2 && axes.len() == 2) {
         return builder.apply(primitive, &[a], Attributes::Axes(axes.to_vec()), None);
     }
+    let dims = builder.shape(a).0;
+    let is_long = |axis: usize| !matches!(dims[axis], Dim::Fixed(size) if size <= super::SHORT_AXIS);
     let last = axes[axes.len() - 1];
-    let reduced = builder.apply(primitive, &[a], Attributes::Axes(vec![last]), None)?;
-    reduce(builder, primitive, reduced, &axes[..axes.len() - 1])
+    let inner = axes[..axes.len() - 1].iter().rposition(|&axis| dims[axis] != Dim::Batch && is_long(axis));
+    let next = match inner {
+        Some(inner) if last + 1 == rank && is_long(last) => inner,
+        _ => axes.len() - 1,
+    };
+    let reduced = builder.apply(primitive, &[a], Attributes::Axes(vec![axes[next]]), None)?;
+    let rest: Vec<usize> =
+        axes.iter().filter(|&&axis| axis != axes[next]).map(|&axis| if axis > axes[next] { axis - 1 } else { axis }).collect();
+    reduce(builder, primitive, reduced, &rest)
 }
 
 fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> Result<NodeId, BuildError> {

@@ -109,6 +109,7 @@ pub fn work(graph: &Graph, member: Member) -> Work {
     let node = graph.node(member.node);
     match (&ops::record(node.primitive).lowering, &node.attributes) {
         (Lowering::Reduce(_), _) if member.total => Work::Total,
+        (Lowering::Reduce(_), _) if folded(graph, member.node).is_some() => Work::Map,
         (Lowering::Reduce(_), Attributes::Axes(axes)) => {
             let rank = graph.shape(node.operands[0]).rank();
             match axes.as_slice() {
@@ -121,6 +122,24 @@ pub fn work(graph: &Graph, member: Member) -> Work {
         (Lowering::Random, _) => Work::Random,
         (Lowering::Opaque, _) => Work::Opaque,
         _ => Work::Map,
+    }
+}
+
+/// Most elements of an axis that is folded where its result is computed, as a formula is.
+const SHORT_AXIS: usize = 4;
+
+/// Axis and size of a reduction over so few elements that it is a formula of them.
+pub(crate) fn folded(graph: &Graph, id: NodeId) -> Option<(usize, usize)> {
+    let node = graph.node(id);
+    match (&ops::record(node.primitive).lowering, &node.attributes) {
+        (Lowering::Reduce(_), Attributes::Axes(axes)) => match (axes.as_slice(), &graph.shape(node.operands[0]).0) {
+            ([axis], dims) => match dims[*axis] {
+                Dim::Fixed(size) if size <= SHORT_AXIS => Some((*axis, size)),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -151,6 +170,8 @@ pub fn cost(graph: &Graph, id: NodeId) -> usize {
         _ if matches!(node.primitive, Primitive::StopGradient) => 0,
         _ if record.is_pointwise() => 1,
         _ if matches!(record.lowering, Lowering::Gather) => 2,
+        // Its operand is computed for each element.
+        _ if folded(graph, id).is_some() => 2 * SHORT_AXIS,
         _ => 0,
     }
 }
@@ -171,6 +192,10 @@ pub fn is_step_scalar(graph: &Graph, id: NodeId) -> bool {
 /// those of its own. Which row of a table is read is no axis of anyone.
 pub fn operand_axes(graph: &Graph, id: NodeId, operand: usize, axes: &[Option<usize>]) -> Vec<Option<usize>> {
     let node = graph.node(id);
+    if let Some((axis, _)) = folded(graph, id) {
+        let (before, behind) = axes.split_at(axis);
+        return before.iter().copied().chain([None]).chain(behind.iter().copied()).collect();
+    }
     if !matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
         return axes.to_vec();
     }

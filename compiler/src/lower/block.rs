@@ -3,11 +3,11 @@
 use super::LowerError;
 use super::index::{Index, pick, picked, view};
 use super::storage::{Layout, Storage, lane, strides};
-use crate::fusion::is_unit_reshape;
+use crate::fusion::{folded, is_unit_reshape};
 use crate::graph::{Attributes, Element, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Comparison, Lane, Linear, Program, Value, Var, View};
-use crate::ops::{self, Lowering, Operation, Primitive};
+use crate::ops::{self, Fold, Lowering, Operation, Primitive};
 use std::collections::HashMap;
 
 /// Slot of the step at which the run ends; a program has it if it asks.
@@ -102,6 +102,7 @@ impl<'s, 'a> Writer<'s, 'a> {
                 )
             }
             Lowering::Gather => self.gather(id, index)?,
+            Lowering::Reduce(fold) if let Some((axis, size)) = folded(graph, id) => self.fold(id, *fold, index, axis, size)?,
             Lowering::View if node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) => {
                 let (place, lane) = locate(self.scope, id, index)?;
                 self.block.load(place, lane)
@@ -114,6 +115,20 @@ impl<'s, 'a> Writer<'s, 'a> {
             _ => return Err(LowerError(format!("%{} {} must be kept but is not", id.0, record.name))),
         };
         Ok(value)
+    }
+
+    /// The elements of a short axis, folded in ascending order.
+    fn fold(&mut self, id: NodeId, fold: Fold, index: &[Index], axis: usize, size: usize) -> Result<Value, LowerError> {
+        let operand = self.scope.graph.node(id).operands[0];
+        let mut folded = self.block.f32(fold.identity());
+        for element in 0..size {
+            let mut at = index.to_vec();
+            at.insert(axis, Index::zero().shifted(element as i64));
+            let value = self.value(operand, &at)?;
+            self.block.set_origin(id.0);
+            folded = fold.lower(&mut self.block, folded, value);
+        }
+        Ok(folded)
     }
 
     /// The row of a table that the index says, at the rest of the index.

@@ -237,19 +237,32 @@ impl KernelLowering<'_> {
     }
 
     fn map(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
-        let (loops, index) = self.loops(&nest.axes);
+        let (mut loops, mut index) = self.loops(&nest.axes);
         let graph = self.scope.graph;
         let group = self.group;
-        let mut writer = Writer::new(&mut self.scope);
-        for &member in &nest.members {
-            writer.own.insert(group.members[member].node, Self::at(&index, &group.domains[member]));
+        // A loop of few turns costs more than they do: they stand side by side in the block.
+        let turns = match (loops.as_slice(), nest.axes.last()) {
+            ([_, .., last], Some(&axis)) => few(last.extent).map(|turns| (axis, turns)),
+            _ => None,
+        };
+        if turns.is_some() {
+            loops.pop();
         }
+        let mut writer = Writer::new(&mut self.scope);
         let mut stores = Vec::new();
-        for &member in &nest.members {
-            let node = group.members[member].node;
-            let own = Self::at(&index, &group.domains[member]);
-            let value = writer.value(node, &own)?;
-            stores.push((node, own, value));
+        for turn in 0..turns.map_or(1, |(_, turns)| turns) {
+            if let Some((axis, _)) = turns {
+                index.insert(axis, Index::zero().shifted(turn));
+            }
+            for &member in &nest.members {
+                writer.own.insert(group.members[member].node, Self::at(&index, &group.domains[member]));
+            }
+            for &member in &nest.members {
+                let node = group.members[member].node;
+                let own = Self::at(&index, &group.domains[member]);
+                let value = writer.value(node, &own)?;
+                stores.push((node, own, value));
+            }
         }
         for (node, own, value) in stores {
             store_everywhere(&mut writer, node, &own, value);
@@ -318,6 +331,14 @@ impl KernelLowering<'_> {
     /// Appends a nest, see [`Self::emit`].
     pub fn push_nest(&mut self, title: String, axes: Vec<Axis>, block: Block) {
         self.emit(title, axes, block);
+    }
+}
+
+/// The turns of a loop that is too short to be one.
+fn few(extent: Extent) -> Option<i64> {
+    match extent {
+        Extent::Whole(Linear { constant: turns @ 1..=3, batch: 0 }) => Some(turns),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! product of such a view and the weight; pooling takes the maximum or mean over a window's rows and columns.
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
-use crate::graph::{Dim, NodeId, Shape, Window};
+use crate::graph::{Attributes, Dim, NodeId, Shape, Window};
 use crate::nn::fault::{ARGUMENT_BOUNDS, WRONG_RANK};
 use crate::nn::parameters::Wanted;
 use crate::nn::{Argument, Call, Family, Fault, Function, Kind, Network, Parameter};
@@ -52,7 +52,7 @@ pub static MAX_POOL: Function = Function {
     parameters: POOL,
     build: |network, x, call| {
         let windows = pooled(network, x, call, f64::from(f32::MIN))?;
-        Ok(network.builder.reduce(Primitive::ReduceMax, windows, &INSIDE)?)
+        Ok(network.builder.apply(Primitive::ReduceMax, &[windows], Attributes::Axes(INSIDE.to_vec()), None)?)
     },
     transparent: true,
     ..Function::BASE
