@@ -5,6 +5,7 @@
 //! `Debug` form of an error to the user.
 
 use crate::history::History;
+use gradc_compiler::language::declaration::Refused;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +127,12 @@ pub struct Unlike {
     pub found: Vec<usize>,
     /// The shape in the network.
     pub expected: Vec<usize>,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Error {
+        Error::Model(refused.to_string())
+    }
 }
 
 impl fmt::Debug for Error {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plotters::coord::ranged1d::{KeyPointHint, Ranged};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -45,15 +46,19 @@ const TITLE_HEIGHT: u32 = 44;
 const LOSS_HEIGHT: u32 = 340;
 const METRIC_HEIGHT: u32 = 260;
 
-/// Okabe and Ito's colours, told apart with any kind of colour vision.
-const COLOURS: [RGBColor; 6] = [
+/// Okabe and Ito's colours, told apart with any kind of colour vision; not their yellow, which fades on white.
+const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
 ];
+
+/// Where colours come again, lines are broken: how long a dash and how wide a gap is. Without a gap the line is whole.
+const DASHES: [(u32, u32); 4] = [(1, 0), (9, 4), (2, 3), (16, 3)];
 
 const INK: RGBColor = RGBColor(51, 51, 51);
 const GRID: RGBColor = RGBColor(226, 226, 226);
@@ -160,13 +165,16 @@ fn draw_panel(area: &Area, panel: &[&Series], across: &Axis, unit: &str) -> Resu
         mesh.x_desc(unit);
     }
     mesh.draw()?;
-    for (series, colour) in panel.iter().zip(COLOURS.iter().cycle()) {
+    for (number, series) in panel.iter().enumerate() {
+        let (colour, (dash, gap)) = stroke(number);
         for segment in segments(series) {
             let placed: Vec<(f64, f64)> = segment.iter().map(|&(x, y)| (across.place(x), up.place(y))).collect();
+            let style = colour.stroke_width(2 * SCALE);
             match placed[..] {
                 // A line of one point would not be seen.
                 [point] => chart.draw_series([Circle::new(point, 3 * SCALE, colour.filled())])?,
-                _ => chart.draw_series(LineSeries::new(placed, colour.stroke_width(2 * SCALE)))?,
+                _ if gap == 0 => chart.draw_series(LineSeries::new(placed, style))?,
+                _ => chart.draw_series([DashedPathElement::new(placed, dash * SCALE, gap * SCALE, style)])?,
             };
         }
     }
@@ -180,9 +188,9 @@ fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
     const MOST_ROWS: u32 = 6;
     let pixels = |x: u32| (x * SCALE) as i32;
     let (mut x, mut rows) = (LEFT, 0);
-    for (series, colour) in panel.iter().zip(COLOURS.iter().cycle()) {
+    for (number, series) in panel.iter().enumerate() {
         // A line, the text (7 pixels a character on average), a gap.
-        let width = 28 + 7 * series.name.chars().count().min(WIDTH as usize) as u32 + 22;
+        let width = 34 + 7 * series.name.chars().count().min(WIDTH as usize) as u32 + 22;
         if rows == 0 || x + width > RIGHT {
             if rows == MOST_ROWS {
                 break;
@@ -190,11 +198,21 @@ fn draw_names(area: &Area, panel: &[&Series]) -> Result<u32, Failure> {
             (x, rows) = (LEFT, rows + 1);
         }
         let y = pixels(ROW * rows - ROW / 2);
-        area.draw(&PathElement::new([(pixels(x), y), (pixels(x + 22), y)], colour.stroke_width(2 * SCALE)))?;
-        area.draw_text(&series.name, &text(13).pos(Pos::new(HPos::Left, VPos::Center)), (pixels(x + 28), y))?;
+        let (colour, (dash, gap)) = stroke(number);
+        let (line, style) = ([(pixels(x), y), (pixels(x + 28), y)], colour.stroke_width(2 * SCALE));
+        match gap {
+            0 => area.draw(&PathElement::new(line, style))?,
+            _ => area.draw(&DashedPathElement::new(line, dash * SCALE, gap * SCALE, style))?,
+        }
+        area.draw_text(&series.name, &text(13).pos(Pos::new(HPos::Left, VPos::Center)), (pixels(x + 34), y))?;
         x += width;
     }
     Ok(ROW * rows)
+}
+
+/// Colour and dash of a panel's curve.
+fn stroke(number: usize) -> (RGBColor, (u32, u32)) {
+    (COLOURS[number % COLOURS.len()], DASHES[number / COLOURS.len() % DASHES.len()])
 }
 
 fn text(size: u32) -> TextStyle<'static> {

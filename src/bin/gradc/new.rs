@@ -63,6 +63,9 @@ name = \"{name}\"
 version = \"0.1.0\"
 edition = \"2024\"
 
+# Not part of a workspace in a folder above, such as gradc's own.
+[workspace]
+
 [dependencies]
 gradc = {{ path = {gradc:?}, default-features = false }}
 

@@ -46,6 +46,15 @@ fn many_long_names_take_several_rows() {
 }
 
 #[test]
+fn where_colours_come_again_lines_are_broken() {
+    let curves: Vec<Series> = (0..8).map(|number| series(&number.to_string(), Panel::Loss, |epoch| 1.0 / epoch)).collect();
+    let lines = |curves: &[Series]| history_svg("", "epoch", curves).unwrap().matches("stroke=\"#0072B2\"").count();
+    // The curve and its line in the legend.
+    assert_eq!(lines(&curves[..7]), 2);
+    assert!(lines(&curves) > 20);
+}
+
+#[test]
 fn titles_are_escaped() {
     let svg = history_svg("a < b & \"c\"", "step", &run()).unwrap();
     assert!(svg.contains("a &lt; b &amp;"));
