@@ -55,7 +55,7 @@ fn main() -> gradc::Result<()> {
     let dense = net.evaluate(&Dense::read(files("t10k"))?)?.accuracy;
     println!("dense:       {dense:.4} in {:.1} s", start.elapsed().as_secs_f64());
 
-    // The convolution takes ten times as long: `--example mnist -- dense` leaves it out.
+    // The convolution takes five times as long: `--example mnist -- dense` leaves it out.
     if std::env::args().nth(1).is_some_and(|argument| argument == "dense") {
         println!("test accuracy: dense {dense:.4}");
         return Ok(());
