@@ -1,6 +1,6 @@
 //! The environment variables that gradc reads, and nothing else does.
 
-use gradc_compiler::codegen::InstructionSet;
+use gradc_compiler::codegen::{InstructionSet, Widen};
 use std::path::PathBuf;
 
 /// `GRADC_DUMP`: the folder to which every compiled network's stages are written.
@@ -12,6 +12,12 @@ pub fn dump_folder() -> Option<PathBuf> {
 pub fn instruction_set() -> InstructionSet {
     let asked = std::env::var("GRADC_ISA").ok().and_then(|name| name.parse::<InstructionSet>().ok());
     asked.filter(|set| set.runs_here()).unwrap_or_else(InstructionSet::host)
+}
+
+/// `GRADC_WIDE=0`: Cranelift writes every loop, in vectors of 128 bits.
+pub fn widen() -> Widen {
+    let off = std::env::var("GRADC_WIDE").is_ok_and(|value| value == "0");
+    if off { Widen::Never } else { Widen::Paying }
 }
 
 /// Threads that a run uses unless told: one for each core.

@@ -11,7 +11,7 @@ use crate::team::gradc_barrier;
 use crate::watch::{Watch, Watched};
 use crate::workspace::{Slots, Store, Workspace, capacity};
 use gradc_compiler::abi::{EntryFunction, Symbols};
-use gradc_compiler::codegen::{self, InstructionSet, Module, Target};
+use gradc_compiler::codegen::{self, InstructionSet, Module, Target, Widen};
 use gradc_compiler::driver::{self, Front, FrontError, Info, Setting};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane, Space};
@@ -32,6 +32,8 @@ pub struct Options {
     pub seed: u64,
     /// Instruction set of kernels and generated code (default: the best of this machine, or `GRADC_ISA`).
     pub instruction_set: InstructionSet,
+    /// Which loops have vectors wider than 128 bits (default: those that are worth it; none with `GRADC_WIDE=0`).
+    pub widen: Widen,
     /// Keep the text of Cranelift's input and of the machine code (default: when `GRADC_DUMP` is set).
     pub text: bool,
     /// Threads that compile (default: all cores).
@@ -43,6 +45,7 @@ impl Default for Options {
         Options {
             seed: 0,
             instruction_set: crate::env::instruction_set(),
+            widen: crate::env::widen(),
             text: crate::env::dump_folder().is_some(),
             compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -117,6 +120,7 @@ impl Model {
         let start = Instant::now();
         let mut target = Target::new(options.instruction_set);
         target.text = options.text;
+        target.widen = options.widen;
         let symbols = Symbols {
             product: kernels::product(kernel_set(options.instruction_set)) as *const u8,
             barrier: gradc_barrier as *const u8,

@@ -1,19 +1,21 @@
 //! One function from loop IR to bytes.
 
 use cranelift_codegen::Context;
+use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{self, Function, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_module::{FuncId, ModuleReloc};
+use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::function::{Batch, Emitter, Machine};
-use super::listing::{Line, listing};
+use super::listing::{Line, Made, Serves, listing};
 use super::outline::Outline;
 use super::symbols::{Callee, Names, signature};
 use super::target::Effort;
 use super::text;
-use super::{Error, InstructionSet, Target};
+use super::wide::{self, Form, Wide};
+use super::{Error, InstructionSet, Target, Widen};
 use crate::loops::Program;
 
 /// A compiled function, not yet in executable memory.
@@ -122,13 +124,16 @@ fn function(
         convention: back_end.default_call_conv(),
         x86: cfg!(target_arch = "x86_64"),
         blend: target.instruction_set != InstructionSet::Portable,
+        wide: Form::of(target),
+        always_wide: target.widen == Widen::Always,
     };
     let mut emitter = Emitter::new(builder, outline.program, names, &outline.places, machine, first);
     write(&mut emitter, &arguments).map_err(|error| Error::In { function: name.clone(), error: Box::new(error) })?;
-    let titles = emitter.finish(back_end.frontend_config());
+    let (titles, wides) = emitter.finish(back_end.frontend_config());
     let clif = target.text.then(|| text::clif(&context.func, names, &titles));
     let instructions = context.func.dfg.num_insts();
-    finish(&mut context, &*back_end, name, number, names, instructions, clif)
+    let compiled = finish(&mut context, &*back_end, name, number, names, instructions, clif)?;
+    append(compiled, &wides, names)
 }
 
 fn finish(
@@ -162,4 +167,41 @@ fn finish(
         bytes: code.code_buffer().to_vec(),
         relocations,
     })
+}
+
+/// Puts wide functions behind the code that calls them, and lets the calls lead there.
+fn append(mut compiled: Compiled, wides: &[Wide], names: &Names) -> Result<Compiled, Error> {
+    let mut starts = Vec::new();
+    for (number, wide) in (0..).zip(wides) {
+        let end = compiled.bytes.len();
+        let start = end.next_multiple_of(wide.alignment);
+        compiled.bytes.resize(start, 0);
+        compiled.bytes.extend(&wide.bytes);
+        compiled.alignment = compiled.alignment.max(wide.alignment as u64);
+        starts.push(start);
+        if let Some(text) = &mut compiled.text {
+            if start > end {
+                let (size, text_of) = (start - end, "padding".to_owned());
+                let (serves, made) = (Serves::Function, Some(Made::Constant));
+                text.lines.push(Line { offset: end, size, text: text_of, label: None, serves, made });
+            }
+            text.lines.extend(wide::lines(wide, start, &names.name(Callee::Wide(number))));
+        }
+    }
+    let mut refused = None;
+    compiled.relocations.retain(|relocation| {
+        let ModuleRelocTarget::User { index, .. } = relocation.name else { return true };
+        let Some(Callee::Wide(number)) = names.callee(index) else { return true };
+        let at = relocation.offset as usize;
+        match (starts.get(number as usize), compiled.bytes.get_mut(at..at + 4), relocation.kind) {
+            (Some(&start), Some(place), Reloc::X86CallPCRel4) => {
+                let distance = start as i64 - at as i64 + relocation.addend;
+                place.copy_from_slice(&(distance as i32).to_le_bytes());
+            }
+            _ => refused = Some(Error::Malformed(format!("a call of wide function {number} that cannot be led there"))),
+        }
+        false
+    });
+    compiled.size = compiled.bytes.len();
+    refused.map_or(Ok(compiled), Err)
 }

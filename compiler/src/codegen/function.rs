@@ -13,6 +13,7 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::Error;
 use super::symbols::{Callee, Names, signature};
+use super::wide::{Form, Wide};
 use crate::abi;
 use crate::loops::places::Places;
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Space, Var};
@@ -42,6 +43,10 @@ pub(super) struct Machine {
     pub x86: bool,
     /// Has the blends of SSE4.1.
     pub blend: bool,
+    /// The wide functions that it can run, if they are wanted.
+    pub wide: Option<Form>,
+    /// Whether they are wanted where they do not pay.
+    pub always_wide: bool,
 }
 
 /// A function being written.
@@ -65,6 +70,8 @@ pub(super) struct Emitter<'f> {
     pub statement: Option<u32>,
     /// Whether the driver is being written, whose blocks serve no graph.
     pub is_driver: bool,
+    /// The wide functions that it calls.
+    pub wides: Vec<Wide>,
     /// Titles of the blocks where statements begin.
     pub titles: Vec<(ir::Block, String)>,
 }
@@ -97,18 +104,19 @@ impl<'f> Emitter<'f> {
             descriptor: None,
             statement: None,
             is_driver: false,
+            wides: Vec::new(),
             titles: Vec::new(),
         }
     }
 
-    /// Ends the function and returns the titles of its blocks.
-    pub fn finish(mut self, config: TargetFrontendConfig) -> Vec<(ir::Block, String)> {
+    /// Ends the function and returns the titles of its blocks and the wide functions that it calls.
+    pub fn finish(mut self, config: TargetFrontendConfig) -> (Vec<(ir::Block, String)>, Vec<Wide>) {
         self.statement = None;
         self.origin(None);
         self.builder.ins().return_(&[]);
         self.builder.seal_all_blocks();
         self.builder.finalize(config);
-        self.titles
+        (self.titles, self.wides)
     }
 
     /// An i64 constant.
@@ -292,7 +300,7 @@ impl<'f> Emitter<'f> {
                     name: ExternalName::user(name),
                     signature,
                     // Functions of one module lie in one arena; all others may be anywhere.
-                    colocated: matches!(callee, Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_)),
+                    colocated: matches!(callee, Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) | Callee::Wide(_)),
                     patchable: false,
                 });
                 self.callees.insert(callee, reference);

@@ -221,7 +221,7 @@ fn named(
     if let Some(relocation) = relocation(one, relocations) {
         return match &relocation.name {
             ModuleRelocTarget::User { index, .. } => {
-                last(&names.all().nth(*index as usize).map_or_else(String::new, |callee| names.name(callee)))
+                last(&names.callee(*index).map_or_else(String::new, |callee| names.name(callee)))
             }
             other => last(&other.to_string()),
         };

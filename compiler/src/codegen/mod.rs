@@ -12,6 +12,10 @@
 //! What a program can get wrong beyond that (a stride that a vector cannot follow, a product that the micro-kernel does not know) is an
 //! [`Error`].
 //!
+//! # Two emitters
+//! Cranelift writes everything but the blocks of vector axes that are worth a call: those are [`wide`] functions, which stand behind
+//! the code of their kernel.
+//!
 //! # Absent here
 //! No schedule is chosen: vector axes, tiles and parallel loops are the program's. No product is written in Cranelift: it would reach a
 //! third of what the micro-kernels do. No thread is started but by [`compile`], and no clock is read.
@@ -34,11 +38,12 @@ mod synchronize;
 mod target;
 pub mod text;
 mod turns;
+mod wide;
 
 pub use compile::{Compiled, Text, compile_entry, compile_kernel};
 pub use listing::{Line, Made, Serves};
 pub use module::{Module, compile};
-pub use target::{InstructionSet, Target};
+pub use target::{InstructionSet, Target, Widen};
 
 /// Why a program was not compiled.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -57,6 +62,9 @@ pub enum Error {
     /// Cranelift refuses its input.
     #[error("Cranelift: {0}")]
     Cranelift(String),
+    /// An instruction that there is not.
+    #[error("encoder: {0}")]
+    Encoder(String),
     /// This machine cannot run the code.
     #[error("target: {0}")]
     Host(String),

@@ -8,7 +8,7 @@
 //! - **indices** are advanced by an addition, in all lanes at once;
 //! - **kept** words travel from turn to turn in registers (see [`super::plan`]).
 //!
-//! A vector axis becomes a loop over groups of four lanes, then a loop over the rest of the turns in one lane, which goes on with the
+//! A vector axis that is worth it is a call of a [wide function](super::wide). Any other becomes a loop over groups of four lanes, then a loop over the rest of the turns in one lane, which goes on with the
 //! offsets where the first one stopped. Loops that are known to have no turn are not written, those with one turn have no branch.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -60,9 +60,17 @@ impl Emitter<'_> {
             Count::Known(turns) if turns <= 0 => Ok(()),
             Count::Dynamic { value, positive: false, .. } => {
                 let some = self.positive(value);
-                self.guarded(some, |e| e.counted(Some(axis.var), axis.vector, count, block))
+                self.guarded(some, |e| e.along(axis, count, block))
             }
-            _ => self.counted(Some(axis.var), axis.vector, count, block),
+            _ => self.along(axis, count, block),
+        }
+    }
+
+    /// Writes the loop of the innermost axis, given that it has a first turn: here, or as a [wide function](super::wide).
+    fn along(&mut self, axis: &Axis, count: Count, block: &Block) -> Result<(), Error> {
+        match self.widened(axis, count, block)? {
+            true => Ok(()),
+            false => self.counted(Some(axis.var), axis.vector, count, block),
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) enum Callee {
     Kernel(u32),
     Entry(u32),
     Part(u32),
+    /// A [wide function](super::wide) of the function that calls it, by its place there.
+    Wide(u32),
     Product,
     Barrier,
     /// First tile of a thread, see [`share`].
@@ -80,6 +82,12 @@ impl Names {
             .chain((0..self.drivers.len() as u32).map(Callee::Driver))
     }
 
+    /// The callee of a number.
+    pub fn callee(&self, number: u32) -> Option<Callee> {
+        let wide = self.number(Callee::Wide(0));
+        if number >= wide { Some(Callee::Wide(number - wide)) } else { self.all().nth(number as usize) }
+    }
+
     /// The number of a callee.
     pub fn number(&self, callee: Callee) -> u32 {
         let entries = self.kernels.len() as u32;
@@ -96,6 +104,8 @@ impl Names {
             Callee::Copy => fixed + 3,
             Callee::Scalar(function) => scalars + scalar_number(function),
             Callee::Driver(i) => scalars + SCALARS.len() as u32 + i,
+            // Those of one function; no other function knows them.
+            Callee::Wide(i) => scalars + (SCALARS.len() + self.drivers.len()) as u32 + i,
         }
     }
 
@@ -105,6 +115,7 @@ impl Names {
             Callee::Kernel(i) => format!("kernel{i}.{}", self.kernels[i as usize]),
             Callee::Entry(i) => format!("entry{i}.{}", self.entries[i as usize]),
             Callee::Part(i) => format!("part{i}"),
+            Callee::Wide(i) => format!("wide{i}"),
             Callee::Product => "gradc.product".to_owned(),
             Callee::Barrier => "gradc.barrier".to_owned(),
             Callee::Share => "gradc.share".to_owned(),
@@ -119,7 +130,7 @@ impl Names {
     /// The address of a callee that is not compiled, if there is one.
     pub fn address(&self, callee: Callee, symbols: &Symbols) -> Option<*const u8> {
         match callee {
-            Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) => None,
+            Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) | Callee::Wide(_) => None,
             Callee::Product => Some(symbols.product),
             Callee::Barrier => Some(symbols.barrier),
             Callee::Share => Some(share as *const u8),
@@ -166,7 +177,7 @@ fn collect(body: &[Control], found: &mut BTreeSet<String>) {
 pub(super) fn signature(callee: Callee, convention: CallConv) -> Signature {
     let (parameters, result): (&[_], _) = match callee {
         Callee::Kernel(_) => (&[types::I64; 4], None),
-        Callee::Part(_) => (&[types::I64; 2], None),
+        Callee::Part(_) | Callee::Wide(_) => (&[types::I64; 2], None),
         Callee::Entry(_) | Callee::Product | Callee::Barrier | Callee::Driver(_) => (&[types::I64], None),
         Callee::Share => (&[types::I64; 4], Some(types::I64)),
         Callee::Copy => (&[types::I64; 3], None),
@@ -174,6 +185,11 @@ pub(super) fn signature(callee: Callee, convention: CallConv) -> Signature {
             2 => (&[types::F64; 2], Some(types::F64)),
             _ => (&[types::F64], Some(types::F64)),
         },
+    };
+    // Wide functions are the same everywhere; the convention says that they may change every vector register.
+    let convention = match callee {
+        Callee::Wide(_) => CallConv::SystemV,
+        _ => convention,
     };
     let mut signature = Signature::new(convention);
     signature.params = parameters.iter().map(|&ty| AbiParam::new(ty)).collect();

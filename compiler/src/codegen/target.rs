@@ -1,9 +1,8 @@
 //! What code is generated for.
 //!
 //! An [`InstructionSet`] is a promise about the machine that will run the code, named so that a text dump made on one machine can be
-//! compared with one made on another. Every set gives the same bits; a richer one only gives them faster. Generated vectors have
-//! 128 bits under each of them, because Cranelift has no wider ones: `avx512` therefore yields the code of `avx2`, and differs only
-//! in the products that the runtime picks for it.
+//! compared with one made on another. Every set gives the same bits; a richer one only gives them faster. Cranelift's vectors have
+//! 128 bits under each of them; [wide functions](super::wide) have 256 with `avx2` and 512 with `avx512`.
 //!
 //! Each target has two Cranelift back ends: an optimising one for loops, and a quick one for control code that runs once a step.
 
@@ -92,11 +91,25 @@ impl FromStr for InstructionSet {
     }
 }
 
-/// How a program is compiled; only `instruction_set` changes the code.
+/// Which vector loops are written as wide functions, where the instruction set has such.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Widen {
+    /// None.
+    Never,
+    /// Those with enough work to be worth a call.
+    #[default]
+    Paying,
+    /// All that can be, so that tests see them in every size.
+    Always,
+}
+
+/// How a program is compiled; only `instruction_set` and `widen` change the code, and nothing a result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
     /// The instructions that may be used.
     pub instruction_set: InstructionSet,
+    /// Which vector loops have the widest vectors of the instruction set; the others have 128 bits.
+    pub widen: Widen,
     /// Check Cranelift's input before it is compiled (half as slow again).
     pub verify: bool,
     /// Keep the Cranelift text and the disassembly of each function.
@@ -115,7 +128,7 @@ pub(super) enum Effort {
 impl Target {
     /// Code for `instruction_set`, verified in debug builds, without text.
     pub fn new(instruction_set: InstructionSet) -> Self {
-        Target { instruction_set, verify: cfg!(debug_assertions), text: false }
+        Target { instruction_set, widen: Widen::Paying, verify: cfg!(debug_assertions), text: false }
     }
 
     /// Code for the machine this runs on.

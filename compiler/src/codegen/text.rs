@@ -4,7 +4,7 @@
 use cranelift_codegen::ir::{Block, Function};
 
 use super::listing::{Line, Made, Serves};
-use super::symbols::{Callee, Names};
+use super::symbols::Names;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
@@ -51,8 +51,7 @@ fn imported(line: &str, function: &Function, names: &Names) -> Option<String> {
 }
 
 fn named(number: u32, names: &Names) -> Option<String> {
-    let callee: Callee = names.all().nth(number as usize)?;
-    Some(names.name(callee))
+    names.callee(number).map(|callee| names.name(callee))
 }
 
 /// The machine instructions of a function; what they serve is given where it changes.

@@ -3,7 +3,7 @@
 //! tiles in order and in two halves of which the second comes first.
 
 use super::{Native, symbols};
-use crate::codegen::{InstructionSet, Module, Target, compile};
+use crate::codegen::{Module, Target, compile};
 use crate::graph::Graph;
 use crate::loops::interpret::{Memory, tiles};
 use crate::loops::places::Places;
@@ -20,6 +20,7 @@ fn random_graphs_run_as_they_are_interpreted() {
     let first = asked("GRADC_RANDOM_SEED", 0);
     let count = asked("GRADC_RANDOM_COUNT", 500);
     let placed: Vec<(String, Graph)> = random::placed::graphs().chain(random::placed::convolutions()).collect();
+    let targets: Vec<Target> = super::targets().into_iter().map(|target| Target { text: false, ..target }).collect();
     let half = |start: usize| {
         let (mut coverage, mut failures, mut gathering) = (Coverage::default(), Vec::new(), 0);
         let mut run = |name: String, check: &dyn Fn() -> Result<Trial, String>| {
@@ -33,12 +34,12 @@ fn random_graphs_run_as_they_are_interpreted() {
             }
         };
         for seed in (first + start as u64..first + count).step_by(2) {
-            run(format!("seed {seed}"), &|| check(&drawn(seed)?, seed, &sets()));
+            run(format!("seed {seed}"), &|| check(&drawn(seed)?, seed, &targets));
         }
         for (number, (name, graph)) in placed.iter().enumerate().skip(start).step_by(2) {
-            // Small as they are, one set of instructions at a time will do.
-            let set = sets()[number / 2 % sets().len()];
-            run(name.clone(), &|| check(graph, number as u64, &[set]));
+            // Small as they are, one target at a time will do.
+            let target = targets[number / 2 % targets.len()];
+            run(name.clone(), &|| check(graph, number as u64, &[target]));
         }
         (coverage, failures, gathering)
     };
@@ -64,25 +65,20 @@ fn drawn(seed: u64) -> Result<Graph, String> {
     passes::simplify_step(&graph, &mut passes::Context::new()).map_err(|bug| bug.to_string())
 }
 
-/// The instruction sets of this machine.
-fn sets() -> Vec<InstructionSet> {
-    InstructionSet::ALL.into_iter().filter(|set| set.runs_here()).collect()
-}
-
-fn check(graph: &Graph, seed: u64, sets: &[InstructionSet]) -> Result<Trial, String> {
+fn check(graph: &Graph, seed: u64, targets: &[Target]) -> Result<Trial, String> {
     let data = Data::draw(graph, seed);
     let fused = Trial::new(graph, true)?;
     let alone = Trial::new(graph, false)?;
-    let compiled = |trial: &Trial, set: InstructionSet| {
-        let target = Target { verify: true, ..Target::new(set) };
-        compile(&trial.program, target, &symbols(), 1).map_err(|error| format!("{set}: {error}"))
+    let name = |target: Target| format!("{}, {:?} wide", target.instruction_set, target.widen);
+    let compiled = |trial: &Trial, target: Target| {
+        compile(&trial.program, target, &symbols(), 1).map_err(|error| format!("{}: {error}", name(target)))
     };
     let mut modules = Vec::new();
-    for &set in sets {
-        modules.push((set, &fused, compiled(&fused, set)?));
+    for &target in targets {
+        modules.push((target, &fused, compiled(&fused, target)?));
     }
-    // Kernels of one node are many: one set at a time.
-    let turn = sets[seed as usize % sets.len()];
+    // Kernels of one node are many: one target at a time.
+    let turn = targets[seed as usize % targets.len()];
     modules.push((turn, &alone, compiled(&alone, turn)?));
     let batches = [[1, 33], [64, 2], [3, 1], [17, 64]][(seed / 2 % 4) as usize];
     for n in batches {
@@ -91,12 +87,16 @@ fn check(graph: &Graph, seed: u64, sets: &[InstructionSet]) -> Result<Trial, Str
         close(&results, &data.expected(graph, n)).map_err(|why| at("interpreted against the reference".into(), why))?;
         let others = alone.run(&data, n, true).map_err(|why| at("interpreted alone".into(), why))?;
         same(&results, &others).map_err(|why| at("interpreted alone".into(), why))?;
-        for (set, trial, module) in &modules {
+        for (target, trial, module) in &modules {
             for halves in [false, true] {
                 let shared = halves;
                 let found = run(trial, module, &trial.memory(&data, n), n, halves, shared)?;
                 let fused = if std::ptr::eq(*trial, &fused) { "fused" } else { "alone" };
-                let what = format!("{set}, {fused}, {}", if halves { "halves, shared memory" } else { "in order, memory apart" });
+                let what = format!(
+                    "{}, {fused}, {}",
+                    name(*target),
+                    if halves { "halves, shared memory" } else { "in order, memory apart" }
+                );
                 same(&results, &found).map_err(|why| at(what, why))?;
             }
         }

@@ -12,7 +12,7 @@ mod products;
 mod threads;
 
 use crate::abi::{self, Product, Symbols};
-use crate::codegen::{InstructionSet, Module, Target, compile};
+use crate::codegen::{InstructionSet, Module, Target, Widen, compile};
 use crate::loops::block::BlockBuilder;
 use crate::loops::interpret::{Memory, run_kernel, tiles};
 use crate::loops::places::Places;
@@ -25,7 +25,13 @@ pub fn targets() -> Vec<Target> {
     InstructionSet::ALL
         .into_iter()
         .filter(|set| set.runs_here())
-        .map(|set| Target { verify: true, text: true, ..Target::new(set) })
+        .flat_map(|set| match set {
+            InstructionSet::Portable => vec![(set, Widen::Never)],
+            // The code that Cranelift writes is the same for both.
+            InstructionSet::Avx2 => vec![(set, Widen::Never), (set, Widen::Always)],
+            InstructionSet::Avx512 => vec![(set, Widen::Paying), (set, Widen::Always)],
+        })
+        .map(|(set, widen)| Target { verify: true, text: true, widen, ..Target::new(set) })
         .collect()
 }
 
@@ -188,7 +194,7 @@ pub fn check(program: &Program, memory: &Memory, n: i64) {
             // SAFETY: the context and all buffers outlive the call, and the interpreter found no access outside them.
             unsafe { function(&context, n, all.start, all.end) };
         }
-        let what = format!("{} n={n}\n{}", target.instruction_set, listing(&module));
+        let what = format!("{}, {:?} wide, n={n}\n{}", target.instruction_set, target.widen, listing(&module));
         assert_same(program, &expected, &native, &what);
     }
 }

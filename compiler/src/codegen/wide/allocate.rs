@@ -1,0 +1,422 @@
+//! Registers for straight-line code.
+//!
+//! One walk over the operations. A value that must give its register up is the one whose next use is furthest; what an operation made
+//! goes to the frame, once; constants and words of the argument block are read again from where they lie. An operand that lies in
+//! memory is read there by the instruction itself, if it can be and no register is free for a value that is used again.
+//!
+//! Constants and words that are used most are **pinned**: loaded before the loop, while registers last.
+
+use super::Form;
+use super::select::{Constant, Held, Kind, Op, Selection, Virtual};
+
+/// Where an operand is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Operand {
+    Register(u8),
+    /// A constant, by number.
+    Constant(u32),
+    /// A word of the argument block, by number.
+    Scalar(u32),
+    /// A vector of the frame, by number.
+    Frame(u32),
+}
+
+/// An instruction, or what an operation needs before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// The operation of this number.
+    Act {
+        op: u32,
+        result: u8,
+        sources: [Operand; 3],
+    },
+    /// `result = second * third + result` (`adds`), or `result = second * result + third`.
+    Fma {
+        op: u32,
+        result: u8,
+        second: u8,
+        third: Operand,
+        adds: bool,
+    },
+    Copy {
+        op: u32,
+        to: u8,
+        from: u8,
+    },
+    Fill {
+        op: u32,
+        to: u8,
+        from: Operand,
+    },
+    Spill {
+        op: u32,
+        from: u8,
+        slot: u32,
+    },
+}
+
+/// A body with registers.
+#[derive(Debug)]
+pub(super) struct Allocated {
+    pub steps: Vec<Step>,
+    /// Vectors that the frame holds.
+    pub slots: u32,
+}
+
+/// A value with a register of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pin {
+    pub value: Virtual,
+    pub register: u8,
+    /// The graph node that uses it first.
+    pub origin: u32,
+}
+
+/// Registers that pins leave at least: those of one operation, and some for values on their way.
+const LEAST_FREE: usize = 6;
+
+/// The values to pin.
+pub(super) fn pins(selection: &Selection, ops: &[Op], form: Form) -> Vec<Pin> {
+    let uses = uses(selection, ops);
+    let taken = (pressure(selection, ops, &uses) + 2).max(LEAST_FREE);
+    let free = form.registers().saturating_sub(taken);
+    let mut wanted: Vec<(usize, u32)> = (0..selection.held.len())
+        .filter(|&v| selection.held[v] != Held::Made && !uses[v].is_empty())
+        .map(|v| (uses[v].len(), v as u32))
+        .collect();
+    wanted.sort_by_key(|&(uses, value)| (std::cmp::Reverse(uses), value));
+    let registers = (0..form.registers() as u8).rev();
+    let pin = |((_, value), register): ((usize, u32), u8)| Pin {
+        value: Virtual(value),
+        register,
+        origin: ops[uses[value as usize][0] as usize].origin,
+    };
+    wanted.into_iter().take(free).zip(registers).map(pin).collect()
+}
+
+/// For each value the operations that use it, in order.
+fn uses(selection: &Selection, ops: &[Op]) -> Vec<Vec<u32>> {
+    let mut uses = vec![Vec::new(); selection.held.len()];
+    for (op, at) in ops.iter().zip(0..) {
+        for source in op.sources.iter().flatten() {
+            let uses = &mut uses[source.0 as usize];
+            if uses.last() != Some(&at) {
+                uses.push(at);
+            }
+        }
+    }
+    uses
+}
+
+/// The most values that operations made and that are wanted at once.
+fn pressure(selection: &Selection, ops: &[Op], uses: &[Vec<u32>]) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for (op, at) in ops.iter().zip(0..) {
+        if let Some(result) = op.result {
+            now += 1;
+            most = most.max(now);
+            if uses[result.0 as usize].is_empty() {
+                now -= 1;
+            }
+        }
+        let mut ended: Vec<Virtual> = op.sources.iter().flatten().copied().collect();
+        ended.sort();
+        ended.dedup();
+        let ends = |v: &&Virtual| selection.held[v.0 as usize] == Held::Made && uses[v.0 as usize].last() == Some(&at);
+        now = now.saturating_sub(ended.iter().filter(ends).count());
+    }
+    most
+}
+
+/// Gives registers to a body; `None` if that is impossible, which too few registers for one operation would be.
+pub(super) fn allocate(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form) -> Option<Allocated> {
+    let values = selection.held.len();
+    let mut allocator = Allocator {
+        selection,
+        form,
+        ops,
+        uses: uses(selection, ops),
+        passed: vec![0; values],
+        register: vec![None; values],
+        slot: vec![None; values],
+        holds: vec![None; form.registers()],
+        pinned: 0,
+        locked: 0,
+        free_slots: Vec::new(),
+        ended_slots: Vec::new(),
+        slots: 0,
+        at: 0,
+        steps: Vec::with_capacity(2 * ops.len()),
+    };
+    for pin in pins {
+        allocator.register[pin.value.0 as usize] = Some(pin.register);
+        allocator.holds[pin.register as usize] = Some(pin.value);
+        allocator.pinned |= 1 << pin.register;
+    }
+    for at in 0..ops.len() {
+        allocator.op(at)?;
+    }
+    Some(Allocated { steps: allocator.steps, slots: allocator.slots })
+}
+
+struct Allocator<'a> {
+    selection: &'a Selection,
+    form: Form,
+    ops: &'a [Op],
+    uses: Vec<Vec<u32>>,
+    /// How many uses of each value lie behind.
+    passed: Vec<usize>,
+    register: Vec<Option<u8>>,
+    slot: Vec<Option<u32>>,
+    /// What each register holds.
+    holds: Vec<Option<Virtual>>,
+    /// Registers of pins.
+    pinned: u32,
+    /// Registers that the current operation needs.
+    locked: u32,
+    free_slots: Vec<u32>,
+    /// Slots of values that the current operation was the last to use.
+    ended_slots: Vec<u32>,
+    slots: u32,
+    /// The current operation.
+    at: usize,
+    steps: Vec<Step>,
+}
+
+impl Allocator<'_> {
+    fn op(&mut self, at: usize) -> Option<()> {
+        self.at = at;
+        self.locked = 0;
+        let op = self.ops[at];
+        // No operand that is in a register may lose it to another.
+        for source in op.sources.iter().flatten() {
+            if let Some(register) = self.register[source.0 as usize] {
+                self.locked |= 1 << register;
+            }
+        }
+        if op.kind == Kind::Fma {
+            return self.fma(&op);
+        }
+        let in_memory = in_memory(op.kind);
+        let mut sources = [Operand::Register(0); 3];
+        // Registers first, so that what remains may stay in memory with a good conscience.
+        for position in 0..3 {
+            if let Some(value) = op.sources[position]
+                && in_memory != Some(position)
+            {
+                sources[position] = Operand::Register(self.ensure(value)?);
+            }
+        }
+        if let Some(position) = in_memory
+            && let Some(value) = op.sources[position]
+        {
+            sources[position] = self.operand(value)?;
+        }
+        self.pass(&op);
+        let result = match op.result {
+            Some(value) => self.define(value)?,
+            None => 0,
+        };
+        self.steps.push(Step::Act { op: at as u32, result, sources });
+        self.end(&op);
+        Some(())
+    }
+
+    /// A multiply-add overwrites one of its operands: one that is not wanted any more, or else a copy.
+    fn fma(&mut self, op: &Op) -> Option<()> {
+        let [Some(a), Some(b), Some(c)] = op.sources else { return None };
+        let ends = |e: &Self, v: Virtual| {
+            let alone = op.sources.iter().flatten().filter(|&&other| other == v).count() == 1;
+            let pinned = e.register[v.0 as usize].is_some_and(|register| e.pinned & (1 << register) != 0);
+            alone && !pinned && e.next(v, 1).is_none() && e.register[v.0 as usize].is_some()
+        };
+        let (adds, tied, x, y) = match () {
+            _ if ends(self, c) => (true, c, a, b),
+            _ if ends(self, a) => (false, a, b, c),
+            _ if ends(self, b) => (false, b, a, c),
+            // A constant is loaded where a copy would be made.
+            _ if self.register[c.0 as usize].is_none() => (true, c, a, b),
+            _ if self.register[a.0 as usize].is_none() => (false, a, b, c),
+            _ if self.register[b.0 as usize].is_none() => (false, b, a, c),
+            _ => (true, c, a, b),
+        };
+        // Of two factors the one in a register comes first.
+        let swap = adds && self.register[x.0 as usize].is_none();
+        let (second, third) = if swap { (y, x) } else { (x, y) };
+        let taken = ends(self, tied);
+        let tie = match (taken, self.register[tied.0 as usize]) {
+            (true, Some(register)) => {
+                self.locked |= 1 << register;
+                register
+            }
+            (_, from) => {
+                let to = self.take()?;
+                self.locked |= 1 << to;
+                self.steps.push(match from {
+                    Some(from) => Step::Copy { op: self.at as u32, to, from },
+                    None => Step::Fill { op: self.at as u32, to, from: self.lies(tied)? },
+                });
+                to
+            }
+        };
+        let second = self.ensure(second)?;
+        let third = self.operand(third)?;
+        self.pass(op);
+        if let Some(result) = op.result {
+            self.holds[tie as usize] = Some(result);
+            self.register[result.0 as usize] = Some(tie);
+        }
+        self.steps.push(Step::Fma { op: self.at as u32, result: tie, second, third, adds });
+        self.end(op);
+        Some(())
+    }
+
+    /// The next use of a value, `beyond` uses behind the next one.
+    fn next(&self, value: Virtual, beyond: usize) -> Option<u32> {
+        let at = value.0 as usize;
+        self.uses[at].get(self.passed[at] + beyond).copied()
+    }
+
+    /// Where a value lies that is in no register.
+    fn lies(&self, value: Virtual) -> Option<Operand> {
+        match self.selection.held[value.0 as usize] {
+            Held::Constant(number) => Some(Operand::Constant(number)),
+            Held::Scalar(number) => Some(Operand::Scalar(number)),
+            Held::Made => self.slot[value.0 as usize].map(Operand::Frame),
+        }
+    }
+
+    /// A register that holds the value.
+    fn ensure(&mut self, value: Virtual) -> Option<u8> {
+        if let Some(register) = self.register[value.0 as usize] {
+            self.locked |= 1 << register;
+            return Some(register);
+        }
+        let from = self.lies(value)?;
+        let to = self.take()?;
+        self.locked |= 1 << to;
+        self.register[value.0 as usize] = Some(to);
+        self.holds[to as usize] = Some(value);
+        self.steps.push(Step::Fill { op: self.at as u32, to, from });
+        Some(to)
+    }
+
+    /// An operand that the instruction can read in memory.
+    fn operand(&mut self, value: Virtual) -> Option<Operand> {
+        if self.register[value.0 as usize].is_none() {
+            let lies = self.lies(value)?;
+            // With 8 lanes an instruction reads whole vectors only, and a word of the argument block is none.
+            let readable = self.form == Form::Sixteen || !matches!(lies, Operand::Scalar(_));
+            let again = self.next(value, 1).is_some() && self.free().is_some();
+            if readable && !again {
+                return Some(lies);
+            }
+        }
+        self.ensure(value).map(Operand::Register)
+    }
+
+    fn free(&self) -> Option<u8> {
+        (0..self.holds.len())
+            .find(|&register| self.holds[register].is_none() && self.locked & (1 << register) == 0)
+            .map(|r| r as u8)
+    }
+
+    /// A register that holds nothing any more.
+    fn take(&mut self) -> Option<u8> {
+        if let Some(register) = self.free() {
+            return Some(register);
+        }
+        let barred = self.locked | self.pinned;
+        let candidates = (0..self.holds.len()).filter(|&register| barred & (1 << register) == 0);
+        // A copy that lies elsewhere already costs no store: it goes first among near equals.
+        const STORE: u32 = 8;
+        let furthest = candidates.max_by_key(|&register| {
+            let value = self.holds[register];
+            let next = value.and_then(|value| self.next(value, 0)).unwrap_or(u32::MAX - STORE);
+            let clean = value.is_none_or(|value| self.lies(value).is_some());
+            (next + if clean { STORE } else { 0 }, std::cmp::Reverse(register))
+        })?;
+        if let Some(value) = self.holds[furthest].take() {
+            self.register[value.0 as usize] = None;
+            if self.lies(value).is_none() {
+                let slot = self.free_slots.pop().unwrap_or_else(|| {
+                    self.slots += 1;
+                    self.slots - 1
+                });
+                self.slot[value.0 as usize] = Some(slot);
+                self.steps.push(Step::Spill { op: self.at as u32, from: furthest as u8, slot });
+            }
+        }
+        Some(furthest as u8)
+    }
+
+    /// Moves on past the operands of an operation and lets go of those that are wanted no more.
+    fn pass(&mut self, op: &Op) {
+        for (position, value) in op.sources.iter().enumerate() {
+            let Some(value) = value else { continue };
+            if op.sources[..position].contains(&Some(*value)) {
+                continue;
+            }
+            self.passed[value.0 as usize] += 1;
+            if self.next(*value, 0).is_none() {
+                self.release(*value);
+            }
+        }
+    }
+
+    fn release(&mut self, value: Virtual) {
+        if let Some(register) = self.register[value.0 as usize]
+            && self.pinned & (1 << register) == 0
+        {
+            self.register[value.0 as usize] = None;
+            self.holds[register as usize] = None;
+            self.locked &= !(1 << register);
+        }
+        // Not before the operation is written: it may read the slot itself.
+        self.ended_slots.extend(self.slot[value.0 as usize].take());
+    }
+
+    fn define(&mut self, value: Virtual) -> Option<u8> {
+        let register = self.take()?;
+        self.register[value.0 as usize] = Some(register);
+        self.holds[register as usize] = Some(value);
+        Some(register)
+    }
+
+    /// Ends an operation: a result that nobody uses gives its register back.
+    fn end(&mut self, op: &Op) {
+        if let Some(result) = op.result
+            && self.uses[result.0 as usize].is_empty()
+        {
+            self.release(result);
+        }
+        self.free_slots.append(&mut self.ended_slots);
+    }
+}
+
+/// The source that an operation's instruction can read in memory.
+fn in_memory(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Two(_) | Kind::Select | Kind::Test(_) => Some(1),
+        Kind::One(_) | Kind::Blend => Some(0),
+        Kind::Fma
+        | Kind::Shift(..)
+        | Kind::TestMask
+        | Kind::Keep
+        | Kind::Spread
+        | Kind::Load(_)
+        | Kind::Store(_)
+        | Kind::Counter { .. }
+        | Kind::Left => None,
+    }
+}
+
+impl Constant {
+    /// Its lanes.
+    pub fn words(self, lanes: i64) -> impl Iterator<Item = u32> {
+        (0..lanes as i32).map(move |lane| match self {
+            Constant::Word(word) => word,
+            Constant::Lanes(step) => lane.wrapping_mul(step) as u32,
+        })
+    }
+}

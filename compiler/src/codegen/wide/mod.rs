@@ -1,0 +1,115 @@
+//! Wide functions: blocks along a vector axis in vectors of 8 lanes (AVX2) or 16 (AVX-512), which Cranelift, whose vectors have four,
+//! cannot write.
+//!
+//! # What a wide function is
+//! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
+//! then one group of which a mask lets the first lanes through. All else stays in the kernel's Cranelift code: outer loops, addresses,
+//! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
+//! place at the first turn (8 bytes each), then words of 4 bytes: invariant values, and start and step of each moving index.
+//!
+//! A wide function calls nothing and cannot trap; outside the lanes of `count` turns it touches only the argument block (which it reads),
+//! its constants (behind its code) and its own frame. Its code stands behind that of its kernel, as part of the same function, so that
+//! dumps and profiles find it where it belongs.
+//!
+//! # How one is made
+//! [`select`] turns the block into vector operations on virtual registers, demand first, so that values live shortly; [`allocate`]
+//! gives them registers; [`encode`] writes bytes; [`lines`] reads them back for the listing. [`call`] is the side of the caller.
+//! In test builds [`check`] decodes each function again and proves what this page promises of memory and registers.
+
+mod allocate;
+mod call;
+#[cfg(test)]
+mod check;
+mod codes;
+mod encode;
+mod lines;
+mod pays;
+mod select;
+mod write;
+
+use super::listing::{Made, Serves};
+use super::{InstructionSet, Target, Widen};
+
+pub(super) use lines::lines;
+
+/// How many lanes a vector has, and with that the instructions that there are for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// AVX2 and FMA: 16 registers of 8 lanes; masks are vectors.
+    Eight,
+    /// AVX-512 F and DQ: 32 registers of 16 lanes; masks are bits where they are made and used at once.
+    Sixteen,
+}
+
+impl Form {
+    /// The form of a target's wide functions, if it has any.
+    pub fn of(target: Target) -> Option<Form> {
+        match target.instruction_set {
+            _ if target.widen == Widen::Never => None,
+            InstructionSet::Portable => None,
+            InstructionSet::Avx2 => Some(Form::Eight),
+            InstructionSet::Avx512 => Some(Form::Sixteen),
+        }
+    }
+    /// Lanes of a vector.
+    pub fn lanes(self) -> i64 {
+        match self {
+            Form::Eight => 8,
+            Form::Sixteen => 16,
+        }
+    }
+    /// Bytes of a vector.
+    pub fn bytes(self) -> usize {
+        4 * self.lanes() as usize
+    }
+    /// Vector registers.
+    pub fn registers(self) -> usize {
+        match self {
+            Form::Eight => 16,
+            Form::Sixteen => 32,
+        }
+    }
+}
+
+/// What is known of the number of turns when the code is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Turns {
+    /// There may be this many whole groups: none, one, or any number.
+    pub whole: Whole,
+    /// There may be turns left over.
+    pub rest: bool,
+}
+
+/// How often the loop over whole groups turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Whole {
+    Never,
+    Once,
+    Often,
+    Unknown,
+}
+
+/// A finished wide function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Wide {
+    /// Instructions, then constants.
+    pub bytes: Vec<u8>,
+    /// Where the instructions end.
+    pub end: usize,
+    /// Where the constants begin.
+    pub pool: usize,
+    /// For each instruction its offset and what it is for.
+    pub spans: Vec<Span>,
+    /// For each constant its offset and what it serves.
+    pub constants: Vec<(usize, Serves)>,
+    /// Alignment that the constants ask for.
+    pub alignment: usize,
+}
+
+/// What an instruction is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub offset: usize,
+    pub serves: Serves,
+    pub made: Option<Made>,
+}

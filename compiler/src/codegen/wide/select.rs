@@ -1,0 +1,603 @@
+//! From a block to vector operations on virtual registers.
+//!
+//! Operations are written on demand: the values of the first store, then the store, and so on. A load is therefore late, but never
+//! behind a store to its buffer that it stood before. What no store needs is not written at all.
+//!
+//! Each operation has exactly the bits of [`Instruction`]'s definition. `minps(a, b)` is `a < b ? a : b`, so a select on `a < b` is one
+//! instruction in either order of its operands. With 16 lanes a comparison makes bits in `k1` and the select that follows uses them;
+//! where a mask is wanted as a value, or by many, it is a vector of zeros and ones in every form.
+
+use std::collections::HashMap;
+
+use super::super::plan::{Plan, moves, stride};
+use super::Form;
+use crate::loops::{Block, BufferId, Comparison, Instruction, Lane, Linear, Value, Var, View};
+
+/// A virtual register.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub(super) struct Virtual(pub u32);
+
+/// Where a virtual register's value comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Held {
+    /// An operation makes it in each turn.
+    Made,
+    /// It is a constant, by number.
+    Constant(u32),
+    /// It is a word of the argument block, by number, in every lane.
+    Scalar(u32),
+}
+
+/// A constant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Constant {
+    /// The same word in every lane.
+    Word(u32),
+    /// The number of the lane times this.
+    Lanes(i32),
+}
+
+/// A word of the argument block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Scalar {
+    /// The value of this invariant instruction.
+    Invariant(usize),
+    /// The value at the first turn of this moving index.
+    Start(usize),
+    /// What the index gains in a turn.
+    Step(usize),
+}
+
+/// A comparison's predicate as the processor numbers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Test {
+    Float(u8),
+    Int(u8),
+}
+
+/// An operation on two vectors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Two {
+    AddFloat,
+    SubFloat,
+    MulFloat,
+    DivFloat,
+    MinFloat,
+    MaxFloat,
+    AddInt,
+    SubInt,
+    MulInt,
+    MinInt,
+    MaxInt,
+    And,
+    Or,
+    Xor,
+    /// A mask as a vector; only with 8 lanes.
+    CompareFloat(u8),
+    EqualInt,
+    GreaterInt,
+}
+
+impl Two {
+    fn commutes(self) -> bool {
+        use Two::*;
+        matches!(self, AddFloat | MulFloat | AddInt | MulInt | MinInt | MaxInt | And | Or | Xor | EqualInt)
+    }
+}
+
+/// An operation on one vector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum One {
+    Sqrt,
+    /// By the rounding mode that the immediate says.
+    Round(u8),
+    ToInt,
+    ToFloat,
+}
+
+/// A shift of each lane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shift {
+    Left,
+    Right,
+    RightSigned,
+}
+
+/// What an operation does with its sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Two(Two),
+    One(One),
+    Shift(Shift, u8),
+    /// `a * b + c`.
+    Fma,
+    /// `mask ? a : b` of sources mask, a, b; only with 8 lanes.
+    Select,
+    /// `k1` = a compared with b.
+    Test(Test),
+    /// `k1` = the mask that is a vector.
+    TestMask,
+    /// `k1 ? a : b`.
+    Blend,
+    /// `k1 ? a : 0`.
+    Keep,
+    /// `k1` as a vector.
+    Spread,
+    Load(Access),
+    /// Stores a.
+    Store(Access),
+    /// In every lane the index of the group's first lane: word `start`, plus so many times the step.
+    Counter {
+        start: u32,
+        step: Step,
+    },
+    /// The mask of the lanes that are left.
+    Left,
+}
+
+/// What an index gains in a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Fixed(i32),
+    /// A word of the argument block.
+    Scalar(u32),
+}
+
+/// A place that is read or written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Access {
+    /// Number of the place.
+    pub place: u32,
+    /// Bytes from its pointer.
+    pub displacement: i32,
+    /// Whether each lane has a word of its own.
+    pub moves: bool,
+}
+
+/// One operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Op {
+    pub kind: Kind,
+    pub result: Option<Virtual>,
+    pub sources: [Option<Virtual>; 3],
+    /// The graph node that it serves.
+    pub origin: u32,
+}
+
+/// A block as vector operations.
+#[derive(Debug)]
+pub(super) struct Selection {
+    pub ops: Vec<Op>,
+    pub held: Vec<Held>,
+    pub constants: Vec<Constant>,
+    pub scalars: Vec<Scalar>,
+    /// For each place an instruction that has its base.
+    pub places: Vec<usize>,
+}
+
+/// Largest `f32` below 2³¹, the bound of [`Instruction::ToInt`].
+const INT_BOUND: f32 = 2_147_483_520.0;
+
+// Predicates of `vcmpps`: ordered and quiet, but for the last, which is true of NaN.
+const EQUAL: u8 = 0x00;
+const LESS: u8 = 0x11;
+const LESS_OR_EQUAL: u8 = 0x12;
+const UNEQUAL: u8 = 0x04;
+
+/// Selects that may test again what one comparison tests before its mask is made a value.
+const MOST_TESTS: usize = 2;
+
+/// Turns a block into operations; `None` if it holds what wide functions cannot do.
+pub(super) fn select(
+    block: &Block,
+    lanes: &[Lane],
+    plan: &Plan,
+    var: Var,
+    words: &dyn Fn(BufferId) -> bool,
+    form: Form,
+) -> Option<Selection> {
+    let order = order(block, plan);
+    let mut selector = Selector {
+        block,
+        lanes,
+        plan,
+        var,
+        form,
+        words,
+        made: vec![None; block.code.len()],
+        tests: tests(block, lanes, &order),
+        known_constants: HashMap::new(),
+        known_scalars: HashMap::new(),
+        known_places: Vec::new(),
+        origin: 0,
+        selection: Selection {
+            ops: Vec::new(),
+            held: Vec::new(),
+            constants: Vec::new(),
+            scalars: Vec::new(),
+            places: Vec::new(),
+        },
+    };
+    for at in order {
+        selector.origin = block.origins.get(at).copied().unwrap_or_default();
+        selector.instruction(at)?;
+    }
+    Some(selector.selection)
+}
+
+/// The instructions that stores need, in the order in which they are written.
+fn order(block: &Block, plan: &Plan) -> Vec<usize> {
+    let size = block.code.len();
+    let mut needed = vec![false; size];
+    for (at, instruction) in block.code.iter().enumerate().rev() {
+        if matches!(instruction, Instruction::Store(..)) {
+            needed[at] = true;
+        }
+        if needed[at] {
+            instruction.operands().iter().for_each(|value| needed[value.0 as usize] = true);
+        }
+    }
+    let (mut done, mut order) = (vec![false; size], Vec::new());
+    let mut visit = |root: usize| {
+        let mut open = vec![(root, false)];
+        while let Some((at, ready)) = open.pop() {
+            if done[at] || plan.invariant[at] {
+                continue;
+            }
+            if ready {
+                done[at] = true;
+                order.push(at);
+                continue;
+            }
+            open.push((at, true));
+            // The first operand is written first.
+            open.extend(block.code[at].operands().iter().rev().map(|value| (value.0 as usize, false)));
+        }
+    };
+    for (at, instruction) in block.code.iter().enumerate() {
+        let Instruction::Store(to, _) = instruction else { continue };
+        for (before, other) in block.code[..at].iter().enumerate() {
+            if needed[before] && matches!(other, Instruction::Load(from, _) if from.buffer == to.buffer) {
+                visit(before);
+            }
+        }
+        visit(at);
+    }
+    order
+}
+
+/// For each comparison, how many selects must test it: those that are no minimum or maximum.
+fn tests(block: &Block, lanes: &[Lane], order: &[usize]) -> Vec<usize> {
+    let mut tests = vec![0; block.code.len()];
+    for &at in order {
+        if let Instruction::Select(mask, a, b) = block.code[at]
+            && extreme(block, lanes, mask, a, b).is_none()
+        {
+            tests[mask.0 as usize] += 1;
+        }
+    }
+    tests
+}
+
+/// The minimum or maximum that a select is, with its operands in order.
+fn extreme(block: &Block, lanes: &[Lane], mask: Value, a: Value, b: Value) -> Option<(Two, Value, Value)> {
+    let Instruction::Compare(Comparison::Lt, x, y) = block.code[mask.0 as usize] else { return None };
+    let float = match lanes[x.0 as usize] {
+        Lane::F32 => true,
+        Lane::I32 => false,
+        Lane::F64 => return None,
+    };
+    match (a, b) {
+        _ if (a, b) == (x, y) => Some((if float { Two::MinFloat } else { Two::MinInt }, a, b)),
+        _ if (a, b) == (y, x) => Some((if float { Two::MaxFloat } else { Two::MaxInt }, a, b)),
+        _ => None,
+    }
+}
+
+struct Selector<'a> {
+    block: &'a Block,
+    lanes: &'a [Lane],
+    plan: &'a Plan,
+    var: Var,
+    form: Form,
+    /// Whether a buffer's elements are words of 4 bytes.
+    words: &'a dyn Fn(BufferId) -> bool,
+    /// The register of each instruction's value.
+    made: Vec<Option<Virtual>>,
+    tests: Vec<usize>,
+    known_constants: HashMap<Constant, Virtual>,
+    known_scalars: HashMap<Scalar, (u32, Option<Virtual>)>,
+    /// Views less their constant offsets, by number of the place.
+    known_places: Vec<View>,
+    origin: u32,
+    selection: Selection,
+}
+
+impl Selector<'_> {
+    fn new(&mut self, held: Held) -> Virtual {
+        self.selection.held.push(held);
+        Virtual(self.selection.held.len() as u32 - 1)
+    }
+
+    fn op(&mut self, kind: Kind, sources: &[Virtual]) -> Virtual {
+        let result = self.new(Held::Made);
+        self.push(kind, Some(result), sources);
+        result
+    }
+
+    fn push(&mut self, kind: Kind, result: Option<Virtual>, sources: &[Virtual]) {
+        let source = |at: usize| sources.get(at).copied();
+        let sources = [source(0), source(1), source(2)];
+        self.selection.ops.push(Op { kind, result, sources, origin: self.origin });
+    }
+
+    fn constant(&mut self, constant: Constant) -> Virtual {
+        if let Some(&known) = self.known_constants.get(&constant) {
+            return known;
+        }
+        let number = self.selection.constants.len() as u32;
+        self.selection.constants.push(constant);
+        let new = self.new(Held::Constant(number));
+        self.known_constants.insert(constant, new);
+        new
+    }
+
+    fn float(&mut self, number: f32) -> Virtual {
+        self.constant(Constant::Word(number.to_bits()))
+    }
+
+    /// The number of a word of the argument block.
+    fn word(&mut self, scalar: Scalar) -> u32 {
+        if let Some(&(number, _)) = self.known_scalars.get(&scalar) {
+            return number;
+        }
+        let number = self.selection.scalars.len() as u32;
+        self.selection.scalars.push(scalar);
+        self.known_scalars.insert(scalar, (number, None));
+        number
+    }
+
+    fn scalar(&mut self, scalar: Scalar) -> Virtual {
+        let number = self.word(scalar);
+        if let Some(&(_, Some(known))) = self.known_scalars.get(&scalar) {
+            return known;
+        }
+        let new = self.new(Held::Scalar(number));
+        self.known_scalars.insert(scalar, (number, Some(new)));
+        new
+    }
+
+    /// The register of a value.
+    fn value(&mut self, value: Value) -> Option<Virtual> {
+        let at = value.0 as usize;
+        if let Some(known) = self.made[at] {
+            return Some(known);
+        }
+        let made = match &self.block.code[at] {
+            Instruction::ConstF32(number) => self.float(*number),
+            Instruction::ConstI32(number) => self.constant(Constant::Word(*number as u32)),
+            _ if self.plan.invariant[at] => self.scalar(Scalar::Invariant(at)),
+            Instruction::Compare(comparison, a, b) => self.mask(*comparison, *a, *b)?,
+            _ => return None,
+        };
+        self.made[at] = Some(made);
+        Some(made)
+    }
+
+    fn two(&mut self, kind: Two, a: Virtual, b: Virtual) -> Virtual {
+        // The second operand can be read where it lies.
+        let lies = |v: Virtual| self.selection.held[v.0 as usize] != Held::Made;
+        let swap = kind.commutes() && lies(a) && !lies(b);
+        let sources = if swap { [b, a] } else { [a, b] };
+        self.op(Kind::Two(kind), &sources)
+    }
+
+    fn one(&mut self, kind: One, a: Value) -> Option<Virtual> {
+        let a = self.value(a)?;
+        Some(self.op(Kind::One(kind), &[a]))
+    }
+
+    /// A comparison as a vector.
+    fn mask(&mut self, comparison: Comparison, a: Value, b: Value) -> Option<Virtual> {
+        if self.form == Form::Sixteen {
+            self.test(comparison, a, b)?;
+            return Some(self.op(Kind::Spread, &[]));
+        }
+        let float = self.lanes[a.0 as usize] == Lane::F32;
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        if float {
+            return Some(self.two(Two::CompareFloat(float_predicate(comparison)), a, b));
+        }
+        let made = match comparison {
+            Comparison::Lt => return Some(self.two(Two::GreaterInt, b, a)),
+            Comparison::Eq => return Some(self.two(Two::EqualInt, a, b)),
+            Comparison::Le => self.two(Two::GreaterInt, a, b),
+            Comparison::Ne => self.two(Two::EqualInt, a, b),
+        };
+        let ones = self.constant(Constant::Word(u32::MAX));
+        Some(self.two(Two::Xor, made, ones))
+    }
+
+    /// A comparison in `k1`.
+    fn test(&mut self, comparison: Comparison, a: Value, b: Value) -> Option<()> {
+        let test = match self.lanes[a.0 as usize] {
+            Lane::F32 => Test::Float(float_predicate(comparison)),
+            Lane::I32 => Test::Int(match comparison {
+                Comparison::Eq => 0,
+                Comparison::Lt => 1,
+                Comparison::Le => 2,
+                Comparison::Ne => 4,
+            }),
+            Lane::F64 => return None,
+        };
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        self.push(Kind::Test(test), None, &[a, b]);
+        Some(())
+    }
+
+    fn instruction(&mut self, at: usize) -> Option<()> {
+        use Instruction::*;
+        let float = |value: &Value| match self.lanes[value.0 as usize] {
+            Lane::F32 => Some(true),
+            Lane::I32 => Some(false),
+            Lane::F64 => None,
+        };
+        let made = match &self.block.code[at] {
+            // Made where a value is asked for.
+            ConstF32(_) | ConstI32(_) | Compare(..) => return Some(()),
+            ConstF64(_) | Promote(_) | Demote(_) | Call(..) => return None,
+            Add(a, b) => {
+                let kind = if float(a)? { Two::AddFloat } else { Two::AddInt };
+                self.both(kind, *a, *b)?
+            }
+            Sub(a, b) => {
+                let kind = if float(a)? { Two::SubFloat } else { Two::SubInt };
+                self.both(kind, *a, *b)?
+            }
+            Mul(a, b) => {
+                let kind = if float(a)? { Two::MulFloat } else { Two::MulInt };
+                self.both(kind, *a, *b)?
+            }
+            Div(a, b) => self.both(Two::DivFloat, *a, *b)?,
+            And(a, b) => self.both(Two::And, *a, *b)?,
+            Or(a, b) => self.both(Two::Or, *a, *b)?,
+            Xor(a, b) => self.both(Two::Xor, *a, *b)?,
+            Fma(a, b, c) => {
+                let (a, b, c) = (self.value(*a)?, self.value(*b)?, self.value(*c)?);
+                self.op(Kind::Fma, &[a, b, c])
+            }
+            Sqrt(a) => self.one(One::Sqrt, *a)?,
+            // Bit 3 keeps the inexact flag quiet.
+            Round(a) => self.one(One::Round(0x08), *a)?,
+            Floor(a) => self.one(One::Round(0x09), *a)?,
+            Truncate(a) => self.one(One::Round(0x0b), *a)?,
+            ToFloat(a) => self.one(One::ToFloat, *a)?,
+            ToInt(a) => self.to_int(*a)?,
+            Select(mask, a, b) => self.choice(*mask, *a, *b)?,
+            ShiftLeft(a, count) => self.shift(Shift::Left, *a, *count)?,
+            ShiftRight(a, count) => self.shift(Shift::Right, *a, *count)?,
+            ShiftRightSigned(a, count) => self.shift(Shift::RightSigned, *a, *count)?,
+            Bits(a) | FromBits(a) => self.value(*a)?,
+            Index { terms, .. } => self.index(at, terms)?,
+            Load(view, _) => {
+                let access = self.access(at, view)?;
+                self.op(Kind::Load(access), &[])
+            }
+            Store(view, value) => {
+                let value = self.value(*value)?;
+                let access = self.access(at, view)?;
+                self.push(Kind::Store(access), None, &[value]);
+                return Some(());
+            }
+        };
+        self.made[at] = Some(made);
+        Some(())
+    }
+
+    fn both(&mut self, kind: Two, a: Value, b: Value) -> Option<Virtual> {
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        Some(self.two(kind, a, b))
+    }
+
+    fn shift(&mut self, kind: Shift, a: Value, count: u8) -> Option<Virtual> {
+        let a = self.value(a)?;
+        (count <= 31).then(|| self.op(Kind::Shift(kind, count), &[a]))
+    }
+
+    /// NaN to zero, clamp, convert: then no lane is out of range.
+    fn to_int(&mut self, a: Value) -> Option<Virtual> {
+        let a = self.value(a)?;
+        let number = match self.form {
+            Form::Sixteen => {
+                self.push(Kind::Test(Test::Float(EQUAL)), None, &[a, a]);
+                self.op(Kind::Keep, &[a])
+            }
+            Form::Eight => {
+                let ordered = self.two(Two::CompareFloat(EQUAL), a, a);
+                self.two(Two::And, a, ordered)
+            }
+        };
+        let (high, low) = (self.float(INT_BOUND), self.float(-INT_BOUND));
+        let number = self.two(Two::MinFloat, number, high);
+        let number = self.two(Two::MaxFloat, number, low);
+        Some(self.op(Kind::One(One::ToInt), &[number]))
+    }
+
+    fn choice(&mut self, mask: Value, a: Value, b: Value) -> Option<Virtual> {
+        let invariant = self.plan.invariant[mask.0 as usize];
+        if let (false, Some((kind, a, b))) = (invariant, extreme(self.block, self.lanes, mask, a, b)) {
+            return self.both(kind, a, b);
+        }
+        if self.form == Form::Eight {
+            let (mask, a, b) = (self.value(mask)?, self.value(a)?, self.value(b)?);
+            return Some(self.op(Kind::Select, &[mask, a, b]));
+        }
+        let at = mask.0 as usize;
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        match self.block.code[at] {
+            Instruction::Compare(comparison, x, y) if !invariant && self.made[at].is_none() && self.tests[at] <= MOST_TESTS => {
+                self.test(comparison, x, y)?;
+            }
+            _ => {
+                let mask = self.value(mask)?;
+                self.push(Kind::TestMask, None, &[mask]);
+            }
+        }
+        Some(self.op(Kind::Blend, &[a, b]))
+    }
+
+    /// Start of the group plus the lanes' steps.
+    fn index(&mut self, at: usize, terms: &[(Var, Linear)]) -> Option<Virtual> {
+        let along = terms.iter().filter(|&&(v, _)| v == self.var).fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor));
+        let start = self.word(Scalar::Start(at));
+        if along.is_fixed() {
+            let step = along.constant as i32;
+            let first = self.op(Kind::Counter { start, step: Step::Fixed(step) }, &[]);
+            let lanes = self.constant(Constant::Lanes(step));
+            return Some(self.two(Two::AddInt, first, lanes));
+        }
+        let lanes = self.constant(Constant::Lanes(1));
+        let step = self.scalar(Scalar::Step(at));
+        let along = self.two(Two::MulInt, lanes, step);
+        let step = Step::Scalar(self.word(Scalar::Step(at)));
+        let first = self.op(Kind::Counter { start, step }, &[]);
+        Some(self.two(Two::AddInt, first, along))
+    }
+
+    /// The place of a view. Views that differ by a constant share one.
+    fn access(&mut self, at: usize, view: &View) -> Option<Access> {
+        if !(self.words)(view.buffer) {
+            return None;
+        }
+        let moves = moves(view, self.var);
+        if moves && stride(view, self.var) != Linear::fixed(1) {
+            return None;
+        }
+        // As `Emitter::place` splits an offset.
+        let bytes = view.offset.constant.checked_mul(4)?;
+        let mut base = view.clone();
+        let displacement = match i32::try_from(bytes) {
+            Ok(displacement) => {
+                base.offset.constant = 0;
+                displacement
+            }
+            Err(_) => 0,
+        };
+        let known = self.known_places.iter().position(|known| *known == base);
+        let place = known.unwrap_or_else(|| {
+            self.known_places.push(base);
+            self.selection.places.push(at);
+            self.known_places.len() - 1
+        }) as u32;
+        Some(Access { place, displacement, moves })
+    }
+}
+
+fn float_predicate(comparison: Comparison) -> u8 {
+    match comparison {
+        Comparison::Lt => LESS,
+        Comparison::Le => LESS_OR_EQUAL,
+        Comparison::Eq => EQUAL,
+        Comparison::Ne => UNEQUAL,
+    }
+}
