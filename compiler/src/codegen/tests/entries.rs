@@ -117,7 +117,7 @@ fn check_entry(program: &Program, name: &str, memory: &Memory, rounds: usize) ->
             for _ in 0..rounds {
                 let found = run_team(&module, name, memory, threads);
                 let what = format!("{}, {threads} threads", target.instruction_set);
-                assert_same(program, &expected, &found, &what);
+                assert_same(program, &expected, &found, &|| what.clone());
             }
         }
     }

@@ -20,7 +20,8 @@ fn memory(program: &Program, count: usize) -> Memory {
     memory
 }
 
-fn all(b: &mut BlockBuilder) -> Vec<Value> {
+/// What every instruction makes of floats in buffers 0 and 1 and integers in 2.
+pub fn all(b: &mut BlockBuilder) -> Vec<Value> {
     let x = b.load(view(0, 0, &[(0, 1)]), Lane::F32);
     let y = b.load(view(1, 0, &[(0, 1)]), Lane::F32);
     let i = b.load(view(2, 0, &[(0, 1)]), Lane::I32);

@@ -10,6 +10,7 @@ mod nests;
 mod picks;
 mod products;
 mod threads;
+mod wide;
 
 use crate::abi::{self, Product, Symbols};
 use crate::codegen::{InstructionSet, Module, Target, Widen, compile};
@@ -145,7 +146,7 @@ impl Native {
 }
 
 /// Fails unless both memories hold the same bits, any NaN being as good as any other.
-pub fn assert_same(program: &Program, expected: &Memory, found: &Native, what: &str) {
+pub fn assert_same(program: &Program, expected: &Memory, found: &Native, what: &dyn Fn() -> String) {
     for (index, buffer) in program.buffers.iter().enumerate() {
         let want = &expected.words[index];
         let have = found.words(index);
@@ -165,7 +166,8 @@ pub fn assert_same(program: &Program, expected: &Memory, found: &Native, what: &
         };
         if let Some(at) = (0..want.len()).find(|&at| !same(at)) {
             panic!(
-                "{what}: word {at} of `{}` is {:#x} ({}), expected {:#x} ({})",
+                "{}: word {at} of `{}` is {:#x} ({}), expected {:#x} ({})",
+                what(),
                 buffer.name,
                 have[at],
                 f32::from_bits(have[at]),
@@ -178,13 +180,27 @@ pub fn assert_same(program: &Program, expected: &Memory, found: &Native, what: &
 
 /// Runs every kernel of a program in order on a copy of `memory`, interpreted and generated for every target, and compares.
 pub fn check(program: &Program, memory: &Memory, n: i64) {
+    check_sizes(program, memory, [n]);
+}
+
+/// The same for several sizes of the batch, after one compilation.
+pub fn check_sizes(program: &Program, memory: &Memory, sizes: impl IntoIterator<Item = i64>) {
+    let modules: Vec<(Target, Module)> = targets()
+        .into_iter()
+        .map(|target| (target, compile(program, target, &symbols(), 1).expect("the program compiles")))
+        .collect();
+    for n in sizes {
+        check_modules(program, memory, n, &modules);
+    }
+}
+
+fn check_modules(program: &Program, memory: &Memory, n: i64, modules: &[(Target, Module)]) {
     let mut expected = memory.clone();
     for kernel in &program.kernels {
         let all = tiles(kernel, n);
         run_kernel(program, kernel, &mut expected, n, all).expect("the program is correct");
     }
-    for target in targets() {
-        let module = compile(program, target, &symbols(), 1).expect("the program compiles");
+    for (target, module) in modules {
         let mut native = Native::of(memory).with_places(program);
         let pointers = native.pointers();
         let context = native.context(&pointers);
@@ -194,7 +210,7 @@ pub fn check(program: &Program, memory: &Memory, n: i64) {
             // SAFETY: the context and all buffers outlive the call, and the interpreter found no access outside them.
             unsafe { function(&context, n, all.start, all.end) };
         }
-        let what = format!("{}, {:?} wide, n={n}\n{}", target.instruction_set, target.widen, listing(&module));
+        let what = || format!("{}, {:?} wide, n={n}\n{}", target.instruction_set, target.widen, listing(module));
         assert_same(program, &expected, &native, &what);
     }
 }

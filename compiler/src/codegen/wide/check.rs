@@ -1,6 +1,276 @@
-//! TODO
-use super::select::Selection;
+//! A second look at a wide function, from its bytes alone.
+//!
+//! The bytes are decoded and walked through, the loop twice, with what is known of each register. It is proved that
+//! - each access is to a place of the block, at the current group's lanes: all of them before the rest, only those of the mask in it;
+//!   to the argument block, to constants (reads only), or to the frame;
+//! - the group's first lane grows by whole groups from zero, and turns are counted as [`encode`](super::encode) says;
+//! - what a caller may rely on is given back: saved registers in order, the stack, clean upper halves.
+
+use iced_x86::{
+    Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+    UsedMemory,
+};
+use std::collections::HashMap;
+
+use super::select::{Constant, Kind, Selection};
 use super::{Form, Wide};
-pub(super) fn check(_: &Wide, _: &Selection, _: Form) -> Result<(), String> {
-    Ok(())
+
+/// What a register or a vector of the frame is known to hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    Arguments,
+    Pointer(usize),
+    /// The number of turns that are left, in the first lane or in all.
+    Left,
+    /// The lanes that are left.
+    Mask,
+    /// The stack pointer before the frame was made.
+    Stack,
+}
+
+struct Checker<'a> {
+    wide: &'a Wide,
+    selection: &'a Selection,
+    form: Form,
+    registers: HashMap<Register, Known>,
+    frame_holds: HashMap<u64, Known>,
+    pushed: Vec<Register>,
+    /// Bytes of the frame.
+    frame: Option<u64>,
+    is_rest: bool,
+    is_clean: bool,
+}
+
+/// Fails unless the function keeps to what it promises.
+pub(in super::super) fn check(wide: &Wide, selection: &Selection, form: Form) -> Result<(), String> {
+    let decoder = Decoder::with_ip(64, &wide.bytes[..wide.end], 0, DecoderOptions::NONE);
+    let instructions: Vec<Instruction> = decoder.into_iter().collect();
+    let offsets: Vec<usize> = instructions.iter().map(|one| one.ip() as usize).collect();
+    if offsets != wide.spans.iter().map(|span| span.offset).collect::<Vec<_>>() {
+        return Err("the instructions are not those that were written".into());
+    }
+    let mut checker = Checker {
+        wide,
+        selection,
+        form,
+        registers: HashMap::from([(Register::RDI, Known::Arguments), (Register::RSI, Known::Left)]),
+        frame_holds: HashMap::new(),
+        pushed: Vec::new(),
+        frame: None,
+        is_rest: false,
+        is_clean: false,
+    };
+    let (mut at, mut looped) = (0, false);
+    let mut factory = InstructionInfoFactory::new();
+    while let Some(one) = instructions.get(at) {
+        checker.instruction(one, &mut factory).map_err(|why| format!("{why}: {one} at {:#x}", one.ip()))?;
+        at += 1;
+        match one.flow_control() {
+            FlowControl::Next => {}
+            FlowControl::ConditionalBranch => {
+                let target =
+                    offsets.binary_search(&(one.near_branch_target() as usize)).map_err(|_| "a jump into an instruction")?;
+                if target < at && !looped {
+                    (at, looped) = (target, true);
+                }
+            }
+            FlowControl::Return if at == instructions.len() => return Ok(()),
+            other => return Err(format!("{other:?} at {:#x}", one.ip())),
+        }
+    }
+    Err("no return".into())
+}
+
+impl Checker<'_> {
+    fn instruction(&mut self, one: &Instruction, factory: &mut InstructionInfoFactory) -> Result<(), String> {
+        if one.is_invalid() {
+            return Err("no instruction".into());
+        }
+        if self.around(one)? {
+            return Ok(());
+        }
+        self.is_clean = false;
+        if one.code() == Code::Sub_r64_rm64 && (one.op0_register(), one.op1_register()) == (Register::RSI, Register::RCX) {
+            if self.is_rest {
+                return Err("two rests".into());
+            }
+            self.is_rest = true;
+            return Ok(());
+        }
+        let info = factory.info(one);
+        let reads = |kind| matches!(kind, OpAccess::Read | OpAccess::CondRead);
+        let writes = |kind| matches!(kind, OpAccess::Write | OpAccess::CondWrite);
+        for memory in info.used_memory() {
+            if !reads(memory.access()) && !writes(memory.access()) {
+                return Err(format!("an access of kind {:?}", memory.access()));
+            }
+            self.memory(one, memory, writes(memory.access()))?;
+        }
+        let made = self.made(one);
+        for used in info.used_registers() {
+            if matches!(used.access(), OpAccess::Read | OpAccess::CondRead) {
+                continue;
+            }
+            let register = used.register().full_register();
+            self.written(one, register)?;
+            self.registers.remove(&register);
+        }
+        if let Some((register, known)) = made {
+            self.registers.insert(register, known);
+        }
+        // What turns are counted with stays known.
+        if one.op0_register() == Register::RSI {
+            self.registers.insert(Register::RSI, Known::Left);
+        }
+        Ok(())
+    }
+
+    /// The frame and the end.
+    fn around(&mut self, one: &Instruction) -> Result<bool, String> {
+        let (to, from) = (one.op0_register(), one.op1_register());
+        match one.mnemonic() {
+            Mnemonic::Push => self.pushed.push(to),
+            Mnemonic::Pop => {
+                if self.frame.is_some() || self.pushed.pop() != Some(to) {
+                    return Err("a register is not given back".into());
+                }
+            }
+            Mnemonic::Mov if (to, from) == (Register::RBP, Register::RSP) && self.pushed.contains(&Register::RBP) => {
+                self.registers.insert(Register::RBP, Known::Stack);
+            }
+            Mnemonic::Mov if (to, from) == (Register::RSP, Register::RBP) => {
+                if self.registers.remove(&Register::RBP) != Some(Known::Stack) || self.frame.take().is_none() {
+                    return Err("a stack that was not kept".into());
+                }
+            }
+            Mnemonic::And if to == Register::RSP && one.immediate(1) as i64 == -(self.form.bytes() as i64) => {}
+            Mnemonic::Sub if to == Register::RSP && self.registers.get(&Register::RBP) == Some(&Known::Stack) => {
+                self.frame = Some(one.immediate(1));
+            }
+            Mnemonic::Vzeroupper => self.is_clean = true,
+            Mnemonic::Ret => {
+                if !self.pushed.is_empty() || self.frame.is_some() || !self.is_clean {
+                    return Err("the end of something unfinished".into());
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn written(&self, one: &Instruction, register: Register) -> Result<(), String> {
+        let lanes = self.form.lanes() as u64;
+        let allowed = match register {
+            Register::RAX | Register::RDX | Register::R8 | Register::R9 | Register::R10 | Register::R11 => true,
+            Register::RBX | Register::R12 | Register::R13 | Register::R14 | Register::R15 => self.pushed.contains(&register),
+            Register::RCX => match one.mnemonic() {
+                Mnemonic::Xor => one.op1_register() == Register::ECX,
+                Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes,
+                _ => false,
+            },
+            Register::RSI => matches!(one.mnemonic(), Mnemonic::Sub | Mnemonic::Add) && one.immediate(1) == lanes,
+            Register::K1 => true,
+            Register::K2 => self.is_rest,
+            other => other.is_vector_register(),
+        };
+        if allowed { Ok(()) } else { Err(format!("{register:?} is changed")) }
+    }
+
+    fn memory(&self, one: &Instruction, memory: &UsedMemory, stores: bool) -> Result<(), String> {
+        let size = memory.memory_size().size() as u64;
+        let distance = memory.displacement() as i64;
+        let within = |low: u64, high: u64, at: u64| at >= low && at.checked_add(size).is_some_and(|end| end <= high);
+        let inside = |end: u64| distance >= 0 && within(0, end, distance as u64) && memory.index() == Register::None;
+        if one.is_ip_rel_memory_operand() {
+            let (low, high) = (self.wide.pool as u64, self.wide.bytes.len() as u64);
+            let fits = within(low, high, one.ip_rel_memory_address());
+            return if fits && !stores { Ok(()) } else { Err("not a constant".into()) };
+        }
+        if memory.base() == Register::RSP {
+            let fits = self.frame.is_some_and(inside);
+            return if fits { Ok(()) } else { Err("outside the frame".into()) };
+        }
+        match self.registers.get(&memory.base()) {
+            Some(Known::Arguments) => {
+                let end = 8 * self.selection.places.len() + 4 * self.selection.scalars.len();
+                if inside(end as u64) && !stores { Ok(()) } else { Err("outside the argument block".into()) }
+            }
+            Some(&Known::Pointer(place)) => self.access(one, memory, place, stores),
+            other => Err(format!("an access through {:?}, which holds {other:?}", memory.base())),
+        }
+    }
+
+    fn access(&self, one: &Instruction, memory: &UsedMemory, place: usize, stores: bool) -> Result<(), String> {
+        let moves = memory.index() == Register::RCX && memory.scale() == 4;
+        let known = self.selection.ops.iter().any(|op| match op.kind {
+            Kind::Load(access) if !stores => {
+                (access.place as usize, access.moves) == (place, moves) && at(access.displacement, memory)
+            }
+            Kind::Store(access) if stores => {
+                (access.place as usize, access.moves) == (place, moves) && at(access.displacement, memory)
+            }
+            _ => false,
+        });
+        if !known {
+            return Err(format!("no access of the block to place {place}"));
+        }
+        let size = memory.memory_size().size();
+        if !moves {
+            return if size == 4 && memory.index() == Register::None { Ok(()) } else { Err("more than one word".into()) };
+        }
+        let mask = match one.mnemonic() {
+            // The mask is the second operand of a load and of a store alike.
+            Mnemonic::Vmaskmovps => one.op1_register().full_register(),
+            _ => one.op_mask(),
+        };
+        let masked = self.registers.get(&mask) == Some(&Known::Mask);
+        match (self.is_rest, masked) {
+            _ if size != self.form.bytes() => Err(format!("{size} bytes")),
+            (true, false) => Err("lanes that are not left".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an instruction makes that is worth knowing.
+    fn made(&mut self, one: &Instruction) -> Option<(Register, Known)> {
+        let to = one.op0_register().full_register();
+        let holds = |register: Register| self.registers.get(&register.full_register()).copied();
+        let slot = (one.memory_base() == Register::RSP).then(|| one.memory_displacement64());
+        let register_to_register = one.op0_kind() == OpKind::Register && one.op1_kind() == OpKind::Register;
+        match one.mnemonic() {
+            Mnemonic::Mov if one.memory_base() == Register::RDI => {
+                let place = one.memory_displacement64() as usize / 8;
+                (place < self.selection.places.len() && one.memory_displacement64().is_multiple_of(8))
+                    .then_some((to, Known::Pointer(place)))
+            }
+            Mnemonic::Vmovd | Mnemonic::Vpbroadcastd
+                if register_to_register && holds(one.op1_register()) == Some(Known::Left) =>
+            {
+                Some((to, Known::Left))
+            }
+            Mnemonic::Vpcmpgtd if self.is_rest && one.is_ip_rel_memory_operand() => {
+                let from = one.ip_rel_memory_address() as usize;
+                let numbers: Vec<u8> = Constant::Lanes(1).words(self.form.lanes()).flat_map(u32::to_le_bytes).collect();
+                let counts = self.wide.bytes.get(from..from + numbers.len()) == Some(&numbers);
+                (counts && holds(one.op1_register()) == Some(Known::Left)).then_some((to, Known::Mask))
+            }
+            Mnemonic::Vmovups if one.op0_kind() == OpKind::Memory => {
+                match (slot, holds(one.op1_register())) {
+                    (Some(slot), Some(known)) => self.frame_holds.insert(slot, known),
+                    (Some(slot), None) => self.frame_holds.remove(&slot),
+                    (None, _) => None,
+                };
+                None
+            }
+            Mnemonic::Vmovups => slot.and_then(|slot| self.frame_holds.get(&slot)).map(|&known| (to, known)),
+            Mnemonic::Vmovaps if register_to_register && one.op_mask() == Register::None => {
+                holds(one.op1_register()).map(|known| (to, known))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn at(displacement: i32, memory: &UsedMemory) -> bool {
+    memory.displacement() as i64 == i64::from(displacement)
 }

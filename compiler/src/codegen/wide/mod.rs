@@ -113,3 +113,38 @@ pub(super) struct Span {
     pub serves: Serves,
     pub made: Option<Made>,
 }
+
+/// Functions of both forms that are each wrong in one way, and what the second look says of them.
+#[cfg(test)]
+pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> Vec<(&'static str, Result<(), String>)> {
+    use select::{Kind, select};
+    let lanes = block.lanes();
+    let plan = super::plan::plan(block, &lanes, Some(var), true);
+    let turns = Turns { whole: Whole::Unknown, rest: true };
+    let mut found = Vec::new();
+    for form in [Form::Eight, Form::Sixteen] {
+        let selection = || select(block, &lanes, &plan, var, &|_| true, form).expect("there is a wide form");
+        let written =
+            || encode::encode(&selection(), turns, form, Serves::Function).expect("it is written").expect("it is small");
+        assert_eq!(check::check(&written(), &selection(), form), Ok(()));
+        let mut other = selection();
+        other.ops.retain(|op| !matches!(op.kind, Kind::Store(_)));
+        found.push(("a store that the block does not have", check::check(&written(), &other, form)));
+        let mut wide = written();
+        wide.pool += 4;
+        wide.bytes.truncate(wide.pool);
+        found.push(("a constant outside the pool", check::check(&wide, &selection(), form)));
+        let mut other = selection();
+        other.places.pop();
+        found.push(("a pointer that is not handed over", check::check(&written(), &other, form)));
+        let mut wide = written();
+        let end = wide.end;
+        wide.bytes[end - 1] = 0x90;
+        found.push(("no return", check::check(&wide, &selection(), form)));
+        let mut wide = written();
+        let step = wide.bytes.windows(3).position(|bytes| bytes == [0x48, 0x83, 0xc1]).expect("the step to the next group");
+        wide.bytes[step + 3] += 1;
+        found.push(("a group of another size", check::check(&wide, &selection(), form)));
+    }
+    found
+}
