@@ -13,7 +13,7 @@
 //! [`Error`].
 //!
 //! # Two emitters
-//! Cranelift writes everything but the blocks of vector axes that are worth a call: those are [`wide`] functions, which stand behind
+//! Cranelift writes everything but the blocks of vector axes that are worth a call: those are the functions of `wide`, which stand behind
 //! the code of their kernel.
 //!
 //! # Absent here

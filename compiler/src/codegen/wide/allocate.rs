@@ -7,7 +7,7 @@
 //! Constants and words that are used most are **pinned**: loaded before the loop, while registers last.
 
 use super::Form;
-use super::select::{Constant, Held, Kind, Op, Selection, Virtual};
+use super::operations::{Held, Kind, Op, Selection, Virtual};
 
 /// Where an operand is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,11 +200,11 @@ impl Allocator<'_> {
         let in_memory = in_memory(op.kind);
         let mut sources = [Operand::Register(0); 3];
         // Registers first, so that what remains may stay in memory with a good conscience.
-        for position in 0..3 {
-            if let Some(value) = op.sources[position]
+        for (position, (operand, value)) in sources.iter_mut().zip(op.sources).enumerate() {
+            if let Some(value) = value
                 && in_memory != Some(position)
             {
-                sources[position] = Operand::Register(self.ensure(value)?);
+                *operand = Operand::Register(self.ensure(value)?);
             }
         }
         if let Some(position) = in_memory
@@ -408,15 +408,5 @@ fn in_memory(kind: Kind) -> Option<usize> {
         | Kind::Store(_)
         | Kind::Counter { .. }
         | Kind::Left => None,
-    }
-}
-
-impl Constant {
-    /// Its lanes.
-    pub fn words(self, lanes: i64) -> impl Iterator<Item = u32> {
-        (0..lanes as i32).map(move |lane| match self {
-            Constant::Word(word) => word,
-            Constant::Lanes(step) => lane.wrapping_mul(step) as u32,
-        })
     }
 }

@@ -11,8 +11,9 @@ use super::super::preamble::{check_vector, lanes};
 use super::super::symbols::Callee;
 use super::super::turns::Count;
 use super::encode::encode;
+use super::operations::Scalar;
 use super::pays::{pays, turns};
-use super::select::{Scalar, select};
+use super::select::select;
 use crate::loops::{Axis, Block, Value};
 
 impl Emitter<'_> {

@@ -12,7 +12,7 @@ use iced_x86::{
 };
 use std::collections::HashMap;
 
-use super::select::{Constant, Kind, Selection};
+use super::operations::{Constant, Kind, Selection};
 use super::{Form, Wide};
 
 /// What a register or a vector of the frame is known to hold.

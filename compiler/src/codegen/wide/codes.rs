@@ -3,7 +3,7 @@
 use iced_x86::{Code, Register};
 
 use super::Form;
-use super::select::{One, Shift, Two};
+use super::operations::{One, Shift, Two};
 
 /// A vector register.
 pub(super) fn vector(form: Form, number: u8) -> Register {

@@ -10,7 +10,7 @@ use iced_x86::{Code, IcedError, Instruction, Register};
 use super::super::Error;
 use super::super::listing::{Made, Serves};
 use super::allocate::{Allocated, Operand, Pin, Step, allocate, pins};
-use super::select::{Access, Constant, Held, Kind, Op, Selection, Step as IndexStep, Virtual};
+use super::operations::{Access, Constant, Held, Kind, Op, Selection, Step as IndexStep, Virtual};
 use super::write::{ARGUMENTS, LANE, LEFT, SCRATCH, Writer, at, below};
 use super::{Form, Turns, Whole, Wide, codes};
 
@@ -304,7 +304,7 @@ impl Body<'_> {
         let k1 = Register::K1;
         match op.kind {
             Kind::Two(two) => {
-                use super::select::Two;
+                use super::operations::Two;
                 let code = codes::two(form, two);
                 let (memory, read) = self.lies(sources[1]);
                 let immediate = match two {
@@ -321,7 +321,7 @@ impl Body<'_> {
                 }
             }
             Kind::One(one) => {
-                use super::select::One;
+                use super::operations::One;
                 let code = codes::one(form, one);
                 let (memory, read) = self.lies(sources[0]);
                 match (one, a) {
@@ -344,8 +344,8 @@ impl Body<'_> {
             }
             Kind::Test(test) => {
                 let (code, predicate) = match test {
-                    super::select::Test::Float(predicate) => (Code::EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae, predicate),
-                    super::select::Test::Int(predicate) => (Code::EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8, predicate),
+                    super::operations::Test::Float(predicate) => (Code::EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae, predicate),
+                    super::operations::Test::Int(predicate) => (Code::EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8, predicate),
                 };
                 let (memory, read) = self.lies(sources[1]);
                 match b {

@@ -12,9 +12,9 @@
 //! dumps and profiles find it where it belongs.
 //!
 //! # How one is made
-//! [`select`] turns the block into vector operations on virtual registers, demand first, so that values live shortly; [`allocate`]
+//! [`select`] turns the block into vector [`operations`] on virtual registers, on demand, so that values live shortly; [`allocate`]
 //! gives them registers; [`encode`] writes bytes; [`lines`] reads them back for the listing. [`call`] is the side of the caller.
-//! In test builds [`check`] decodes each function again and proves what this page promises of memory and registers.
+//! In test builds `check` decodes each function again and proves what this page promises of memory and registers.
 
 mod allocate;
 mod call;
@@ -23,6 +23,7 @@ mod check;
 mod codes;
 mod encode;
 mod lines;
+mod operations;
 mod pays;
 mod select;
 mod write;
@@ -117,7 +118,8 @@ pub(super) struct Span {
 /// Functions of both forms that are each wrong in one way, and what the second look says of them.
 #[cfg(test)]
 pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> Vec<(&'static str, Result<(), String>)> {
-    use select::{Kind, select};
+    use operations::Kind;
+    use select::select;
     let lanes = block.lanes();
     let plan = super::plan::plan(block, &lanes, Some(var), true);
     let turns = Turns { whole: Whole::Unknown, rest: true };

@@ -1,6 +1,6 @@
 //! Whether a nest's block is written as a wide function. Shapes alone decide, and no result depends on it.
 
-use super::select::Selection;
+use super::operations::Selection;
 use super::{Form, Turns, Whole};
 use crate::loops::{Extent, Linear};
 

@@ -11,169 +11,8 @@ use std::collections::HashMap;
 
 use super::super::plan::{Plan, moves, stride};
 use super::Form;
+use super::operations::{Access, Constant, Held, Kind, One, Op, Scalar, Selection, Shift, Step, Test, Two, Virtual};
 use crate::loops::{Block, BufferId, Comparison, Instruction, Lane, Linear, Value, Var, View};
-
-/// A virtual register.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub(super) struct Virtual(pub u32);
-
-/// Where a virtual register's value comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Held {
-    /// An operation makes it in each turn.
-    Made,
-    /// It is a constant, by number.
-    Constant(u32),
-    /// It is a word of the argument block, by number, in every lane.
-    Scalar(u32),
-}
-
-/// A constant.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Constant {
-    /// The same word in every lane.
-    Word(u32),
-    /// The number of the lane times this.
-    Lanes(i32),
-}
-
-/// A word of the argument block.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Scalar {
-    /// The value of this invariant instruction.
-    Invariant(usize),
-    /// The value at the first turn of this moving index.
-    Start(usize),
-    /// What the index gains in a turn.
-    Step(usize),
-}
-
-/// A comparison's predicate as the processor numbers it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Test {
-    Float(u8),
-    Int(u8),
-}
-
-/// An operation on two vectors.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Two {
-    AddFloat,
-    SubFloat,
-    MulFloat,
-    DivFloat,
-    MinFloat,
-    MaxFloat,
-    AddInt,
-    SubInt,
-    MulInt,
-    MinInt,
-    MaxInt,
-    And,
-    Or,
-    Xor,
-    /// A mask as a vector; only with 8 lanes.
-    CompareFloat(u8),
-    EqualInt,
-    GreaterInt,
-}
-
-impl Two {
-    fn commutes(self) -> bool {
-        use Two::*;
-        matches!(self, AddFloat | MulFloat | AddInt | MulInt | MinInt | MaxInt | And | Or | Xor | EqualInt)
-    }
-}
-
-/// An operation on one vector.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum One {
-    Sqrt,
-    /// By the rounding mode that the immediate says.
-    Round(u8),
-    ToInt,
-    ToFloat,
-}
-
-/// A shift of each lane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Shift {
-    Left,
-    Right,
-    RightSigned,
-}
-
-/// What an operation does with its sources.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    Two(Two),
-    One(One),
-    Shift(Shift, u8),
-    /// `a * b + c`.
-    Fma,
-    /// `mask ? a : b` of sources mask, a, b; only with 8 lanes.
-    Select,
-    /// `k1` = a compared with b.
-    Test(Test),
-    /// `k1` = the mask that is a vector.
-    TestMask,
-    /// `k1 ? a : b`.
-    Blend,
-    /// `k1 ? a : 0`.
-    Keep,
-    /// `k1` as a vector.
-    Spread,
-    Load(Access),
-    /// Stores a.
-    Store(Access),
-    /// In every lane the index of the group's first lane: word `start`, plus so many times the step.
-    Counter {
-        start: u32,
-        step: Step,
-    },
-    /// The mask of the lanes that are left.
-    Left,
-}
-
-/// What an index gains in a turn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Step {
-    Fixed(i32),
-    /// A word of the argument block.
-    Scalar(u32),
-}
-
-/// A place that is read or written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Access {
-    /// Number of the place.
-    pub place: u32,
-    /// Bytes from its pointer.
-    pub displacement: i32,
-    /// Whether each lane has a word of its own.
-    pub moves: bool,
-}
-
-/// One operation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Op {
-    pub kind: Kind,
-    pub result: Option<Virtual>,
-    pub sources: [Option<Virtual>; 3],
-    /// The graph node that it serves.
-    pub origin: u32,
-}
-
-/// A block as vector operations.
-#[derive(Debug)]
-pub(super) struct Selection {
-    pub ops: Vec<Op>,
-    pub held: Vec<Held>,
-    pub constants: Vec<Constant>,
-    pub scalars: Vec<Scalar>,
-    /// For each place an instruction that has its base.
-    pub places: Vec<usize>,
-}
 
 /// Largest `f32` below 2³¹, the bound of [`Instruction::ToInt`].
 const INT_BOUND: f32 = 2_147_483_520.0;
@@ -314,13 +153,13 @@ struct Selector<'a> {
 }
 
 impl Selector<'_> {
-    fn new(&mut self, held: Held) -> Virtual {
+    fn fresh(&mut self, held: Held) -> Virtual {
         self.selection.held.push(held);
         Virtual(self.selection.held.len() as u32 - 1)
     }
 
     fn op(&mut self, kind: Kind, sources: &[Virtual]) -> Virtual {
-        let result = self.new(Held::Made);
+        let result = self.fresh(Held::Made);
         self.push(kind, Some(result), sources);
         result
     }
@@ -337,7 +176,7 @@ impl Selector<'_> {
         }
         let number = self.selection.constants.len() as u32;
         self.selection.constants.push(constant);
-        let new = self.new(Held::Constant(number));
+        let new = self.fresh(Held::Constant(number));
         self.known_constants.insert(constant, new);
         new
     }
@@ -362,7 +201,7 @@ impl Selector<'_> {
         if let Some(&(_, Some(known))) = self.known_scalars.get(&scalar) {
             return known;
         }
-        let new = self.new(Held::Scalar(number));
+        let new = self.fresh(Held::Scalar(number));
         self.known_scalars.insert(scalar, (number, Some(new)));
         new
     }
@@ -472,7 +311,7 @@ impl Selector<'_> {
             Floor(a) => self.one(One::Round(0x09), *a)?,
             Truncate(a) => self.one(One::Round(0x0b), *a)?,
             ToFloat(a) => self.one(One::ToFloat, *a)?,
-            ToInt(a) => self.to_int(*a)?,
+            ToInt(a) => self.truncated(*a)?,
             Select(mask, a, b) => self.choice(*mask, *a, *b)?,
             ShiftLeft(a, count) => self.shift(Shift::Left, *a, *count)?,
             ShiftRight(a, count) => self.shift(Shift::Right, *a, *count)?,
@@ -505,7 +344,7 @@ impl Selector<'_> {
     }
 
     /// NaN to zero, clamp, convert: then no lane is out of range.
-    fn to_int(&mut self, a: Value) -> Option<Virtual> {
+    fn truncated(&mut self, a: Value) -> Option<Virtual> {
         let a = self.value(a)?;
         let number = match self.form {
             Form::Sixteen => {

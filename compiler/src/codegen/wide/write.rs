@@ -4,7 +4,7 @@ use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::super::Error;
 use super::super::listing::{Made, Serves};
-use super::select::Constant;
+use super::operations::Constant;
 use super::{Form, Span, Wide};
 
 /// The first lane of the current group, by which places that move are indexed.
