@@ -7,22 +7,22 @@ use super::kernel::{KernelLowering, store_everywhere};
 use super::linear;
 use super::storage::title;
 use crate::graph::{Attributes, NodeId};
-use crate::loops::{Axis, Linear};
+use crate::loops::{Axis, Extent, Linear};
 use crate::ops::{Fold, Primitive};
 
-/// Lowers an opaque member, which is alone in its kernel.
+/// Lowers an opaque member, which is alone in its kernel or, in a scan, in its part of the step.
 pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), LowerError> {
     let graph = lowering.scope.graph;
     let node = lowering.group.members[position].node;
     match (graph.node(node).primitive, graph.node(node).attributes.clone()) {
         (Primitive::Pad, Attributes::Pad { axis, before, .. }) => {
-            fill_zero(lowering, node);
-            part(lowering, node, graph.node(node).operands[0], axis, before)
+            fill_zero(lowering, position);
+            part(lowering, position, graph.node(node).operands[0], axis, before)
         }
         (Primitive::Concat, Attributes::Axis(axis)) => {
             let mut from = 0;
             for &operand in &graph.node(node).operands {
-                part(lowering, node, operand, axis, from)?;
+                part(lowering, position, operand, axis, from)?;
                 from += graph.shape(operand).0[axis].at(0);
             }
             Ok(())
@@ -63,10 +63,12 @@ fn scatter_add(lowering: &mut KernelLowering, position: usize, size: usize) -> R
     lowering.spread(position)
 }
 
-fn fill_zero(lowering: &mut KernelLowering, node: NodeId) {
+fn fill_zero(lowering: &mut KernelLowering, position: usize) {
     let graph = lowering.scope.graph;
-    let dims: Vec<Linear> = graph.shape(node).0.iter().map(|dim| linear(*dim)).collect();
-    let (loops, index) = lowering.whole_loops(&dims);
+    let node = lowering.group.members[position].node;
+    let domain = lowering.group.domains[position].clone();
+    let (loops, index) = lowering.loops(&domain);
+    let index = KernelLowering::at(&index, &domain);
     let is_real = graph.ty(node).element.is_real();
     let mut writer = Writer::new(&mut lowering.scope);
     let zero = if is_real { writer.block.f32(0.0) } else { writer.block.i32(0) };
@@ -75,11 +77,14 @@ fn fill_zero(lowering: &mut KernelLowering, node: NodeId) {
     lowering.push_nest(format!("zeros {}", title(graph, node)), loops, block);
 }
 
-/// Copies an operand to its place along an axis.
-fn part(lowering: &mut KernelLowering, node: NodeId, operand: NodeId, axis: usize, from: usize) -> Result<(), LowerError> {
+/// Copies an operand to its place along an axis, which is not cut into tiles; the others are the result's.
+fn part(lowering: &mut KernelLowering, position: usize, operand: NodeId, axis: usize, from: usize) -> Result<(), LowerError> {
     let graph = lowering.scope.graph;
-    let dims: Vec<Linear> = graph.shape(operand).0.iter().map(|dim| linear(*dim)).collect();
-    let (loops, index) = lowering.whole_loops(&dims);
+    let node = lowering.group.members[position].node;
+    let domain = lowering.group.domains[position].clone();
+    let (mut loops, index) = lowering.loops(&domain);
+    loops[axis].extent = Extent::Whole(linear(graph.shape(operand).0[axis]));
+    let index = KernelLowering::at(&index, &domain);
     let mut to: Vec<Index> = index.clone();
     to[axis] = to[axis].shifted(from as i64);
     let mut writer = Writer::new(&mut lowering.scope);

@@ -40,6 +40,9 @@ pub const FORWARD: &[Pass] = &[SHARE, SIMPLIFY];
 /// The whole step, or an evaluation graph.
 pub const STEP: &[Pass] = &[RELEASE, SHARE, SIMPLIFY, MASKS, DEAD];
 
+/// One step of a scan, when it is made: it is built before the passes run over what holds it, and differentiated later.
+pub const BODY: &[Pass] = &[SHARE, SIMPLIFY, DEAD];
+
 const RELEASE: Pass = Pass {
     name: "release",
     reason: "first: stop_gradient has spoken to autodiff and would only hide equal values from the rest",

@@ -3,6 +3,7 @@
 mod moves;
 pub mod placed;
 mod roots;
+mod scans;
 
 use super::trial::Numbers;
 use crate::graph::{Attributes, BuildError, Builder, Dim, Element, Graph, NodeId, Shape, Type};
@@ -240,7 +241,7 @@ impl Draw {
         let a = self.real();
         let shape = self.builder.shape(a);
         let rank = shape.rank();
-        Ok(Some(match self.numbers.below(24) {
+        Ok(Some(match self.numbers.below(25) {
             0..=7 => return self.pointwise(),
             8 => {
                 let (b, half) = (self.real_of(&shape)?, self.builder.scale(a, 0.5)?);
@@ -291,6 +292,7 @@ impl Draw {
             }
             21 => self.scalar(a)?,
             22 => return self.gather(a, &shape),
+            24 => return self.scan(a, &shape),
             _ => return self.scatter_add(a, &shape),
         }))
     }
