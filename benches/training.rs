@@ -1,4 +1,4 @@
-//! Training steps per second of the peers' workloads W1 to W4, one JSON line a case; `compare.sh` prints them beside the peers'.
+//! Training steps per second of the peers' workloads W1 to W4 and W6, one JSON line a case; `compare.sh` prints them beside the peers'.
 //!
 //! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3
 
@@ -53,6 +53,20 @@ network! {
     }
 }
 
+network! {
+    pub Recurrent {
+        input  x: [batch, 64, 32];
+        target y: class(10);
+        let logits = x.lstm(128).last().dense(10);
+        predict  logits;
+        minimize logits.cross_entropy(y);
+        using    rmsprop(1e-3).clip_global_norm(1.0);
+    }
+}
+
+/// Steps and features of the sequences of W6.
+const SEQUENCE: [usize; 2] = [64, 32];
+
 /// One workload: name, batch, rows, input width, target width (0: ten classes), layer sizes.
 struct Workload {
     name: &'static str,
@@ -70,6 +84,7 @@ fn workload(name: &str) -> Option<Workload> {
         "W2" => ("W2", 128, 10_000, 784, 0, vec![784, 512, 512, 10]),
         "W3" => ("W3", 512, 2048, 1024, 1024, vec![1024, 4096, 4096, 1024]),
         "W4" => ("W4", 64, 8192, 784, 0, deep),
+        "W6" => ("W6", 32, 2048, SEQUENCE[0] * SEQUENCE[1], 0, vec![128, 10]),
         _ => return None,
     };
     Some(Workload { name, batch, rows, inputs, targets, sizes })
@@ -79,6 +94,11 @@ impl Workload {
     /// Multiply-adds of the products of one step, as floating-point operations: forward, weight gradients, input gradients but the first.
     fn flop(&self) -> f64 {
         let layers: Vec<f64> = self.sizes.windows(2).map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64).collect();
+        if self.name == "W6" {
+            // The gates' products with features and state; nothing before the features is trained.
+            let step = |inputs: usize| 2.0 * (self.batch * SEQUENCE[0] * inputs * 4 * self.sizes[0]) as f64;
+            return 2.0 * step(SEQUENCE[1]) + 3.0 * step(self.sizes[0]) + 3.0 * layers[0];
+        }
         3.0 * layers.iter().sum::<f64>() - layers[0]
     }
 
@@ -90,7 +110,9 @@ impl Workload {
         };
         // A sum of three uniforms is near enough to a normal number.
         let mut normal = |count: usize| -> Vec<f32> { (0..count).map(|_| 2.0 * (next() + next() + next() - 1.5)).collect() };
-        let data = Dataset::new().f32("x", &[self.inputs], &normal(self.rows * self.inputs))?;
+        let flat = [self.inputs];
+        let dims = if self.name == "W6" { &SEQUENCE[..] } else { &flat };
+        let data = Dataset::new().f32("x", dims, &normal(self.rows * self.inputs))?;
         if self.targets > 0 {
             return data.f32("y", &[self.targets], &normal(self.rows * self.targets));
         }
@@ -103,6 +125,7 @@ impl Workload {
             "W1" => Tiny::declaration()?,
             "W2" => Normed::declaration()?,
             "W3" => Wide::declaration()?,
+            "W6" => Recurrent::declaration()?,
             _ => Deep::declaration()?,
         };
         Model::from_declaration(&file, &gradc::Options::default())

@@ -1,7 +1,7 @@
 //! Making a scan: a body is built like any graph, its sources bound to nodes outside.
 
 use super::scan::{Role, Scan};
-use super::{Attributes, BuildError, Builder, Graph, NodeId, Origin, Type};
+use super::{Attributes, BuildError, Builder, Contraction, Graph, NodeId, Origin, Type};
 use crate::graph::builder::Built;
 use crate::ops::{self, Lowering, Primitive};
 use crate::passes;
@@ -97,6 +97,13 @@ impl Builder {
     }
 }
 
+/// A product with a constant that is transposed outside.
+struct Turned {
+    position: usize,
+    outside: NodeId,
+    spec: Contraction,
+}
+
 /// What of a body is computed outside.
 struct Outside<'a> {
     outer: &'a mut Builder,
@@ -110,6 +117,7 @@ impl Outside<'_> {
     fn settled(mut self, bound: &mut Bound) -> Result<Graph, BuildError> {
         let body = self.body;
         let mut moved: HashMap<NodeId, NodeId> = HashMap::new();
+        let mut products: HashMap<NodeId, Turned> = HashMap::new();
         let mut needed = vec![false; body.nodes.len()];
         for root in &body.roots {
             needed[root.node().index()] = true;
@@ -124,9 +132,38 @@ impl Outside<'_> {
                 moved.insert(id, outside);
                 continue;
             }
-            body.node(id).operands.iter().for_each(|operand| needed[operand.index()] = true);
+            let turned = self.turned(id, bound)?;
+            let away = turned.as_ref().map(|turned| turned.position);
+            for (position, operand) in body.node(id).operands.iter().enumerate() {
+                needed[operand.index()] |= Some(position) != away;
+            }
+            products.extend(turned.map(|turned| (id, turned)));
         }
-        self.renumbered(&needed, &moved, bound)
+        self.renumbered(&needed, &moved, &products, bound)
+    }
+
+    /// A constant factor whose columns do not lie side by side would be copied so in every step: it is transposed once, outside.
+    fn turned(&mut self, id: NodeId, bound: &Bound) -> Result<Option<Turned>, BuildError> {
+        let node = self.body.node(id);
+        let Attributes::Contract(spec) = &node.attributes else { return Ok(None) };
+        for (position, labels) in [&spec.left, &spec.right].into_iter().enumerate() {
+            let (own, other) = (node.operands[position], node.operands[1 - position]);
+            let is_summed = |label: &u8| !spec.out.contains(label);
+            let Some(Role::Constant(number)) = Role::of(self.body.node(own)) else { continue };
+            let runs_along = spec.out.last().is_some_and(|last| labels.contains(last));
+            if !self.body.shape(other).has_batch() || !labels.last().is_some_and(is_summed) || !runs_along {
+                continue;
+            }
+            let columns = spec.out.iter().filter(|label| labels.contains(label));
+            let order: Vec<u8> = labels.iter().filter(|label| is_summed(label)).chain(columns).copied().collect();
+            let axes: Vec<usize> = order.iter().filter_map(|label| labels.iter().position(|own| own == label)).collect();
+            let Some(&constant) = bound.constants.get(number) else { continue };
+            let outside = self.outer.transpose(constant, &axes)?;
+            let mut spec = spec.clone();
+            *(if position == 0 { &mut spec.left } else { &mut spec.right }) = order;
+            return Ok(Some(Turned { position, outside, spec }));
+        }
+        Ok(None)
     }
 
     fn is_flat_and_computed(&self, id: NodeId) -> bool {
@@ -165,6 +202,7 @@ impl Outside<'_> {
         &self,
         needed: &[bool],
         moved: &HashMap<NodeId, NodeId>,
+        products: &HashMap<NodeId, Turned>,
         bound: &mut Bound,
     ) -> Result<Graph, BuildError> {
         let body = self.body;
@@ -181,7 +219,7 @@ impl Outside<'_> {
                 Ok::<_, BuildError>(list.len() - 1)
             };
             let role = match (moved.get(&id), Role::of(node)) {
-                (Some(outside), _) => Some(Role::Constant(push(&mut bound.constants, Some(outside))?)),
+                (Some(outside), _) => Some(Role::Constant(number_of(&mut bound.constants, *outside))),
                 (None, Some(Role::Sequence(number))) => {
                     Some(Role::Sequence(push(&mut bound.sequences, old.sequences.get(number))?))
                 }
@@ -196,8 +234,18 @@ impl Outside<'_> {
                     builder.source(primitive, &name, node.ty.clone())?
                 }
                 None => {
-                    let operands: Vec<NodeId> = node.operands.iter().filter_map(|operand| map[operand.index()]).collect();
-                    builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?
+                    let mut operands: Vec<NodeId> = node.operands.iter().filter_map(|operand| map[operand.index()]).collect();
+                    let mut attributes = node.attributes.clone();
+                    if let Some(turned) = products.get(&id) {
+                        let number = number_of(&mut bound.constants, turned.outside);
+                        let (primitive, name) = Role::Constant(number).source();
+                        let ty = self.outer.ty(turned.outside).clone();
+                        let source = builder.source(primitive, &name, ty)?;
+                        let other = map[node.operands[1 - turned.position].index()].ok_or_else(missing)?;
+                        operands = if turned.position == 0 { vec![source, other] } else { vec![other, source] };
+                        attributes = Attributes::Contract(turned.spec.clone());
+                    }
+                    builder.apply(node.primitive, &operands, attributes, Some(node.ty.clone()))?
                 }
             });
         }

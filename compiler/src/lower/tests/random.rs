@@ -241,7 +241,7 @@ impl Draw {
         let a = self.real();
         let shape = self.builder.shape(a);
         let rank = shape.rank();
-        Ok(Some(match self.numbers.below(25) {
+        Ok(Some(match self.numbers.below(24) {
             0..=7 => return self.pointwise(),
             8 => {
                 let (b, half) = (self.real_of(&shape)?, self.builder.scale(a, 0.5)?);
@@ -291,8 +291,8 @@ impl Draw {
                 self.builder.select(kept, zero, a)?
             }
             21 => self.scalar(a)?,
+            22 if self.numbers.below(2) == 0 => return self.scan(a, &shape),
             22 => return self.gather(a, &shape),
-            24 => return self.scan(a, &shape),
             _ => return self.scatter_add(a, &shape),
         }))
     }
