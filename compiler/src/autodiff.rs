@@ -60,11 +60,7 @@ impl From<BuildError> for GradientError {
 /// layer path and place of the node they come from, and the rule's text.
 pub fn gradients(builder: &mut Builder, loss: NodeId, sources: &[NodeId]) -> Result<Vec<NodeId>, GradientError> {
     let found = gradients_where_any(builder, loss, sources)?;
-    sources
-        .iter()
-        .zip(found)
-        .map(|(&source, found)| found.ok_or_else(|| unreachable_source(builder, source, loss)))
-        .collect()
+    sources.iter().zip(found).map(|(&source, found)| found.ok_or_else(|| unreachable_source(builder, source, loss))).collect()
 }
 
 /// The same, with `None` for a source from which no derivative flows to the loss.

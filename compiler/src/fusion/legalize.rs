@@ -37,7 +37,7 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             }
             (Lowering::Scan, Attributes::Scan(scan)) => {
                 let mut operands = operands;
-                for operand in &mut operands[scan.carries..] {
+                for operand in operands.iter_mut().skip(scan.carries) {
                     *operand = whole(&mut builder, *operand)?;
                 }
                 builder.apply(node.primitive, &operands, node.attributes.clone(), None)?

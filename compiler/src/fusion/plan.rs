@@ -188,7 +188,8 @@ impl Planner<'_> {
         let dims = domain(self.graph, member);
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
-        let small = !matches!(kind, Work::Product | Work::Opaque | Work::Scan | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
+        let small =
+            !matches!(kind, Work::Product | Work::Opaque | Work::Scan | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
         let parallel = if kind == Work::Opaque && self.graph.node(member.node).primitive == Primitive::ScatterAdd {
             // Rows are added in order, columns are independent.
             (1..dims.len()).collect()

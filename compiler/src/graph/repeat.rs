@@ -90,8 +90,7 @@ impl Builder {
         let simple = passes::run(passes::BODY, &named.finish(), &mut passes::Context::new())
             .map_err(|bug| BuildError::new(format!("the body of a scan: {}", bug.message)))?;
         let body = Outside { outer: self, body: &simple, values: HashMap::new() }.settled(&mut bound)?;
-        let scan =
-            Scan { body: Arc::new(body), reversed, carries: bound.carries.len(), sequences: bound.sequences.len() };
+        let scan = Scan { body: Arc::new(body), reversed, carries: bound.carries.len(), sequences: bound.sequences.len() };
         let operands = [bound.carries, bound.sequences, bound.constants].concat();
         self.apply(Primitive::Scan, &operands, Attributes::Scan(scan), None)
     }
@@ -187,9 +186,7 @@ impl Outside<'_> {
                     operands.extend(self.value(operand, bound)?);
                 }
                 match operands.len() == node.operands.len() {
-                    true => {
-                        Some(self.outer.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?)
-                    }
+                    true => Some(self.outer.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?),
                     false => None,
                 }
             }

@@ -145,8 +145,7 @@ impl KernelLowering<'_> {
         };
         let axis = |dim: &Dim| if *dim == Dim::Batch { rows } else { GroupAxis { size: linear(*dim), tile: None } };
         let axes = group.axes.iter().map(axis).collect();
-        let mut inner =
-            KernelLowering { scope, group, axes, vars: self.vars, name, body: Vec::new(), partials: HashMap::new() };
+        let mut inner = KernelLowering { scope, group, axes, vars: self.vars, name, body: Vec::new(), partials: HashMap::new() };
         inner.fill(plan, "")?;
         self.vars = inner.vars;
         Ok(inner.body)

@@ -27,10 +27,7 @@ struct Course {
 impl Course {
     /// Where a step begins in something whose steps are so many words apart.
     fn within(self, step: Linear, from: i64) -> Within {
-        Within {
-            offset: step.times(self.first).plus(Linear::fixed(from)),
-            strides: vec![(self.time, step.times(self.onward))],
-        }
+        Within { offset: step.times(self.first).plus(Linear::fixed(from)), strides: vec![(self.time, step.times(self.onward))] }
     }
 }
 
@@ -134,8 +131,7 @@ fn results(
     let mut results = Vec::new();
     for (root, columns) in body.roots.iter().zip(scan.columns()) {
         let within = course.within(whole.strides[1], columns.start as i64);
-        let storage =
-            Storage { strides: vec![whole.strides[0], whole.strides[2]], within: Some(within), ..whole.clone() };
+        let storage = Storage { strides: vec![whole.strides[0], whole.strides[2]], within: Some(within), ..whole.clone() };
         inside.add(root.node(), storage.clone());
         results.push(storage);
     }
@@ -169,12 +165,7 @@ fn crossing(
     Ok(())
 }
 
-fn scratch(
-    lowering: &mut KernelLowering,
-    name: &str,
-    dims: &[Linear],
-    lane: crate::loops::Lane,
-) -> Result<Storage, LowerError> {
+fn scratch(lowering: &mut KernelLowering, name: &str, dims: &[Linear], lane: crate::loops::Lane) -> Result<Storage, LowerError> {
     let buffer = push(lowering.scope.program, name, Space::Scratch, lane, volume(dims)?);
     Ok(Storage { buffer, lane, strides: row_major(dims)?, local: true, rows: None, within: None })
 }

@@ -140,7 +140,14 @@ impl Layout {
                     let ty = graph.ty(*source).clone();
                     let name = graph.source_name(*source).unwrap_or_default().to_string();
                     let buffer = self.source(program, graph.node(*source).primitive, &name, &ty)?;
-                    let place = Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows: None, within: None };
+                    let place = Storage {
+                        buffer,
+                        lane: lane(ty.element),
+                        strides: strides(&ty)?,
+                        local: false,
+                        rows: None,
+                        within: None,
+                    };
                     if fusion.staged.contains(source) {
                         let storage = whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, &[])?;
                         let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();

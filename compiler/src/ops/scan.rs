@@ -36,7 +36,7 @@ pub const SCAN: Record = Record {
 fn at_step(sequence: &Array, step: usize) -> Array {
     let inner: usize = sequence.dims[2..].iter().product();
     let steps = sequence.dims[1];
-    let rows = sequence.data.chunks(inner * steps).flat_map(|row| &row[step * inner..(step + 1) * inner]).copied();
+    let rows = sequence.data.chunks((inner * steps).max(1)).flat_map(|row| &row[step * inner..(step + 1) * inner]).copied();
     let mut dims = sequence.dims.clone();
     dims.remove(1);
     Array::new(dims, rows.collect())

@@ -47,6 +47,10 @@ fn wider(graph: &Graph, scans: &[NodeId], id: NodeId) -> Option<(NodeId, usize)>
             && wide.body.roots.starts_with(&scan.body.roots)
             && wide.body.nodes.starts_with(&scan.body.nodes)
     };
-    let widest = scans.iter().copied().filter(does_the_same).max_by_key(|other| scan_of(graph, *other).map(|wide| wide.body.roots.len()))?;
+    let widest = scans
+        .iter()
+        .copied()
+        .filter(does_the_same)
+        .max_by_key(|other| scan_of(graph, *other).map(|wide| wide.body.roots.len()))?;
     Some((widest, scan.columns().last().map_or(0, |last| last.end)))
 }

@@ -151,7 +151,9 @@ fn add_pads(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
     };
     // Joined tensors are joined further.
     let parts = |node: NodeId| match builder.graph().node(node) {
-        joined if joined.primitive == Primitive::Concat && joined.attributes == Attributes::Axis(*axis) => joined.operands.clone(),
+        joined if joined.primitive == Primitive::Concat && joined.attributes == Attributes::Axis(*axis) => {
+            joined.operands.clone()
+        }
         _ => vec![node],
     };
     let joined = [parts(first), parts(second)].concat();

@@ -126,10 +126,7 @@ fn draft(scan: &Scan) -> Result<Draft, BuildError> {
     let found: HashMap<NodeId, NodeId> =
         sources.iter().zip(found).filter_map(|(source, found)| Some((*source, found?))).collect();
     let gradients = wanted.iter().map(|node| node.and_then(|node| found.get(&node).copied())).collect();
-    let uses = uses
-        .into_iter()
-        .filter_map(|node| Some(Use { node, gradient: *found.get(&forward[node.index()])? }))
-        .collect();
+    let uses = uses.into_iter().filter_map(|node| Some(Use { node, gradient: *found.get(&forward[node.index()])? })).collect();
     Ok(Draft { builder, given, forward, gradients, uses })
 }
 
@@ -160,7 +157,10 @@ fn saved(scan: &Scan, draft: &Draft) -> Vec<NodeId> {
             continue;
         }
         let node = graph.node(id);
-        if !is_backward[id.index()] && is_worth_saving(graph, id) && let Some(&own) = original.get(&id) {
+        if !is_backward[id.index()]
+            && is_worth_saving(graph, id)
+            && let Some(&own) = original.get(&id)
+        {
             saved.push(own);
             continue;
         }

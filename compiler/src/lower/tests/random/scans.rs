@@ -30,7 +30,8 @@ impl Draw {
         let step = self.builder.cast(step, Element::F32)?;
         let step = self.builder.scale(step, 0.3)?;
         let sequence = self.builder.sub(wide, step)?;
-        let weight = self.builder.source(Primitive::Parameter, &format!("scan{width}"), Type::f32(Shape::fixed(&[width, width])))?;
+        let weight =
+            self.builder.source(Primitive::Parameter, &format!("scan{width}"), Type::f32(Shape::fixed(&[width, width])))?;
         let weight = self.builder.scale(weight, 0.3)?;
         let bias = self.builder.source(Primitive::Parameter, &format!("bias{width}"), Type::f32(Shape::fixed(&[width])))?;
         let zero = self.builder.constant(0.0);
