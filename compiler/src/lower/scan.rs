@@ -50,7 +50,7 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     crossing(lowering, &body, &fusion, rows.room(), &mut inside)?;
     for (number, carry) in carries.iter().enumerate() {
         let first = graph.node(node).operands[number];
-        copy(lowering, position, &format!("start h{number}"), carry, &mut |writer, index| writer.value(first, index))?;
+        copy(lowering, position, &format!("start h{number}"), carry, Given::Node(first))?;
     }
     let outside = std::mem::take(&mut lowering.body);
     for group in &fusion.groups {
@@ -61,7 +61,7 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
         lowering.body.append(&mut statements);
     }
     for (number, (carry, result)) in carries.iter().zip(&results).enumerate() {
-        copy(lowering, position, &format!("next h{number}"), carry, &mut |writer, index| Ok(writer.load(result, index)))?;
+        copy(lowering, position, &format!("next h{number}"), carry, Given::Place(result))?;
     }
     let body = std::mem::replace(&mut lowering.body, outside);
     lowering.push(Statement::Tiles { var: course.time, step: 1, total: Linear::fixed(steps as i64), body });
@@ -170,14 +170,16 @@ fn scratch(lowering: &mut KernelLowering, name: &str, dims: &[Linear], lane: cra
     Ok(Storage { buffer, lane, strides: row_major(dims)?, local: true, rows: None, within: None })
 }
 
+/// What a carry is set from.
+enum Given<'a> {
+    /// A node of the graph that holds the scan.
+    Node(NodeId),
+    /// What a step gives.
+    Place(&'a Storage),
+}
+
 /// Sets a carry, `[rows of the tile, width]`, element by element.
-fn copy(
-    lowering: &mut KernelLowering,
-    position: usize,
-    name: &str,
-    carry: &Storage,
-    value: &mut dyn FnMut(&mut Writer, &[Index]) -> Result<crate::loops::Value, LowerError>,
-) -> Result<(), LowerError> {
+fn copy(lowering: &mut KernelLowering, position: usize, name: &str, carry: &Storage, from: Given) -> Result<(), LowerError> {
     let axis = lowering.group.domains[position][0];
     let node = lowering.group.members[position].node;
     let (mut loops, index) = lowering.loops(&[axis]);
@@ -186,7 +188,10 @@ fn copy(
     let index = [index[&axis].clone(), Index::var(column)];
     lowering.scope.serving = node;
     let mut writer = Writer::new(&mut lowering.scope);
-    let value = value(&mut writer, &index)?;
+    let value = match from {
+        Given::Node(node) => writer.value(node, &index)?,
+        Given::Place(storage) => writer.load(storage, &index),
+    };
     writer.block.set_origin(node.0);
     writer.store(carry, &index, value);
     let block = writer.block.finish();
