@@ -15,7 +15,7 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     }
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
-        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
+        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan)
             || node.primitive == Primitive::Window
             || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
         let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
@@ -115,7 +115,7 @@ pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -
     let mut found = Vec::new();
     match work(graph, member) {
         Work::Total => {}
-        Work::Product | Work::Opaque => {
+        Work::Product | Work::Opaque | Work::Scan => {
             for &operand in &node.operands {
                 accesses(graph, inlined, operand, &vec![None; graph.shape(operand).rank()], &mut found);
             }

@@ -51,6 +51,8 @@ pub enum Work {
     Random,
     /// A nest of its own.
     Opaque,
+    /// A loop over steps.
+    Scan,
 }
 
 /// A node as a member of a group; the full reduction of a matrix is two members.
@@ -121,6 +123,7 @@ pub fn work(graph: &Graph, member: Member) -> Work {
         (Lowering::Contract, _) => Work::Product,
         (Lowering::Random, _) => Work::Random,
         (Lowering::Opaque, _) => Work::Opaque,
+        (Lowering::Scan, _) => Work::Scan,
         _ => Work::Map,
     }
 }

@@ -188,8 +188,12 @@ impl Planner<'_> {
         let dims = domain(self.graph, member);
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
-        let small = !matches!(kind, Work::Product | Work::Opaque | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
-        let parallel = if kind == Work::Total || small {
+        let small =
+            !matches!(kind, Work::Product | Work::Opaque | Work::Scan | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
+        let parallel = if kind == Work::Scan {
+            // Rows of the batch are independent, steps are not.
+            vec![0]
+        } else if kind == Work::Total || small {
             Vec::new()
         } else {
             let moved = moved_axis(self.graph, member.node);

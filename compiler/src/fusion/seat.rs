@@ -22,10 +22,14 @@ impl Planner<'_> {
         match kind {
             Work::Product => return Err(Obstacle::Product),
             Work::Opaque => return Err(Obstacle::Moves),
+            Work::Scan => return Err(Obstacle::Scan),
             _ => {}
         }
         if target.members.iter().any(|other| work(self.graph, *other) == Work::Opaque) {
             return Err(Obstacle::KernelMoves);
+        }
+        if target.members.iter().any(|other| work(self.graph, *other) == Work::Scan) {
+            return Err(Obstacle::KernelScans);
         }
         if target.members.len() >= MOST_MEMBERS {
             return Err(Obstacle::Full { members: MOST_MEMBERS });

@@ -1,6 +1,6 @@
 //! Layers where a framework's numbers leave something open.
 
-use super::trial::{Values, advance, elaborated, initial};
+use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
 use crate::ops::Array;
 use crate::step;
 
@@ -126,4 +126,70 @@ fn a_choice_between_plain_numbers() {
                 minimize (a * y).mean(); using sgd(where(step < 3, 0.1, 0.01)); }";
     let found = served(text, &[("x", &[1, 3], vec![2.0, -3.0, 0.0])]);
     assert_eq!(found.data, [1.0, -0.5, -0.5]);
+}
+
+/// The states of a row that ends early are those of the row cut off there, then the last of them again; nothing behind its end counts.
+#[test]
+fn a_recurrent_layer_stands_still_behind_a_row_s_end() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let text = |input: &str, arguments: &str, steps: usize| {
+            format!(
+                "Net {{ input x: [batch, {steps}, 2]; {input} let y = x.{layer}(4{arguments}); predict y; minimize y.mean(); \
+                 using sgd(0.1); }}"
+            )
+        };
+        let x: Vec<f64> = (0..10).map(|index| (f64::from(index) * 1.3).sin()).collect();
+        let cut = served(&text("", "", 2), &[("x", &[1, 2, 2], x[..4].to_vec())]);
+        let last = &cut.data[4..];
+        let expected = [&cut.data[..], last, last, last].concat();
+        let mut anything = x.clone();
+        anything[4] = f64::NAN;
+        for x in [x, anything] {
+            let found =
+                served(&text("input n: u32[batch];", ", lengths = n", 5), &[("x", &[1, 5, 2], x), ("n", &[1], vec![2.0])]);
+            assert_eq!(found.data, expected, "{layer}");
+        }
+    }
+}
+
+/// What stands behind the ends of rows has no influence on a step of the training.
+#[test]
+fn no_gradient_comes_from_behind_a_row_s_end() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let text = format!(
+            "Net {{ input x: [batch, 4, 2]; input n: u32[batch]; let y = x.{layer}(3, lengths = n); predict y; \
+             minimize (y * y).mean(); using sgd(0.1); }}"
+        );
+        let networks = elaborated(&text);
+        let step = training_step(&networks.training);
+        let after = |beyond: f64| {
+            let mut sources: Values = initial(&networks.training, 5);
+            sources.extend(beginning(&networks.training, &step));
+            let mut x: Vec<f64> = (0..16).map(|index| (f64::from(index) * 0.7).cos()).collect();
+            x[6..8].fill(beyond);
+            x[12..].fill(beyond);
+            sources.insert("x".into(), Array::new(vec![2, 4, 2], x));
+            sources.insert("n".into(), Array::new(vec![2], vec![3.0, 2.0]));
+            advance(&step.graph, &mut sources, 2, 1);
+            sources
+        };
+        let (one, other) = (after(0.5), after(f64::NAN));
+        for (name, value) in one.iter().filter(|(name, _)| name.starts_with("y.")) {
+            assert!(value.data.iter().all(|value| value.is_finite()), "{layer}: {name}");
+            assert_eq!(value, &other[name], "{layer}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_graph_of_a_recurrent_layer_does_not_grow_with_its_steps() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let nodes = |steps: usize| {
+            let text = format!(
+                "Net {{ input x: [batch, {steps}, 2]; let y = x.{layer}(3); predict y; minimize (y * y).mean(); using adam(0.1); }}"
+            );
+            training_step(&elaborated(&text).training).graph.nodes.len()
+        };
+        assert_eq!(nodes(2), nodes(500), "{layer}");
+    }
 }
