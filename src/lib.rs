@@ -45,7 +45,7 @@ pub use gradc_runtime::data;
 pub use gradc_runtime::data::Dataset;
 pub use gradc_runtime::diagnosis::{Diagnosis, Signal, Verdict};
 pub use gradc_runtime::error::{Error, Result};
-pub use gradc_runtime::evaluate::{Evaluation, Prediction};
+pub use gradc_runtime::evaluate::{Evaluation, Prediction, Table};
 pub use gradc_runtime::fit::{Fit, Monitor};
 pub use gradc_runtime::history::{Epoch, History, Step, Stopped};
 pub use gradc_runtime::model::{Loaded, Model, Options, Stage};

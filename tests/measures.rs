@@ -22,6 +22,7 @@ network! {
         using    sgd(warm_up(3).then(cosine(0.2, to = 0.01)) / epoch);
         report   top = top_k(logits, c, k = 2), precision = precision(logits, c), recall = recall(logits, c),
                  f1 = f1(logits, c), hit = f1(answer, b, threshold = 0.4), explained = r_squared(numbers, y),
+                 hits = confusion_matrix(logits, c), answers = confusion_matrix(answer, b, threshold = 0.4), area = roc_auc(answer, b, bins = 400),
                  doubt = perplexity(logits, c), weighted = perplexity(logits, c, weights = w), off = rmse(numbers, y);
     }
 }
@@ -111,7 +112,17 @@ fn metrics_and_schedules_are_those_of_the_interpreter() {
     let hits = count(&|p, b| p > 0.4 && b > 0.5);
     let f1 = 2.0 * hits / (count(&|p, _| p > 0.4) + count(&|_, b| b > 0.5));
     assert!((found.hit - f1).abs() < 1e-12, "{} is not {f1}", found.hit);
-    assert!(data::metrics::roc_auc(&said, &labels) > 0.5);
+    let exact = data::metrics::roc_auc(&said, &labels);
+    // Pairs in one of 400 steps count one half.
+    assert!((found.area - exact).abs() < 5e-3 && exact > 0.5, "{} is not {exact}", found.area);
+    let evaluation = gradc::Model::evaluate(&native, &valid).expect("it evaluates");
+    let yes = |numbers: &[f32], border: f32| numbers.iter().map(|number| usize::from(*number > border)).collect::<Vec<_>>();
+    let exact = data::metrics::confusion_matrix(&yes(&said, 0.4), &yes(&labels, 0.5), 2);
+    assert_eq!(evaluation.table("answers").expect("it is counted").counts, exact);
+    let counts = &evaluation.table("hits").expect("it is counted").counts;
+    assert_eq!((counts.len(), counts.iter().flatten().sum::<u64>()), (4, 600));
+    let diagonal: u64 = (0..4).map(|class| counts[class][class]).sum();
+    assert!((found.hits - diagonal as f64 / 600.0).abs() < 1e-12);
 }
 
 #[test]

@@ -327,7 +327,12 @@ pub fn line(value: &Value) -> Result<()> {
 /// Loss and metrics as an object.
 pub fn evaluated(evaluation: &Evaluation) -> Value {
     let (names, values): (Vec<String>, Vec<f64>) = evaluation.metrics.iter().cloned().unzip();
-    measured(evaluation.loss, &names, &values)
+    let mut object = measured(evaluation.loss, &names, &values);
+    if let (false, Some(object)) = (evaluation.tables.is_empty(), object.as_object_mut()) {
+        let tables = evaluation.tables.iter().map(|table| (table.name.clone(), json!(table.counts)));
+        object.insert("tables".into(), Value::Object(tables.collect()));
+    }
+    object
 }
 
 fn measured(loss: f64, names: &[String], values: &[f64]) -> Value {
@@ -344,5 +349,12 @@ pub fn results(evaluations: &[(&str, usize, Evaluation)]) -> String {
         let metrics = evaluation.metrics.iter().map(|(_, value)| format!("{value:.4}"));
         [(*name).to_string(), rows.to_string(), format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
     };
-    table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>())
+    let mut text = table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>());
+    // Counts of the last set of rows: that which training saw least of.
+    if let Some((name, _, evaluation)) = evaluations.last() {
+        for table in &evaluation.tables {
+            text += &format!("\n{name}: rows are classes that came, columns those that were said\n{table}");
+        }
+    }
+    text
 }
