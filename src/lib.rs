@@ -47,7 +47,7 @@ pub use gradc_runtime::diagnosis::{Diagnosis, Signal, Verdict};
 pub use gradc_runtime::error::{Error, Result};
 pub use gradc_runtime::evaluate::{Evaluation, Prediction, Table};
 pub use gradc_runtime::fit::{Fit, Monitor};
-pub use gradc_runtime::history::{Epoch, History, Step, Stopped};
+pub use gradc_runtime::history::{Epoch, History, Step, Stopped, Zeros};
 pub use gradc_runtime::model::{Loaded, Model, Options, Stage};
 pub use gradc_runtime::predictor::Predictor;
 pub use gradc_runtime::rows::{Rows, RowsBuilder};

@@ -275,6 +275,13 @@ impl Workspace {
         self.outputs[buffer.0 as usize].as_ref().map_or(&[], Arena::as_slice)
     }
 
+    /// The first element of a kept buffer while no kernel runs; 0 if it has none.
+    pub fn first(&self, buffer: BufferId) -> f32 {
+        let pointer = self.tables.first().and_then(|table| table.get(buffer.0 as usize)).copied();
+        // SAFETY: a pointer of the table leads to a tensor of the store, which is aligned and outlives the run.
+        pointer.filter(|pointer| !pointer.is_null()).map_or(0.0, |pointer| unsafe { pointer.cast::<f32>().read() })
+    }
+
     /// The sums of a buffer of [`Space::Sums`].
     pub fn sums(&self, buffer: BufferId) -> Vec<f64> {
         self.output(buffer).chunks_exact(2).map(number).collect()

@@ -7,6 +7,7 @@ use crate::loops::{
     Axis, Block, BufferId, Comparison, Control, Extent, Kernel, Lane, Linear, Nest, Slot, Space, Statement, Value, Var, View,
 };
 use crate::lower;
+use crate::step::plateau::SCALE;
 
 /// Sums of one value over the chunks of a pass: what is carried over its groups, then each sum of all groups.
 ///
@@ -268,6 +269,9 @@ impl Assembly {
         let now = load(&mut block, epoch, Lane::I32);
         let before = load(&mut block, best_epoch, Lane::I32);
         let when = block.select(better, now, before);
+        if self.program.slots.iter().any(|slot| slot.name == format!("setting.{SCALE}")) {
+            self.lower_rate(&mut block, control, better);
+        }
         for (slot, value) in [
             (best, next_best),
             (waited, wait),
@@ -280,5 +284,24 @@ impl Assembly {
             set(&mut block, control, slot, value);
         }
         block.finish()
+    }
+
+    /// The rate's factor is multiplied by `plateau.factor` each time that `plateau.patience` epochs in a row were not better.
+    fn lower_rate(&mut self, block: &mut BlockBuilder, control: BufferId, better: Value) {
+        let (scale, factor) = (self.slot(&format!("setting.{SCALE}"), Lane::F64), self.slot("plateau.factor", Lane::F64));
+        let (waited, patience) = (self.slot("plateau.waited", Lane::I32), self.slot("plateau.patience", Lane::I32));
+        let load = |block: &mut BlockBuilder, slot: Slot, lane: Lane| block.load_scalar(control, i64::from(slot.0), lane);
+        let (one, none) = (block.i32(1), block.i32(0));
+        let wait = load(block, waited, Lane::I32);
+        let longer = block.add(wait, one);
+        let wait = block.select(better, none, longer);
+        let limit = load(block, patience, Lane::I32);
+        let over = block.compare(Comparison::Le, limit, wait);
+        let (before, factor) = (load(block, scale, Lane::F64), load(block, factor, Lane::F64));
+        let lower = block.mul(before, factor);
+        let next = block.select(over, lower, before);
+        let wait = block.select(over, none, wait);
+        set(block, control, scale, next);
+        set(block, control, waited, wait);
     }
 }

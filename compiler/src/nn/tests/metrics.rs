@@ -2,6 +2,8 @@
 
 use super::trial::{Values, advance, elaborated};
 use crate::aggregate::Sums;
+use crate::graph::{Dim, Shape, Type};
+use crate::nn::{Call, Network};
 use crate::ops::Array;
 use crate::step;
 
@@ -258,4 +260,15 @@ fn metrics_know_their_direction() {
         let lower = ["perplexity", "mae", "mse", "rmse"].contains(&metric.name);
         assert_eq!(metric.higher_is_better, !lower, "{}", metric.name);
     }
+}
+
+/// The softmax of one value is 1: a loss of 0 whatever comes would look like success.
+#[test]
+fn one_class_is_no_choice() {
+    let mut network = Network::new("Net", true);
+    let column = Type::f32(Shape(vec![Dim::Batch, Dim::Fixed(1)]));
+    let x = network.input("x", column.clone(), "").expect("an input");
+    let y = network.target("y", column, "").expect("a target");
+    let fault = network.call("cross_entropy", x, &Call::new("cross_entropy").with(y)).expect_err("one class");
+    assert!(fault.message.contains("`x` is [batch, 1]"), "{}", fault.message);
 }
