@@ -1,7 +1,8 @@
 //! Layers where a framework's numbers leave something open.
 
 use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
-use crate::ops::Array;
+use crate::graph::Graph;
+use crate::ops::{Array, Primitive};
 use crate::step;
 
 fn served(text: &str, given: &[(&str, &[usize], Vec<f64>)]) -> Array {
@@ -192,4 +193,55 @@ fn the_graph_of_a_recurrent_layer_does_not_grow_with_its_steps() {
         };
         assert_eq!(nodes(2), nodes(500), "{layer}");
     }
+}
+
+/// A frozen batch norm of the training network is the plain formula over the running moments; the evaluation network folds it.
+#[test]
+fn what_is_folded_serves_what_the_plain_formula_serves() {
+    for (input, sizes, layer) in [
+        ("[batch, 5]", vec![3, 5], "dense(4)"),
+        ("[batch, 5]", vec![3, 5], "dense(4, bias = true)"),
+        ("[batch, 2, 5]", vec![3, 2, 5], "dense(4)"),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, padding = same)"),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, bias = true, groups = 2, stride = 2)"),
+    ] {
+        let text = format!(
+            "Net {{ input x: {input}; let y = x.{layer}.batch_norm(frozen = true); predict y; minimize y.mean(); using sgd(0.1); }}"
+        );
+        let networks = elaborated(&text);
+        let wave = |count: usize, speed: f64| (0..count).map(|index| (index as f64 * speed).sin()).collect::<Vec<f64>>();
+        let mut sources: Values = initial(&networks.training, 5);
+        sources.insert("x".into(), Array::new(sizes.clone(), wave(sizes.iter().product(), 1.3)));
+        for (number, state) in networks.training.states.iter().enumerate() {
+            let dims = state.ty.shape.at(1);
+            let values = wave(dims.iter().product(), 0.7 + number as f64).iter().map(|value| 0.1 + value.abs()).collect();
+            sources.insert(state.name.clone(), Array::new(dims, values));
+        }
+        for (number, (name, array)) in sources.iter_mut().enumerate().filter(|(_, (name, _))| !name.ends_with("weight")) {
+            if name.as_str() != "x" && !name.contains("running") {
+                array.data = wave(array.data.len(), 0.4 + number as f64);
+            }
+        }
+        let [plain, folded] = [&networks.training, &networks.evaluation].map(|network| {
+            let graph = step::prediction(network);
+            (advance(&graph, &mut sources.clone(), sizes[0], 0)["prediction"].clone(), graph)
+        });
+        for (found, expected) in folded.0.data.iter().zip(&plain.0.data) {
+            assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{layer}: {found} should be {expected}");
+        }
+        // No value of the batch is subtracted from any more: what is left of the mean is a vector.
+        let centred =
+            |graph: &Graph| graph.ids().any(|id| graph.node(id).primitive == Primitive::Sub && graph.shape(id).has_batch());
+        assert!(centred(&plain.1) && !centred(&folded.1), "{layer} is not folded");
+    }
+}
+
+/// What something else reads too is not computed twice for the sake of folding.
+#[test]
+fn a_value_with_another_reader_is_not_folded() {
+    let text = "Net { input x: [batch, 5]; let h = x.dense(4, bias = false); let r = h.relu(); let y = h.batch_norm() + r; predict y; \
+                minimize y.mean(); using sgd(0.1); }";
+    let graph = step::prediction(&elaborated(text).evaluation);
+    let products = graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Contract).count();
+    assert_eq!(products, 1);
 }
