@@ -52,6 +52,20 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     inlined
 }
 
+/// Which nodes are read through a reshape or windows, or as the table of a gather: only words in memory have another shape or are picked,
+/// and what windows read more than once is not computed each time.
+pub(super) fn in_words(graph: &Graph) -> Vec<bool> {
+    let mut found = vec![false; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let reshapes = node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id);
+        if reshapes || node.primitive == Primitive::Window || matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+            found[bottom(graph, node.operands[0]).index()] = true;
+        }
+    }
+    found
+}
+
 /// The node that a chain of views ends in.
 pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
     while matches!(ops::record(graph.node(id).primitive).lowering, Lowering::View) {

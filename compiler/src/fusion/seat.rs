@@ -72,7 +72,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn results(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.graph.nodes.len()).filter(|&node| self.is_output[node]).filter_map(|node| self.home[node])
+        self.outputs.iter().filter_map(|node| self.home[node.index()])
     }
 
     fn serial_seat(&self, member: Member, target: &Group) -> Result<Seat, Obstacle> {
