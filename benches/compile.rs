@@ -1,4 +1,4 @@
-//! Compile times by stage: the networks of `training` and stacks of 10, 100 and 1000 dense layers; the median of several runs.
+//! Compile times by stage: digits, stacks of 10, 100 and 1000 dense layers, and an LSTM over 64 and 512 steps; the median of several runs.
 //!
 //! usage: cargo bench --bench compile -- [repetitions]
 
@@ -35,10 +35,24 @@ fn stack(layers: usize) -> String {
     )
 }
 
+fn sequences(steps: usize) -> String {
+    format!(
+        "Sequences {{
+    input  x: [batch, {steps}, 32];
+    target y: class(10);
+    let logits = x.lstm(128).last().dense(10);
+    predict  logits;
+    minimize logits.cross_entropy(y);
+    using    rmsprop(1e-3).clip_global_norm(1.0);
+}}"
+    )
+}
+
 fn main() -> gradc::Result<()> {
     let repetitions: usize = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(9);
     let stacks = [10, 100, 1000].map(|layers| (format!("{layers} dense layers"), stack(layers)));
-    let networks = std::iter::once(("digits".to_string(), DIGITS.to_string())).chain(stacks);
+    let sequences = [64, 512].map(|steps| (format!("lstm of {steps} steps"), sequences(steps)));
+    let networks = std::iter::once(("digits".to_string(), DIGITS.to_string())).chain(stacks).chain(sequences);
     for (name, text) in networks {
         let declaration =
             Declaration::parse(Source::new("bench.net", &text)).map_err(|faults| gradc::Error::Model(format!("{faults:?}")))?;

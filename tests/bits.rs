@@ -54,6 +54,32 @@ fn threads_change_no_bit_of_a_deep_network() {
     assert!(apart < 1e-4 * one.1.loss, "{apart}");
 }
 
+/// Rows of differing length, whose steps are loops inside of tiles.
+#[test]
+fn threads_change_no_bit_of_recurrent_layers() {
+    let text = "Read { input x: [batch, 7, 3]; input n: u32[batch]; target y: [batch, 1]; \
+                let h = concat(x.rnn(20, lengths = n).last(), x.lstm(20).last(lengths = n), x.gru(20, lengths = n).last()); \
+                let p = h.dense(1); predict p; minimize p.mean_squared_error(y); using rmsprop(1e-3).clip_global_norm(1.0); }";
+    let rows: Vec<f32> = (0..90 * 7 * 3).map(|i| (i as f32 * 0.71).sin()).collect();
+    let lengths: Vec<u32> = (0..90).map(|row| 1 + row % 7).collect();
+    let data = Dataset::new().f32("x", &[7, 3], &rows).and_then(|data| data.u32("n", &[], &lengths));
+    let data = data.and_then(|data| data.f32("y", &[1], &rows[..90])).expect("a data set");
+    let declaration = Declaration::parse(Source::new("read.net", text)).expect("a network");
+    let run = |threads: usize| {
+        let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+        net.fit(&data).batch(45).epochs(3).threads(threads).quiet().run().expect("it trains");
+        let evaluation = net.evaluate(&data).expect("it evaluates");
+        (bits(&net), evaluation)
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    let mut reference = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+    reference.fit(&data).batch(45).epochs(3).reference().quiet().run().expect("it trains");
+    let apart = (reference.evaluate(&data).expect("it evaluates").loss - one.1.loss).abs();
+    assert!(apart < 1e-4 * one.1.loss, "{apart}");
+}
+
 #[test]
 fn steps_called_one_by_one_are_those_of_a_run() {
     let data = mixed(96).expect("the data is right");

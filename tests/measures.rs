@@ -22,6 +22,7 @@ network! {
         using    sgd(warm_up(3).then(cosine(0.2, to = 0.01)) / epoch);
         report   top = top_k(logits, c, k = 2), precision = precision(logits, c), recall = recall(logits, c),
                  f1 = f1(logits, c), hit = f1(answer, b, threshold = 0.4), explained = r_squared(numbers, y),
+                 hits = confusion_matrix(logits, c), answers = confusion_matrix(answer, b, threshold = 0.4), area = roc_auc(answer, b, bins = 400),
                  doubt = perplexity(logits, c), weighted = perplexity(logits, c, weights = w), off = rmse(numbers, y);
     }
 }
@@ -54,6 +55,35 @@ network! {
         predict  x * a;
         minimize (x * a).sum().abs().sqrt();
         using    adam(0.1).clip_global_norm(1, non_finite = skip);
+    }
+}
+
+network! {
+    /// The same, and nothing is skipped.
+    pub Unguarded {
+        input     x: [batch, 2];
+        parameter a: [2] = ones;
+
+        let root = (x * a).sum().abs().sqrt();
+
+        predict  x * a;
+        minimize root;
+        using    adam(0.1).clip_global_norm(1);
+    }
+}
+
+network! {
+    /// A penalty that leaves exact zeros.
+    pub Sparse {
+        input  x: [batch, 6];
+        target y: [batch, 2];
+
+        let hidden = x.dense(8, penalty = none).tanh();
+        let numbers = hidden.dense(2);
+
+        predict  numbers;
+        minimize numbers.mean_squared_error(y) + l1(0.3, proximal = true);
+        using    sgd(0.2);
     }
 }
 
@@ -111,7 +141,17 @@ fn metrics_and_schedules_are_those_of_the_interpreter() {
     let hits = count(&|p, b| p > 0.4 && b > 0.5);
     let f1 = 2.0 * hits / (count(&|p, _| p > 0.4) + count(&|_, b| b > 0.5));
     assert!((found.hit - f1).abs() < 1e-12, "{} is not {f1}", found.hit);
-    assert!(data::metrics::roc_auc(&said, &labels) > 0.5);
+    let exact = data::metrics::roc_auc(&said, &labels);
+    // Pairs in one of 400 steps count one half.
+    assert!((found.area - exact).abs() < 5e-3 && exact > 0.5, "{} is not {exact}", found.area);
+    let evaluation = gradc::Model::evaluate(&native, &valid).expect("it evaluates");
+    let yes = |numbers: &[f32], border: f32| numbers.iter().map(|number| usize::from(*number > border)).collect::<Vec<_>>();
+    let exact = data::metrics::confusion_matrix(&yes(&said, 0.4), &yes(&labels, 0.5), 2);
+    assert_eq!(evaluation.table("answers").expect("it is counted").counts, exact);
+    let counts = &evaluation.table("hits").expect("it is counted").counts;
+    assert_eq!((counts.len(), counts.iter().flatten().sum::<u64>()), (4, 600));
+    let diagonal: u64 = (0..4).map(|class| counts[class][class]).sum();
+    assert!((found.hits - diagonal as f64 / 600.0).abs() < 1e-12);
 }
 
 #[test]
@@ -158,7 +198,67 @@ fn a_step_without_a_finite_norm_changes_the_count_alone() {
     net.step(&rows(&[0.0; 4])).expect("a finite loss");
     assert_eq!(state(&net), [after_one.clone(), vec![1.0]]);
     net.fit(&rows(&[0.0, 0.0, 1.0, 1.0])).batch(1).epochs(2).quiet().run().expect("it trains");
+    for by_reference in [false, true] {
+        let mut net = Rooted::options().compile().expect("it compiles");
+        let data = rows(&[0.0, 0.0, 1.0, 1.0]);
+        let fit = net.fit(&data).batch(1).epochs(2).quiet();
+        let history = if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        assert_eq!((history.epochs[0].skipped, history.epochs[1].skipped, history.skipped()), (1, 1, 2));
+    }
     let [later, skipped] = state(&net);
     assert!(later != after_one && skipped == [3.0], "{later:?} {skipped:?}");
     assert!(net.summary().contains("skipped"), "{}", net.summary());
+}
+
+#[test]
+fn a_plateau_lowers_the_rate() {
+    let (image, y) = (wave(40 * 4 * 36, 0.77), wave(40, 0.3));
+    let data = Dataset::new().f32("image", &[4, 6, 6], &image).and_then(|data| data.f32("y", &[1], &y)).expect("data");
+    let run = |by_reference: bool| {
+        let mut net = Windows::options().seed(1).compile().expect("it compiles");
+        // No epoch after the first is better by so much.
+        let fit = net.fit(&data).validate(&data).least(1e9).plateau(0.5, 2).batch(8).epochs(7).quiet();
+        let history = if by_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        let factors: Vec<f64> = history.epochs.iter().map(|epoch| epoch.rate_factor).collect();
+        assert_eq!(factors, [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
+        history
+    };
+    let lowered = run(false);
+    close(&lowered, &run(true), 1e-4);
+    let mut net = Windows::options().seed(1).compile().expect("it compiles");
+    let whole = net.fit(&data).validate(&data).least(1e9).batch(8).epochs(7).quiet().run().expect("it trains");
+    assert_eq!(lowered.epochs[2].loss, whole.epochs[2].loss);
+    assert_ne!(lowered.epochs[4].loss, whole.epochs[4].loss);
+    let refused = [net.fit(&data).plateau(0.5, 1).run(), net.fit(&data).validate(&data).plateau(1.0, 1).run()];
+    assert!(refused.iter().all(|outcome| matches!(outcome, Err(gradc::Error::Setting { .. }))), "{refused:?}");
+    assert!(net.fit(&data).validate(&data).plateau(0.5, 0).run().is_err());
+}
+
+#[test]
+fn zeros_of_a_proximal_penalty_are_counted() {
+    let (x, y) = (wave(60 * 6, 1.1), wave(60 * 2, 0.7));
+    let data = Dataset::new().f32("x", &[6], &x).and_then(|data| data.f32("y", &[2], &y)).expect("data");
+    let mut net = Sparse::options().seed(3).compile().expect("it compiles");
+    let history = net.fit(&data).batch(20).epochs(30).quiet().run().expect("it trains");
+    let zeros = net.parameter("numbers.dense.weight").expect("it is there").iter().filter(|weight| **weight == 0.0).count();
+    let [own] = &history.zeros[..] else { panic!("{:?}", history.zeros) };
+    assert_eq!((own.name.as_str(), own.zeros, own.of), ("numbers.dense.weight", zeros, 16));
+    assert!(zeros > 0);
+    assert_eq!(history.share_of_zeros(), Some(zeros as f64 / 16.0));
+}
+
+/// No loss sees what the last step of a run does.
+#[test]
+fn a_gradient_that_is_not_finite_is_an_error_at_the_last_step_too() {
+    let rows = |x: &[f32]| Dataset::new().f32("x", &[2], x).expect("data");
+    for (data, steps) in [(vec![0.0; 4], 1), (vec![1.0, 2.0, 0.0, 0.0], 2)] {
+        let mut net = Unguarded::options().compile().expect("it compiles");
+        let error =
+            net.fit(&rows(&data)).batch(if steps == 1 { 2 } else { 1 }).shuffle(false).quiet().run().expect_err("no number");
+        let gradc::Error::Diverged { step, loss, node: Some(node), .. } = &error else { panic!("{error}") };
+        assert_eq!((*step, *loss), (steps, 0.0));
+        assert!(node.contains("root") || error.to_string().contains("measures.rs"), "{error}");
+        assert!(error.to_string().contains(&format!("a gradient became NaN or infinite at step {steps}")), "{error}");
+        assert!(net.parameter("a").expect("it is there").iter().all(|value| value.is_finite()));
+    }
 }

@@ -22,6 +22,8 @@ pub enum Formula {
     Ratio(Box<Formula>, Box<Formula>),
     Sqrt(Box<Formula>),
     Exp(Box<Formula>),
+    /// The second where the first is not 0, else the third.
+    Choose(Box<Formula>, Box<Formula>, Box<Formula>),
 }
 
 /// The number given in this place.
@@ -74,6 +76,13 @@ impl Formula {
             }
             Formula::Sqrt(a) => a.value(given).sqrt(),
             Formula::Exp(a) => libm::exp(a.value(given)),
+            Formula::Choose(which, a, b) => {
+                if which.value(given) != 0.0 {
+                    a.value(given)
+                } else {
+                    b.value(given)
+                }
+            }
         }
     }
 
@@ -106,6 +115,12 @@ impl Formula {
             Formula::Exp(a) => {
                 let a = of(a);
                 math::exp(block, a)
+            }
+            Formula::Choose(which, a, b) => {
+                let (which, a, b) = (of(which), of(a), of(b));
+                let zero = block.f64(0.0);
+                let first = block.compare(Comparison::Ne, which, zero);
+                block.select(first, a, b)
             }
         }
     }
@@ -144,6 +159,12 @@ impl Formula {
                 let a = of(a)?;
                 builder.unary(Primitive::Exp, a)
             }
+            Formula::Choose(which, a, b) => {
+                let (which, a, b) = (of(which)?, of(a)?, of(b)?);
+                let zero = builder.constant_like(which, 0.0)?;
+                let first = builder.binary(Primitive::Ne, which, zero)?;
+                builder.select(first, a, b)
+            }
         }
     }
 
@@ -159,6 +180,7 @@ impl Formula {
             Formula::Ratio(a, b) => Formula::Ratio(of(a), of(b)),
             Formula::Sqrt(a) => Formula::Sqrt(of(a)),
             Formula::Exp(a) => Formula::Exp(of(a)),
+            Formula::Choose(which, a, b) => Formula::Choose(of(which), of(a), of(b)),
         }
     }
 }
@@ -174,8 +196,8 @@ fn quotient(block: &mut BlockBuilder, a: Value, b: Value) -> Value {
 
 /// How chunks combine to a value that is no mean over rows.
 ///
-/// A value may be a mean over groups (classes, columns): then each part holds one number a group, and a group whose sums are all 0
-/// is left out.
+/// A part holds one number for each group (classes, columns, cells of a table, steps of a score; one group is the plain case). Each
+/// group has sums over chunks. The value follows from them in one walk over the groups, which carries some numbers along.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Combination {
     /// Names of the parts: a chunk gives out `name.part` beside `name`.
@@ -184,59 +206,60 @@ pub struct Combination {
     pub groups: usize,
     /// What is added up for each group: formulas of the chunk's value (place 0), its parts (from place 1) and its rows (the last place).
     pub sums: Vec<Formula>,
-    /// The value of a group from its sums.
+    /// The numbers that are carried from group to group, from 0 on: formulas of what is carried so far, then the group's sums.
+    pub carried: Vec<Formula>,
+    /// The value: a formula of what has been carried over all groups.
     pub value: Formula,
+    /// Whether the first sum of all groups is worth reading as a table, and how many columns that has.
+    pub columns: Option<usize>,
 }
 
 impl Combination {
+    /// A value of the sums over all groups.
+    pub fn pooled(parts: &[&str], groups: usize, sums: Vec<Formula>, value: Formula) -> Self {
+        let count = sums.len();
+        let carried = (0..count).map(|sum| given(sum) + given(count + sum)).collect();
+        Combination { parts: names(parts), groups, sums, carried, value, columns: None }
+    }
+
+    /// The plain mean over groups of a value of the sums of each; a group whose sums are all 0 is left out.
+    pub fn averaged(parts: &[&str], groups: usize, sums: Vec<Formula>, value: &Formula) -> Self {
+        let choose = |which, a, b| Formula::Choose(Box::new(which), Box::new(a), Box::new(b));
+        let number = Formula::Number;
+        let counts = (0..sums.len()).fold(number(0.0), |others, sum| choose(given(2 + sum), number(1.0), others));
+        let own = choose(counts.clone(), value.shifted(2), number(0.0));
+        let carried = vec![given(0) + own, given(1) + counts];
+        Combination { parts: names(parts), groups, sums, carried, value: ratio(given(0), given(1)), columns: None }
+    }
+
     /// A mean weighed by the one part.
     pub fn weighted(part: &str) -> Self {
-        Combination {
-            parts: vec![part.to_string()],
-            groups: 1,
-            sums: vec![given(0) * given(1), given(1)],
-            value: ratio(given(0), given(1)),
-        }
+        Self::pooled(&[part], 1, vec![given(0) * given(1), given(1)], ratio(given(0), given(1)))
     }
 
     /// A function of a mean over rows, which is the one part.
     pub fn of_mean(part: &str, function: impl Fn(Formula) -> Formula) -> Self {
-        Combination {
-            parts: vec![part.to_string()],
-            groups: 1,
-            sums: vec![given(1) * given(2), given(2)],
-            value: function(ratio(given(0), given(1))),
-        }
+        Self::pooled(&[part], 1, vec![given(1) * given(2), given(2)], function(ratio(given(0), given(1))))
     }
 
     /// A function of a value that combines like this, and becomes the first part.
     pub fn of_this(&self, part: &str, function: impl Fn(Formula) -> Formula) -> Self {
         Combination {
             parts: std::iter::once(part.to_string()).chain(self.parts.iter().cloned()).collect(),
-            groups: self.groups,
             sums: self.sums.iter().map(|sum| sum.shifted(1)).collect(),
             value: function(self.value.clone()),
+            ..self.clone()
         }
     }
 
-    /// The value of all rows so far, from the sums of each group in turn.
-    pub fn write(&self, block: &mut BlockBuilder, sums: &[Vec<Value>]) -> Value {
-        let (zero, one) = (block.f64(0.0), block.f64(1.0));
-        let (mut total, mut count) = (zero, zero);
-        for own in sums {
-            let value = self.value.write(block, own);
-            let mut counts = block.i32(0);
-            for sum in own {
-                let some = block.compare(Comparison::Ne, *sum, zero);
-                counts = block.or(counts, some);
-            }
-            let value = block.select(counts, value, zero);
-            total = block.add(total, value);
-            let this = block.select(counts, one, zero);
-            count = block.add(count, this);
-        }
-        quotient(block, total, count)
+    /// The same, its first sum to be read as a table of so many columns.
+    pub fn as_table(self, columns: usize) -> Self {
+        Combination { columns: Some(columns), ..self }
     }
+}
+
+fn names(parts: &[&str]) -> Vec<String> {
+    parts.iter().map(ToString::to_string).collect()
 }
 
 /// Sums over chunks in plain arithmetic.
@@ -268,8 +291,12 @@ impl Sums {
 
     /// The value of all rows so far.
     pub fn value(&self) -> f64 {
-        let counted: Vec<&Vec<f64>> = self.sums.iter().filter(|own| own.iter().any(|sum| *sum != 0.0)).collect();
-        let total: f64 = counted.iter().map(|own| self.combination.value.value(own)).sum();
-        if counted.is_empty() { 0.0 } else { total / counted.len() as f64 }
+        let formulas = &self.combination.carried;
+        let mut carried = vec![0.0; formulas.len()];
+        for own in &self.sums {
+            let given = [&carried[..], own].concat();
+            carried = formulas.iter().map(|formula| formula.value(&given)).collect();
+        }
+        self.combination.value.value(&carried)
     }
 }

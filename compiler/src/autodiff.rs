@@ -59,6 +59,16 @@ impl From<BuildError> for GradientError {
 /// Contributions of several users are added in the order of the users, from the last to the first. New nodes carry the
 /// layer path and place of the node they come from, and the rule's text.
 pub fn gradients(builder: &mut Builder, loss: NodeId, sources: &[NodeId]) -> Result<Vec<NodeId>, GradientError> {
+    let found = gradients_where_any(builder, loss, sources)?;
+    sources.iter().zip(found).map(|(&source, found)| found.ok_or_else(|| unreachable_source(builder, source, loss))).collect()
+}
+
+/// The same, with `None` for a source from which no derivative flows to the loss.
+pub fn gradients_where_any(
+    builder: &mut Builder,
+    loss: NodeId,
+    sources: &[NodeId],
+) -> Result<Vec<Option<NodeId>>, GradientError> {
     let ty = builder.ty(loss).clone();
     if ty.shape.rank() != 0 || !ty.element.is_real() {
         return Err(GradientError::NotScalar { found: ty.to_string() });
@@ -105,10 +115,7 @@ pub fn gradients(builder: &mut Builder, loss: NodeId, sources: &[NodeId]) -> Res
         }
     }
     builder.set_origin(outer);
-    sources
-        .iter()
-        .map(|&source| gradients.get(&source).copied().ok_or_else(|| unreachable_source(builder, source, loss)))
-        .collect()
+    Ok(sources.iter().map(|source| gradients.get(source).copied()).collect())
 }
 
 /// For each node up to `loss`, whether a source influences it.

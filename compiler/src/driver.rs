@@ -56,6 +56,8 @@ pub struct Tensor {
     pub name: String,
     /// Its sizes.
     pub shape: Vec<usize>,
+    /// Whether a proximal penalty makes exact zeros in it.
+    pub proximal: bool,
 }
 
 /// A state and its first value.
@@ -252,6 +254,16 @@ impl Front {
         }
         front(&training, &evaluation, self.declaration.clone(), fuel)
     }
+
+    /// The same with a rate that the driver lowers when validation stops improving.
+    ///
+    /// # Errors
+    /// An optimizer without a rate; as [`front`].
+    pub fn with_plateau(&self, fuel: Option<u64>) -> Result<Front, FrontError> {
+        let (mut training, evaluation) = self.networks.clone();
+        step::plateau::declare(&mut training)?;
+        front(&training, &evaluation, self.declaration.clone(), fuel)
+    }
 }
 
 impl Front {
@@ -272,8 +284,14 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
     info.fields.extend(training.inputs.iter().map(|source| field(source, false)));
     info.fields.extend(training.targets.iter().map(|source| field(source, true)));
     let sizes = |shape: &crate::graph::Shape| shape.at(1);
-    info.parameters =
-        training.learned().map(|learned| Tensor { name: learned.name.clone(), shape: sizes(&learned.shape) }).collect();
+    info.parameters = training
+        .learned()
+        .map(|learned| Tensor {
+            name: learned.name.clone(),
+            shape: sizes(&learned.shape),
+            proximal: step::penalties_of(training, learned).iter().any(|applied| applied.proximal),
+        })
+        .collect();
     info.states = states
         .iter()
         .map(|state| State {

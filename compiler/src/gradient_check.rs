@@ -93,7 +93,7 @@ pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
 }
 
 /// One direction through all elements, then some elements alone.
-fn directions(count: usize, random: &mut Random) -> Vec<Vec<(usize, f64)>> {
+pub(crate) fn directions(count: usize, random: &mut Random) -> Vec<Vec<(usize, f64)>> {
     let scale = 1.0 / (count.max(1) as f64).sqrt();
     let all = (0..count).map(|index| (index, scale * if random.bits() & 1 == 0 { 1.0 } else { -1.0 })).collect();
     let alone = (0..count.min(ELEMENTS)).map(|_| vec![(random.below(count), 1.0)]);
@@ -101,7 +101,7 @@ fn directions(count: usize, random: &mut Random) -> Vec<Vec<(usize, f64)>> {
 }
 
 /// How far the slope along a direction is from what the gradient says, at the best of the steps.
-fn measured(loss: &Graph, environment: &mut Environment, name: &str, direction: &[(usize, f64)], said: f64) -> f64 {
+pub(crate) fn measured(loss: &Graph, environment: &mut Environment, name: &str, direction: &[(usize, f64)], said: f64) -> f64 {
     let Some(begin) = environment.sources.get(name).cloned() else { return f64::NAN };
     let mut best = f64::NAN;
     for step in STEPS {
@@ -124,13 +124,14 @@ fn measured(loss: &Graph, environment: &mut Environment, name: &str, direction: 
     best
 }
 
-fn rooted(graph: &Graph, outputs: Vec<(String, NodeId)>) -> Graph {
+/// A graph with these outputs alone.
+pub(crate) fn rooted(graph: &Graph, outputs: Vec<(String, NodeId)>) -> Graph {
     let roots = outputs.into_iter().map(|(name, node)| Root::Output { name, node }).collect();
     step::pruned(&Graph { roots, ..graph.clone() })
 }
 
 /// Random rows, the first values of the parameters a little off their places, settings and states as they begin.
-fn environment(network: &Network, seed: u64) -> Result<Environment, Fault> {
+pub(crate) fn environment(network: &Network, seed: u64) -> Result<Environment, Fault> {
     let mut environment = Environment { batch: ROWS, step: 1, turn: 1, seed, ..Environment::default() };
     let beginning = Environment { seed, ..Environment::default() };
     let (_, parameters) = reference::run(&step::initial(network)?, &beginning);

@@ -78,6 +78,23 @@ pub struct Assembled {
     pub outputs: BTreeMap<String, BufferId>,
     /// For each parameter and state that is kept for restoring: its buffer and that of the copy.
     pub saved: Vec<(BufferId, BufferId)>,
+    /// What an evaluation counts by cells, in the order of the names.
+    pub tables: Vec<Table>,
+}
+
+/// Sums of an evaluation that a reader wants as a table: cells from the `first` f64 of the buffer on, row by row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Table {
+    /// Name of the reported value.
+    pub name: String,
+    /// A buffer of [`Space::Sums`].
+    pub buffer: BufferId,
+    /// Place of the first cell.
+    pub first: usize,
+    /// Number of cells.
+    pub cells: usize,
+    /// Cells of a row, at least 1.
+    pub columns: usize,
 }
 
 impl Assembled {
@@ -94,6 +111,7 @@ pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Resul
         layout: Layout::default(),
         units: Vec::new(),
         combinations: graphs.combinations.clone(),
+        sums: BTreeMap::new(),
     };
     let parts = [
         ("initialize", &graphs.initial),
@@ -139,6 +157,8 @@ struct Assembly {
     layout: Layout,
     units: Vec<Unit>,
     combinations: BTreeMap<String, Combination>,
+    /// By pass and value.
+    sums: BTreeMap<String, measure::Sums>,
 }
 
 impl Assembly {
@@ -188,7 +208,8 @@ impl Assembly {
         let slots =
             self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
         let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
-        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved })
+        let tables = self.tables();
+        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved, tables })
     }
 
     fn take(&self, name: &str) -> Option<Unit> {
@@ -301,16 +322,15 @@ impl Assembly {
             (self.slot("batch", Lane::I32), self.slot("chunk", Lane::I32), self.slot("chunks", Lane::I32));
         let mut turn = vec![call(calls::CHUNK), Control::Barrier, Control::Batch(batch)];
         turn.extend(self.kernels(unit, &unit.memory.kernels));
-        let sums = self.accumulate(unit, control, "evaluate");
-        turn.push(Control::Scalar(sums));
-        let clear = self.clear(unit, control, "evaluate");
-        vec![
-            Control::Scalar(clear),
+        turn.extend(self.accumulate(unit, control, "evaluate"));
+        let mut body = self.clear(unit, control, "evaluate");
+        body.extend([
             call(calls::VALIDATION),
             Control::Barrier,
             Control::Loop { counter: chunk, count: chunks, stop: None, body: turn },
             Control::Barrier,
-        ]
+        ]);
+        body
     }
 
     /// Epochs of steps, validation, patience, the best copy.
@@ -322,18 +342,17 @@ impl Assembly {
             (self.slot("validates", Lane::I32), self.slot("improved", Lane::I32), self.slot("restore", Lane::I32));
         let mut step = vec![call(calls::NEXT), Control::Barrier];
         step.extend(self.training_step(unit, control));
-        step.push(Control::Scalar(self.accumulate(unit, control, "train")));
+        step.extend(self.accumulate(unit, control, "train"));
         step.push(Control::Scalar(self.stop_unless_finite(control, finite, stop)));
         step.push(call(calls::STEPPED));
         step.push(Control::Barrier);
-        let clear = self.clear(unit, control, "train");
-        let mut body = vec![
-            Control::Scalar(clear),
+        let mut body = self.clear(unit, control, "train");
+        body.extend([
             call(calls::EPOCH),
             Control::Barrier,
             Control::Loop { counter: turn, count: steps, stop: Some(stop), body: step },
             Control::Barrier,
-        ];
+        ]);
         if let Some(evaluation) = evaluation {
             let mut then = self.evaluation(evaluation, control);
             then.push(Control::Scalar(self.judge(evaluation, control)));

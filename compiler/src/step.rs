@@ -17,6 +17,7 @@
 
 pub mod accumulate;
 mod lookahead;
+pub mod plateau;
 mod scalars;
 mod skip;
 #[cfg(test)]
@@ -142,7 +143,7 @@ fn measured(network: &Network) -> Vec<Root> {
 }
 
 /// Penalties that a parameter is under.
-fn penalties_of<'a>(network: &'a Network, learned: &'a Learned) -> Vec<&'a Applied> {
+pub(crate) fn penalties_of<'a>(network: &'a Network, learned: &'a Learned) -> Vec<&'a Applied> {
     if learned.wanted.frozen {
         return Vec::new();
     }

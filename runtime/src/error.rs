@@ -92,13 +92,14 @@ pub enum Error {
     /// The declaration of the network is faulty: its diagnostics, rendered.
     #[error("{0}")]
     Model(String),
-    /// The loss became NaN or infinite, and the run stopped before that step's update.
-    #[error("{}", rendered(&format!("the loss became {} at step {step}", Number(*loss)), &divergence(node, place, history.as_deref()),
+    /// The loss became NaN or infinite, and the run stopped before that step's update; or the loss was finite, and the gradient of the
+    /// run's last steps was not.
+    #[error("{}", rendered(&what_diverged(*step, *loss), &divergence(node, place, history.as_deref()),
         "the parameters are those before this step; try a smaller learning rate, `clip_global_norm`, or standardised inputs"))]
     Diverged {
         /// The step, counted from 1.
         step: u64,
-        /// NaN or an infinity.
+        /// NaN or an infinity; a number where the gradient alone was not finite.
         loss: f64,
         /// The first node with a value that is not finite.
         node: Option<String>,
@@ -236,6 +237,13 @@ fn data_place(file: Option<&str>, row: Option<usize>, column: Option<usize>) -> 
         [file.map(str::to_owned), row.map(|row| format!("{line} {row}")), column.map(|column| format!("column {column}"))];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { String::new() } else { format!("in {}", parts.join(", ")) }
+}
+
+fn what_diverged(step: u64, loss: f64) -> String {
+    match loss.is_finite() {
+        true => format!("a gradient became NaN or infinite at step {step}, at a loss of {loss}"),
+        false => format!("the loss became {} at step {step}", Number(loss)),
+    }
 }
 
 fn divergence(node: &Option<String>, place: &Option<String>, history: Option<&History>) -> Vec<String> {

@@ -3,9 +3,11 @@
 use crate::calls::{Driver, Handle};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::report::table::{Align, table};
 use crate::rows::{Bound, Rows, bind};
 use crate::workspace::{Slots, Workspace, capacity};
 use gradc_compiler::loops::{BufferId, Slot};
+use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -19,12 +21,40 @@ pub struct Evaluation {
     pub loss: f64,
     /// Name and value of each reported metric.
     pub metrics: Vec<(String, f64)>,
+    /// What metrics such as `confusion_matrix` have counted.
+    pub tables: Vec<Table>,
+}
+
+/// Counts of a metric over all rows of an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Name of the metric.
+    pub name: String,
+    /// Row by row; for a confusion matrix a row is a class that came, a column one that was said.
+    pub counts: Vec<Vec<u64>>,
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers: Vec<String> = (0..self.counts.len()).map(|class| class.to_string()).collect();
+        let columns: Vec<(&str, Align)> = std::iter::once((self.name.as_str(), Align::Left))
+            .chain(numbers.iter().map(|number| (number.as_str(), Align::Right)))
+            .collect();
+        let row = |(class, counts): (usize, &Vec<u64>)| {
+            std::iter::once(class.to_string()).chain(counts.iter().map(u64::to_string)).collect()
+        };
+        f.write_str(&table(&columns, &self.counts.iter().enumerate().map(row).collect::<Vec<_>>()))
+    }
 }
 
 impl Evaluation {
     /// Value of a metric; NaN if there is none of this name.
     pub fn metric(&self, name: &str) -> f64 {
         self.metrics.iter().find(|(known, _)| known == name).map_or(f64::NAN, |(_, value)| *value)
+    }
+    /// The table of a metric that counts.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
     }
 }
 
@@ -142,7 +172,14 @@ impl Model {
         let rows = slots.get(workspace, "evaluate.rows.sum");
         let mean = |name: &str| slots.get(workspace, &format!("evaluate.{name}.sum")) / rows;
         let metrics = self.compiled.info.reports.iter().map(|report| (report.name.clone(), mean(&report.name))).collect();
-        Evaluation { loss: mean("loss"), metrics }
+        let count = |sum: &f64| *sum as u64;
+        let counted = self.compiled.assembled.tables.iter().map(|table| {
+            let sums = workspace.sums(table.buffer);
+            let cells = sums.get(table.first..table.first + table.cells).unwrap_or(&[]);
+            let rows = cells.chunks(table.columns.max(1));
+            Table { name: table.name.clone(), counts: rows.map(|row| row.iter().map(count).collect()).collect() }
+        });
+        Evaluation { loss: mean("loss"), metrics, tables: counted.collect() }
     }
 
     /// What the network serves for rows, by name, in the order of its `predict` statements.
@@ -201,7 +238,7 @@ mod tests {
             let error = Prediction::default().to_csv(path).map_err(|error| error.to_string());
             assert!(error.is_err_and(|message| message.contains("cannot write")), "{path:?}");
         }
-        let none = Evaluation { loss: f64::NAN, metrics: vec![("a".into(), 1.0)] };
-        assert!(none.metric("").is_nan() && none.metric("a") == 1.0);
+        let none = Evaluation { loss: f64::NAN, metrics: vec![("a".into(), 1.0)], tables: Vec::new() };
+        assert!(none.metric("").is_nan() && none.metric("a") == 1.0 && none.table("a").is_none());
     }
 }

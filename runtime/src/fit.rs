@@ -49,6 +49,7 @@ pub struct Fit<'m> {
     epochs: Option<u64>,
     steps: Option<u64>,
     patience: Option<u64>,
+    plateau: Option<(f64, u64)>,
     monitor: Option<String>,
     least: f64,
     restore: bool,
@@ -74,6 +75,7 @@ impl<'m> Fit<'m> {
             epochs: None,
             steps: None,
             patience: None,
+            plateau: None,
             monitor: None,
             least: 0.0,
             restore: true,
@@ -115,7 +117,13 @@ impl<'m> Fit<'m> {
         self.patience = Some(epochs);
         self
     }
-    /// What patience and the best weights go by (default: the validation loss without penalty).
+    /// Multiplies the rate by a factor below 1 each time that the monitored value has not improved for so many epochs; needs validation.
+    /// A schedule goes on beneath it; the next run begins with the whole rate. The step is compiled again for such a run.
+    pub fn plateau(mut self, factor: f64, epochs: u64) -> Self {
+        self.plateau = Some((factor, epochs));
+        self
+    }
+    /// What patience, plateau and the best weights go by (default: the validation loss without penalty).
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor.0.to_string());
         self
@@ -197,7 +205,7 @@ impl<'m> Fit<'m> {
     /// # Errors
     /// Faulty data or options, before anything changes; [`Error::Diverged`] if the loss is not finite, with the last good state kept.
     pub fn run(mut self) -> Result<History> {
-        if self.accumulate == 1 && (!self.diagnose || self.reference) {
+        if self.accumulate == 1 && self.plateau.is_none() && (!self.diagnose || self.reference) {
             return self.run_compiled();
         }
         self.model.must_train()?;
@@ -210,15 +218,16 @@ impl<'m> Fit<'m> {
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// The model compiled for a step that accumulates, or diagnoses.
+    /// The model compiled for a step that accumulates, has a rate that is lowered, or diagnoses.
     fn variant(&self) -> Result<Arc<Compiled>> {
         let compiled = &self.model.compiled;
-        if self.accumulate == 1 {
+        if self.accumulate == 1 && self.plateau.is_none() {
             return compiled.diagnosed();
         }
         let (names, fuel) = (self.model.watches.iter().map(|watch| watch.name.as_str()), crate::env::fuel());
-        let accumulates = compiled.front.variant(names, true, fuel);
-        let front = accumulates.and_then(|front| if self.diagnose { front.diagnosed(fuel) } else { Ok(front) });
+        let front = compiled.front.variant(names, self.accumulate > 1, fuel);
+        let front = front.and_then(|front| if self.plateau.is_some() { front.with_plateau(fuel) } else { Ok(front) });
+        let front = front.and_then(|front| if self.diagnose { front.diagnosed(fuel) } else { Ok(front) });
         Ok(Model::compile(front.map_err(|error| front_error(&error))?, &compiled.options)?.compiled)
     }
 
@@ -242,6 +251,10 @@ impl<'m> Fit<'m> {
         slots.set(&mut workspace, "sign", if plan.higher_is_better { -1.0 } else { 1.0 });
         // A slot holds 32 bits; no run has more epochs.
         slots.set(&mut workspace, "patience", self.patience.unwrap_or(0).min(i32::MAX as u64) as f64);
+        if let Some((factor, epochs)) = self.plateau {
+            slots.set(&mut workspace, "plateau.factor", factor);
+            slots.set(&mut workspace, "plateau.patience", epochs.min(i32::MAX as u64) as f64);
+        }
         slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
         slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
         slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
@@ -317,8 +330,14 @@ impl<'m> Fit<'m> {
             restored: restored.then_some(best),
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
+            zeros: model.zeros(),
         };
-        let diverged = (!finite).then(|| model.recover(&plan, snapshot, &mut workspace, last, loss, history.clone()));
+        // What the last step did to the parameters, no loss has seen.
+        let spoilt = finite && !model.parameters_finite();
+        if spoilt {
+            (model.step, model.batches) = (step + 1, batches + 1);
+        }
+        let diverged = (!finite || spoilt).then(|| model.recover(&plan, snapshot, &mut workspace, last, loss, history.clone()));
         let diverged = diverged.map(crate::diagnosis::failed);
         if let Err(panic) = watched {
             resume_unwind(panic);
@@ -380,6 +399,17 @@ impl<'m> Fit<'m> {
         }
         if self.patience.is_some() && validation.is_none() {
             return Err(Error::setting("patience", "used without a validation set", "accompanied by `.validate(…)`"));
+        }
+        if let Some((factor, epochs)) = self.plateau {
+            if validation.is_none() {
+                return Err(Error::setting("plateau", "used without a validation set", "accompanied by `.validate(…)`"));
+            }
+            if !(factor > 0.0 && factor < 1.0) {
+                return Err(Error::setting("plateau factor", factor, "above 0 and below 1"));
+            }
+            if epochs == 0 {
+                return Err(Error::setting("plateau epochs", 0, "at least 1"));
+            }
         }
         if !(self.least >= 0.0 && self.least.is_finite()) {
             return Err(Error::setting("least", self.least, "a finite number of at least 0"));

@@ -26,6 +26,10 @@ pub struct Epoch {
     pub improved: bool,
     /// From the epoch's start to its end.
     pub seconds: f64,
+    /// What the rate was multiplied by: 1 unless [`Fit::plateau`](crate::fit::Fit::plateau) has lowered it.
+    pub rate_factor: f64,
+    /// Steps of the epoch that a clip left out because the norm of the gradient was not finite (`non_finite = skip`).
+    pub skipped: u64,
 }
 
 /// One step of a run.
@@ -86,12 +90,47 @@ pub struct History {
     pub elapsed: Duration,
     /// Rows trained on a second, over the whole run.
     pub samples_per_second: f64,
+    /// Exact zeros in each parameter under a proximal penalty, as the run leaves it.
+    pub zeros: Vec<Zeros>,
+}
+
+/// How many elements of a parameter are exactly 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zeros {
+    /// Name of the parameter.
+    pub name: String,
+    /// Elements that are 0.
+    pub zeros: usize,
+    /// All elements.
+    pub of: usize,
+}
+
+impl Zeros {
+    /// The share of zeros; 0 of no elements.
+    pub fn share(&self) -> f64 {
+        if self.of == 0 { 0.0 } else { self.zeros as f64 / self.of as f64 }
+    }
 }
 
 impl History {
     /// The last epoch's training loss.
     pub fn loss(&self) -> f64 {
         self.epochs.last().map_or(f64::NAN, |epoch| epoch.loss)
+    }
+
+    /// Steps that clips left out over the whole run.
+    pub fn skipped(&self) -> u64 {
+        self.epochs.iter().map(|epoch| epoch.skipped).sum()
+    }
+
+    /// Share of exact zeros over all parameters under a proximal penalty; `None` if there are none.
+    pub fn share_of_zeros(&self) -> Option<f64> {
+        let all = self.zeros.iter().fold(Zeros::default(), |all, own| Zeros {
+            name: String::new(),
+            zeros: all.zeros + own.zeros,
+            of: all.of + own.of,
+        });
+        (all.of > 0).then(|| all.share())
     }
 
     /// One line: epochs, loss, why it ended.

@@ -5,6 +5,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::fit::Fit;
+use crate::history::Zeros;
 use crate::kernels;
 use crate::rows::{Rows, bind};
 use crate::team::gradc_barrier;
@@ -12,7 +13,7 @@ use crate::watch::{Watch, Watched};
 use crate::workspace::{Slots, Store, Workspace, capacity};
 use gradc_compiler::abi::{EntryFunction, Symbols};
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target, Widen};
-use gradc_compiler::driver::{self, Front, FrontError, Info, Setting};
+use gradc_compiler::driver::{self, Front, FrontError, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::{EPOCH, STEPS};
@@ -482,6 +483,17 @@ impl Model {
     pub(crate) fn output(&self, workspace: &Workspace, name: &str) -> f64 {
         let buffer = self.compiled.assembled.outputs.get(name);
         buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
+    }
+
+    /// Exact zeros in each parameter under a proximal penalty.
+    pub(crate) fn zeros(&self) -> Vec<Zeros> {
+        let sparse = self.compiled.info.parameters.iter().filter(|parameter| parameter.proximal);
+        let count = |parameter: &Tensor| {
+            let values = self.parameter(&parameter.name).ok()?;
+            let zeros = values.iter().filter(|value| **value == 0.0).count();
+            Some(Zeros { name: parameter.name.clone(), zeros, of: values.len() })
+        };
+        sparse.filter_map(count).collect()
     }
 
     pub(crate) fn must_train(&self) -> Result<()> {

@@ -61,7 +61,7 @@ impl Snapshot {
 }
 
 impl Model {
-    /// Brings back the last good state and makes the error. `at` is the place in the epoch's order at which the failing batch begins.
+    /// Brings back the last good state and makes the error. A loss that is finite means that the step after the last would have failed. `at` is the place in the epoch's order at which the failing batch begins.
     pub(crate) fn recover(
         &mut self,
         plan: &Plan,
@@ -86,10 +86,12 @@ impl Model {
             }
         }
         let (node, place) = self.first_not_finite(plan, &snapshot, workspace, failing);
-        Error::Diverged { step: failed, loss, node, place, history: Some(Box::new(history)) }
+        let step = if loss.is_finite() { self.step + 1 } else { failed };
+        Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }
     }
 
-    fn parameters_finite(&self) -> bool {
+    /// Whether no parameter holds a NaN or an infinity.
+    pub(crate) fn parameters_finite(&self) -> bool {
         let names = self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str());
         names.filter_map(|name| self.parameter(name).ok()).all(|values| values.iter().all(|value| value.is_finite()))
     }

@@ -51,9 +51,8 @@ impl Store {
     /// Values of a kept buffer as numbers, whatever their type.
     pub fn numbers(&self, buffer: BufferId, lane: Lane) -> Vec<f64> {
         let words = self.get(buffer);
-        let double = |pair: &[f32]| f64::from_bits(u64::from(pair[0].to_bits()) | u64::from(pair[1].to_bits()) << 32);
         match lane {
-            Lane::F64 => words.chunks_exact(2).map(double).collect(),
+            Lane::F64 => words.chunks_exact(2).map(number).collect(),
             _ => words.iter().map(|value| f64::from(*value)).collect(),
         }
     }
@@ -98,6 +97,11 @@ impl Store {
 fn double(value: f64) -> [f32; 2] {
     let bits = value.to_bits();
     [bits as u32, (bits >> 32) as u32].map(f32::from_bits)
+}
+
+/// The f64 of its two words.
+fn number(pair: &[f32]) -> f64 {
+    f64::from_bits(u64::from(pair[0].to_bits()) | u64::from(pair[1].to_bits()) << 32)
 }
 
 /// What the tensors that are kept between runs come to, by kind.
@@ -147,6 +151,7 @@ pub fn capacity(rows: usize) -> usize {
 pub struct Workspace {
     control: Arena,
     rows: Arena,
+    /// Outputs and sums, by buffer.
     outputs: Vec<Option<Arena>>,
     /// Temporaries of the units that run; they never run at once.
     arena: Arena,
@@ -181,8 +186,12 @@ impl Workspace {
         let scratch_words = plans.iter().map(|(plan, capacity)| words(plan.scratch_words.at(*capacity))).max().unwrap_or(0);
         let mut outputs = Vec::with_capacity(program.buffers.len());
         for buffer in &program.buffers {
-            let is_output = matches!(buffer.space, Space::Output(_));
-            outputs.push(if is_output { Some(arena(words(buffer.words.at(most as i64)))?) } else { None });
+            let size = words(buffer.words.at(most as i64));
+            outputs.push(match buffer.space {
+                Space::Output(_) => Some(arena(size)?),
+                Space::Sums(_) => Some(arena(2 * size)?),
+                _ => None,
+            });
         }
         let control = program
             .buffers
@@ -223,7 +232,9 @@ impl Workspace {
                 Space::Parameter(_) | Space::State(_) | Space::Saved(_) => store.pointer(BufferId(number as u32)),
                 Space::Control => self.control.as_ptr().cast(),
                 Space::Rows => self.rows.as_ptr().cast(),
-                Space::Output(_) => self.outputs[number].as_ref().map_or(std::ptr::null_mut(), |arena| arena.as_ptr().cast()),
+                Space::Output(_) | Space::Sums(_) => {
+                    self.outputs[number].as_ref().map_or(std::ptr::null_mut(), |arena| arena.as_ptr().cast())
+                }
                 Space::Input(_) | Space::Arena | Space::Scratch => std::ptr::null_mut(),
             };
         }
@@ -271,6 +282,18 @@ impl Workspace {
     /// First words of an output.
     pub fn output(&self, buffer: BufferId) -> &[f32] {
         self.outputs[buffer.0 as usize].as_ref().map_or(&[], Arena::as_slice)
+    }
+
+    /// The first element of a kept buffer while no kernel runs; 0 if it has none.
+    pub fn first(&self, buffer: BufferId) -> f32 {
+        let pointer = self.tables.first().and_then(|table| table.get(buffer.0 as usize)).copied();
+        // SAFETY: a pointer of the table leads to a tensor of the store, which is aligned and outlives the run.
+        pointer.filter(|pointer| !pointer.is_null()).map_or(0.0, |pointer| unsafe { pointer.cast::<f32>().read() })
+    }
+
+    /// The sums of a buffer of [`Space::Sums`].
+    pub fn sums(&self, buffer: BufferId) -> Vec<f64> {
+        self.output(buffer).chunks_exact(2).map(number).collect()
     }
 
     fn slot(&self, slot: Slot) -> *mut u32 {

@@ -57,6 +57,10 @@ impl Module {
         let numbers = found.and_then(|(_, value)| value.split(',').map(|one| one.parse().ok()).collect());
         numbers.unwrap_or_else(|| panic!("{} has no {name}", self.kind))
     }
+    /// Numbers that PyTorch prints only where they are not this one.
+    fn given(&self, name: &str, otherwise: f64) -> Vec<f64> {
+        if self.arguments.iter().any(|(known, _)| known == name) { self.numbers(name) } else { vec![otherwise] }
+    }
     /// The call of ours that means the same.
     pub(super) fn call(&self) -> Call {
         match self.kind.as_str() {
@@ -74,20 +78,16 @@ impl Module {
                 .with(self.arguments[1].1.parse::<f64>().expect("channels"))
                 .set("kernel", self.numbers("kernel_size").as_slice())
                 .set("stride", self.numbers("stride").as_slice())
-                .set(
-                    "padding",
-                    self.arguments
-                        .iter()
-                        .find(|(name, _)| name == "padding")
-                        .map_or(vec![0.0], |_| self.numbers("padding"))
-                        .as_slice(),
-                )
+                .set("padding", self.given("padding", 0.0).as_slice())
+                .set("dilation", self.given("dilation", 1.0).as_slice())
+                .set("groups", self.given("groups", 1.0)[0])
                 .set("bias", true),
             "MaxPool2d" | "AvgPool2d" => {
                 let name = if self.kind == "MaxPool2d" { "max_pool" } else { "average_pool" };
                 Call::new(name)
                     .set("size", self.numbers("kernel_size").as_slice())
                     .set("stride", self.numbers("stride").as_slice())
+                    .set("padding", self.numbers("padding").as_slice())
             }
             "RNN" | "LSTM" | "GRU" => {
                 Call::new(self.kind.to_lowercase()).with(self.arguments[1].1.parse::<f64>().expect("a width"))

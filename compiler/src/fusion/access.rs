@@ -15,7 +15,7 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     }
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
-        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract)
+        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan)
             || node.primitive == Primitive::Window
             || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
         let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
@@ -50,6 +50,20 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
         }
     }
     inlined
+}
+
+/// Which nodes are read through a reshape or windows, or as the table of a gather: only words in memory have another shape or are picked,
+/// and what windows read more than once is not computed each time.
+pub(super) fn in_words(graph: &Graph) -> Vec<bool> {
+    let mut found = vec![false; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let reshapes = node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id);
+        if reshapes || node.primitive == Primitive::Window || matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+            found[bottom(graph, node.operands[0]).index()] = true;
+        }
+    }
+    found
 }
 
 /// The node that a chain of views ends in.
@@ -115,7 +129,7 @@ pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -
     let mut found = Vec::new();
     match work(graph, member) {
         Work::Total => {}
-        Work::Product | Work::Opaque => {
+        Work::Product | Work::Opaque | Work::Scan => {
             for &operand in &node.operands {
                 accesses(graph, inlined, operand, &vec![None; graph.shape(operand).rank()], &mut found);
             }

@@ -35,6 +35,13 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
                 let table = in_memory(&mut builder, operands[0])?;
                 builder.apply(node.primitive, &[table, operands[1]], node.attributes.clone(), None)?
             }
+            (Lowering::Scan, Attributes::Scan(scan)) => {
+                let mut operands = operands;
+                for operand in operands.iter_mut().skip(scan.carries) {
+                    *operand = whole(&mut builder, *operand)?;
+                }
+                builder.apply(node.primitive, &operands, node.attributes.clone(), None)?
+            }
             (Lowering::View, _) if node.primitive == Primitive::Reshape => reshape(&mut builder, operands[0], &node.ty.shape)?,
             _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
         };
@@ -118,6 +125,18 @@ fn in_memory(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
         true => Ok(id),
         false => builder.unary(Primitive::StopGradient, id),
     }
+}
+
+/// What a scan steps through lies row-major in memory, and is no row of a data set.
+fn whole(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
+    let graph = builder.graph();
+    let node = graph.node(id);
+    let copied = match ops::record(node.primitive).lowering {
+        Lowering::Source => !matches!(node.primitive, Primitive::Parameter | Primitive::State),
+        Lowering::View | Lowering::Random | Lowering::Coordinate => true,
+        _ => false,
+    };
+    if copied { builder.unary(Primitive::StopGradient, id) } else { Ok(id) }
 }
 
 /// A reshape that does more than add or drop axes of size 1 is of words in memory.

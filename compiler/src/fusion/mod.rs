@@ -51,6 +51,8 @@ pub enum Work {
     Random,
     /// A nest of its own.
     Opaque,
+    /// A loop over steps.
+    Scan,
 }
 
 /// A node as a member of a group; the full reduction of a matrix is two members.
@@ -85,17 +87,19 @@ pub struct Fusion {
     pub inlined: Vec<bool>,
     /// Sources whose next value cannot be written in place (something reads the old one later): it is staged and copied at the end.
     pub staged: Vec<NodeId>,
+    /// For each node, whether something reads it as words in memory.
+    pub(crate) in_words: Vec<bool>,
     /// For each node the group that makes its final value.
     home: Vec<Option<usize>>,
 }
 
 impl Fusion {
-    fn new(groups: Vec<Group>, inlined: Vec<bool>, staged: Vec<NodeId>) -> Self {
+    fn new(graph: &Graph, groups: Vec<Group>, inlined: Vec<bool>, staged: Vec<NodeId>) -> Self {
         let mut home = vec![None; inlined.len()];
         for (number, group) in groups.iter().enumerate() {
             group.members.iter().for_each(|member| home[member.node.index()] = Some(number));
         }
-        Fusion { groups, inlined, staged, home }
+        Fusion { groups, inlined, staged, in_words: access::in_words(graph), home }
     }
 
     /// Index of the group that makes a node's (final) value.
@@ -121,6 +125,7 @@ pub fn work(graph: &Graph, member: Member) -> Work {
         (Lowering::Contract, _) => Work::Product,
         (Lowering::Random, _) => Work::Random,
         (Lowering::Opaque, _) => Work::Opaque,
+        (Lowering::Scan, _) => Work::Scan,
         _ => Work::Map,
     }
 }

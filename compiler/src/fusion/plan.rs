@@ -42,12 +42,17 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         partial: vec![None; graph.nodes.len()],
         updates: vec![Vec::new(); graph.nodes.len()],
         is_output: vec![false; graph.nodes.len()],
+        outputs: Vec::new(),
+        serial: Vec::new(),
         readers: vec![Vec::new(); graph.nodes.len()],
         deferred: vec![false; graph.nodes.len()],
     };
     for root in &graph.roots {
         match root {
-            Root::Output { node, .. } => planner.is_output[node.index()] = true,
+            Root::Output { node, .. } => {
+                planner.is_output[node.index()] = true;
+                planner.outputs.push(*node);
+            }
             Root::Update { source, node } => planner.updates[node.index()].push(*source),
         }
     }
@@ -77,6 +82,9 @@ pub(super) struct Planner<'a> {
     /// For each node the sources that it is the next value of.
     pub(super) updates: Vec<Vec<NodeId>>,
     pub(super) is_output: Vec<bool>,
+    pub(super) outputs: Vec<NodeId>,
+    /// Groups of one tile.
+    serial: Vec<usize>,
     /// Groups that read each source.
     pub(super) readers: Vec<Vec<usize>>,
     /// Nodes of sources alone, not placed yet: they go where their first reader goes.
@@ -101,9 +109,11 @@ impl Planner<'_> {
         pending.push(member);
         let mut refusals = Vec::new();
         if self.options.fuse {
-            let serial = (0..self.groups.len()).filter(|&group| self.groups[group].parallel.is_empty());
-            let candidates: Vec<usize> =
-                needs.iter().rev().copied().chain(serial.rev().filter(|group| !needs.contains(group))).collect();
+            // Kernels of one tile take anything that is small.
+            let small = elements(&domain(self.graph, member)) <= SERIAL_ELEMENTS;
+            let serial = if small { self.serial.as_slice() } else { &[] };
+            let others = serial.iter().rev().filter(|group| !needs.contains(group));
+            let candidates: Vec<usize> = needs.iter().rev().chain(others).copied().collect();
             for group in candidates {
                 match self.try_join(&pending, group) {
                     Ok(()) => {
@@ -153,14 +163,22 @@ impl Planner<'_> {
 
     /// Seats all members in a group, or none.
     fn try_join(&mut self, members: &[Member], group: usize) -> Result<(), Obstacle> {
-        let before = self.groups[group].clone();
+        // What the first of several takes is given back where a later one finds no seat.
+        let mut before = None;
         for &member in members {
             let accesses = member_accesses(self.graph, &self.inlined, member);
             let needs = self.needs(member, &accesses);
             match self.seat(member, group, &accesses, &needs) {
-                Ok(seat) => self.take(member, group, seat),
+                Ok(seat) => {
+                    if members.len() > 1 && before.is_none() {
+                        before = Some(self.groups[group].clone());
+                    }
+                    self.take(member, group, seat);
+                }
                 Err(why) => {
-                    self.groups[group] = before;
+                    if let Some(before) = before {
+                        self.groups[group] = before;
+                    }
                     return Err(why);
                 }
             }
@@ -188,8 +206,12 @@ impl Planner<'_> {
         let dims = domain(self.graph, member);
         let kind = work(self.graph, member);
         let lost = if kind == Work::Cells { Vec::new() } else { reduced_axes(self.graph, member) };
-        let small = !matches!(kind, Work::Product | Work::Opaque | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
-        let parallel = if kind == Work::Total || small {
+        let small =
+            !matches!(kind, Work::Product | Work::Opaque | Work::Scan | Work::Cells) && elements(&dims) <= SERIAL_ELEMENTS / 4;
+        let parallel = if kind == Work::Scan {
+            // Rows of the batch are independent, steps are not.
+            vec![0]
+        } else if kind == Work::Total || small {
             Vec::new()
         } else {
             let moved = moved_axis(self.graph, member.node);
@@ -206,6 +228,9 @@ impl Planner<'_> {
         });
         self.order.add_node(());
         let group = self.groups.len() - 1;
+        if self.groups[group].parallel.is_empty() {
+            self.serial.push(group);
+        }
         self.link(member, group);
         group
     }
@@ -271,7 +296,7 @@ impl Planner<'_> {
         // Among the orders that are right, the one closest to the graph's.
         let sorted = stable_order(&self.order, &self.groups, sorted.len())?;
         let groups = sorted.into_iter().map(|group| self.groups[group].clone()).collect();
-        Ok(Fusion::new(groups, self.inlined, staged))
+        Ok(Fusion::new(self.graph, groups, self.inlined, staged))
     }
 
     /// Whether all reads of `source` in the group that updates it are of the very element that is written.

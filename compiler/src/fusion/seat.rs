@@ -22,10 +22,14 @@ impl Planner<'_> {
         match kind {
             Work::Product => return Err(Obstacle::Product),
             Work::Opaque => return Err(Obstacle::Moves),
+            Work::Scan => return Err(Obstacle::Scan),
             _ => {}
         }
         if target.members.iter().any(|other| work(self.graph, *other) == Work::Opaque) {
             return Err(Obstacle::KernelMoves);
+        }
+        if target.members.iter().any(|other| work(self.graph, *other) == Work::Scan) {
+            return Err(Obstacle::KernelScans);
         }
         if target.members.len() >= MOST_MEMBERS {
             return Err(Obstacle::Full { members: MOST_MEMBERS });
@@ -68,7 +72,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn results(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.graph.nodes.len()).filter(|&node| self.is_output[node]).filter_map(|node| self.home[node])
+        self.outputs.iter().filter_map(|node| self.home[node.index()])
     }
 
     fn serial_seat(&self, member: Member, target: &Group) -> Result<Seat, Obstacle> {

@@ -208,6 +208,7 @@ impl Printer<'_> {
             Work::Product => "product",
             Work::Random => "draw",
             Work::Opaque => "move",
+            Work::Scan => "scan",
         }
     }
 

@@ -15,6 +15,8 @@
 //! A graph knows nothing of files, threads, data or machine code.
 
 pub mod builder;
+mod repeat;
+pub mod scan;
 pub mod text;
 pub mod types;
 pub mod verify;
@@ -22,6 +24,8 @@ mod visit;
 
 use crate::ops::Primitive;
 pub use builder::{BuildError, Builder};
+pub use repeat::Body;
+pub use scan::Scan;
 pub use types::{Dim, Element, Shape, Type};
 
 /// Handle of a node: its place in the arena.
@@ -118,6 +122,8 @@ pub enum Attributes {
     Contract(Contraction),
     /// Ordinal of a random node in the elaborated graph.
     Stream(u32),
+    /// What is done at every step.
+    Scan(Scan),
 }
 
 /// Why a node exists: the declaration's words, and for derived nodes the rule and the node it came from.
@@ -134,7 +140,7 @@ pub struct Origin {
 }
 
 /// One application of a primitive.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     /// What is applied.
     pub primitive: Primitive,
@@ -149,7 +155,7 @@ pub struct Node {
 }
 
 /// What a graph is computed for.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Root {
     /// A named result.
     Output {
@@ -184,7 +190,7 @@ impl Root {
 }
 
 /// Nodes in topological order, and what is asked of them.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Graph {
     /// Its name.
     pub name: String,

@@ -8,12 +8,14 @@
 //!   output "loss" = %9
 //!   update %1 = %12
 //! ```
-//! A derived node's comment ends in `<- rule of %node`.
+//! A derived node's comment ends in `<- rule of %node`. The body of a scan is a graph of its own, in the lines behind the node that begin
+//! with a bar.
 
-use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
+use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Scan, Shape, Type, Window};
 use crate::ops;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 /// Values of a tensor, or of one row of it, beyond which it is none of ours: more than any machine's memory holds.
 const MOST_VALUES: usize = 1 << 48;
@@ -33,6 +35,11 @@ pub fn print(graph: &Graph, origins: bool) -> String {
         }
         text.push_str(line.trim_end());
         text.push('\n');
+        if let Attributes::Scan(scan) = &graph.node(id).attributes {
+            for line in print(&scan.body, origins).lines() {
+                let _ = writeln!(text, "    | {line}");
+            }
+        }
     }
     for root in &graph.roots {
         let _ = match root {
@@ -65,6 +72,10 @@ pub fn node_text(graph: &Graph, id: NodeId) -> String {
         }
         Attributes::Contract(spec) => write!(line, " [{}]", contraction_text(graph, node, spec)),
         Attributes::Stream(stream) => write!(line, " stream {stream}"),
+        Attributes::Scan(scan) => {
+            let word = if scan.reversed { "reversed" } else { "forward" };
+            write!(line, " {word} carries {} sequences {}", scan.carries, scan.sequences)
+        }
     };
     let _ = write!(line, " : {}", node.ty);
     line
@@ -180,13 +191,30 @@ fn parse_origin(text: &str) -> Origin {
 pub fn parse(text: &str) -> Result<Graph, String> {
     let mut graph = Graph::default();
     let mut origins = HashMap::new();
-    for (number, raw) in text.lines().enumerate() {
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((number, raw)) = lines.next() {
         let (line, comment) = split_comment(raw);
         let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        parse_line(&mut graph, &mut origins, line, comment).map_err(|why| format!("line {}: {why}", number + 1))?;
+        let at = |why: String| format!("line {}: {why}", number + 1);
+        parse_line(&mut graph, &mut origins, line, comment).map_err(at)?;
+        let mut body = String::new();
+        while let Some((_, inside)) = lines.next_if(|(_, line)| line.trim_start().starts_with('|')) {
+            let inside = inside.trim_start().trim_start_matches('|').trim_start();
+            if inside.starts_with('|') {
+                return Err(at("no scan stands in a scan".into()));
+            }
+            body.push_str(inside);
+            body.push('\n');
+        }
+        if !body.is_empty() {
+            let node = graph.nodes.last_mut().ok_or_else(|| at("a body belongs to a scan".into()))?;
+            let Attributes::Scan(scan) = &mut node.attributes else { return Err(at("a body belongs to a scan".into())) };
+            let body = parse(&body).map_err(|why| at(format!("its body: {why}")))?;
+            scan.body = Arc::new(body);
+        }
     }
     super::verify::verify(&graph)?;
     Ok(graph)
@@ -255,6 +283,12 @@ fn parse_attributes(text: &str) -> Result<Attributes, String> {
         [] => Attributes::None,
         ["axis", axis] => Attributes::Axis(number(axis)?),
         ["slice", axis, from, to] => Attributes::Slice { axis: number(axis)?, from: number(from)?, to: number(to)? },
+        [word @ ("forward" | "reversed"), "carries", carries, "sequences", sequences] => Attributes::Scan(Scan {
+            body: Arc::default(),
+            reversed: *word == "reversed",
+            carries: number(carries)?,
+            sequences: number(sequences)?,
+        }),
         ["pad", axis, before, after] => Attributes::Pad { axis: number(axis)?, before: number(before)?, after: number(after)? },
         ["window", axis, "of", extent, places, "by", stride, "from", offset, size, "by", dilation] => {
             let ahead = |word: &str, end: char| number(word.strip_suffix(end).unwrap_or(word));

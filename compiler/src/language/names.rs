@@ -5,7 +5,14 @@
 /// Near is a Damerau-Levenshtein distance (insertions, deletions, exchanges, swaps of neighbours) of at most 2, or of
 /// at most a third of the name's length when that is more; and fewer changes than the name has letters. Case counts
 /// less than a letter, `drop_out` is `dropout`. Among equally near ones the first wins.
+///
+/// A word that other frameworks have for a candidate stands for it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let meant = ELSEWHERE.iter().filter(|(word, _)| *word == name).find_map(|(_, own)| candidates.iter().find(|one| *one == own));
+    if let Some(meant) = meant {
+        return Some(meant);
+    }
     let letters = folded(name);
     if letters.len() > LONGEST {
         return None;
@@ -19,6 +26,23 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// What PyTorch, Keras, JAX and scikit-learn call things, and what they are called here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lr", "rate"),
+    ("learning_rate", "rate"),
+    ("eps", "epsilon"),
+    ("units", "width"),
+    ("linear", "dense"),
+    ("swish", "silu"),
+    ("r2", "r_squared"),
+    ("r2_score", "r_squared"),
+    ("auc", "roc_auc"),
+    ("f1_score", "f1"),
+    ("top_k_accuracy", "top_k"),
+    ("bce", "binary_cross_entropy"),
+    ("nll_loss", "negative_log_likelihood"),
+];
 
 /// Longer words are no misspelt names.
 const LONGEST: usize = 80;
@@ -59,6 +83,9 @@ mod tests {
     fn finds_what_was_meant() {
         assert_eq!(nearest("drop_out", LAYERS), Some("dropout"));
         assert_eq!(nearest("dnese", LAYERS), Some("dense"));
+        assert_eq!(nearest("linear", LAYERS), Some("dense"));
+        assert_eq!(nearest("lr", ["beta1", "rate"]), Some("rate"));
+        assert_eq!(nearest("r2", ["rmse", "mae", "r_squared"]), Some("r_squared"));
         assert_eq!(nearest("Dense", LAYERS), Some("dense"));
         assert_eq!(nearest("batchnorm", LAYERS), Some("batch_norm"));
         assert_eq!(nearest("batch_normalise", LAYERS), None);

@@ -124,6 +124,8 @@ pub enum Space {
     Scratch,
     /// What `predict` serves, by number.
     Output(u32),
+    /// Sums of the driver over the chunks of a pass, by number: f64, as long as the run.
+    Sums(u32),
 }
 
 /// A piece of memory with a name that the user can trace back.

@@ -229,6 +229,10 @@ pub fn locate(scope: &mut Scope, id: NodeId, index: &[Index]) -> Result<(View, L
             let inside: i64 = storage.strides[0].constant;
             steps[0] = Linear::fixed(inside);
         }
+        if storage.within.is_some() {
+            // Rows of a step are as far apart as rows of the sequence.
+            steps[0] = storage.strides[0];
+        }
         storage.strides = steps;
         return Ok((view(&storage, index, &scope.tiles), storage.lane));
     }
@@ -253,7 +257,7 @@ fn reshaped(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError
 }
 
 /// Where a source or kept node stands.
-fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError> {
+pub(super) fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError> {
     if let Some(storage) = scope.kept.get(&id).or_else(|| scope.layout.kept(id)) {
         return Ok(Some(storage.clone()));
     }
@@ -267,5 +271,5 @@ fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>, LowerError
     let from_rows =
         matches!(node.primitive, Primitive::Input | Primitive::Target) && ty.shape.0.first() == Some(&crate::graph::Dim::Batch);
     let rows = if from_rows { Some(scope.layout.rows(scope.program)) } else { None };
-    Ok(Some(Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows }))
+    Ok(Some(Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows, within: None }))
 }

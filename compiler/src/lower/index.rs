@@ -43,8 +43,9 @@ impl Index {
 
 /// The word at an index of a kept tensor. Tile variables do not count in storage that belongs to the tile.
 pub fn view(storage: &Storage, index: &[Index], tiles: &[Var]) -> View {
-    let mut strides: Vec<(Var, Linear)> = Vec::new();
-    let mut offset = Linear::ZERO;
+    let begin = storage.within.as_ref();
+    let mut strides: Vec<(Var, Linear)> = begin.map_or_else(Vec::new, |within| within.strides.clone());
+    let mut offset = begin.map_or(Linear::ZERO, |within| within.offset);
     let mut table = None;
     for (axis, position) in index.iter().enumerate() {
         let counts = |var: &Var| !(storage.local && tiles.contains(var));

@@ -8,7 +8,7 @@ use super::storage::{Layout, StagedCopy, Storage, cells, push, title};
 use super::vector::is_vector;
 use super::{LowerError, linear, product, row_major, volume};
 use crate::fusion::{CELL, Fusion, Group, Work, reduced_axes, work};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Dim, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Axis, Block, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space, Statement, Value, Var, View};
 use crate::ops::Fold;
@@ -105,6 +105,16 @@ impl KernelLowering<'_> {
         if let Some((axis, step)) = schedule.inner {
             inner = Some((self.tile(axis, step as i64), step as i64, self.axes[axis].size));
         }
+        self.fill(plan, prefix)?;
+        let body = match inner {
+            Some((var, step, total)) => vec![Statement::Tiles { var, step, total, body: self.body }],
+            None => self.body,
+        };
+        Ok(Kernel { name: self.name, parallel, body, vars: self.vars })
+    }
+
+    /// Gives kept members their places and writes the nests.
+    fn fill(&mut self, plan: &Plan, prefix: &str) -> Result<(), LowerError> {
         for (position, kept) in plan.kept.iter().enumerate() {
             if *kept {
                 self.keep(position, prefix)?;
@@ -113,11 +123,32 @@ impl KernelLowering<'_> {
         for nest in &plan.nests {
             self.nest(nest)?;
         }
-        let body = match inner {
-            Some((var, step, total)) => vec![Statement::Tiles { var, step, total, body: self.body }],
-            None => self.body,
+        Ok(())
+    }
+
+    /// Statements of a group of another graph that is computed inside of this kernel: its rows are those of the tile. `layout` knows
+    /// where its sources and what other groups read are kept.
+    pub(super) fn inside(
+        &mut self,
+        (graph, group, plan): (&Graph, &Group, &Plan),
+        layout: &mut Layout,
+        rows: GroupAxis,
+        name: String,
+    ) -> Result<Vec<Statement>, LowerError> {
+        let scope = Scope {
+            graph,
+            layout,
+            program: &mut *self.scope.program,
+            kept: HashMap::new(),
+            tiles: self.scope.tiles.clone(),
+            serving: group.members[0].node,
         };
-        Ok(Kernel { name: self.name, parallel, body, vars: self.vars })
+        let axis = |dim: &Dim| if *dim == Dim::Batch { rows } else { GroupAxis { size: linear(*dim), tile: None } };
+        let axes = group.axes.iter().map(axis).collect();
+        let mut inner = KernelLowering { scope, group, axes, vars: self.vars, name, body: Vec::new(), partials: HashMap::new() };
+        inner.fill(plan, "")?;
+        self.vars = inner.vars;
+        Ok(inner.body)
     }
 
     fn tile(&mut self, axis: usize, step: i64) -> Var {
@@ -165,7 +196,7 @@ impl KernelLowering<'_> {
         let lane = super::storage::lane(graph.ty(member.node).element);
         let buffer =
             push(self.scope.program, &format!("{}.%{}", self.name_short(), member.node.0), Space::Scratch, lane, volume(&dims)?);
-        self.scope.kept.insert(member.node, Storage { buffer, lane, strides, local: true, rows: None });
+        self.scope.kept.insert(member.node, Storage { buffer, lane, strides, local: true, rows: None, within: None });
         Ok(())
     }
 
@@ -179,7 +210,7 @@ impl KernelLowering<'_> {
         let name = format!("{prefix}.%{}.cells", member.node.0);
         let strides = row_major(&dims)?;
         let buffer = push(self.scope.program, &name, Space::Arena, Lane::F32, volume(&dims)?);
-        let storage = Storage { buffer, lane: Lane::F32, strides, local: false, rows: None };
+        let storage = Storage { buffer, lane: Lane::F32, strides, local: false, rows: None, within: None };
         self.scope.layout.set_partial(member.node, storage.clone());
         self.partials.insert(member.node, storage);
         Ok(())
@@ -209,6 +240,7 @@ impl KernelLowering<'_> {
             Work::Random => self.random(nest.members[0]),
             Work::Product => product::lower(self, nest.members[0]),
             Work::Opaque => self.opaque(nest.members[0]),
+            Work::Scan => super::scan::lower(self, nest.members[0]),
         }
     }
 

@@ -12,6 +12,7 @@ mod opaque;
 mod product;
 mod random;
 mod reductions;
+mod scan;
 mod schedule;
 mod storage;
 #[cfg(test)]

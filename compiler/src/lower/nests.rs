@@ -1,8 +1,7 @@
 //! Which kept members of a kernel share a nest, and in what order the nests run.
 
-use crate::fusion::{Access, Fusion, Group, Work, bottom, cost, is_unit_reshape, member_accesses, reduced_axes, work};
+use crate::fusion::{Access, Fusion, Group, Work, cost, member_accesses, reduced_axes, work};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{self, Lowering, Primitive};
 
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,11 +29,10 @@ const CHEAP: usize = 3;
 
 /// Sorts a group's members into nests. `outside` tells which nodes are read by other kernels.
 pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(NodeId) -> bool) -> Plan {
-    let reshaped = reshaped(graph);
     let mut kept: Vec<bool> = group
         .members
         .iter()
-        .map(|member| work(graph, *member) != Work::Map || outside(member.node) || reshaped[member.node.index()])
+        .map(|member| work(graph, *member) != Work::Map || outside(member.node) || fusion.in_words[member.node.index()])
         .collect();
     loop {
         let inline = inline(fusion, group, &kept);
@@ -48,22 +46,6 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
             kept[member] = true;
         }
     }
-}
-
-/// Which nodes are read through a reshape, or as the table of a gather: only words in memory have another shape or are picked.
-fn reshaped(graph: &Graph) -> Vec<bool> {
-    let mut reshaped = vec![false; graph.nodes.len()];
-    for id in graph.ids() {
-        let node = graph.node(id);
-        // Windows read an element more than once: it is not computed each time.
-        if node.primitive == Primitive::Window || node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id) {
-            reshaped[bottom(graph, node.operands[0]).index()] = true;
-        }
-        if matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
-            reshaped[bottom(graph, node.operands[0]).index()] = true;
-        }
-    }
-    reshaped
 }
 
 fn inline(fusion: &Fusion, group: &Group, kept: &[bool]) -> Vec<bool> {

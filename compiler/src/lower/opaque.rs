@@ -10,7 +10,7 @@ use crate::graph::{Attributes, NodeId, Window};
 use crate::loops::{Axis, Extent, Linear};
 use crate::ops::{Fold, Primitive};
 
-/// Lowers an opaque member, which is alone in its kernel.
+/// Lowers an opaque member, which is alone in its kernel or, in a scan, in its part of the step.
 pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), LowerError> {
     let graph = lowering.scope.graph;
     let node = lowering.group.members[position].node;

@@ -139,7 +139,7 @@ impl KernelLowering<'_> {
         // One word: the kernel and the node, which the title starts with.
         let (short, node) = (self.name_short(), name.split(' ').next().unwrap_or_default());
         let buffer = push(self.scope.program, &format!("{short}.{node}.lanes"), Space::Scratch, Lane::F32, volume(&dims)?);
-        Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None })
+        Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None, within: None })
     }
 
     fn clear_lanes(&mut self, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {

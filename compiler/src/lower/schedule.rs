@@ -10,6 +10,8 @@ const HOT_WORDS: usize = 4096;
 const PRODUCT_ROWS: usize = 96;
 /// Least columns of a tile of a product that gathers windows along them.
 const WINDOW_COLUMNS: usize = 64;
+/// Rows of a scan's tile: a batch gives work to several threads, and a product with the carry still has rows to share a weight.
+const SCAN_ROWS: usize = 16;
 /// Elements of a tile of a kernel without a product.
 const MAP_ELEMENTS: usize = 8192;
 
@@ -36,6 +38,8 @@ pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
     let last = group.domains[0].last().copied().unwrap_or(0);
     let mut schedule = if kinds[0] == Work::Product {
         product_schedule(graph, group, last, size, rest)
+    } else if kinds[0] == Work::Scan {
+        Schedule { parallel: Some((group.parallel[0], SCAN_ROWS)), inner: None }
     } else {
         let axis = group.parallel[0];
         let step = (MAP_ELEMENTS / rest(axis)).max(1);

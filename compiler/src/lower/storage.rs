@@ -3,7 +3,7 @@
 use super::{LowerError, linear, row_major, volume};
 use crate::fusion::{Fusion, Member, Work, member_accesses, work};
 use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
-use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space};
+use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
 use crate::ops::Primitive;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,6 +19,15 @@ pub struct Storage {
     pub local: bool,
     /// The first axis is looked up in this row table.
     pub rows: Option<BufferId>,
+    /// It is a part of something longer.
+    pub within: Option<Within>,
+}
+
+/// Where a part of a longer tensor begins: one step of a sequence.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Within {
+    pub offset: Linear,
+    pub strides: Vec<(Var, Linear)>,
 }
 
 /// Lane type of an element in memory.
@@ -131,7 +140,14 @@ impl Layout {
                     let ty = graph.ty(*source).clone();
                     let name = graph.source_name(*source).unwrap_or_default().to_string();
                     let buffer = self.source(program, graph.node(*source).primitive, &name, &ty)?;
-                    let place = Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows: None };
+                    let place = Storage {
+                        buffer,
+                        lane: lane(ty.element),
+                        strides: strides(&ty)?,
+                        local: false,
+                        rows: None,
+                        within: None,
+                    };
                     if fusion.staged.contains(source) {
                         let storage = whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, &[])?;
                         let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
@@ -166,7 +182,8 @@ impl Layout {
         Ok(())
     }
 
-    fn add(&mut self, node: NodeId, storage: Storage) {
+    /// Keeps a node in a place; later ones are further places that it is stored to.
+    pub(super) fn add(&mut self, node: NodeId, storage: Storage) {
         match self.kept.entry(node) {
             Entry::Vacant(place) => {
                 place.insert(storage);
@@ -230,7 +247,7 @@ fn whole(
     let mut steps = row_major(&dims)?;
     steps.truncate(ty.shape.rank());
     let buffer = push(program, name, space, lane(ty.element), volume(&dims)?);
-    Ok(Storage { buffer, lane: lane(ty.element), strides: steps, local: false, rows: None })
+    Ok(Storage { buffer, lane: lane(ty.element), strides: steps, local: false, rows: None, within: None })
 }
 
 /// Adds a buffer.

@@ -1,8 +1,9 @@
 //! The primitives' page.
 
 use super::{cell, sentence};
+use crate::graph::scan::Role;
 use crate::graph::text::node_text;
-use crate::graph::{Attributes, Builder, Contraction, Element, Graph, NodeId, Shape, Type, Window};
+use crate::graph::{Attributes, Builder, Contraction, Element, Graph, NodeId, Scan, Shape, Type, Window};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{BufferId, Instruction, Lane};
 use crate::ops::{Derivative, Exactness, Fold, Lowering, Operation, PRIMITIVES, Primitive, Record, Sample, Vjp, family, record};
@@ -108,6 +109,7 @@ fn lowering(record: &Record) -> &'static str {
         Lowering::Gather => "gather",
         Lowering::Random => "random",
         Lowering::Opaque => "own nest",
+        Lowering::Scan => "loop over steps",
     }
 }
 
@@ -134,6 +136,7 @@ fn lowering_with_count(record: &Record, example: Option<&Example>) -> String {
         Lowering::Gather => "gather: read from memory where a value points".into(),
         Lowering::Random => "random: a nest that draws four words at a time".into(),
         Lowering::Opaque => "a nest of its own, which writes its result's memory".into(),
+        Lowering::Scan => "a loop over the steps, around the kernels of its body, in tiles of rows".into(),
     }
 }
 
@@ -221,14 +224,28 @@ fn applications() -> Vec<(Attributes, Option<Type>)> {
         Attributes::Window(window),
         Attributes::Window(windowed),
         Attributes::Contract(contraction),
+        Attributes::Scan(decay()),
     ];
     let given = [None, Some(row.with(Element::I32)), Some(Type::f32(Shape::batch(&[2, 2]))), Some(row)];
     attributes.iter().flat_map(|attributes| given.iter().map(move |given| (attributes.clone(), given.clone()))).collect()
 }
 
+/// The scan that serves as an example: `h / 2 + x`.
+fn decay() -> Scan {
+    let mut body = Builder::new("step");
+    let mut source = |role: Role| {
+        let (primitive, name) = role.source();
+        body.source(primitive, &name, Type::f32(Shape::batch(&[4]))).expect("any type is a source's")
+    };
+    let (h, x) = (source(Role::Carry(0)), source(Role::Sequence(0)));
+    let half = body.scale(h, 0.5).and_then(|half| body.add(half, x)).expect("their types are equal");
+    body.output("h0", half);
+    Scan { body: body.finish().into(), reversed: false, carries: 1, sequences: 1 }
+}
+
 /// Shapes of operands that are tried, in this order; an index has one number a row.
 fn shapes(record: &Record, arity: usize) -> Vec<Vec<Shape>> {
-    let all = [Shape::batch(&[4]), Shape::fixed(&[4, 3]), Shape::fixed(&[4])];
+    let all = [Shape::batch(&[4]), Shape::fixed(&[4, 3]), Shape::fixed(&[4]), Shape::batch(&[3, 4])];
     let index = [Shape::batch(&[])];
     (0..arity).fold(vec![Vec::new()], |lists, operand| {
         let is_index = element(record, operand, Element::F32) == Element::I32;

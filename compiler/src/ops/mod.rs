@@ -13,6 +13,7 @@ mod movement;
 mod normal;
 mod random;
 mod reduce;
+mod scan;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod window;
 use crate::graph::{Attributes, BuildError, Builder, Element, NodeId, Type};
 use crate::loops::Value;
 use crate::loops::block::BlockBuilder;
+pub use scan::scanned;
 use std::collections::BTreeMap;
 
 macro_rules! table {
@@ -103,6 +105,7 @@ table! {
     Concat => movement::CONCAT,
     Window => window::WINDOW,
     Unwindow => window::UNWINDOW,
+    Scan => scan::SCAN,
 }
 
 /// A concrete tensor of the f64 reference: integers, classes and booleans (0, 1) are numbers too.
@@ -292,6 +295,8 @@ pub enum Lowering {
     Random,
     /// A nest of its own that writes its result's memory.
     Opaque,
+    /// A loop over steps, around the kernels of its body.
+    Scan,
 }
 
 /// What lowering to f32 does to a value that f64 would give exactly.

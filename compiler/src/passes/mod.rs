@@ -17,6 +17,7 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 pub mod validate;
+mod widen;
 #[cfg(test)]
 mod wrong_rules;
 
@@ -38,7 +39,10 @@ pub struct Pass {
 pub const FORWARD: &[Pass] = &[SHARE, SIMPLIFY];
 
 /// The whole step, or an evaluation graph.
-pub const STEP: &[Pass] = &[RELEASE, SHARE, SIMPLIFY, MASKS, DEAD];
+pub const STEP: &[Pass] = &[RELEASE, SHARE, WIDEN, SIMPLIFY, MASKS, DEAD];
+
+/// One step of a scan, when it is made: it is built before the passes run over what holds it, and differentiated later.
+pub const BODY: &[Pass] = &[SHARE, SIMPLIFY, DEAD];
 
 const RELEASE: Pass = Pass {
     name: "release",
@@ -49,6 +53,11 @@ const SHARE: Pass = Pass {
     name: "share",
     reason: "before the rules: a variable that stands twice in a pattern is matched by identity",
     run: share::run,
+};
+const WIDEN: Pass = Pass {
+    name: "widen",
+    reason: "after share, for equal scans have equal operands; before the rules, which see what the steps give",
+    run: widen::run,
 };
 const SIMPLIFY: Pass =
     Pass { name: "simplify", reason: "the rules, to a fixed point; it shares what it makes", run: simplify::simplify };

@@ -62,6 +62,9 @@ pub(crate) fn cost(graph: &Graph, batch: usize) -> usize {
     let one = |id: NodeId| {
         let node = graph.node(id);
         let out = node.ty.shape.count(batch);
+        if let Attributes::Scan(scan) = &node.attributes {
+            return cost(&scan.body, batch).saturating_mul(node.ty.shape.0[1].at(batch));
+        }
         let Attributes::Contract(spec) = &node.attributes else { return out };
         let left = graph.shape(node.operands[0]).at(batch);
         let summed = spec.left.iter().zip(left).filter(|(label, _)| !spec.out.contains(label)).map(|(_, size)| size);

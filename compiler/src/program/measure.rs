@@ -1,20 +1,56 @@
 //! What the driver adds up and decides: sums of a pass, the mean of each result, early stopping.
 
-use super::{Assembly, Unit, set};
+use super::{Assembly, Table, Unit, set};
 use crate::aggregate::Combination;
 use crate::loops::block::BlockBuilder;
-use crate::loops::{Block, BufferId, Comparison, Lane, Slot, Value};
+use crate::loops::{
+    Axis, Block, BufferId, Comparison, Control, Extent, Kernel, Lane, Linear, Nest, Slot, Space, Statement, Value, Var, View,
+};
+use crate::lower;
+use crate::step::plateau::SCALE;
+
+/// Sums of one value over the chunks of a pass: what is carried over its groups, then each sum of all groups.
+///
+/// The first thread alone keeps them, in f64: a walk over the groups is no part of a step that is worth sharing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    buffer: BufferId,
+    /// The kernel that sets all of them to 0.
+    clear: u32,
+    /// The kernel that adds a batch.
+    add: u32,
+}
+
+/// The group that a walk has come to.
+const GROUP: Var = Var(0);
+
+/// Rows of the batch, as f64.
+fn rows(block: &mut BlockBuilder, control: BufferId, batch: Slot) -> Value {
+    let rows = block.load_scalar(control, i64::from(batch.0), Lane::I32);
+    let rows = block.to_float(rows);
+    block.promote(rows)
+}
+
+/// The first words of some sums set to 0.
+fn zeros(title: &str, buffer: BufferId, words: i64) -> Nest {
+    let mut block = BlockBuilder::new();
+    let zero = block.f64(0.0);
+    let strides = vec![(GROUP, Linear::fixed(1))];
+    block.store(View { buffer, offset: Linear::ZERO, strides, table: None, pick: None }, zero);
+    let axes = vec![Axis { var: GROUP, extent: Extent::fixed(words), vector: false }];
+    Nest { title: title.to_string(), axes, block: block.finish() }
+}
 
 impl Assembly {
     pub(super) fn output(&self, block: &mut BlockBuilder, name: &str) -> Value {
-        self.output_at(block, name, 0)
+        self.output_at(block, name, Vec::new())
     }
 
-    /// One element of an output.
-    fn output_at(&self, block: &mut BlockBuilder, name: &str, element: usize) -> Value {
+    /// The first element of an output, or the one that loop variables say.
+    fn output_at(&self, block: &mut BlockBuilder, name: &str, strides: Vec<(Var, Linear)>) -> Value {
         match self.layout.find_output(name) {
             Some(buffer) => {
-                let value = block.load_scalar(buffer, element as i64, Lane::F32);
+                let value = block.load(View { buffer, offset: Linear::ZERO, strides, table: None, pick: None }, Lane::F32);
                 block.promote(value)
             }
             None => block.f64(0.0),
@@ -34,59 +70,99 @@ impl Assembly {
         kept.map(|name| (name.clone(), self.combinations.get(&name).cloned())).collect()
     }
 
-    /// Slots of the sums of a value that is no mean over rows: for each group, for each sum.
-    fn sums(&mut self, prefix: &str, name: &str, combination: &Combination) -> Vec<Vec<Slot>> {
-        let mut slots = Vec::new();
-        for group in 0..combination.groups {
-            let own = 0..combination.sums.len();
-            slots.push(own.map(|sum| self.slot(&format!("{prefix}.{name}.{group}.{sum}.sum"), Lane::F64)).collect());
+    /// Where the sums of a value that is no mean over rows stand, and the kernels that keep them; made at the first use.
+    fn sums(&mut self, unit: &Unit, control: BufferId, prefix: &str, name: &str, combination: &Combination) -> Sums {
+        let full_name = format!("{prefix}.{name}");
+        if let Some(known) = self.sums.get(&full_name) {
+            return *known;
         }
-        slots
+        let Combination { groups, sums, carried, .. } = combination;
+        let words = (carried.len() + groups * sums.len()) as i64;
+        let space = Space::Sums(self.sums.len() as u32);
+        let buffer = lower::add_buffer(&mut self.program, &format!("sums.{full_name}"), space, Lane::F64, Linear::fixed(words));
+        let clear = vec![zeros("nothing yet", buffer, words)];
+        let carry = vec![
+            zeros("carried from nothing", buffer, carried.len() as i64),
+            self.group(unit, control, buffer, name, combination),
+        ];
+        let mut kernel = |what: &str, nests: Vec<Nest>| {
+            let body = nests.into_iter().map(Statement::Nest).collect();
+            self.program.kernels.push(Kernel { name: format!("{what} {full_name}"), parallel: None, body, vars: 1 });
+            self.program.kernels.len() as u32 - 1
+        };
+        let made = Sums { buffer, clear: kernel("clear", clear), add: kernel("add", carry) };
+        self.sums.insert(full_name, made);
+        made
+    }
+
+    /// A walk over the groups: each adds the batch to its sums, and what is carried goes on with them.
+    fn group(&mut self, unit: &Unit, control: BufferId, buffer: BufferId, name: &str, combination: &Combination) -> Nest {
+        let batch = self.slot("batch", Lane::I32);
+        let group = vec![(GROUP, Linear::fixed(1))];
+        let mut block = BlockBuilder::new();
+        let full_name = format!("{}.{name}", unit.name);
+        let mut given = vec![self.output(&mut block, &full_name)];
+        for part in &combination.parts {
+            given.push(self.output_at(&mut block, &format!("{full_name}.{part}"), group.clone()));
+        }
+        given.push(rows(&mut block, control, batch));
+        let view = |offset: usize, strides: &[(Var, Linear)]| View {
+            buffer,
+            offset: Linear::fixed(offset as i64),
+            strides: strides.to_vec(),
+            table: None,
+            pick: None,
+        };
+        let count = combination.carried.len();
+        let mut stores = Vec::new();
+        let mut state: Vec<Value> = (0..count).map(|place| block.load(view(place, &[]), Lane::F64)).collect();
+        for (number, term) in combination.sums.iter().enumerate() {
+            let place = view(count + number * combination.groups, &group);
+            let term = term.write(&mut block, &given);
+            let before = block.load(place.clone(), Lane::F64);
+            let next = block.add(before, term);
+            state.push(next);
+            stores.push((place, next));
+        }
+        for (place, formula) in combination.carried.iter().enumerate() {
+            let next = formula.write(&mut block, &state);
+            stores.push((view(place, &[]), next));
+        }
+        for (place, value) in stores {
+            block.store(place, value);
+        }
+        let extent = Extent::fixed(combination.groups as i64);
+        let axes = vec![Axis { var: GROUP, extent, vector: false }];
+        Nest { title: format!("sums of {name}"), axes, block: block.finish() }
     }
 
     /// Adds a batch to the sums of a pass: `rows.sum += rows`, and for the loss and each metric `k.sum` such that `k.sum / rows.sum` is its
     /// value for all rows so far, however its chunks combine.
-    pub(super) fn accumulate(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
+    pub(super) fn accumulate(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Vec<Control> {
         let batch = self.slot("batch", Lane::I32);
         let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
+        let mut kernels = Vec::new();
         let mut block = BlockBuilder::new();
-        let rows = block.load_scalar(control, i64::from(batch.0), Lane::I32);
-        let rows = block.to_float(rows);
-        let rows = block.promote(rows);
+        let rows = rows(&mut block, control, batch);
         let so_far = |block: &mut BlockBuilder, slot: Slot| block.load_scalar(control, i64::from(slot.0), Lane::F64);
         let before = so_far(&mut block, total);
         let all = block.add(before, rows);
         let mut stores = vec![(total, all)];
         for (name, combination) in self.measured(unit) {
             let sum = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);
-            let full_name = format!("{}.{name}", unit.name);
-            let value = self.output(&mut block, &full_name);
             let next = match combination {
                 None => {
+                    let value = self.output(&mut block, &format!("{}.{name}", unit.name));
                     let weighted = block.mul(value, rows);
                     let before = so_far(&mut block, sum);
                     block.add(before, weighted)
                 }
                 Some(combination) => {
-                    let slots = self.sums(prefix, &name, &combination);
-                    let mut sums: Vec<Vec<Value>> = Vec::new();
-                    for (group, slots) in slots.iter().enumerate() {
-                        let mut given = vec![value];
-                        for part in &combination.parts {
-                            given.push(self.output_at(&mut block, &format!("{full_name}.{part}"), group));
-                        }
-                        given.push(rows);
-                        let mut own = Vec::new();
-                        for (slot, term) in slots.iter().zip(&combination.sums) {
-                            let term = term.write(&mut block, &given);
-                            let before = so_far(&mut block, *slot);
-                            let next = block.add(before, term);
-                            stores.push((*slot, next));
-                            own.push(next);
-                        }
-                        sums.push(own);
-                    }
-                    let value = combination.write(&mut block, &sums);
+                    let sums = self.sums(unit, control, prefix, &name, &combination);
+                    kernels.push(Control::Kernel(sums.add));
+                    let places = 0..combination.carried.len() as i64;
+                    let carried: Vec<Value> = places.map(|place| block.load_scalar(sums.buffer, place, Lane::F64)).collect();
+                    let value = combination.value.write(&mut block, &carried);
                     block.mul(value, all)
                 }
             };
@@ -95,24 +171,42 @@ impl Assembly {
         for (slot, value) in stores {
             set(&mut block, control, slot, value);
         }
-        block.finish()
+        kernels.push(Control::Scalar(block.finish()));
+        kernels
     }
 
     /// Sets the sums of a pass to zero.
-    pub(super) fn clear(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Block {
+    pub(super) fn clear(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Vec<Control> {
+        let mut kernels = Vec::new();
         let mut block = BlockBuilder::new();
         let zero = block.f64(0.0);
         for (name, combination) in self.measured(unit) {
-            let further = combination.map_or_else(Vec::new, |combination| self.sums(prefix, &name, &combination));
-            let mut slots: Vec<Slot> = further.into_iter().flatten().collect();
-            slots.push(self.slot(&format!("{prefix}.{name}.sum"), Lane::F64));
-            for slot in slots {
-                set(&mut block, control, slot, zero);
+            if let Some(combination) = combination {
+                kernels.push(Control::Kernel(self.sums(unit, control, prefix, &name, &combination).clear));
             }
+            let slot = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);
+            set(&mut block, control, slot, zero);
         }
         let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
         set(&mut block, control, total, zero);
-        block.finish()
+        kernels.push(Control::Scalar(block.finish()));
+        kernels
+    }
+
+    /// Sums of an evaluation that are worth reading as tables.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        let of = |(name, combination): (&String, &Combination)| {
+            let sums = self.sums.get(&format!("evaluate.{name}"))?;
+            let first = combination.carried.len();
+            Some(Table {
+                name: name.clone(),
+                buffer: sums.buffer,
+                first,
+                cells: combination.groups,
+                columns: combination.columns?,
+            })
+        };
+        self.combinations.iter().filter_map(of).collect()
     }
 
     /// `stop |= !finite`
@@ -175,6 +269,9 @@ impl Assembly {
         let now = load(&mut block, epoch, Lane::I32);
         let before = load(&mut block, best_epoch, Lane::I32);
         let when = block.select(better, now, before);
+        if self.program.slots.iter().any(|slot| slot.name == format!("setting.{SCALE}")) {
+            self.lower_rate(&mut block, control, better);
+        }
         for (slot, value) in [
             (best, next_best),
             (waited, wait),
@@ -187,5 +284,24 @@ impl Assembly {
             set(&mut block, control, slot, value);
         }
         block.finish()
+    }
+
+    /// The rate's factor is multiplied by `plateau.factor` each time that `plateau.patience` epochs in a row were not better.
+    fn lower_rate(&mut self, block: &mut BlockBuilder, control: BufferId, better: Value) {
+        let (scale, factor) = (self.slot(&format!("setting.{SCALE}"), Lane::F64), self.slot("plateau.factor", Lane::F64));
+        let (waited, patience) = (self.slot("plateau.waited", Lane::I32), self.slot("plateau.patience", Lane::I32));
+        let load = |block: &mut BlockBuilder, slot: Slot, lane: Lane| block.load_scalar(control, i64::from(slot.0), lane);
+        let (one, none) = (block.i32(1), block.i32(0));
+        let wait = load(block, waited, Lane::I32);
+        let longer = block.add(wait, one);
+        let wait = block.select(better, none, longer);
+        let limit = load(block, patience, Lane::I32);
+        let over = block.compare(Comparison::Le, limit, wait);
+        let (before, factor) = (load(block, scale, Lane::F64), load(block, factor, Lane::F64));
+        let lower = block.mul(before, factor);
+        let next = block.select(over, lower, before);
+        let wait = block.select(over, none, wait);
+        set(block, control, scale, next);
+        set(block, control, waited, wait);
     }
 }

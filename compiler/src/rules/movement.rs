@@ -37,6 +37,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("pad-nothing", "pad{r}(x)", "x", BitExact, "No zeros are added.").when(SAME_TYPE),
     rule("slice-pad", "slice{r}(pad{q}(x))", "slice(x)", BitExact, "The zeros are cut off again.").by(slice_pad),
     rule(
+        "add-pads",
+        "add(pad{r}(x), pad{q}(y))",
+        "pad(concat(x, y))",
+        Approximates { ulp: 0 },
+        "Neighbours are laid side by side; 0 + -0 is +0.",
+    )
+    .by(add_pads),
+    rule(
         "contract-transpose-left",
         "contract{s}(transpose{p}(x), y)",
         "contract(x, y)",
@@ -125,6 +133,35 @@ fn slice_pad(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
         return Some(x);
     }
     builder.slice(x, *axis, from - before, to - before).ok()
+}
+
+/// Of two paddings of one axis the one begins where the other ends: slices of a tensor, on their way back.
+fn add_pads(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
+    let (Attributes::Pad { axis, before, after }, Attributes::Pad { axis: other, before: begin, after: rest }) =
+        (bindings.attributes("r")?, bindings.attributes("q")?)
+    else {
+        return None;
+    };
+    let (x, y) = (bindings.node("x")?, bindings.node("y")?);
+    let size = |node: NodeId| builder.shape(node).0[*axis].at(0);
+    let (first, second, before, after) = match axis == other {
+        true if before + size(x) == *begin => (x, y, *before, *rest),
+        true if begin + size(y) == *before => (y, x, *begin, *after),
+        _ => return None,
+    };
+    // Joined tensors are joined further.
+    let parts = |node: NodeId| match builder.graph().node(node) {
+        joined if joined.primitive == Primitive::Concat && joined.attributes == Attributes::Axis(*axis) => {
+            joined.operands.clone()
+        }
+        _ => vec![node],
+    };
+    let joined = [parts(first), parts(second)].concat();
+    let joined = builder.concat(&joined, *axis).ok()?;
+    if (before, after) == (0, 0) {
+        return Some(joined);
+    }
+    builder.pad(joined, *axis, before, after).ok()
 }
 
 /// Labels that are summed, in the order of the sum.

@@ -200,7 +200,12 @@ impl Instance<'_> {
             Primitive::Slice | Primitive::Pad => {
                 let axis = (0..rank).rev().find(|&axis| dims[axis] != Dim::Batch)?;
                 let size = dims[axis].at(0);
-                let (before, after) = (self.random.below(2), self.random.below(2));
+                let (before, after) = match (primitive, self.random.below(4)) {
+                    // Two halves of an axis may meet.
+                    (Primitive::Pad, 0) => (0, size - size / 2),
+                    (Primitive::Pad, 1) => (size / 2, 0),
+                    _ => (self.random.below(2), self.random.below(2)),
+                };
                 let mut inner = dims.clone();
                 if primitive == Primitive::Slice {
                     inner[axis] = Dim::Fixed(size + before + after);

@@ -1,5 +1,6 @@
 //! What a network costs for one row of the batch: FLOPs of its matrix products, and bytes that its layers read and write.
 
+use crate::graph::scan::Role;
 use crate::graph::{Attributes, Dim, Graph, NodeId};
 use crate::nn::Network;
 use crate::nn::network::Use;
@@ -36,13 +37,12 @@ impl Costs {
         let trained = depends_on_trained(network);
         let (mut forward, mut backward) = (vec![0; graph.nodes.len()], vec![0; graph.nodes.len()]);
         for id in graph.ids() {
-            let (index, cost) = (id.index(), product(graph, id));
+            let (index, cost) = (id.index(), products(graph, id));
             if computed[index] {
                 forward[index] = cost;
             }
             if lowered[index] {
-                let differentiated = graph.node(id).operands.iter().filter(|operand| trained[operand.index()]);
-                backward[index] = cost * differentiated.count();
+                backward[index] = differentiated(graph, id, &trained);
             }
         }
         Costs { forward, backward, lowered, trained }
@@ -84,7 +84,35 @@ impl Costs {
 /// FLOPs of all products that some nodes need.
 pub(super) fn forward_of(graph: &Graph, nodes: &[NodeId]) -> usize {
     let live = graph.ancestors(nodes.iter().copied());
-    graph.ids().filter(|id| live[id.index()]).map(|id| product(graph, id)).sum()
+    graph.ids().filter(|id| live[id.index()]).map(|id| products(graph, id)).sum()
+}
+
+/// FLOPs of a node's products: its own, or those of all steps of a scan.
+fn products(graph: &Graph, id: NodeId) -> usize {
+    let Attributes::Scan(scan) = &graph.node(id).attributes else { return product(graph, id) };
+    let steps = graph.shape(id).0[1].at(0);
+    scan.body.ids().map(|id| product(&scan.body, id)).sum::<usize>().saturating_mul(steps)
+}
+
+/// FLOPs of the gradients of a node's factors: one product each for those on the way to what is trained.
+fn differentiated(graph: &Graph, id: NodeId, trained: &[bool]) -> usize {
+    let operands = &graph.node(id).operands;
+    let factors = |of: &Graph, id: NodeId, passes: &dyn Fn(NodeId) -> bool| {
+        product(of, id) * of.node(id).operands.iter().filter(|operand| passes(**operand)).count()
+    };
+    let Attributes::Scan(scan) = &graph.node(id).attributes else {
+        return factors(graph, id, &|operand| trained[operand.index()]);
+    };
+    if !operands.iter().any(|operand| trained[operand.index()]) {
+        return 0;
+    }
+    // A carry hands on what any step was trained by.
+    let passes = |inside: NodeId| match Role::of(scan.body.node(inside)) {
+        Some(role @ Role::Constant(_)) => trained[operands[scan.operand(role)].index()],
+        _ => true,
+    };
+    let steps = graph.shape(id).0[1].at(0);
+    scan.body.ids().map(|id| factors(&scan.body, id, &passes)).sum::<usize>().saturating_mul(steps)
 }
 
 /// A multiplication and an addition for every combination of labels.

@@ -15,7 +15,7 @@ use gradc_compiler::driver::Field;
 use gradc_compiler::graph::{Element, Graph};
 use gradc_compiler::ops::{Array, Environment, Primitive};
 use gradc_compiler::reference;
-use gradc_compiler::step::accumulate;
+use gradc_compiler::step::{SKIPPED, accumulate, plateau};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -82,6 +82,16 @@ impl Interpreter<'_> {
                 setting.data[0] = value;
             }
         }
+    }
+
+    /// What the rate is multiplied by, if it may be lowered.
+    fn rate_factor(&mut self) -> Option<&mut f64> {
+        self.settings.get_mut(plateau::SCALE).map(|scale| &mut scale.data[0])
+    }
+
+    /// Steps that were skipped so far.
+    fn skipped(&self) -> u64 {
+        self.kept.get(SKIPPED).map_or(0, |count| count.data[0] as u64)
     }
 
     fn environment(&self, bound: &Bound, rows: &[u32], [step, turn, epoch]: [u64; 3]) -> Environment {
@@ -165,9 +175,12 @@ impl Fit<'_> {
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
         let (mut epochs, mut steps, mut stopped) = (Vec::new(), Vec::new(), Stopped::Completed);
         let (mut best, mut waited) = (None::<(f64, u64, Tensors)>, 0);
+        // Epochs since the best one, or since the rate was lowered.
+        let mut since = 0;
         let mut diverged = None;
         'run: for epoch in 1..=plan.epochs {
             let begun = Instant::now();
+            let (rate_factor, skipped) = (interpreter.rate_factor().map_or(1.0, |scale| *scale), interpreter.skipped());
             plan.order(self.model.seed, self.model.epoch, &mut order);
             self.model.epoch += 1;
             let mut means = Means::new(combinations);
@@ -201,6 +214,8 @@ impl Fit<'_> {
                 penalty: means.of("penalty"),
                 training: measured(&means),
                 seconds: 0.0,
+                rate_factor,
+                skipped: interpreter.skipped() - skipped,
                 ..Epoch::default()
             };
             if let (Some(bound), Some(graph)) = (&plan.validation, &compiled.front.graphs.evaluation) {
@@ -209,6 +224,13 @@ impl Fit<'_> {
                 record.validation = Some((means.of("loss"), measured(&means)));
                 record.improved = score + self.least < best.as_ref().map_or(f64::INFINITY, |(score, _, _)| *score);
                 waited = if record.improved { 0 } else { waited + 1 };
+                since = if record.improved { 0 } else { since + 1 };
+                if let (Some((factor, epochs)), Some(scale)) = (self.plateau, interpreter.rate_factor())
+                    && since >= epochs
+                {
+                    *scale *= factor;
+                    since = 0;
+                }
                 if record.improved {
                     best = Some((score, epoch, best_copy(&interpreter.kept, graph)));
                 }
@@ -254,6 +276,7 @@ impl Fit<'_> {
             restored,
             elapsed,
             samples_per_second: (self.model.step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
+            zeros: self.model.zeros(),
         };
         match diverged {
             Some((step, loss)) => Err(Error::Diverged { step, loss, node: None, place: None, history: Some(Box::new(history)) }),

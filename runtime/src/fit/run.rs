@@ -11,7 +11,7 @@ use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::{BufferId, Slot};
 use gradc_compiler::lower::EPOCH;
-use gradc_compiler::step::accumulate;
+use gradc_compiler::step::{SKIPPED, accumulate, plateau};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -27,6 +27,7 @@ struct SlotSet {
     rows: Option<Slot>,
     metrics: Vec<Option<Slot>>,
     improved: Option<Slot>,
+    rate_factor: Option<Slot>,
     group: Group,
 }
 
@@ -66,6 +67,11 @@ pub(super) struct Run<'a> {
     batches: u64,
     pass: Option<Pass>,
     epoch_started: Instant,
+    /// What the rate is multiplied by in this epoch.
+    rate_factor: f64,
+    /// The state that counts skipped steps, and what it was when the epoch began.
+    skips: Option<BufferId>,
+    skipped: f32,
     columns: Columns,
     /// The epoch's record in the making.
     row: Vec<f64>,
@@ -142,6 +148,7 @@ impl<'a> Run<'a> {
                 rows: find("train.rows.sum"),
                 metrics: metrics("train"),
                 improved: find("improved"),
+                rate_factor: find(&format!("setting.{}", plateau::SCALE)),
                 group: Group::of(model),
             },
             validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
@@ -155,6 +162,9 @@ impl<'a> Run<'a> {
             batches: model.batches,
             pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
             epoch_started: Instant::now(),
+            rate_factor: 1.0,
+            skips: model.buffer(SKIPPED),
+            skipped: 0.0,
             columns,
             row: vec![0.0; columns.width()],
             records: Vec::with_capacity(
@@ -215,6 +225,8 @@ impl<'a> Run<'a> {
 impl Driver for Run<'_> {
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
+        self.rate_factor = self.slots.rate_factor.map_or(1.0, |slot| self.workspace.f64(slot));
+        self.skipped = self.skips.map_or(0.0, |state| self.workspace.first(state));
         self.plan.order(self.seed, self.first_epoch + self.begun, &mut self.order);
         self.position = 0;
         self.keep_snapshot();
@@ -290,6 +302,8 @@ impl Driver for Run<'_> {
             self.mean(self.slots.penalty, self.slots.rows),
             f64::from(improved),
             self.epoch_started.elapsed().as_secs_f64(),
+            self.rate_factor,
+            f64::from(self.skips.map_or(0.0, |state| self.workspace.first(state)) - self.skipped),
         ];
         let mut row = std::mem::take(&mut self.row);
         row.clear();

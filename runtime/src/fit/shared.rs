@@ -32,7 +32,7 @@ pub(super) struct Question {
     pub(super) open: bool,
 }
 
-/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the six numbers that every
+/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the eight numbers that every
 /// epoch has, then the training metrics, then the validation's loss and metrics.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
@@ -41,7 +41,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) const FIRST: usize = 6;
+    pub(super) const FIRST: usize = 8;
 
     pub(super) fn width(self) -> usize {
         Self::FIRST + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
@@ -58,6 +58,8 @@ impl Columns {
             validation: validation.split_first().map(|(loss, metrics)| (*loss, metrics.to_vec())),
             improved: row[4] != 0.0,
             seconds: row[5],
+            rate_factor: row[6],
+            skipped: row[7] as u64,
         }
     }
 }

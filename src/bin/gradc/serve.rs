@@ -50,6 +50,13 @@ impl Predict {
         let model = trained(&self.network, &self.weights)?;
         let rows = self.data.need(&model, false)?;
         let served = model.predict_all(&rows)?;
+        if let Some((name, _)) = served.iter().find(|(_, prediction)| self.classes && prediction.width() < 2) {
+            return Err(Error::Setting {
+                name: "--classes".into(),
+                found: format!("asked of `{name}`, which is one number a row"),
+                expected: "a prediction of one number a class".into(),
+            });
+        }
         let failed = |source| Error::Io { action: "write", path: self.out.clone().unwrap_or_else(|| "stdout".into()), source };
         match &self.out {
             None => self.write(&served, &rows, &mut std::io::stdout().lock()).map_err(failed),

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
 use gradc::runtime::report::table::{Align, table};
-use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Verdict, Watched};
+use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Verdict, Watched, Zeros};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -38,6 +38,9 @@ pub struct Train {
     /// Ends the run when the monitored value has not improved for so many epochs; needs validation rows.
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u64>,
+    /// Multiplies the rate by the factor each time that the monitored value has not improved for so many epochs: 0.5,3.
+    #[arg(long, value_name = "FACTOR,EPOCHS", value_parser = plateau)]
+    plateau: Option<(f64, u64)>,
     /// The result by which the run is judged: `loss`, or a reported metric.
     #[arg(long, value_name = "NAME")]
     monitor: Option<String>,
@@ -199,6 +202,9 @@ impl Train {
         if let Some(patience) = self.patience {
             fit = fit.patience(patience);
         }
+        if let Some((factor, epochs)) = self.plateau {
+            fit = fit.plateau(factor, epochs);
+        }
         if let Some(monitor) = &self.monitor {
             fit = fit.monitor_named(monitor);
         }
@@ -217,6 +223,7 @@ impl Train {
         if self.json && self.steps.is_some() {
             fit = fit.record_steps();
         }
+        let lowers = self.plateau.is_some();
         if self.json {
             fit = fit.quiet().on_epoch(move |epoch| {
                 let mut object = Map::from_iter([("event".into(), json!("epoch")), ("epoch".into(), json!(epoch.epoch))]);
@@ -224,6 +231,12 @@ impl Train {
                 object.insert("training".into(), measured(epoch.loss, &names, &epoch.training));
                 if let Some((loss, metrics)) = &epoch.validation {
                     object.insert("validation".into(), measured(*loss, &names, metrics));
+                }
+                if lowers {
+                    object.insert("rate_factor".into(), json!(epoch.rate_factor));
+                }
+                if epoch.skipped > 0 {
+                    object.insert("skipped".into(), json!(epoch.skipped));
                 }
                 object.insert("seconds".into(), json!(epoch.seconds));
                 // A reader that has gone away ends the run.
@@ -294,6 +307,10 @@ impl Train {
             object.insert("epochs".into(), json!(history.epochs.len()));
             object.insert("seconds".into(), json!(history.elapsed.as_secs_f64()));
             object.insert("samples_per_second".into(), json!(history.samples_per_second));
+            if let Some(share) = history.share_of_zeros() {
+                let own = history.zeros.iter().map(|zeros| (zeros.name.clone(), json!(zeros.share())));
+                object.insert("zeros".into(), json!({ "all": share, "parameters": Value::Object(own.collect()) }));
+            }
             for (name, _, evaluation) in &evaluations {
                 object.insert((*name).into(), evaluated(evaluation));
             }
@@ -303,9 +320,36 @@ impl Train {
         if let Some(epoch) = history.restored {
             println!("the parameters are those of epoch {epoch}, the best one");
         }
+        if history.skipped() > 0 {
+            println!("{} steps were skipped: the norm of their gradient was not finite", history.skipped());
+        }
         print!("{}", results(&evaluations));
+        if let Some(share) = history.share_of_zeros() {
+            print!("\n{}", sparsity(&history.zeros, share));
+        }
         Ok(())
     }
+}
+
+/// Shares of exact zeros under proximal penalties, parameter by parameter and over all of them.
+fn sparsity(parameters: &[Zeros], all: f64) -> String {
+    let row = |zeros: &Zeros| vec![zeros.name.clone(), zeros.zeros.to_string(), zeros.of.to_string(), percent(zeros.share())];
+    let mut rows: Vec<Vec<String>> = parameters.iter().map(row).collect();
+    let sum = |of: fn(&Zeros) -> usize| parameters.iter().map(of).sum::<usize>().to_string();
+    rows.push(vec!["all".into(), sum(|zeros| zeros.zeros), sum(|zeros| zeros.of), percent(all)]);
+    let columns = [("zeros", Align::Left), ("zero", Align::Right), ("of", Align::Right), ("share", Align::Right)];
+    table(&columns, &rows)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// `0.5,3`
+fn plateau(text: &str) -> std::result::Result<(f64, u64), String> {
+    let wrong = || format!("expected a factor and epochs, such as 0.5,3; got `{text}`");
+    let (factor, epochs) = text.split_once(',').ok_or_else(wrong)?;
+    Ok((factor.trim().parse().map_err(|_| wrong())?, epochs.trim().parse().map_err(|_| wrong())?))
 }
 
 /// A line of JSON for each recorded step.
@@ -327,7 +371,12 @@ pub fn line(value: &Value) -> Result<()> {
 /// Loss and metrics as an object.
 pub fn evaluated(evaluation: &Evaluation) -> Value {
     let (names, values): (Vec<String>, Vec<f64>) = evaluation.metrics.iter().cloned().unzip();
-    measured(evaluation.loss, &names, &values)
+    let mut object = measured(evaluation.loss, &names, &values);
+    if let (false, Some(object)) = (evaluation.tables.is_empty(), object.as_object_mut()) {
+        let tables = evaluation.tables.iter().map(|table| (table.name.clone(), json!(table.counts)));
+        object.insert("tables".into(), Value::Object(tables.collect()));
+    }
+    object
 }
 
 fn measured(loss: f64, names: &[String], values: &[f64]) -> Value {
@@ -344,5 +393,12 @@ pub fn results(evaluations: &[(&str, usize, Evaluation)]) -> String {
         let metrics = evaluation.metrics.iter().map(|(_, value)| format!("{value:.4}"));
         [(*name).to_string(), rows.to_string(), format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
     };
-    table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>())
+    let mut text = table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>());
+    // Counts of the last set of rows: that which training saw least of.
+    if let Some((name, _, evaluation)) = evaluations.last() {
+        for table in &evaluation.tables {
+            text += &format!("\n{name}: rows are classes that came, columns those that were said\n{table}");
+        }
+    }
+    text
 }

@@ -153,6 +153,7 @@ fn space(cursor: &mut Cursor) -> Parsed<Space> {
         "saved" => Space::Saved(cursor.number()?),
         "input" => Space::Input(cursor.number()?),
         "output" => Space::Output(cursor.number()?),
+        "sums" => Space::Sums(cursor.number()?),
         "rows" => Space::Rows,
         "control" => Space::Control,
         "arena" => Space::Arena,

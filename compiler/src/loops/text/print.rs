@@ -345,6 +345,7 @@ fn space_text(space: Space) -> String {
         Space::Saved(number) => format!("saved {number}"),
         Space::Input(number) => format!("input {number}"),
         Space::Output(number) => format!("output {number}"),
+        Space::Sums(number) => format!("sums {number}"),
         Space::Rows => "rows".into(),
         Space::Control => "control".into(),
         Space::Arena => "arena".into(),

@@ -70,9 +70,12 @@ fn buffers(program: &Program, capacity: i64) -> Checked {
             return Err(VerifyError::new(place(), format!("its size {} is negative for some batch", buffer.words)));
         }
         let is_control = buffer.space == Space::Control;
-        let may_be_f64 = matches!(buffer.space, Space::Control | Space::State(_) | Space::Saved(_));
+        let may_be_f64 = matches!(buffer.space, Space::Control | Space::State(_) | Space::Saved(_) | Space::Sums(_));
         if (is_control && buffer.lane != Lane::F64) || (buffer.lane == Lane::F64 && !may_be_f64) {
-            return Err(VerifyError::new(place(), "the control buffer, and beside it only states, count words of 8 bytes"));
+            return Err(VerifyError::new(
+                place(),
+                "the control buffer, and beside it only states and sums, count words of 8 bytes",
+            ));
         }
         if is_control && buffer.words.at(1).min(buffer.words.at(capacity)) < program.slots.len() as i64 {
             return Err(VerifyError::new(

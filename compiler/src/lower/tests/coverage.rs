@@ -169,8 +169,8 @@ impl Coverage {
             Lowering::Random if matches!(place, Output | Factor) => return Some("has padded rows, so it is copied"),
             Lowering::Random if place == AfterReduction => return Some("reads nothing"),
             Lowering::Contract if matches!(place, Epilogue | AfterReduction) => return Some("starts a kernel"),
-            Lowering::Opaque if member && place != Alone => return Some("is alone in its kernel"),
-            Lowering::Reduce(_) | Lowering::Contract | Lowering::Random | Lowering::Opaque
+            Lowering::Opaque | Lowering::Scan if member && place != Alone => return Some("is alone in its kernel"),
+            Lowering::Reduce(_) | Lowering::Contract | Lowering::Random | Lowering::Opaque | Lowering::Scan
                 if matches!(place, Formula | Inlined) =>
             {
                 return Some("is kept");

@@ -2,7 +2,7 @@
 //! from the exact one, near a kink or a cancellation as well as elsewhere. To the nearest, because no two values tie at random.
 
 use super::trial::Numbers;
-use crate::graph::{Element, Graph};
+use crate::graph::{Attributes, Element, Graph};
 use crate::ops::{self, Array, Environment, Evaluation, Exactness};
 
 /// A unit in the last place of 1, in f32. Half of it is what a rounding may come to, but might be rounded away again here.
@@ -30,6 +30,18 @@ pub fn evaluate(graph: &Graph, environment: &Environment, mut numbers: Option<&m
                 environment,
             })
         };
+        if let Attributes::Scan(scan) = &node.attributes {
+            // Its steps round.
+            let evaluation = Evaluation {
+                operands: &operands,
+                attributes: &node.attributes,
+                element: node.ty.element,
+                dims: &dims,
+                environment,
+            };
+            values.push(Some(ops::scanned(scan, &evaluation, &mut |body, own| evaluate(body, own, numbers.as_deref_mut()))));
+            continue;
+        }
         let mut result = value(&operands);
         if node.ty.element == Element::F32 {
             // A sum is as wrong as its terms are large.

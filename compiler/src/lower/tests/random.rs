@@ -3,6 +3,7 @@
 mod moves;
 pub mod placed;
 mod roots;
+mod scans;
 
 use super::trial::Numbers;
 use crate::graph::{Attributes, BuildError, Builder, Dim, Element, Graph, NodeId, Shape, Type};
@@ -290,6 +291,7 @@ impl Draw {
                 self.builder.select(kept, zero, a)?
             }
             21 => self.scalar(a)?,
+            22 if self.numbers.below(2) == 0 => return self.scan(a, &shape),
             22 => return self.gather(a, &shape),
             _ => return self.scatter_add(a, &shape),
         }))

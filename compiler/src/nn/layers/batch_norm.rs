@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use super::{FROZEN, RATE_FACTOR};
+use super::{FROZEN, RATE_FACTOR, folding};
 use crate::graph::{Dim, NodeId, Shape};
 use crate::nn::fault::{WRONG_AXIS, WRONG_RANK};
 use crate::nn::parameters::Wanted;
@@ -12,7 +12,7 @@ use crate::ops::Primitive;
 pub static BATCH_NORM: Function = Function {
     name: "batch_norm",
     family: Family::Layer,
-    doc: "mean 0 and variance 1 over the batch for each feature [.., f], or channel of [batch, c, h, w], then gamma and beta",
+    doc: "mean 0 and variance 1 over the batch for each feature [.., f], or channel of [batch, c, h, w], then gamma and beta; in evaluation by the running moments, folded into the weights of a dense or conv2d right before it",
     source: "Ioffe and Szegedy (2015), algorithm 1; the running variance is unbiased, the one that normalises is not",
     formula: "gamma * (x - mean) / sqrt(variance + epsilon) + beta",
     parameters: &[
@@ -27,8 +27,8 @@ pub static BATCH_NORM: Function = Function {
     ..Function::BASE
 };
 
-fn build(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
-    let x = network.without_unasked_bias(x);
+fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId, Fault> {
+    let x = network.without_unasked_bias(receiver);
     let shape = network.builder.shape(x);
     let axis = feature_axis(network, x, call)?;
     let Dim::Fixed(width) = shape.0[axis] else {
@@ -50,6 +50,14 @@ fn build(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault>
         let deviation = deviation(network, running_variance, epsilon)?;
         let builder = &mut network.builder;
         let scale = builder.div(gamma, deviation)?;
+        let folded = if network.training { None } else { folding::scaled(network, receiver, x, scale)? };
+        let builder = &mut network.builder;
+        if let Some(folded) = folded {
+            let shift = builder.mul(running_mean, scale)?;
+            let shift = builder.sub(beta, shift)?;
+            let shift = builder.expand(shift, &shape, &others)?;
+            return Ok(builder.add(folded, shift)?);
+        }
         let mean = builder.expand(running_mean, &shape, &others)?;
         let centred = builder.sub(x, mean)?;
         let scale = builder.expand(scale, &shape, &others)?;

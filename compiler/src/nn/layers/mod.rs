@@ -5,6 +5,7 @@ mod batch_norm;
 mod dense;
 mod dropout;
 mod embedding;
+mod folding;
 mod images;
 mod layer_norm;
 mod recurrent;

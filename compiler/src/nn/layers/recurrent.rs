@@ -1,10 +1,11 @@
-//! Recurrent layers: one state carried along the steps of a sequence, unrolled.
+//! Recurrent layers: one state carried along the steps of a sequence, by a scan.
 //!
 //! All take `x [batch, steps, in]` and give the states of every step `[batch, steps, width]`; the first state is 0. Gates stand side by
-//! side in the weights `[in, gates·width]` and `[width, gates·width]`, in PyTorch's order, with a bias vector on either side.
+//! side in the weights `[in, gates·width]` and `[width, gates·width]`, in PyTorch's order, with a bias vector on either side. What the
+//! input gives to the gates is one product for all steps, outside of the scan.
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
-use crate::graph::{Dim, Element, NodeId, Shape};
+use crate::graph::{Body, Builder, Dim, Element, NodeId, Shape};
 use crate::nn::fault::WRONG_RANK;
 use crate::nn::losses::one_hot;
 use crate::nn::parameters::Wanted;
@@ -15,6 +16,12 @@ const RECURRENT: Function = Function {
     family: Family::Layer,
     parameters: &[
         Parameter::required("width", Kind::Size { least: 1 }, "the size of the state"),
+        Parameter::optional(
+            "lengths",
+            Kind::Tensor,
+            "",
+            "how many steps each row has; behind its end the state stands still, whatever the input is",
+        ),
         INIT,
         PENALTY,
         RATE_FACTOR,
@@ -29,9 +36,9 @@ pub static RNN: Function = Function {
     source: "Elman (1990)",
     formula: "h = tanh(x . weight + bias + h . state_weight + state_bias)",
     build: |network, x, call| {
-        unrolled(network, x, call, 1, |network, input, carried, _| {
-            let sum = network.builder.add(input, carried)?;
-            Ok(network.builder.unary(Primitive::Tanh, sum)?)
+        scanned(network, x, call, 1, 1, |builder, gates, _| {
+            let sum = builder.add(gates.input, gates.carried)?;
+            Ok(vec![builder.unary(Primitive::Tanh, sum)?])
         })
     },
     ..RECURRENT
@@ -43,24 +50,19 @@ pub static LSTM: Function = Function {
     source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000)",
     formula: "c = sigmoid(f) * c + sigmoid(i) * tanh(g); h = sigmoid(o) * tanh(c)",
     build: |network, x, call| {
-        let width = call.size("width");
-        let mut cell: Option<NodeId> = None;
-        unrolled(network, x, call, 4, |network, input, carried, _| {
-            let sum = network.builder.add(input, carried)?;
-            let gates = [Primitive::Sigmoid, Primitive::Sigmoid, Primitive::Tanh, Primitive::Sigmoid];
+        scanned(network, x, call, 4, 2, |builder, gates, state| {
+            let sum = builder.add(gates.input, gates.carried)?;
+            let kinds = [Primitive::Sigmoid, Primitive::Sigmoid, Primitive::Tanh, Primitive::Sigmoid];
             let mut values = Vec::new();
-            for (gate, primitive) in gates.into_iter().enumerate() {
-                let part = network.builder.slice(sum, 1, gate * width, (gate + 1) * width)?;
-                values.push(network.builder.unary(primitive, part)?);
+            for (gate, primitive) in kinds.into_iter().enumerate() {
+                let part = builder.slice(sum, 1, gate * gates.width, (gate + 1) * gates.width)?;
+                values.push(builder.unary(primitive, part)?);
             }
-            let mut next = network.builder.mul(values[0], values[2])?;
-            if let Some(cell) = cell {
-                let kept = network.builder.mul(values[1], cell)?;
-                next = network.builder.add(kept, next)?;
-            }
-            cell = Some(next);
-            let shown = network.builder.unary(Primitive::Tanh, next)?;
-            Ok(network.builder.mul(values[3], shown)?)
+            let kept = builder.mul(values[1], state[1])?;
+            let new = builder.mul(values[0], values[2])?;
+            let cell = builder.add(kept, new)?;
+            let shown = builder.unary(Primitive::Tanh, cell)?;
+            Ok(vec![builder.mul(values[3], shown)?, cell])
         })
     },
     ..RECURRENT
@@ -72,12 +74,11 @@ pub static GRU: Function = Function {
     source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state",
     formula: "n = tanh(x . n + sigmoid(r) * (h . n)); h = (1 - sigmoid(z)) * n + sigmoid(z) * h",
     build: |network, x, call| {
-        let width = call.size("width");
-        unrolled(network, x, call, 3, |network, input, carried, state| {
-            let builder = &mut network.builder;
+        scanned(network, x, call, 3, 1, |builder, gates, state| {
             let mut gate = |index: usize| {
-                let own = builder.slice(input, 1, index * width, (index + 1) * width)?;
-                let other = builder.slice(carried, 1, index * width, (index + 1) * width)?;
+                let columns = (index * gates.width, (index + 1) * gates.width);
+                let own = builder.slice(gates.input, 1, columns.0, columns.1)?;
+                let other = builder.slice(gates.carried, 1, columns.0, columns.1)?;
                 Ok::<_, Fault>((own, other))
             };
             let ((reset, reset_state), (update, update_state), (new, new_state)) = (gate(0)?, gate(1)?, gate(2)?);
@@ -91,12 +92,22 @@ pub static GRU: Function = Function {
             let one = builder.constant_like(update, 1.0)?;
             let rest = builder.sub(one, update)?;
             let new = builder.mul(rest, new)?;
-            let kept = builder.mul(update, state)?;
-            Ok(builder.add(new, kept)?)
+            let kept = builder.mul(update, state[0])?;
+            Ok(vec![builder.add(new, kept)?])
         })
     },
     ..RECURRENT
 };
+
+/// What a step's gates are made of.
+struct Gates {
+    /// The input's part, with its bias.
+    input: NodeId,
+    /// The state's part, with its bias.
+    carried: NodeId,
+    /// Columns of one gate.
+    width: usize,
+}
 
 /// `[batch, steps, in]` as numbers.
 fn sizes(network: &Network, layer: &str, x: NodeId) -> Result<(usize, usize), Fault> {
@@ -110,13 +121,14 @@ fn sizes(network: &Network, layer: &str, x: NodeId) -> Result<(usize, usize), Fa
     }
 }
 
-/// The states of all steps; `next` makes one from the input's and the state's part of the gates and the state itself.
-fn unrolled(
+/// The states of all steps; `next` makes what is carried on, the state first, from the gates and from what was carried.
+fn scanned(
     network: &mut Network,
-    x: NodeId,
+    mut x: NodeId,
     call: &Call,
     gates: usize,
-    mut next: impl FnMut(&mut Network, NodeId, NodeId, NodeId) -> Result<NodeId, Fault>,
+    carries: usize,
+    next: impl Fn(&mut Builder, &Gates, &[NodeId]) -> Result<Vec<NodeId>, Fault>,
 ) -> Result<NodeId, Fault> {
     let (steps, features) = sizes(network, &call.name, x)?;
     let width = call.size("width");
@@ -133,21 +145,64 @@ fn unrolled(
         network.parameter(name, wanted)
     };
     let (bias, state_bias) = (bias("bias")?, bias("state_bias")?);
-    // What the input gives is the same product for all steps.
-    let product = network.builder.contract(x, weight, "n t k, k j -> n t j")?;
-    let inputs = network.builder.add(product, bias)?;
-    let zero = network.builder.constant(0.0);
-    let mut state = network.builder.broadcast_scalar(zero, &Shape::batch(&[width]))?;
-    let mut states = Vec::new();
-    for step in 0..steps {
-        let input = network.builder.slice(inputs, 1, step, step + 1)?;
-        let input = network.builder.reshape(input, &Shape::batch(&[gates * width]))?;
-        let product = network.builder.contract(state, state_weight, "n k, k j -> n j")?;
-        let carried = network.builder.add(product, state_bias)?;
-        state = next(network, input, carried, state)?;
-        states.push(network.builder.reshape(state, &Shape::batch(&[1, width]))?);
+    let goes_on = match lengths(network, call)? {
+        None => None,
+        Some(lengths) => {
+            let goes_on = before_end(network, lengths, steps)?;
+            // Selected, not multiplied: what stands behind a row's end may be anything.
+            let shape = network.builder.shape(x);
+            let wide = network.builder.expand(goes_on, &shape, &[2])?;
+            let nothing = network.builder.constant_like(x, 0.0)?;
+            x = network.builder.select(wide, x, nothing)?;
+            Some(goes_on)
+        }
+    };
+    let outer = &mut network.builder;
+    let product = outer.contract(x, weight, "n t k, k j -> n t j")?;
+    let inputs = outer.add(product, bias)?;
+    let zero = outer.constant(0.0);
+    let first = outer.broadcast_scalar(zero, &Shape::batch(&[width]))?;
+    let mut body = Body::new(outer);
+    let state = (0..carries).map(|_| body.carry(outer, first)).collect::<Result<Vec<_>, _>>()?;
+    let input = body.sequence(outer, inputs)?;
+    let goes_on = goes_on.map(|goes_on| body.sequence(outer, goes_on)).transpose()?;
+    let (weight, bias) = (body.constant(outer, state_weight)?, body.constant(outer, state_bias)?);
+    let step = &mut body.builder;
+    let product = step.contract(state[0], weight, "n k, k j -> n j")?;
+    let carried = step.add(product, bias)?;
+    let mut after = next(step, &Gates { input, carried, width }, &state)?;
+    if let Some(goes_on) = goes_on {
+        for (after, before) in after.iter_mut().zip(&state) {
+            let goes_on = step.expand(goes_on, &Shape::batch(&[width]), &[1])?;
+            *after = step.select(goes_on, *after, *before)?;
+        }
     }
-    Ok(network.builder.concat(&states, 1)?)
+    let states = outer.scan(body, &after, &[], false)?;
+    match carries {
+        1 => Ok(states),
+        _ => Ok(outer.slice(states, 2, 0, width)?),
+    }
+}
+
+/// The argument `lengths`: one whole number a row.
+fn lengths(network: &Network, call: &Call) -> Result<Option<NodeId>, Fault> {
+    let Some(lengths) = call.tensor("lengths") else { return Ok(None) };
+    let ty = network.builder.ty(lengths);
+    if ty.element.is_integer() && ty.shape == Shape::batch(&[]) {
+        return Ok(Some(lengths));
+    }
+    let message = format!("`lengths` is one whole number a row, [batch]; it is {}{}", ty.element, network.shape_text(lengths));
+    Err(Fault::new(WRONG_RANK, message).help("declare it as `input n: u32[batch];`").at("lengths").against(lengths))
+}
+
+/// For each step of each row `[batch, steps]`, whether it lies before the row's end.
+fn before_end(network: &mut Network, lengths: NodeId, steps: usize) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    let lengths = builder.cast(lengths, Element::I32)?;
+    let shape = Shape::batch(&[steps]);
+    let lengths = builder.expand(lengths, &shape, &[1])?;
+    let step = builder.iota(shape, 1)?;
+    Ok(builder.binary(Primitive::Lt, step, lengths)?)
 }
 
 /// The last step of a sequence.
@@ -158,19 +213,10 @@ pub static LAST: Function = Function {
     parameters: &[Parameter::optional("lengths", Kind::Tensor, "", "how many steps each row has")],
     build: |network, x, call| {
         let (steps, width) = sizes(network, "last", x)?;
-        let Some(lengths) = call.tensor("lengths") else {
+        let Some(lengths) = lengths(network, call)? else {
             let last = network.builder.slice(x, 1, steps - 1, steps)?;
             return Ok(network.builder.reshape(last, &Shape::batch(&[width]))?);
         };
-        let ty = network.builder.ty(lengths);
-        if !ty.element.is_integer() || ty.shape != Shape::batch(&[]) {
-            let message =
-                format!("`lengths` is one whole number a row, [batch]; it is {}{}", ty.element, network.shape_text(lengths));
-            return Err(Fault::new(WRONG_RANK, message)
-                .help("declare it as `input n: u32[batch];`")
-                .at("lengths")
-                .against(lengths));
-        }
         let index = network.builder.cast(lengths, Element::I32)?;
         let one = network.builder.constant_like(index, 1.0)?;
         let index = network.builder.sub(index, one)?;

@@ -49,9 +49,11 @@ fn cross_entropy(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId
     let classes = classes(network, "cross_entropy", x)?;
     let class_weights = class_weights(network, x, classes, call)?;
     if !network.builder.ty(y).element.is_integer() {
+        several(network, x, y, classes)?;
         return with_distribution(network, x, classes, class_weights, call);
     }
     let y = labels(network, "cross_entropy", x, y)?;
+    several(network, x, y, classes)?;
     let hit = one_hot(network, y, x)?;
     let smoothed = call.number("label_smoothing") != Some(0.0);
     let mut losses = if smoothed {
@@ -97,6 +99,16 @@ fn cross_entropy(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId
         below = times(network, below, kept)?;
     }
     ratio(network, losses, above, below, call)
+}
+
+/// Of one class the probability would be 1, and the loss 0 whatever comes.
+fn several(network: &Network, x: NodeId, y: NodeId, classes: usize) -> Result<(), Fault> {
+    if classes > 1 {
+        return Ok(());
+    }
+    let value = network.describe(x, "the prediction");
+    let message = format!("cross_entropy chooses among classes; {value} is {} and has one", network.shape_text(x));
+    Err(Fault::new(CLASSES_DIFFER, message).help("for yes or no take `binary_cross_entropy`").about(x).against(y))
 }
 
 fn times(network: &mut Network, weights: Option<NodeId>, more: NodeId) -> Result<Option<NodeId>, Fault> {

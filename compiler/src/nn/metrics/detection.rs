@@ -16,13 +16,13 @@ use crate::nn::losses::{labels, one_hot, same_shape};
 use crate::nn::{Call, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
-const FROM: Parameter = Parameter::optional(
+pub(super) const FROM: Parameter = Parameter::optional(
     "from",
     Kind::Choice(&["logits", "probabilities"]),
     "logits",
     "what the prediction is, for targets of the same shape",
 );
-const THRESHOLD: Parameter = Parameter::optional(
+pub(super) const THRESHOLD: Parameter = Parameter::optional(
     "threshold",
     Kind::Number { low: 0.0, low_included: false, high: 1.0, high_included: false },
     "0.5",
@@ -79,8 +79,8 @@ fn detected(network: &mut Network, metric: &str, x: NodeId, call: &Call, value: 
     let classes = builder.sum_all(is_seen)?;
     let mean = ratio(given(0), given(1)).build(builder, &[total, classes])?;
     let groups = builder.shape(counts[0]).fixed_count();
-    let parts = ["hits", "said", "came"].map(String::from).to_vec();
-    let combination = Combination { parts, groups, sums: vec![given(1), given(2), given(3)], value };
+    let sums = vec![given(1), given(2), given(3)];
+    let combination = Combination::averaged(&["hits", "said", "came"], groups, sums, &value);
     network.combines(mean, combination, counts);
     Ok(mean)
 }
@@ -112,7 +112,7 @@ fn border(network: &mut Network, call: &Call) -> Result<NodeId, Fault> {
 }
 
 /// For each row and class, whether the class was said, and whether it came.
-fn classes(network: &mut Network, metric: &str, x: NodeId, y: NodeId) -> Result<(NodeId, NodeId), Fault> {
+pub(super) fn classes(network: &mut Network, metric: &str, x: NodeId, y: NodeId) -> Result<(NodeId, NodeId), Fault> {
     let y = labels(network, metric, x, y)?;
     let came = one_hot(network, y, x)?;
     let first = super::classes::first_largest(network, x)?;

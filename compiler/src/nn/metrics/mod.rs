@@ -4,6 +4,7 @@
 //! value of all its rows, however many chunks they are read in.
 
 mod classes;
+mod counts;
 mod detection;
 mod means;
 mod regression;
@@ -30,6 +31,8 @@ pub const LIST: &[&Function] = &[
     &detection::PRECISION,
     &detection::RECALL,
     &detection::F1,
+    &counts::CONFUSION_MATRIX,
+    &counts::ROC_AUC,
     &means::PERPLEXITY,
     &regression::MAE,
     &regression::MSE,

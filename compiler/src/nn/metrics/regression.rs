@@ -45,12 +45,10 @@ fn r_squared(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fa
 
     let (chunk_mean, rows) = (given(1), given(4));
     let total_spread = given(0) + (given(2) - ratio(given(1) * given(1), given(3))) * positions;
-    let combination = Combination {
-        parts: ["mean", "spread", "error"].map(String::from).to_vec(),
-        groups: columns.fixed_count(),
-        sums: vec![given(2), rows.clone() * chunk_mean.clone(), rows.clone() * (chunk_mean.clone() * chunk_mean), rows, given(3)],
-        value: ratio(total_spread.clone() - given(4), total_spread),
-    };
+    let sums =
+        vec![given(2), rows.clone() * chunk_mean.clone(), rows.clone() * (chunk_mean.clone() * chunk_mean), rows, given(3)];
+    let own = ratio(total_spread.clone() - given(4), total_spread);
+    let combination = Combination::averaged(&["mean", "spread", "error"], columns.fixed_count(), sums, &own);
     network.combines(value, combination, vec![mean, spread, error]);
     Ok(value)
 }

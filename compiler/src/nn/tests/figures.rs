@@ -1,6 +1,8 @@
-//! The worked figures of the catalogue.
+//! The worked figures of the catalogue, and every other number that it gives.
 
-use super::trial::{Values, advance, elaborated};
+use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
+use crate::language::declaration::Elaborated;
+use crate::nn::{clips, optimizers, penalties};
 use crate::ops::Array;
 use crate::step;
 
@@ -81,4 +83,171 @@ fn a_certain_prediction_costs_what_its_logit_says() {
     for (y, p) in [(0.0, 0.0), (1.0, 1.0)] {
         assert_eq!(measured("a = binary_cross_entropy(p, y, from = probabilities)", &[(y, p)])[0], 0.0);
     }
+}
+
+/// Numbers that stand behind `=` in the catalogue, as function, argument and default.
+const DEFAULTS: &[(&str, &str, &str)] = &[
+    ("leaky_relu", "slope", "0.01"),
+    ("rrelu", "lower", "1/8"),
+    ("rrelu", "upper", "1/3"),
+    ("prelu", "init", "0.25"),
+    ("prelu", "per", "shared"),
+    ("elu", "alpha", "1"),
+    ("softmax", "axis", "-1"),
+    ("log_softmax", "axis", "-1"),
+    ("cross_entropy", "from", "logits"),
+    ("cross_entropy", "label_smoothing", "0"),
+    ("cross_entropy", "divide", "weights"),
+    ("binary_cross_entropy", "from", "logits"),
+    ("binary_cross_entropy", "positive_weight", "1"),
+    ("huber", "delta", "1"),
+    ("momentum", "beta", "0.9"),
+    ("nesterov", "beta", "0.9"),
+    ("nesterov", "semantics", "paper"),
+    ("adagrad", "epsilon", "1e-7"),
+    ("adagrad", "initial", "0"),
+    ("rmsprop", "beta", "0.9"),
+    ("rmsprop", "epsilon", "1e-7"),
+    ("rmsprop", "centered", "false"),
+    ("rmsprop", "momentum", "0"),
+    ("adam", "beta1", "0.9"),
+    ("adam", "beta2", "0.999"),
+    ("adam", "epsilon", "1e-8"),
+    ("nadam", "beta1", "0.9"),
+    ("nadam", "beta2", "0.999"),
+    ("nadam", "epsilon", "1e-8"),
+    ("nadam", "momentum_decay", "0.004"),
+    ("adamw", "weight_decay", "0.01"),
+    ("adadelta", "rho", "0.9"),
+    ("adadelta", "epsilon", "1e-6"),
+    ("lion", "beta1", "0.9"),
+    ("lion", "beta2", "0.99"),
+    ("l1", "proximal", "false"),
+    ("clip_norm", "non_finite", "pass"),
+    ("batch_norm", "momentum", "0.1"),
+    ("batch_norm", "epsilon", "1e-5"),
+    ("layer_norm", "epsilon", "1e-5"),
+    ("conv2d", "stride", "1"),
+    ("conv2d", "padding", "0"),
+    ("conv2d", "dilation", "1"),
+    ("conv2d", "groups", "1"),
+    ("max_pool", "padding", "0"),
+    ("attention", "causal", "false"),
+    ("rescale", "low", "0"),
+    ("rescale", "high", "1"),
+];
+
+#[test]
+fn defaults_are_those_of_the_catalogue() {
+    let functions = crate::nn::functions().map(|known| (known.name, known.parameters));
+    let optimizers = optimizers::LIST.iter().map(|known| (known.name, known.parameters));
+    let penalties = penalties::LIST.iter().map(|known| (known.name, known.parameters));
+    let clips = clips::LIST.iter().map(|known| (known.name, known.parameters));
+    let records: Vec<_> = functions.chain(optimizers).chain(penalties).chain(clips).collect();
+    for (name, argument, default) in DEFAULTS {
+        let parameters = records.iter().find(|(known, _)| known == name).map(|(_, parameters)| *parameters).unwrap_or_default();
+        let found = parameters.iter().find(|parameter| parameter.name == *argument).and_then(|parameter| parameter.default);
+        assert_eq!(found, Some(*default), "{name}({argument})");
+    }
+}
+
+/// What is served as `y` after these statements, as a whole network: it trains a factor.
+fn serving(statements: &str) -> Elaborated {
+    elaborated(&format!(
+        "Net {{ {statements} parameter factor: [1] = ones; predict y; minimize (factor * y).mean(); using sgd(0.1); }}"
+    ))
+}
+
+/// The activation `f` of one value.
+fn activated(f: &str, x: f64) -> f64 {
+    let networks = serving(&format!("input x: [batch, 1]; let y = x.{f}();"));
+    let mut sources = initial(&networks.training, 1);
+    sources.insert("x".into(), Array::new(vec![1, 1], vec![x]));
+    advance(&step::prediction(&networks.evaluation), &mut sources, 1, 0)["prediction"].data[0]
+}
+
+#[test]
+fn constants_of_activations() {
+    let (scale, alpha) = (1.0507009873554805, 1.6732632423543772);
+    close(activated("selu", 1.0), scale, 1e-15);
+    close(activated("selu", -1.0), scale * alpha * (-1.0_f64).exp_m1(), 1e-15);
+    close(activated("elu", -1.0), (-1.0_f64).exp_m1(), 1e-15);
+    close(activated("leaky_relu", -1.0), -0.01, 1e-15);
+    // At test time the slope is the mean of its bounds.
+    close(activated("rrelu", -1.0), -(1.0 / 8.0 + 1.0 / 3.0) / 2.0, 1e-15);
+    close(activated("prelu", -1.0), -0.25, 1e-15);
+}
+
+/// Of a weight's first values for an activation after it, and without: the initialiser's variance by fans of 200 and 100.
+#[test]
+fn variances_of_the_initialisers() {
+    let (fan_in, fan_out) = (200.0, 100.0);
+    let by_mean = 2.0 / (fan_in + fan_out);
+    let he = 2.0 / fan_in;
+    let glorot = [".tanh()", ".sigmoid()", ".softmax()", ""].map(|activation| (activation.to_string(), by_mean));
+    let he_followers = ["relu", "rrelu", "prelu", "elu", "gelu", "silu", "mish", "hard_swish", "relu6", "softplus"];
+    let followers = he_followers.map(|activation| (format!(".{activation}()"), he));
+    let slopes = [("leaky_relu(slope = 0.5)", 0.5), ("leaky_relu()", 0.01)];
+    let slopes = slopes.map(|(activation, slope): (_, f64)| (format!(".{activation}"), he / (1.0 + slope * slope)));
+    let all = glorot.into_iter().chain(followers).chain(slopes).chain([(".selu()".to_string(), 1.0 / fan_in)]);
+    for (activation, expected) in all {
+        let networks = serving(&format!("input x: [batch, 200]; let y = x.dense(100){activation};"));
+        let weight = &initial(&networks.training, 5)["y.dense.weight"].data;
+        check_variance(&activation, weight, expected);
+    }
+    for name in ["glorot", "he", "lecun"] {
+        for form in ["", "_uniform"] {
+            let networks = serving(&format!("input x: [batch, 200]; let y = x.dense(100, init = {name}{form});"));
+            let weight = &initial(&networks.training, 6)["y.dense.weight"].data;
+            let expected = match name {
+                "glorot" => by_mean,
+                "he" => he,
+                _ => 1.0 / fan_in,
+            };
+            check_variance(&format!("{name}{form}"), weight, expected);
+            if form == "_uniform" {
+                let bound = (3.0 * expected).sqrt();
+                assert!(weight.iter().all(|value| value.abs() <= bound), "{name}{form} goes beyond {bound}");
+            }
+        }
+    }
+    let networks = serving("input c: class(200); let y = c.embedding(100);");
+    check_variance("embedding", &initial(&networks.training, 7)["y.embedding.weight"].data, 0.02 * 0.02);
+}
+
+/// Mean 0 and this variance, within five standard errors of 20 000 normal numbers.
+fn check_variance(what: &str, values: &[f64], expected: f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    assert!(mean.abs() <= 5.0 * (expected / count).sqrt(), "{what}: mean {mean}");
+    assert!((variance / expected - 1.0).abs() <= 5.0 * (2.0 / count).sqrt(), "{what}: variance {variance}, not {expected}");
+}
+
+/// θ = 2 after one step of sgd(0.1) whose gradient by the loss is 3: what each penalty adds is what the catalogue writes.
+#[test]
+fn a_step_under_a_penalty() {
+    let (theta, rate, gradient, strength) = (2.0, 0.1, 3.0, 0.25);
+    let moved = |using: &str, penalty: &str| {
+        let text = format!(
+            "Net {{ input x: [batch, 1]; let y = x.dense(1, init = constant(2), bias = false); predict y; \
+             minimize y.mean() {penalty}; using {using}; }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources: Values = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        sources.insert("x".into(), Array::new(vec![1, 1], vec![gradient]));
+        advance(&step.graph, &mut sources, 1, 1);
+        sources["y.dense.weight"].data[0]
+    };
+    close(moved("sgd(0.1)", ""), theta - rate * gradient, 1e-12);
+    close(moved("sgd(0.1)", "+ l2(0.25)"), theta - 2.0 * rate * strength * theta - rate * gradient, 1e-12);
+    close(moved("sgd(0.1)", "+ l1(0.25)"), theta - rate * strength - rate * gradient, 1e-12);
+    let plain = theta - rate * gradient;
+    close(moved("sgd(0.1)", "+ l1(0.25, proximal = true)"), plain - rate * strength, 1e-12);
+    // Beyond the threshold ηλ = 0.1·20 lies exactly zero.
+    assert_eq!(moved("sgd(0.1)", "+ l1(20, proximal = true)"), 0.0);
+    // Decoupled decay is -ηλθ beside the step.
+    close(moved("adamw(0.1, weight_decay = 0.25)", "") - moved("adamw(0.1, weight_decay = 0)", ""), -rate * 0.25 * theta, 1e-12);
 }

@@ -1,7 +1,8 @@
 //! Layers where a framework's numbers leave something open.
 
-use super::trial::{Values, advance, elaborated, initial};
-use crate::ops::Array;
+use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
+use crate::graph::Graph;
+use crate::ops::{Array, Primitive};
 use crate::step;
 
 fn served(text: &str, given: &[(&str, &[usize], Vec<f64>)]) -> Array {
@@ -126,4 +127,121 @@ fn a_choice_between_plain_numbers() {
                 minimize (a * y).mean(); using sgd(where(step < 3, 0.1, 0.01)); }";
     let found = served(text, &[("x", &[1, 3], vec![2.0, -3.0, 0.0])]);
     assert_eq!(found.data, [1.0, -0.5, -0.5]);
+}
+
+/// The states of a row that ends early are those of the row cut off there, then the last of them again; nothing behind its end counts.
+#[test]
+fn a_recurrent_layer_stands_still_behind_a_row_s_end() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let text = |input: &str, arguments: &str, steps: usize| {
+            format!(
+                "Net {{ input x: [batch, {steps}, 2]; {input} let y = x.{layer}(4{arguments}); predict y; minimize y.mean(); \
+                 using sgd(0.1); }}"
+            )
+        };
+        let x: Vec<f64> = (0..10).map(|index| (f64::from(index) * 1.3).sin()).collect();
+        let cut = served(&text("", "", 2), &[("x", &[1, 2, 2], x[..4].to_vec())]);
+        let last = &cut.data[4..];
+        let expected = [&cut.data[..], last, last, last].concat();
+        let mut anything = x.clone();
+        anything[4] = f64::NAN;
+        for x in [x, anything] {
+            let found =
+                served(&text("input n: u32[batch];", ", lengths = n", 5), &[("x", &[1, 5, 2], x), ("n", &[1], vec![2.0])]);
+            assert_eq!(found.data, expected, "{layer}");
+        }
+    }
+}
+
+/// What stands behind the ends of rows has no influence on a step of the training.
+#[test]
+fn no_gradient_comes_from_behind_a_row_s_end() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let text = format!(
+            "Net {{ input x: [batch, 4, 2]; input n: u32[batch]; let y = x.{layer}(3, lengths = n); predict y; \
+             minimize (y * y).mean(); using sgd(0.1); }}"
+        );
+        let networks = elaborated(&text);
+        let step = training_step(&networks.training);
+        let after = |beyond: f64| {
+            let mut sources: Values = initial(&networks.training, 5);
+            sources.extend(beginning(&networks.training, &step));
+            let mut x: Vec<f64> = (0..16).map(|index| (f64::from(index) * 0.7).cos()).collect();
+            x[6..8].fill(beyond);
+            x[12..].fill(beyond);
+            sources.insert("x".into(), Array::new(vec![2, 4, 2], x));
+            sources.insert("n".into(), Array::new(vec![2], vec![3.0, 2.0]));
+            advance(&step.graph, &mut sources, 2, 1);
+            sources
+        };
+        let (one, other) = (after(0.5), after(f64::NAN));
+        for (name, value) in one.iter().filter(|(name, _)| name.starts_with("y.")) {
+            assert!(value.data.iter().all(|value| value.is_finite()), "{layer}: {name}");
+            assert_eq!(value, &other[name], "{layer}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_graph_of_a_recurrent_layer_does_not_grow_with_its_steps() {
+    for layer in ["rnn", "lstm", "gru"] {
+        let nodes = |steps: usize| {
+            let text = format!(
+                "Net {{ input x: [batch, {steps}, 2]; let y = x.{layer}(3); predict y; minimize (y * y).mean(); using adam(0.1); }}"
+            );
+            training_step(&elaborated(&text).training).graph.nodes.len()
+        };
+        assert_eq!(nodes(2), nodes(500), "{layer}");
+    }
+}
+
+/// A frozen batch norm of the training network is the plain formula over the running moments; the evaluation network folds it.
+#[test]
+fn what_is_folded_serves_what_the_plain_formula_serves() {
+    for (input, sizes, layer) in [
+        ("[batch, 5]", vec![3, 5], "dense(4)"),
+        ("[batch, 5]", vec![3, 5], "dense(4, bias = true)"),
+        ("[batch, 2, 5]", vec![3, 2, 5], "dense(4)"),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, padding = same)"),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, bias = true, groups = 2, stride = 2)"),
+    ] {
+        let text = format!(
+            "Net {{ input x: {input}; let y = x.{layer}.batch_norm(frozen = true); predict y; minimize y.mean(); using sgd(0.1); }}"
+        );
+        let networks = elaborated(&text);
+        let wave = |count: usize, speed: f64| (0..count).map(|index| (index as f64 * speed).sin()).collect::<Vec<f64>>();
+        let mut sources: Values = initial(&networks.training, 5);
+        sources.insert("x".into(), Array::new(sizes.clone(), wave(sizes.iter().product(), 1.3)));
+        for (number, state) in networks.training.states.iter().enumerate() {
+            let dims = state.ty.shape.at(1);
+            let values = wave(dims.iter().product(), 0.7 + number as f64).iter().map(|value| 0.1 + value.abs()).collect();
+            sources.insert(state.name.clone(), Array::new(dims, values));
+        }
+        for (number, (name, array)) in sources.iter_mut().enumerate().filter(|(_, (name, _))| !name.ends_with("weight")) {
+            if name.as_str() != "x" && !name.contains("running") {
+                array.data = wave(array.data.len(), 0.4 + number as f64);
+            }
+        }
+        let [plain, folded] = [&networks.training, &networks.evaluation].map(|network| {
+            let graph = step::prediction(network);
+            (advance(&graph, &mut sources.clone(), sizes[0], 0)["prediction"].clone(), graph)
+        });
+        for (found, expected) in folded.0.data.iter().zip(&plain.0.data) {
+            assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{layer}: {found} should be {expected}");
+        }
+        // No value of the batch is subtracted from any more: what is left of the mean is a vector.
+        let centred =
+            |graph: &Graph| graph.ids().any(|id| graph.node(id).primitive == Primitive::Sub && graph.shape(id).has_batch());
+        assert!(centred(&plain.1) && !centred(&folded.1), "{layer} is not folded");
+    }
+}
+
+/// What something else reads too is not computed twice for the sake of folding.
+#[test]
+fn a_value_with_another_reader_is_not_folded() {
+    let text = "Net { input x: [batch, 5]; let h = x.dense(4, bias = false); let r = h.relu(); let y = h.batch_norm() + r; predict y; \
+                minimize y.mean(); using sgd(0.1); }";
+    let graph = step::prediction(&elaborated(text).evaluation);
+    let products = graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Contract).count();
+    assert_eq!(products, 1);
 }

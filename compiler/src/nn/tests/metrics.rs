@@ -2,6 +2,8 @@
 
 use super::trial::{Values, advance, elaborated};
 use crate::aggregate::Sums;
+use crate::graph::{Dim, Shape, Type};
+use crate::nn::{Call, Network};
 use crate::ops::Array;
 use crate::step;
 
@@ -121,6 +123,67 @@ fn classes_count_alike_and_unseen_ones_do_not() {
 }
 
 #[test]
+fn counts_of_classes_against_classes() {
+    // The example of scikit-learn's manual: its matrix is [[2, 0, 0], [0, 0, 1], [1, 0, 2]].
+    let (said, came) = ([0, 0, 2, 2, 0, 2], [2.0, 0.0, 2.0, 2.0, 0.0, 1.0]);
+    let mut x = [0.0; 18];
+    for (row, class) in said.iter().enumerate() {
+        x[row * 3 + class] = 1.0;
+    }
+    Case {
+        sources: "input x: [batch, 3]; target c: class(3);",
+        loss: "x.cross_entropy(c)",
+        reports: &[("confusion_matrix(x, c)", 4.0 / 6.0), ("accuracy(x, c)", 4.0 / 6.0)],
+        data: vec![("x", array(3, &x)), ("c", array(0, &came))],
+    }
+    .check();
+    Case {
+        sources: PAIRS,
+        loss: "p.binary_cross_entropy(y, from = probabilities)",
+        reports: &[
+            ("confusion_matrix(p, y, from = probabilities)", 3.0 / 5.0),
+            ("confusion_matrix(p, y, from = probabilities, threshold = 0.05)", 2.0 / 5.0),
+        ],
+        data: vec![("p", array(1, &[0.9, 0.2, 0.7, 0.2, 0.1])), ("y", array(1, &[1.0, 1.0, 0.0, 0.0, 0.0]))],
+    }
+    .check();
+}
+
+#[test]
+fn the_order_of_scores() {
+    // scikit-learn's manual has 0.75 for the first four rows; then a tie, which counts one half.
+    let (p, y) = ([0.1, 0.4, 0.35, 0.8, 0.8], [0.0, 0.0, 1.0, 1.0, 0.0]);
+    let logits: Vec<f64> = p.iter().map(|p: &f64| (p / (1.0 - p)).ln()).collect();
+    let won = (1.0 + 2.5) / 6.0;
+    Case {
+        sources: PAIRS,
+        loss: "p.binary_cross_entropy(y, from = probabilities)",
+        reports: &[
+            ("roc_auc(p, y, from = probabilities)", won),
+            // 0.4 and 0.35 fall together: the pair that was lost counts one half.
+            ("roc_auc(p, y, from = probabilities, bins = 4)", (1.5 + 2.5) / 6.0),
+            ("roc_auc(p, y, from = probabilities, bins = 1)", 0.5),
+        ],
+        data: vec![("p", array(1, &p)), ("y", array(1, &y))],
+    }
+    .check();
+    Case {
+        sources: PAIRS,
+        loss: "p.binary_cross_entropy(y)",
+        reports: &[("roc_auc(p, y)", won)],
+        data: vec![("p", array(1, &logits)), ("y", array(1, &y))],
+    }
+    .check();
+    Case {
+        sources: PAIRS,
+        loss: "p.binary_cross_entropy(y)",
+        reports: &[("roc_auc(p, y)", 0.0)],
+        data: vec![("p", array(1, &[-1.0, 2.0])), ("y", array(1, &[1.0, 1.0]))],
+    }
+    .check();
+}
+
+#[test]
 fn guesses_in_order() {
     // The example of scikit-learn's manual; the last row's two equal values stand in the order of their classes.
     let x = [0.5, 0.2, 0.2, 0.3, 0.4, 0.2, 0.2, 0.4, 0.3, 0.7, 0.2, 0.1, 0.2, 0.4, 0.4];
@@ -197,4 +260,15 @@ fn metrics_know_their_direction() {
         let lower = ["perplexity", "mae", "mse", "rmse"].contains(&metric.name);
         assert_eq!(metric.higher_is_better, !lower, "{}", metric.name);
     }
+}
+
+/// The softmax of one value is 1: a loss of 0 whatever comes would look like success.
+#[test]
+fn one_class_is_no_choice() {
+    let mut network = Network::new("Net", true);
+    let column = Type::f32(Shape(vec![Dim::Batch, Dim::Fixed(1)]));
+    let x = network.input("x", column.clone(), "").expect("an input");
+    let y = network.target("y", column, "").expect("a target");
+    let fault = network.call("cross_entropy", x, &Call::new("cross_entropy").with(y)).expect_err("one class");
+    assert!(fault.message.contains("`x` is [batch, 1]"), "{}", fault.message);
 }

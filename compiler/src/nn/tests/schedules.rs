@@ -4,6 +4,7 @@ use super::trial::{elaborated, training_step};
 use crate::ops::{Array, Environment};
 use crate::reference;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The rate of each step of a run, as plain gradient descent shows it.
 fn rates(schedule: &str, steps: u64) -> Vec<f64> {
@@ -80,4 +81,18 @@ fn what_follows_a_warm_up_has_the_rest_of_the_run() {
     let found = rates("warm_up(4).then(cosine(1, to = 0.5))", 12);
     assert_eq!(found[..4], [0.25, 0.5, 0.75, 1.0]);
     assert_eq!(found[4..], rates("cosine(1, to = 0.5)", 8));
+}
+
+/// `torch.optim.lr_scheduler` itself (tests/golden/schedules.json).
+#[test]
+fn named_schedules_are_those_of_pytorch() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/schedules.json");
+    let text = std::fs::read_to_string(file).expect("a golden file");
+    let golden: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let cases = golden["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 10);
+    for case in cases {
+        let rates = case["rates"].as_array().expect("rates").iter().map(|rate| rate.as_f64().expect("a number"));
+        check(case["name"].as_str().expect("a schedule"), &rates.collect::<Vec<_>>());
+    }
 }

@@ -208,6 +208,20 @@ impl Draw {
                 let index = self.sample(Sample::Integer, &Shape(vec![shape.0[0]]))?;
                 self.builder.apply(primitive, &[like, index], Attributes::Axis(5), None)
             }
+            (Lowering::Scan, _) => {
+                // It makes its own rows, but where a product does.
+                let like = match shape.has_batch() {
+                    true => like,
+                    false => self.builder.source(Primitive::Input, "rows", Type::f32(Shape::batch(&[32])))?,
+                };
+                let all = self.scanned(like, 3, 0)?;
+                if matches!(what, Use::Output | Use::OutputAndMore) {
+                    return Ok(all);
+                }
+                let last = self.builder.slice(all, 1, 1, 2)?;
+                let width = self.builder.shape(all).0[2].at(0);
+                self.builder.reshape(last, &Shape::batch(&[width]))
+            }
             (Lowering::Random, _) => self.builder.uniform(shape),
             (Lowering::Coordinate, _) => self.builder.iota(shape, rank - 1),
             (_, Primitive::Step) => Ok(self.builder.step()),

@@ -1,0 +1,153 @@
+//! Measures that need counts over all rows: a table of classes against classes, the order of scores.
+
+use super::detection::{FROM, THRESHOLD, classes, yes_and_no};
+use super::{METRIC, Y};
+use crate::aggregate::{Combination, given, ratio};
+use crate::graph::{Attributes, Contraction, Element, NodeId, Shape};
+use crate::nn::losses::same_shape;
+use crate::nn::{Call, Fault, Function, Kind, Network, Parameter};
+use crate::ops::Primitive;
+
+/// Rows are the classes that came, columns those that were said, as in scikit-learn.
+pub static CONFUSION_MATRIX: Function = Function {
+    name: "confusion_matrix",
+    doc: "how often each class was said where each class came, counted over all rows; the table is part of an evaluation, its value the share on the diagonal",
+    formula: "count(y = row, argmax(x) = column)",
+    parameters: &[Y, FROM, THRESHOLD],
+    build: confusion_matrix,
+    higher_is_better: true,
+    ..METRIC
+};
+
+fn confusion_matrix(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
+    let y = call.tensor("y").unwrap_or(x);
+    let by_class = network.builder.ty(y).element.is_integer();
+    let (said, came) = match by_class {
+        true => classes(network, "confusion_matrix", x, y)?,
+        false => {
+            let (said, came) = yes_and_no(network, "confusion_matrix", x, call)?;
+            (both(network, said)?, both(network, came)?)
+        }
+    };
+    let builder = &mut network.builder;
+    let shape = builder.shape(said);
+    let last = shape.rank() - 1;
+    let count = shape.0[last].at(0);
+    let (said, came) = (builder.cast(said, Element::F32)?, builder.cast(came, Element::F32)?);
+    let rows: Vec<u8> = (0..last as u8).collect();
+    let (row, column) = (last as u8, last as u8 + 1);
+    let with = |class: u8| rows.iter().copied().chain([class]).collect();
+    let labels = Contraction { left: with(row), right: with(column), out: vec![row, column] };
+    let table = builder.apply(Primitive::Contract, &[came, said], Attributes::Contract(labels), None)?;
+    let square = Shape::fixed(&[count, count]);
+    let (across, down) = (builder.iota(square.clone(), 0)?, builder.iota(square, 1)?);
+    let is_hit = builder.binary(Primitive::Eq, across, down)?;
+    let zero = builder.constant_like(table, 0.0)?;
+    let hits = builder.select(is_hit, table, zero)?;
+    let (found, all) = (builder.sum_all(hits)?, builder.sum_all(table)?);
+    let value = ratio(given(0), given(1)).build(builder, &[found, all])?;
+    let cells = Shape::fixed(&[count * count]);
+    let parts = vec![builder.reshape(table, &cells)?, builder.reshape(hits, &cells)?];
+    let sums = vec![given(1), given(2)];
+    let combination = Combination::pooled(&["counts", "hits"], count * count, sums, ratio(given(1), given(0)));
+    network.combines(value, combination.as_table(count), parts);
+    Ok(value)
+}
+
+/// `[.., 2]`: whether the answer is no, and whether it is yes.
+fn both(network: &mut Network, yes: NodeId) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    let no = builder.unary(Primitive::Not, yes)?;
+    let shape = builder.shape(yes);
+    let mut dims = shape.0.clone();
+    dims.push(crate::graph::Dim::Fixed(2));
+    let wide = Shape(dims);
+    let last = shape.rank();
+    let (yes, no) = (builder.expand(yes, &wide, &[last])?, builder.expand(no, &wide, &[last])?);
+    let index = builder.iota(wide, last)?;
+    let zero = builder.constant_like(index, 0.0)?;
+    let is_first = builder.binary(Primitive::Eq, index, zero)?;
+    Ok(builder.select(is_first, no, yes)?)
+}
+
+/// The chance that a yes has a higher score than a no, by a histogram of the scores (Hanley and McNeil 1982; the steps are those of
+/// Keras' `AUC`).
+pub static ROC_AUC: Function = Function {
+    name: "roc_auc",
+    doc: "area under the receiver operating characteristic of yes or no, from counts in equal steps of the probability: a yes and a no in one step count one half, so it is exact but for pairs that close; 0 where all are yes or all no",
+    formula: "mean(x[yes] > x[no]) + mean(x[yes] = x[no]) / 2",
+    parameters: &[
+        Y,
+        FROM,
+        Parameter::optional("bins", Kind::Size { least: 1 }, "200", "how many steps there are between the probabilities 0 and 1"),
+    ],
+    build: roc_auc,
+    higher_is_better: true,
+    ..METRIC
+};
+
+fn roc_auc(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
+    let y = same_shape(network, "roc_auc", x, call)?;
+    let bins = call.size("bins");
+    let builder = &mut network.builder;
+    let probability = match call.word("from") {
+        Some("probabilities") => x,
+        _ => builder.unary(Primitive::Sigmoid, x)?,
+    };
+    // The last step ends with the probability 1 itself. A score that is no number is in no step.
+    let scaled = builder.scale(probability, bins as f64)?;
+    let step = builder.unary(Primitive::Floor, scaled)?;
+    let last_step = builder.constant_like(step, bins as f64 - 1.0)?;
+    let step = builder.binary(Primitive::Min, last_step, step)?;
+    let first_step = builder.constant_like(step, 0.0)?;
+    let step = builder.binary(Primitive::Max, first_step, step)?;
+    let shape = builder.shape(step);
+    let wide = Shape(shape.0.iter().copied().chain([crate::graph::Dim::Fixed(bins)]).collect());
+    let last = shape.rank();
+    let rows: Vec<usize> = (0..last).collect();
+    let step = builder.expand(step, &wide, &[last])?;
+    let index = builder.iota(wide.clone(), last)?;
+    let index = builder.cast(index, Element::F32)?;
+    let is_here = builder.binary(Primitive::Eq, step, index)?;
+    let half = builder.constant_like(y, 0.5)?;
+    let yes = builder.binary(Primitive::Lt, half, y)?;
+    let yes = builder.expand(yes, &wide, &[last])?;
+    let is_yes = builder.binary(Primitive::And, is_here, yes)?;
+    let count = |network: &mut Network, which: NodeId| -> Result<NodeId, Fault> {
+        let which = network.builder.cast(which, Element::F32)?;
+        Ok(network.builder.sum(which, &rows)?)
+    };
+    let (yes, all) = (count(network, is_yes)?, count(network, is_here)?);
+    let builder = &mut network.builder;
+    let no = builder.sub(all, yes)?;
+    let value = won(network, yes, no, bins)?;
+    // Carried are the no below, the yes so far, and the pairs that a yes has won.
+    let (below, so_far, pairs, own, others) = (given(0), given(1), given(2), given(3), given(4));
+    let combination = Combination {
+        carried: vec![below.clone() + others.clone(), so_far + own.clone(), pairs + own * (below + others * 0.5)],
+        value: ratio(given(2), given(0) * given(1)),
+        ..Combination::pooled(&["yes", "no"], bins, vec![given(1), given(2)], given(0))
+    };
+    network.combines(value, combination, vec![yes, no]);
+    Ok(value)
+}
+
+/// The share of the pairs that a yes wins, for counts of yes and no in each step.
+fn won(network: &mut Network, yes: NodeId, no: NodeId, bins: usize) -> Result<NodeId, Fault> {
+    let builder = &mut network.builder;
+    // Sums up to each step in doubling strides (Hillis and Steele 1986).
+    let mut up_to = no;
+    let mut stride = 1;
+    while stride < bins {
+        let lower = builder.slice(up_to, 0, 0, bins - stride)?;
+        let lower = builder.pad(lower, 0, stride, 0)?;
+        up_to = builder.add(up_to, lower)?;
+        stride *= 2;
+    }
+    let below = builder.sub(up_to, no)?;
+    let beside = builder.scale(no, 0.5)?;
+    let beaten = builder.add(below, beside)?;
+    let pairs = builder.mul(yes, beaten)?;
+    let counts = [builder.sum_all(pairs)?, builder.sum_all(yes)?, builder.sum_all(no)?];
+    Ok(ratio(given(0), given(1) * given(2)).build(builder, &counts)?)
+}
