@@ -2,31 +2,34 @@
 
 use crate::networks::{Digits, Mixed, bits, digits, mixed};
 use gradc::compiler::base::place::Source;
-use gradc::compiler::codegen::InstructionSet;
+use gradc::compiler::codegen::{InstructionSet, Widen};
 use gradc::{Dataset, Declaration, Model, Options};
 
-fn trained(seed: u64, threads: usize, set: InstructionSet) -> Vec<(String, Vec<u32>)> {
+fn trained(seed: u64, threads: usize, set: InstructionSet, widen: Widen) -> Vec<(String, Vec<u32>)> {
     let [train, valid, _] = digits(3).expect("the data is there");
     let declaration = Digits::declaration().expect("it is right");
-    let options = Options { seed, instruction_set: set, ..Options::default() };
+    let options = Options { seed, instruction_set: set, widen, ..Options::default() };
     let mut net = Model::from_declaration(&declaration, &options).expect("it compiles");
     net.fit(&train).validate(&valid).batch(50).epochs(3).threads(threads).quiet().run().expect("it trains");
     bits(&net)
 }
 
 #[test]
-fn threads_and_instruction_sets_change_no_bit_of_the_weights() {
-    let expected = trained(7, 1, InstructionSet::host());
+fn threads_and_instruction_sets_and_vectors_change_no_bit_of_the_weights() {
+    let expected = trained(7, 1, InstructionSet::host(), Widen::Paying);
     for set in [InstructionSet::Portable, InstructionSet::Avx2, InstructionSet::Avx512] {
         if !set.runs_here() {
             println!("this machine has no {set}");
             continue;
         }
         for threads in [1, 2, 5] {
-            assert_eq!(expected, trained(7, threads, set), "{set}, {threads} threads");
+            assert_eq!(expected, trained(7, threads, set, Widen::Paying), "{set}, {threads} threads");
+        }
+        for widen in [Widen::Never, Widen::Always] {
+            assert_eq!(expected, trained(7, 2, set, widen), "{set}, {widen:?} wide");
         }
     }
-    assert_ne!(expected, trained(8, 1, InstructionSet::host()), "another seed gives other weights");
+    assert_ne!(expected, trained(8, 1, InstructionSet::host(), Widen::Paying), "another seed gives other weights");
 }
 
 /// So deep that its entries are cut into parts.

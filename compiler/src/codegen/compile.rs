@@ -182,7 +182,9 @@ fn append(mut compiled: Compiled, wides: &[Wide], names: &Names) -> Result<Compi
         if let Some(text) = &mut compiled.text {
             if start > end {
                 let (size, text_of) = (start - end, "padding".to_owned());
-                let (serves, made) = (Serves::Function, Some(Made::Constant));
+                // As the constants' alignment asks for it, it is theirs.
+                let serves = wide.constants.first().map_or(Serves::Function, |&(_, serves)| serves);
+                let made = Some(Made::Constant);
                 text.lines.push(Line { offset: end, size, text: text_of, label: None, serves, made });
             }
             text.lines.extend(wide::lines(wide, start, &names.name(Callee::Wide(number))));

@@ -11,7 +11,7 @@ use super::operations::{Held, Kind, Op, Selection, Virtual};
 
 /// Where an operand is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Operand {
+pub(super) enum Site {
     Register(u8),
     /// A constant, by number.
     Constant(u32),
@@ -28,14 +28,14 @@ pub(super) enum Step {
     Act {
         op: u32,
         result: u8,
-        sources: [Operand; 3],
+        sources: [Site; 3],
     },
     /// `result = second * third + result` (`adds`), or `result = second * result + third`.
     Fma {
         op: u32,
         result: u8,
         second: u8,
-        third: Operand,
+        third: Site,
         adds: bool,
     },
     Copy {
@@ -46,7 +46,7 @@ pub(super) enum Step {
     Fill {
         op: u32,
         to: u8,
-        from: Operand,
+        from: Site,
     },
     Spill {
         op: u32,
@@ -198,13 +198,13 @@ impl Allocator<'_> {
             return self.fma(&op);
         }
         let in_memory = in_memory(op.kind);
-        let mut sources = [Operand::Register(0); 3];
+        let mut sources = [Site::Register(0); 3];
         // Registers first, so that what remains may stay in memory with a good conscience.
         for (position, (operand, value)) in sources.iter_mut().zip(op.sources).enumerate() {
             if let Some(value) = value
                 && in_memory != Some(position)
             {
-                *operand = Operand::Register(self.ensure(value)?);
+                *operand = Site::Register(self.ensure(value)?);
             }
         }
         if let Some(position) = in_memory
@@ -278,11 +278,11 @@ impl Allocator<'_> {
     }
 
     /// Where a value lies that is in no register.
-    fn lies(&self, value: Virtual) -> Option<Operand> {
+    fn lies(&self, value: Virtual) -> Option<Site> {
         match self.selection.held[value.0 as usize] {
-            Held::Constant(number) => Some(Operand::Constant(number)),
-            Held::Scalar(number) => Some(Operand::Scalar(number)),
-            Held::Made => self.slot[value.0 as usize].map(Operand::Frame),
+            Held::Constant(number) => Some(Site::Constant(number)),
+            Held::Scalar(number) => Some(Site::Scalar(number)),
+            Held::Made => self.slot[value.0 as usize].map(Site::Frame),
         }
     }
 
@@ -302,17 +302,17 @@ impl Allocator<'_> {
     }
 
     /// An operand that the instruction can read in memory.
-    fn operand(&mut self, value: Virtual) -> Option<Operand> {
+    fn operand(&mut self, value: Virtual) -> Option<Site> {
         if self.register[value.0 as usize].is_none() {
             let lies = self.lies(value)?;
             // With 8 lanes an instruction reads whole vectors only, and a word of the argument block is none.
-            let readable = self.form == Form::Sixteen || !matches!(lies, Operand::Scalar(_));
+            let readable = self.form == Form::Sixteen || !matches!(lies, Site::Scalar(_));
             let again = self.next(value, 1).is_some() && self.free().is_some();
             if readable && !again {
                 return Some(lies);
             }
         }
-        self.ensure(value).map(Operand::Register)
+        self.ensure(value).map(Site::Register)
     }
 
     fn free(&self) -> Option<u8> {

@@ -30,9 +30,10 @@ impl Emitter<'_> {
             return Ok(false);
         }
         let node = self.statement.map_or(Serves::Function, Serves::Node);
-        let Some(wide) = encode(&selection, turns(axis.extent, form), form, node)? else { return Ok(false) };
+        let turns = turns(axis.extent, form);
+        let Some(wide) = encode(&selection, turns, form, node)? else { return Ok(false) };
         #[cfg(test)]
-        super::check::check(&wide, &selection, form).map_err(Error::Malformed)?;
+        super::check::check(&wide, &selection, turns, form).map_err(Error::Malformed)?;
         let p = self.preamble(Some(axis.var), true, block, &lanes)?;
         let size = 8 * selection.places.len() + 4 * selection.scalars.len();
         let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size as u32, 3);

@@ -13,7 +13,7 @@ use iced_x86::{
 use std::collections::HashMap;
 
 use super::operations::{Constant, Kind, Selection};
-use super::{Form, Wide};
+use super::{Form, Rest, Turns, Wide};
 
 /// What a register or a vector of the frame is known to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,7 @@ struct Checker<'a> {
     wide: &'a Wide,
     selection: &'a Selection,
     form: Form,
+    rest: Rest,
     registers: HashMap<Register, Known>,
     frame_holds: HashMap<u64, Known>,
     pushed: Vec<Register>,
@@ -42,7 +43,7 @@ struct Checker<'a> {
 }
 
 /// Fails unless the function keeps to what it promises.
-pub(in super::super) fn check(wide: &Wide, selection: &Selection, form: Form) -> Result<(), String> {
+pub(in super::super) fn check(wide: &Wide, selection: &Selection, turns: Turns, form: Form) -> Result<(), String> {
     let decoder = Decoder::with_ip(64, &wide.bytes[..wide.end], 0, DecoderOptions::NONE);
     let instructions: Vec<Instruction> = decoder.into_iter().collect();
     let offsets: Vec<usize> = instructions.iter().map(|one| one.ip() as usize).collect();
@@ -53,6 +54,7 @@ pub(in super::super) fn check(wide: &Wide, selection: &Selection, form: Form) ->
         wide,
         selection,
         form,
+        rest: turns.rest,
         registers: HashMap::from([(Register::RDI, Known::Arguments), (Register::RSI, Known::Left)]),
         frame_holds: HashMap::new(),
         pushed: Vec::new(),
@@ -202,21 +204,34 @@ impl Checker<'_> {
 
     fn access(&self, one: &Instruction, memory: &UsedMemory, place: usize, stores: bool) -> Result<(), String> {
         let moves = memory.index() == Register::RCX && memory.scale() == 4;
+        let size = memory.memory_size().size();
+        // A number of lanes that is known may be stored in pieces.
+        let pieces = match self.rest {
+            Rest::Known(lanes) if self.is_rest && stores => 4 * i64::from(lanes) - size as i64,
+            _ => 0,
+        };
+        let from = memory.displacement() as i64;
         let known = self.selection.ops.iter().any(|op| match op.kind {
-            Kind::Load(access) if !stores => {
-                (access.place as usize, access.moves) == (place, moves) && at(access.displacement, memory)
-            }
-            Kind::Store(access) if stores => {
-                (access.place as usize, access.moves) == (place, moves) && at(access.displacement, memory)
+            Kind::Load(access) | Kind::Store(access) => {
+                let first = i64::from(access.displacement);
+                matches!(op.kind, Kind::Store(_)) == stores
+                    && (access.place as usize, access.moves) == (place, moves)
+                    && (first..=first + pieces).contains(&from)
+                    && (from - first) % 4 == 0
             }
             _ => false,
         });
         if !known {
             return Err(format!("no access of the block to place {place}"));
         }
-        let size = memory.memory_size().size();
         if !moves {
             return if size == 4 && memory.index() == Register::None { Ok(()) } else { Err("more than one word".into()) };
+        }
+        if self.is_rest
+            && let Rest::Known(lanes) = self.rest
+            && size <= 4 * usize::from(lanes)
+        {
+            return Ok(());
         }
         let mask = match one.mnemonic() {
             // The mask is the second operand of a load and of a store alike.
@@ -269,8 +284,4 @@ impl Checker<'_> {
             _ => None,
         }
     }
-}
-
-fn at(displacement: i32, memory: &UsedMemory) -> bool {
-    memory.displacement() as i64 == i64::from(displacement)
 }

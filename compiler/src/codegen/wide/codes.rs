@@ -19,6 +19,11 @@ pub(super) fn quarter(number: u8) -> Register {
     Register::XMM0 + u32::from(number)
 }
 
+/// The part of a vector register that holds its first lanes: 8, or up to 4.
+pub(super) fn low(number: u8, lanes: u8) -> Register {
+    if lanes > 4 { Register::YMM0 + u32::from(number) } else { quarter(number) }
+}
+
 /// The first element is for 8 lanes, the second for 16.
 macro_rules! of {
     ($form:expr, $eight:ident, $sixteen:ident) => {
@@ -95,4 +100,21 @@ pub(super) fn copy(form: Form) -> Code {
 /// A word from memory to every lane.
 pub(super) fn broadcast(form: Form) -> Code {
     of!(form, VEX_Vbroadcastss_ymm_m32, EVEX_Vbroadcastss_zmm_k1z_xmmm32)
+}
+
+/// How the first 8, 4, 2 or 1 lanes are loaded, the others becoming zero, and stored.
+pub(super) fn piece(form: Form, lanes: u8) -> (Code, Code) {
+    let load = match lanes {
+        1 => of!(form, VEX_Vmovss_xmm_m32, EVEX_Vmovss_xmm_k1z_m32),
+        2 => of!(form, VEX_Vmovq_xmm_xmmm64, EVEX_Vmovq_xmm_xmmm64),
+        4 => of!(form, VEX_Vmovups_xmm_xmmm128, EVEX_Vmovups_xmm_k1z_xmmm128),
+        _ => of!(form, VEX_Vmovups_ymm_ymmm256, EVEX_Vmovups_ymm_k1z_ymmm256),
+    };
+    let store = match lanes {
+        1 => of!(form, VEX_Vmovss_m32_xmm, EVEX_Vmovss_m32_k1_xmm),
+        2 => of!(form, VEX_Vmovlps_m64_xmm, EVEX_Vmovlps_m64_xmm),
+        4 => of!(form, VEX_Vmovups_xmmm128_xmm, EVEX_Vmovups_xmmm128_k1z_xmm),
+        _ => of!(form, VEX_Vmovups_ymmm256_ymm, EVEX_Vmovups_ymmm256_k1z_ymm),
+    };
+    (load, store)
 }

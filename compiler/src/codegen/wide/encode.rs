@@ -9,10 +9,11 @@ use iced_x86::{Code, IcedError, Instruction, Register};
 
 use super::super::Error;
 use super::super::listing::{Made, Serves};
-use super::allocate::{Allocated, Operand, Pin, Step, allocate, pins};
-use super::operations::{Access, Constant, Held, Kind, Op, Selection, Step as IndexStep, Virtual};
+use super::allocate::{Allocated, Pin, Site, Step, allocate, pins};
+use super::operations::{Access, Constant, Held, Kind, Op, Selection, Step as IndexStep};
+use super::rest::left_over;
 use super::write::{ARGUMENTS, LANE, LEFT, SCRATCH, Writer, at, below};
-use super::{Form, Turns, Whole, Wide, codes};
+use super::{Form, Rest, Turns, Whole, Wide, codes};
 
 /// Registers for pointers, those first that need not be saved.
 const POINTERS: [Register; 10] = [
@@ -39,16 +40,16 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     let with_registers = |body: &Selection| {
         allocate(body, &body.ops, &pins, form).ok_or_else(|| Error::Malformed("a wide block without registers".into()))
     };
-    let tail = masked(selection, form);
+    let tail = left_over(selection, turns.rest, form);
     let whole = (turns.whole != Whole::Never).then(|| with_registers(selection)).transpose()?;
-    let rest = turns.rest.then(|| with_registers(&tail)).transpose()?;
+    let rest = (turns.rest != Rest::None).then(|| with_registers(&tail)).transpose()?;
     let slots = [&whole, &rest].into_iter().flatten().map(|body| body.slots).max().unwrap_or(0) as usize;
     if slots * form.bytes() > MOST_FRAME {
         return Ok(None);
     }
     let pointers = pointers(selection);
     let saved: Vec<Register> = POINTERS[FREE_POINTERS..].iter().copied().filter(|one| pointers.contains(&Some(*one))).collect();
-    let mut code = Body { selection: &tail, form, pointers, writer: Writer::new(node), is_rest: false };
+    let mut code = Body { selection: &tail, form, pointers, writer: Writer::new(node), rest: Rest::None };
     code.prologue(&saved, slots)?;
     code.writer.serve(node, None);
     code.before(&pins)?;
@@ -68,7 +69,7 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
         let head = code.writer.here();
         code.body(&selection.ops, &whole)?;
         code.writer.serve(node, None);
-        if loops || turns.rest {
+        if loops || turns.rest != Rest::None {
             code.writer.put(Instruction::with2(Code::Add_rm64_imm8, LANE, lanes))?;
         }
         if loops {
@@ -87,7 +88,7 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
         }
         code.writer.put(Instruction::with2(Code::Sub_r64_rm64, LEFT, LANE))?;
         let done = (turns.whole == Whole::Unknown).then(|| code.writer.jump(Code::Jle_rel32_64)).transpose()?;
-        code.is_rest = true;
+        code.rest = turns.rest;
         code.body(&tail.ops, &rest)?;
         if let Some(done) = done {
             let here = code.writer.here();
@@ -96,28 +97,6 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     }
     code.epilogue(&saved, slots)?;
     Ok(Some(code.writer.finish(&tail.constants, form)))
-}
-
-/// The operations for the lanes that are left: the mask first, and with 8 lanes an operand of all that touch memory.
-fn masked(selection: &Selection, form: Form) -> Selection {
-    let (mut held, mut constants) = (selection.held.clone(), selection.constants.clone());
-    if !constants.contains(&Constant::Lanes(1)) {
-        constants.push(Constant::Lanes(1));
-    }
-    held.push(Held::Made);
-    let mask = Virtual(held.len() as u32 - 1);
-    let origin = selection.ops.iter().find(|op| matches!(op.kind, Kind::Load(_) | Kind::Store(_))).map_or(0, |op| op.origin);
-    let mut ops = vec![Op { kind: Kind::Left, result: Some(mask), sources: [None; 3], origin }];
-    for &op in &selection.ops {
-        let mut op = op;
-        match op.kind {
-            Kind::Load(Access { moves: true, .. }) if form == Form::Eight => op.sources[0] = Some(mask),
-            Kind::Store(_) if form == Form::Eight => op.sources[1] = Some(mask),
-            _ => {}
-        }
-        ops.push(op);
-    }
-    Selection { ops, held, constants, scalars: selection.scalars.clone(), places: selection.places.clone() }
 }
 
 /// The register of each place's pointer: for those that are accessed most.
@@ -143,8 +122,8 @@ struct Body<'a> {
     form: Form,
     pointers: Vec<Option<Register>>,
     writer: Writer,
-    /// Whether the lanes that are left are being written.
-    is_rest: bool,
+    /// The turns left over, once they are being written.
+    rest: Rest,
 }
 
 impl Body<'_> {
@@ -189,8 +168,8 @@ impl Body<'_> {
         }
         for pin in pins {
             let from = match self.selection.held[pin.value.0 as usize] {
-                Held::Constant(number) => Operand::Constant(number),
-                Held::Scalar(number) => Operand::Scalar(number),
+                Held::Constant(number) => Site::Constant(number),
+                Held::Scalar(number) => Site::Scalar(number),
                 Held::Made => continue,
             };
             self.writer.serve(Serves::Node(pin.origin), None);
@@ -211,7 +190,7 @@ impl Body<'_> {
                     self.writer.serve(Serves::Node(ops[op as usize].origin), None);
                     let (code, first, second) = (codes::fma(self.form, adds), self.vector(result), self.vector(second));
                     match third {
-                        Operand::Register(third) => {
+                        Site::Register(third) => {
                             let third = self.vector(third);
                             self.writer.put(Instruction::with3(code, first, second, third))?;
                         }
@@ -227,7 +206,7 @@ impl Body<'_> {
                     self.writer.put(Instruction::with2(codes::copy(self.form), to, from))?;
                 }
                 Step::Fill { op, to, from } => {
-                    let made = matches!(from, Operand::Frame(_)).then_some(Made::Spill);
+                    let made = matches!(from, Site::Frame(_)).then_some(Made::Spill);
                     self.writer.serve(Serves::Node(ops[op as usize].origin), made);
                     self.fill(to, from)?;
                 }
@@ -254,50 +233,50 @@ impl Body<'_> {
     }
 
     /// An operand in memory as an instruction reads it, with the constant's number if it is one.
-    fn lies(&self, operand: Operand) -> (iced_x86::MemoryOperand, Option<u32>) {
+    fn lies(&self, operand: Site) -> (iced_x86::MemoryOperand, Option<u32>) {
         match operand {
-            Operand::Constant(number) => {
+            Site::Constant(number) => {
                 let spread = self.form == Form::Sixteen && matches!(self.selection.constants[number as usize], Constant::Word(_));
                 (spreading(at(Register::RIP, 0), spread), Some(number))
             }
-            Operand::Scalar(number) => (spreading(self.word(number), true), None),
-            Operand::Frame(slot) => (self.slot(slot), None),
+            Site::Scalar(number) => (spreading(self.word(number), true), None),
+            Site::Frame(slot) => (self.slot(slot), None),
             // Callers have dealt with registers.
-            Operand::Register(_) => (at(Register::RSP, 0), None),
+            Site::Register(_) => (at(Register::RSP, 0), None),
         }
     }
 
     /// Loads a register from where a value lies.
-    fn fill(&mut self, to: u8, from: Operand) -> Result<(), Error> {
+    fn fill(&mut self, to: u8, from: Site) -> Result<(), Error> {
         let register = self.vector(to);
         match from {
-            Operand::Register(from) => {
+            Site::Register(from) => {
                 let from = self.vector(from);
                 self.writer.put(Instruction::with2(codes::copy(self.form), register, from))
             }
-            Operand::Scalar(number) => {
+            Site::Scalar(number) => {
                 let word = self.word(number);
                 self.writer.put(Instruction::with2(codes::broadcast(self.form), register, word))
             }
-            Operand::Constant(number) => {
+            Site::Constant(number) => {
                 let code = match self.selection.constants[number as usize] {
                     Constant::Word(_) => codes::broadcast(self.form),
                     Constant::Lanes(_) => codes::load(self.form),
                 };
                 self.writer.put_reading(Instruction::with2(code, register, at(Register::RIP, 0)), Some(number))
             }
-            Operand::Frame(slot) => {
+            Site::Frame(slot) => {
                 let slot = self.slot(slot);
                 self.writer.put(Instruction::with2(codes::load(self.form), register, slot))
             }
         }
     }
 
-    fn act(&mut self, op: &Op, result: u8, sources: [Operand; 3]) -> Result<(), Error> {
+    fn act(&mut self, op: &Op, result: u8, sources: [Site; 3]) -> Result<(), Error> {
         let form = self.form;
         let to = self.vector(result);
         let source = |position: usize| match sources[position] {
-            Operand::Register(number) => codes::vector(form, number),
+            Site::Register(number) => codes::vector(form, number),
             _ => Register::None,
         };
         let (a, b, c) = (source(0), source(1), source(2));
@@ -367,45 +346,89 @@ impl Body<'_> {
             }
             Kind::Keep => self.writer.put(choosing(Instruction::with2(codes::copy(form), to, a), k1, true)),
             Kind::Fma => Err(Error::Malformed("a multiply-add without a tied operand".into())),
-            Kind::Load(access) => self.load(access, to, a),
-            Kind::Store(access) => self.store(access, a, b),
+            Kind::Load(access) => self.load(access, result, a),
+            Kind::Store(access) => match sources[0] {
+                Site::Register(value) => self.store(access, value, b, result),
+                _ => Err(Error::Malformed("a store from memory".into())),
+            },
             Kind::Counter { start, step } => self.counter(start, step, result),
             Kind::Left => self.left(result),
         }
     }
 
-    /// Where an access of the current group begins.
-    fn place(&mut self, access: Access) -> Result<iced_x86::MemoryOperand, Error> {
-        let base = match self.pointers[access.place as usize] {
-            Some(register) => register,
-            None => {
-                self.writer.put(Instruction::with2(Code::Mov_r64_rm64, SCRATCH, at(ARGUMENTS, 8 * i64::from(access.place))))?;
-                SCRATCH
-            }
-        };
+    /// The register from which an access counts.
+    fn base(&mut self, access: Access) -> Result<Register, Error> {
+        if let Some(register) = self.pointers[access.place as usize] {
+            return Ok(register);
+        }
+        let pointer = at(ARGUMENTS, 8 * i64::from(access.place));
+        self.writer.put(Instruction::with2(Code::Mov_r64_rm64, SCRATCH, pointer))?;
+        Ok(SCRATCH)
+    }
+
+    fn load(&mut self, access: Access, to: u8, mask: Register) -> Result<(), Error> {
+        let (form, base) = (self.form, self.base(access)?);
         let displacement = i64::from(access.displacement);
-        Ok(if access.moves { below(base, LANE, displacement) } else { at(base, displacement) })
-    }
-
-    fn load(&mut self, access: Access, to: Register, mask: Register) -> Result<(), Error> {
-        let place = self.place(access)?;
-        let (form, masked) = (self.form, self.is_rest && access.moves);
-        self.writer.put(match (form, masked) {
-            _ if !access.moves => Instruction::with2(codes::broadcast(form), to, place),
-            (_, false) => Instruction::with2(codes::load(form), to, place),
-            (Form::Eight, true) => Instruction::with3(Code::VEX_Vmaskmovps_ymm_ymm_m256, to, mask, place),
-            (Form::Sixteen, true) => choosing(Instruction::with2(codes::load(form), to, place), Register::K2, true),
+        let vector = codes::vector(form, to);
+        if !access.moves {
+            return self.writer.put(Instruction::with2(codes::broadcast(form), vector, at(base, displacement)));
+        }
+        let place = below(base, LANE, displacement);
+        self.writer.put(match (form, self.rest) {
+            (_, Rest::None) => Instruction::with2(codes::load(form), vector, place),
+            (_, Rest::Known(lanes)) if self.rest.is_exact() => {
+                let (code, _) = codes::piece(form, lanes);
+                Instruction::with2(code, codes::low(to, lanes), place)
+            }
+            (Form::Eight, _) => Instruction::with3(Code::VEX_Vmaskmovps_ymm_ymm_m256, vector, mask, place),
+            (Form::Sixteen, _) => choosing(Instruction::with2(codes::load(form), vector, place), Register::K2, true),
         })
     }
 
-    fn store(&mut self, access: Access, value: Register, mask: Register) -> Result<(), Error> {
-        let place = self.place(access)?;
-        let form = self.form;
-        self.writer.put(match (form, self.is_rest) {
-            (_, false) => Instruction::with2(codes::store(form), place, value),
-            (Form::Eight, true) => Instruction::with3(Code::VEX_Vmaskmovps_m256_ymm_ymm, place, mask, value),
-            (Form::Sixteen, true) => choosing(Instruction::with2(codes::store(form), place, value), Register::K2, false),
-        })
+    fn store(&mut self, access: Access, value: u8, mask: Register, aside: u8) -> Result<(), Error> {
+        let (form, base) = (self.form, self.base(access)?);
+        let vector = codes::vector(form, value);
+        let place = |lane: u8| below(base, LANE, i64::from(access.displacement) + 4 * i64::from(lane));
+        match (form, self.rest) {
+            (_, Rest::None) => self.writer.put(Instruction::with2(codes::store(form), place(0), vector)),
+            (_, Rest::Known(lanes)) => {
+                // The largest piece first; what is behind it is moved to the front.
+                let (mut done, mut from) = (0, value);
+                while done < lanes {
+                    let size = 1 << (lanes - done).ilog2();
+                    let (_, code) = codes::piece(form, size);
+                    self.writer.put(Instruction::with2(code, place(done), codes::low(from, size)))?;
+                    done += size;
+                    if done < lanes {
+                        self.behind(size, from, aside)?;
+                        from = aside;
+                    }
+                }
+                Ok(())
+            }
+            (Form::Eight, Rest::Unknown) => {
+                self.writer.put(Instruction::with3(Code::VEX_Vmaskmovps_m256_ymm_ymm, place(0), mask, vector))
+            }
+            (Form::Sixteen, Rest::Unknown) => {
+                self.writer.put(choosing(Instruction::with2(codes::store(form), place(0), vector), Register::K2, false))
+            }
+        }
+    }
+
+    /// Moves the lanes behind the first `size` to the front.
+    fn behind(&mut self, size: u8, from: u8, to: u8) -> Result<(), Error> {
+        let whole = |number| codes::vector(self.form, number);
+        let quarter = codes::quarter;
+        let instruction = match (self.form, size) {
+            (Form::Sixteen, _) => {
+                let code = Code::EVEX_Valignd_zmm_k1z_zmm_zmmm512b32_imm8;
+                Instruction::with4(code, whole(to), whole(from), whole(from), i32::from(size))
+            }
+            (Form::Eight, 4) => Instruction::with3(Code::VEX_Vextractf128_xmmm128_ymm_imm8, quarter(to), whole(from), 1),
+            // Lanes 2 and 3.
+            (Form::Eight, _) => Instruction::with3(Code::VEX_Vpermilps_xmm_xmmm128_imm8, quarter(to), quarter(from), 0b1110),
+        };
+        self.writer.put(instruction)
     }
 
     /// `start + step * first lane` in every lane.

@@ -35,7 +35,9 @@ pub(in super::super) fn lines(wide: &Wide, start: usize, name: &str) -> Vec<Line
         lines.push(Line { offset: start + offset, size: one.len(), text, label, serves: span.serves, made: span.made });
     }
     if wide.end < wide.pool {
-        lines.push(bytes(wide, start, wide.end, wide.pool, Serves::Function, None));
+        // Padding is there for the constant behind it.
+        let serves = wide.constants.first().map_or(Serves::Function, |&(_, serves)| serves);
+        lines.push(bytes(wide, start, wide.end, wide.pool, serves, None));
     }
     for (at, &(offset, serves)) in wide.constants.iter().enumerate() {
         let end = wide.constants.get(at + 1).map_or(wide.bytes.len(), |&(next, _)| next);

@@ -3,7 +3,7 @@
 //!
 //! # What a wide function is
 //! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
-//! then one group of which a mask lets the first lanes through. All else stays in the kernel's Cranelift code: outer loops, addresses,
+//! then one group of which only the first lanes are loaded and stored. All else stays in the kernel's Cranelift code: outer loops, addresses,
 //! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
 //! place at the first turn (8 bytes each), then words of 4 bytes: invariant values, and start and step of each moving index.
 //!
@@ -25,6 +25,7 @@ mod encode;
 mod lines;
 mod operations;
 mod pays;
+mod rest;
 mod select;
 mod write;
 
@@ -32,6 +33,7 @@ use super::listing::{Made, Serves};
 use super::{InstructionSet, Target, Widen};
 
 pub(super) use lines::lines;
+pub(super) use rest::Rest;
 
 /// How many lanes a vector has, and with that the instructions that there are for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,8 +79,8 @@ impl Form {
 pub(super) struct Turns {
     /// There may be this many whole groups: none, one, or any number.
     pub whole: Whole,
-    /// There may be turns left over.
-    pub rest: bool,
+    /// The turns left over.
+    pub rest: Rest,
 }
 
 /// How often the loop over whole groups turns.
@@ -122,31 +124,31 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
     use select::select;
     let lanes = block.lanes();
     let plan = super::plan::plan(block, &lanes, Some(var), true);
-    let turns = Turns { whole: Whole::Unknown, rest: true };
+    let turns = Turns { whole: Whole::Unknown, rest: Rest::Unknown };
     let mut found = Vec::new();
     for form in [Form::Eight, Form::Sixteen] {
         let selection = || select(block, &lanes, &plan, var, &|_| true, form).expect("there is a wide form");
         let written =
             || encode::encode(&selection(), turns, form, Serves::Function).expect("it is written").expect("it is small");
-        assert_eq!(check::check(&written(), &selection(), form), Ok(()));
+        assert_eq!(check::check(&written(), &selection(), turns, form), Ok(()));
         let mut other = selection();
         other.ops.retain(|op| !matches!(op.kind, Kind::Store(_)));
-        found.push(("a store that the block does not have", check::check(&written(), &other, form)));
+        found.push(("a store that the block does not have", check::check(&written(), &other, turns, form)));
         let mut wide = written();
         wide.pool += 4;
         wide.bytes.truncate(wide.pool);
-        found.push(("a constant outside the pool", check::check(&wide, &selection(), form)));
+        found.push(("a constant outside the pool", check::check(&wide, &selection(), turns, form)));
         let mut other = selection();
         other.places.pop();
-        found.push(("a pointer that is not handed over", check::check(&written(), &other, form)));
+        found.push(("a pointer that is not handed over", check::check(&written(), &other, turns, form)));
         let mut wide = written();
         let end = wide.end;
         wide.bytes[end - 1] = 0x90;
-        found.push(("no return", check::check(&wide, &selection(), form)));
+        found.push(("no return", check::check(&wide, &selection(), turns, form)));
         let mut wide = written();
         let step = wide.bytes.windows(3).position(|bytes| bytes == [0x48, 0x83, 0xc1]).expect("the step to the next group");
         wide.bytes[step + 3] += 1;
-        found.push(("a group of another size", check::check(&wide, &selection(), form)));
+        found.push(("a group of another size", check::check(&wide, &selection(), turns, form)));
     }
     found
 }

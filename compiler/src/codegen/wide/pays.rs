@@ -1,7 +1,7 @@
 //! Whether a nest's block is written as a wide function. Shapes alone decide, and no result depends on it.
 
 use super::operations::Selection;
-use super::{Form, Turns, Whole};
+use super::{Form, Rest, Turns, Whole};
 use crate::loops::{Extent, Linear};
 
 /// Rows that a batch is taken to have.
@@ -30,18 +30,22 @@ pub(super) fn turns(extent: Extent, form: Form) -> Turns {
             1 => Whole::Once,
             _ => Whole::Often,
         };
-        Turns { whole, rest: turns % lanes != 0 }
+        let rest = match (turns % lanes) as u8 {
+            0 => Rest::None,
+            left => Rest::Known(left),
+        };
+        Turns { whole, rest }
     };
     let divides = |number: Linear| number.constant % lanes == 0 && number.batch % lanes == 0;
-    let often = Turns { whole: Whole::Often, rest: false };
-    let unknown = Turns { whole: Whole::Unknown, rest: true };
+    let often = Turns { whole: Whole::Often, rest: Rest::None };
+    let unknown = Turns { whole: Whole::Unknown, rest: Rest::Unknown };
     match extent {
         Extent::Whole(number) if number.is_fixed() => known(number.constant),
         Extent::Whole(number) if divides(number) => often,
         Extent::Whole(_) => unknown,
         Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step == 0 => known(step),
         Extent::Tile { step, total, .. } if total.is_fixed() && total.constant <= step => known(total.constant),
-        Extent::Tile { step, .. } if step < lanes => Turns { whole: Whole::Never, rest: true },
+        Extent::Tile { step, .. } if step < lanes => Turns { whole: Whole::Never, rest: Rest::Unknown },
         Extent::Tile { step, total, .. } if step % lanes == 0 && divides(total) => often,
         Extent::Tile { .. } => unknown,
     }

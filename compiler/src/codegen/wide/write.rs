@@ -101,12 +101,12 @@ impl Writer {
     /// Puts the constants behind the code and fills in the distances.
     pub fn finish(mut self, constants: &[Constant], form: Form) -> Wide {
         let mut bytes = self.encoder.take_buffer();
-        // Vectors begin at their alignment, so that reading one touches one line of the cache; with 16 lanes words are spread as they
-        // are read.
+        // With 8 lanes instructions read whole vectors, which begin at their alignment, so that reading one touches one line of the
+        // cache; with 16 they spread words as they are read, and the only vectors are the lanes' numbers.
         let is_vector = |constant: Constant| form == Form::Eight || matches!(constant, Constant::Lanes(_));
         self.read.sort_by_key(|&(number, _)| (!is_vector(constants[number as usize]), number));
-        let alignment = match self.read.first() {
-            Some(&(first, _)) if is_vector(constants[first as usize]) => form.bytes(),
+        let alignment = match form {
+            Form::Eight if !self.read.is_empty() => form.bytes(),
             _ => 4,
         };
         let pool = bytes.len().next_multiple_of(alignment);
@@ -132,7 +132,7 @@ impl Writer {
                 bytes[fix.at..fix.at + 4].copy_from_slice(&distance.to_le_bytes());
             }
         }
-        Wide { bytes, end, pool, spans: self.spans, constants: placed, alignment: alignment.max(16) }
+        Wide { bytes, end, pool, spans: self.spans, constants: placed, alignment }
     }
 }
 
