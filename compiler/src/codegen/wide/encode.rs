@@ -5,7 +5,7 @@
 //! The frame, if there is one, is aligned to vectors below `rbp`. Everything is encoded once; what refers to a place further on (jumps,
 //! constants) has 32 bits and is patched at the end.
 
-use iced_x86::{Code, IcedError, Instruction, Register};
+use iced_x86::{Code, IcedError, Instruction, MemoryOperand as Memory, Register};
 
 use super::super::Error;
 use super::super::listing::{Made, Serves};
@@ -224,16 +224,16 @@ impl Body<'_> {
         codes::vector(self.form, number)
     }
 
-    fn slot(&self, slot: u32) -> iced_x86::MemoryOperand {
+    fn slot(&self, slot: u32) -> Memory {
         at(Register::RSP, self.form.bytes() as i64 * i64::from(slot))
     }
 
-    fn word(&self, scalar: u32) -> iced_x86::MemoryOperand {
+    fn word(&self, scalar: u32) -> Memory {
         at(ARGUMENTS, 8 * self.selection.places.len() as i64 + 4 * i64::from(scalar))
     }
 
     /// An operand in memory as an instruction reads it, with the constant's number if it is one.
-    fn lies(&self, operand: Site) -> (iced_x86::MemoryOperand, Option<u32>) {
+    fn lies(&self, operand: Site) -> (Memory, Option<u32>) {
         match operand {
             Site::Constant(number) => {
                 let spread = self.form == Form::Sixteen && matches!(self.selection.constants[number as usize], Constant::Word(_));
@@ -484,7 +484,7 @@ fn choosing(instruction: Result<Instruction, IcedError>, mask: Register, zero: b
     })
 }
 
-fn spreading(mut memory: iced_x86::MemoryOperand, spread: bool) -> iced_x86::MemoryOperand {
+fn spreading(mut memory: Memory, spread: bool) -> Memory {
     memory.is_broadcast = spread;
     memory
 }

@@ -1,6 +1,6 @@
 //! Bytes, what each is for, and what is patched once all of them are known.
 
-use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
+use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand as Memory, Register};
 
 use super::super::Error;
 use super::super::listing::{Made, Serves};
@@ -137,15 +137,15 @@ impl Writer {
 }
 
 /// Memory at a distance from a register.
-pub(super) fn at(base: Register, displacement: i64) -> MemoryOperand {
+pub(super) fn at(base: Register, displacement: i64) -> Memory {
     // The place of a constant is told by 32 bits, whatever they are.
     let size = u32::from(displacement != 0 || base == Register::RIP);
-    MemoryOperand::new(base, Register::None, 1, displacement, size, false, Register::None)
+    Memory::new(base, Register::None, 1, displacement, size, false, Register::None)
 }
 
 /// Memory of the lane that `index` counts, at a distance from a register.
-pub(super) fn below(base: Register, index: Register, displacement: i64) -> MemoryOperand {
-    MemoryOperand::new(base, index, 4, displacement, u32::from(displacement != 0), false, Register::None)
+pub(super) fn below(base: Register, index: Register, displacement: i64) -> Memory {
+    Memory::new(base, index, 4, displacement, u32::from(displacement != 0), false, Register::None)
 }
 
 fn refused(error: IcedError) -> Error {
