@@ -157,3 +157,29 @@ fn a_frozen_batch_norm_takes_a_batch_of_one_row() {
     net.fit(&data.expect("a data set")).batch(1).epochs(2).quiet().run().expect("it trains");
     assert!(net.parameter("p.batch_norm.running_mean").expect("it is there").iter().all(|mean| *mean == 0.0));
 }
+
+network! {
+    /// Its batch norm sees one pixel a channel: the window is as large as the image.
+    Pixel {
+        input  x: [batch, 1, 2, 2];
+        target y: [batch, 1];
+        let p = x.conv2d(3, 2).batch_norm().relu().flatten().dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(rate = 1e-2);
+    }
+}
+
+#[test]
+fn a_channel_of_one_pixel_needs_two_rows() {
+    let x: Vec<f32> = (0..12).map(|value| value as f32).collect();
+    let data = Dataset::new().f32("x", &[1, 2, 2], &x).and_then(|data| data.f32("y", &[1], &[1.0, 2.0, 3.0]));
+    let data = data.expect("a data set");
+    let mut net = Pixel::options().compile().expect("it compiles");
+    for rows in [1, 2] {
+        let error = net.fit(&data).batch(rows).quiet().run().expect_err("a variance of one value").to_string();
+        assert!(error.contains("p.batch_norm") && error.contains("drop_last"), "{error}");
+    }
+    net.fit(&data).batch(2).drop_last().epochs(2).quiet().run().expect("it trains");
+    assert!(net.parameter("p.batch_norm.running_variance").expect("it is there").iter().all(|value| value.is_finite()));
+}
