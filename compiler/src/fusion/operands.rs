@@ -136,8 +136,16 @@ pub(super) fn fit(
     spec: Contraction,
 ) -> Result<(NodeId, NodeId, Contraction), BuildError> {
     let parts = Parts::of(&spec);
-    if windows_fit(builder.graph(), (a, b), &spec, &parts) {
-        return Ok((a, b, spec));
+    if reads_windows(builder.graph(), b) {
+        if windows_fit(builder.graph(), (a, b), &spec, &parts) {
+            return Ok((a, b, spec));
+        }
+        // A weight is copied rather than the windows of a batch.
+        let (left, turned) = copy(builder, a, &spec.left, [&parts.batch, &parts.rows, &parts.summed])?;
+        let fitting = Contraction { left, ..spec.clone() };
+        if windows_fit(builder.graph(), (turned, b), &fitting, &parts) {
+            return Ok((turned, b, fitting));
+        }
     }
     let (left, a) = match left_fits(builder.graph(), a, &spec.left, &parts) {
         true => (spec.left, a),
@@ -190,9 +198,6 @@ fn inner_columns<'c>(spec: &'c Contraction, parts: &Parts) -> &'c [u8] {
 
 /// Whether a product can look its windows up. What is summed over the batch is summed row by row.
 fn windows_fit(graph: &Graph, (a, b): (NodeId, NodeId), spec: &Contraction, parts: &Parts) -> bool {
-    if !reads_windows(graph, b) {
-        return false;
-    }
     let (Some(left), Some(right)) = (steps(graph, a), steps(graph, b)) else { return false };
     let (left_dims, right_dims) = (&graph.shape(a).0, &graph.shape(b).0);
     let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right_dims[axis] == Dim::Batch);
