@@ -102,6 +102,8 @@ fn rate(set: InstructionSet, layout: Layout, m: usize, k: usize, n: usize) -> f6
         b: b.as_ptr().cast(),
         b_k: if right_transposed { 1 } else { n as i64 },
         b_col: if right_transposed { k as i64 } else { 1 },
+        b_rows: std::ptr::null(),
+        b_cols: std::ptr::null(),
         c: c.as_mut_ptr().cast(),
         c_row: n as i64,
         m: m as i64,
