@@ -112,6 +112,15 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     // The step that fails is the one of that state: the same again.
     let again = net.step(&data).expect_err("it fails at the same place");
     assert!(matches!(again, Error::Diverged { step: same, .. } if same == step), "{again}");
+    // In f64 it goes further, and what comes back is sound too.
+    let mut net = Explodes::options().compile().expect("it compiles");
+    net.set_rate(1e3).expect("a rate");
+    let error = net.fit(&data).batch(2).epochs(100).quiet().reference().run().expect_err("it explodes");
+    let message = error.to_string();
+    let Error::Diverged { place, .. } = error else { panic!("{message}") };
+    assert!(place.is_some_and(|place| place.contains("tests/inputs.rs:")), "{message}");
+    let kept = net.parameter("p.dense.weight").expect("it is there");
+    assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
 }
 
 #[test]
