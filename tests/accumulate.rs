@@ -11,6 +11,7 @@ network! {
         let p = x.dense(8).tanh().dense(1);
         predict  p;
         minimize p.mean_squared_error(y) + l2(1e-3);
+        allow(penalty_on_unscaled);
         using    adam(rate = 1e-2).clip_global_norm(0.5);
     }
 }

@@ -388,6 +388,7 @@ fn a_history_put_together_by_hand_can_be_drawn() {
         |epoch: u64, loss: f64| Epoch { epoch, step: u64::MAX, loss, penalty: loss, training: vec![loss], ..Epoch::default() };
     let history = |epochs: Vec<Epoch>| History {
         zeros: Vec::new(),
+        notes: Vec::new(),
         steps: Vec::new(),
         network: "é<\0".repeat(1000),
         metrics: vec!["a".into(), String::new(), "b".repeat(10_000)],

@@ -112,6 +112,15 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     // The step that fails is the one of that state: the same again.
     let again = net.step(&data).expect_err("it fails at the same place");
     assert!(matches!(again, Error::Diverged { step: same, .. } if same == step), "{again}");
+    // In f64 it goes further, and what comes back is sound too.
+    let mut net = Explodes::options().compile().expect("it compiles");
+    net.set_rate(1e3).expect("a rate");
+    let error = net.fit(&data).batch(2).epochs(100).quiet().reference().run().expect_err("it explodes");
+    let message = error.to_string();
+    let Error::Diverged { place, .. } = error else { panic!("{message}") };
+    assert!(place.is_some_and(|place| place.contains("tests/inputs.rs:")), "{message}");
+    let kept = net.parameter("p.dense.weight").expect("it is there");
+    assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
 }
 
 #[test]
@@ -156,4 +165,30 @@ fn a_frozen_batch_norm_takes_a_batch_of_one_row() {
     let mut net = Kept::options().compile().expect("it compiles");
     net.fit(&data.expect("a data set")).batch(1).epochs(2).quiet().run().expect("it trains");
     assert!(net.parameter("p.batch_norm.running_mean").expect("it is there").iter().all(|mean| *mean == 0.0));
+}
+
+network! {
+    /// Its batch norm sees one pixel a channel: the window is as large as the image.
+    Pixel {
+        input  x: [batch, 1, 2, 2];
+        target y: [batch, 1];
+        let p = x.conv2d(3, 2).batch_norm().relu().flatten().dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(rate = 1e-2);
+    }
+}
+
+#[test]
+fn a_channel_of_one_pixel_needs_two_rows() {
+    let x: Vec<f32> = (0..12).map(|value| value as f32).collect();
+    let data = Dataset::new().f32("x", &[1, 2, 2], &x).and_then(|data| data.f32("y", &[1], &[1.0, 2.0, 3.0]));
+    let data = data.expect("a data set");
+    let mut net = Pixel::options().compile().expect("it compiles");
+    for rows in [1, 2] {
+        let error = net.fit(&data).batch(rows).quiet().run().expect_err("a variance of one value").to_string();
+        assert!(error.contains("p.batch_norm") && error.contains("drop_last"), "{error}");
+    }
+    net.fit(&data).batch(2).drop_last().epochs(2).quiet().run().expect("it trains");
+    assert!(net.parameter("p.batch_norm.running_variance").expect("it is there").iter().all(|value| value.is_finite()));
 }

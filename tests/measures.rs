@@ -251,12 +251,14 @@ fn zeros_of_a_proximal_penalty_are_counted() {
 #[test]
 fn a_gradient_that_is_not_finite_is_an_error_at_the_last_step_too() {
     let rows = |x: &[f32]| Dataset::new().f32("x", &[2], x).expect("data");
-    for (data, steps) in [(vec![0.0; 4], 1), (vec![1.0, 2.0, 0.0, 0.0], 2)] {
+    let cases = [(vec![0.0; 4], 1), (vec![1.0, 2.0, 0.0, 0.0], 2)];
+    for ((data, steps), by_reference) in cases.iter().flat_map(|case| [(case, false), (case, true)]) {
         let mut net = Unguarded::options().compile().expect("it compiles");
-        let error =
-            net.fit(&rows(&data)).batch(if steps == 1 { 2 } else { 1 }).shuffle(false).quiet().run().expect_err("no number");
+        let rows = rows(data);
+        let fit = net.fit(&rows).batch(if *steps == 1 { 2 } else { 1 }).shuffle(false).quiet();
+        let error = if by_reference { fit.reference().run() } else { fit.run() }.expect_err("no number");
         let gradc::Error::Diverged { step, loss, node: Some(node), .. } = &error else { panic!("{error}") };
-        assert_eq!((*step, *loss), (steps, 0.0));
+        assert_eq!((*step, *loss), (*steps, 0.0));
         assert!(node.contains("root") || error.to_string().contains("measures.rs"), "{error}");
         assert!(error.to_string().contains(&format!("a gradient became NaN or infinite at step {steps}")), "{error}");
         assert!(net.parameter("a").expect("it is there").iter().all(|value| value.is_finite()));

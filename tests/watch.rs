@@ -100,6 +100,22 @@ fn each_is_kept_in_its_steps() {
 }
 
 #[test]
+fn a_step_that_no_run_reaches_is_a_note() {
+    let (mut net, data) = line();
+    for value in ["hidden@step=3", "line@step=9", "line@every=5", "line.dense.weight"] {
+        net.watch(value).expect("it is there");
+    }
+    let mut notes = |steps: u64| net.fit(&data).batch(5).steps(steps).quiet().run().expect("it trains").notes;
+    assert_eq!(
+        notes(4),
+        ["`line@step=9` kept nothing: the run took steps 1 to 4", "`line@every=5` kept nothing: the run took steps 1 to 4"]
+    );
+    // Step 3 was kept before, and the fifth is this one.
+    assert_eq!(notes(2), ["`line@step=9` kept nothing: the run took steps 5 to 6"]);
+    assert!(notes(3).is_empty());
+}
+
+#[test]
 fn what_cannot_be_watched_is_refused() {
     let mut net = Digits::options().compile().expect("it compiles");
     for (value, words) in [

@@ -330,14 +330,16 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
     let graph = training.builder.graph();
-    // A frozen batch norm keeps its running statistics, and looks at no batch.
-    let looks = |path: &str| {
-        let running = format!("{path}.running_mean");
-        training.next_states.iter().any(|(state, _)| graph.source_name(*state) == Some(&running))
+    // One value a channel in each row: a single row has no variance. A frozen batch norm keeps its running statistics, and looks
+    // at no batch.
+    let sees_one = |one: &&Use| {
+        let running = format!("{}.running_mean", one.path);
+        let mut states = training.next_states.iter().map(|(state, _)| *state);
+        let kept = states.find(|state| graph.source_name(*state) == Some(&running));
+        let values = graph.shape(one.output).fixed_count();
+        one.function.name == "batch_norm" && kept.is_some_and(|state| graph.shape(state).fixed_count() == values)
     };
-    let is_norm = |one: &&Use| one.function.name == "batch_norm" && graph.shape(one.output).rank() <= 2;
-    let norm = training.uses.iter().filter(is_norm).find(|one| looks(&one.path));
-    info.needs_two_rows = norm.map(|one| one.path.clone());
+    info.needs_two_rows = training.uses.iter().find(sees_one).map(|one| one.path.clone());
 }
 
 impl Setting {

@@ -12,6 +12,7 @@ use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
 use crate::model::{Compiled, Model, TrainingData, front_error};
 use crate::random::permutation;
+use crate::report::progress::notes;
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, Store, capacity};
@@ -331,7 +332,9 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: model.zeros(),
+            notes: model.missed(first_step, step),
         };
+        notes(self.quiet, &history.notes);
         // What the last step did to the parameters, no loss has seen.
         let spoilt = finite && !model.parameters_finite();
         if spoilt {

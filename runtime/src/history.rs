@@ -92,6 +92,8 @@ pub struct History {
     pub samples_per_second: f64,
     /// Exact zeros in each parameter under a proximal penalty, as the run leaves it.
     pub zeros: Vec<Zeros>,
+    /// What else is to be said of the run, such as a watched step that it did not reach; shown at its end unless it is quiet.
+    pub notes: Vec<String>,
 }
 
 /// How many elements of a parameter are exactly 0.

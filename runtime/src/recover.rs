@@ -9,7 +9,7 @@ use crate::fit::{Group, Plan, Turn};
 use crate::history::History;
 use crate::model::Model;
 use crate::workspace::{Slots, Workspace};
-use gradc_compiler::graph::NodeId;
+use gradc_compiler::graph::{Graph, NodeId, text};
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::EPOCH;
@@ -189,14 +189,19 @@ impl Model {
                 .filter(bad)
                 .filter_map(|buffer| node_of(&program.buffers[buffer.0 as usize].name));
             if let Some(node) = nodes.min() {
-                let origin = unit.graph.origin(node);
-                let name = gradc_compiler::graph::text::node_text(&unit.graph, node);
-                let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
-                return (Some(name), Some(origin.place.clone()).filter(|place| !place.is_empty()));
+                return named(&unit.graph, node);
             }
         }
         (None, None)
     }
+}
+
+/// How an error names a node, and the place of the call that made it.
+pub(crate) fn named(graph: &Graph, node: NodeId) -> (Option<String>, Option<String>) {
+    let origin = graph.origin(node);
+    let name = text::node_text(graph, node);
+    let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
+    (Some(name), Some(origin.place.clone()).filter(|place| !place.is_empty()))
 }
 
 /// The batch's rows of a field.

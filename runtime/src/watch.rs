@@ -72,6 +72,17 @@ impl Watch {
     }
 }
 
+impl fmt::Display for Watch {
+    /// As it is asked for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.when {
+            When::Last => write!(f, "{}", self.name),
+            When::Step(step) => write!(f, "{}@step={step}", self.name),
+            When::Every(period) => write!(f, "{}@every={period}", self.name),
+        }
+    }
+}
+
 /// A value of a training step.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Watched {
@@ -193,6 +204,13 @@ impl Model {
             keeper.probes.push(Kept { when: watch.when, name: watch.name.clone(), buffer: *buffer, ty });
         }
         Ok(keeper)
+    }
+
+    /// A note for each watch whose steps a run did not meet, unless an earlier one did.
+    pub(crate) fn missed(&self, done: u64, last: u64) -> Vec<String> {
+        let met = |watch: &Watch| self.watched.iter().any(|kept| kept.name == watch.name && watch.when.holds(kept.step));
+        let missed = self.watches.iter().filter(|watch| watch.when.count(done, last.saturating_sub(done)) == 0 && !met(watch));
+        missed.map(|watch| format!("`{watch}` kept nothing: the run took steps {} to {last}", done + 1)).collect()
     }
 
     /// Adds what a run has kept; the last step's value takes the place of an earlier one.

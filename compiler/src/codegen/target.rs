@@ -140,13 +140,14 @@ impl Target {
     pub(super) fn back_end(self, effort: Effort) -> Result<OwnedTargetIsa, Error> {
         let host = |message: String| Error::Host(message);
         let mut flags = settings::builder();
-        let level = match effort {
-            Effort::Optimize => "speed",
-            Effort::Quick => "none",
+        let (level, registers) = match effort {
+            Effort::Optimize => ("speed", "backtracking"),
+            Effort::Quick => ("none", "single_pass"),
         };
         let verify = if self.verify { "true" } else { "false" };
         for (name, value) in [
             ("opt_level", level),
+            ("regalloc_algorithm", registers),
             ("enable_verifier", verify),
             ("is_pic", "false"),
             ("use_colocated_libcalls", "false"),

@@ -1,7 +1,7 @@
 //! Pictures show every node once, and what a step must keep.
 
 use super::{Options, Part, Picture, dot, parts, picture, svg};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::ops::Primitive;
 use crate::stages::tests::compiled;
 
@@ -47,6 +47,20 @@ fn what_is_kept_for_the_backward_pass_is_marked_with_its_bytes() {
     assert_eq!(edge.bytes, 64 * 4 * 4);
     assert!(svg::svg(&picture).contains(">1.0 KiB</text>"));
     assert!(dot::dot(&picture).contains("[label=\"1.0 KiB\"]"));
+}
+
+/// The derivative asks a scan for further columns; the steps are those of the layer all the same.
+#[test]
+fn the_steps_of_a_recurrent_layer_stand_where_they_were_written() {
+    let (graph, picture) = drawn("sequences", None);
+    let is_scan = |id: &NodeId| graph.node(*id).primitive == Primitive::Scan;
+    let scans = |part: Part| {
+        let boxes = picture.boxes.iter().filter(move |layer| layer.part == part);
+        boxes.flat_map(|layer| layer.lines.iter().map(|(id, _)| *id)).filter(is_scan).collect::<Vec<_>>()
+    };
+    let ([forward], [backward]) = (&scans(Part::Forward)[..], &scans(Part::Backward)[..]) else { panic!("a scan each way") };
+    assert_eq!((graph.origin(*forward).path.as_str(), graph.origin(*forward).rule.as_str()), ("read.gru", ""));
+    assert!(!graph.origin(*backward).rule.is_empty());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! of its axes and goes through no row table. What does not fit is copied, in an order that does; a copy changes no bit.
 
 use super::view_axes;
-use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId};
+use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Shape};
 use crate::loops::Linear;
 use crate::ops::{self, Lowering, Primitive};
 
@@ -136,8 +136,16 @@ pub(super) fn fit(
     spec: Contraction,
 ) -> Result<(NodeId, NodeId, Contraction), BuildError> {
     let parts = Parts::of(&spec);
-    if windows_fit(builder.graph(), (a, b), &spec, &parts) {
-        return Ok((a, b, spec));
+    if reads_windows(builder.graph(), b) {
+        if windows_fit(builder.graph(), (a, b), &spec, &parts) {
+            return Ok((a, b, spec));
+        }
+        // A weight is copied rather than the windows of a batch.
+        let (left, turned) = copy(builder, a, &spec.left, [&parts.batch, &parts.rows, &parts.summed])?;
+        let fitting = Contraction { left, ..spec.clone() };
+        if windows_fit(builder.graph(), (turned, b), &fitting, &parts) {
+            return Ok((turned, b, fitting));
+        }
     }
     let (left, a) = match left_fits(builder.graph(), a, &spec.left, &parts) {
         true => (spec.left, a),
@@ -182,17 +190,15 @@ pub(crate) fn reads_windows(graph: &Graph, mut id: NodeId) -> bool {
     false
 }
 
-/// The columns of a product that reads windows that are no loop around it: those that end its result.
-fn inner_columns<'c>(spec: &'c Contraction, parts: &Parts) -> &'c [u8] {
-    let outside = spec.out.iter().rposition(|label| !parts.columns.contains(label)).map_or(0, |last| last + 1);
+/// The columns of a product that reads windows that are no loop around it: those that end its result, but for the batch.
+fn inner_columns<'c>(spec: &'c Contraction, parts: &Parts, right: &Shape) -> &'c [u8] {
+    let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right.0[axis] == Dim::Batch);
+    let outside = spec.out.iter().rposition(|label| !parts.columns.contains(label) || of_batch(label)).map_or(0, |last| last + 1);
     &spec.out[outside..]
 }
 
 /// Whether a product can look its windows up. What is summed over the batch is summed row by row.
 fn windows_fit(graph: &Graph, (a, b): (NodeId, NodeId), spec: &Contraction, parts: &Parts) -> bool {
-    if !reads_windows(graph, b) {
-        return false;
-    }
     let (Some(left), Some(right)) = (steps(graph, a), steps(graph, b)) else { return false };
     let (left_dims, right_dims) = (&graph.shape(a).0, &graph.shape(b).0);
     let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right_dims[axis] == Dim::Batch);
@@ -201,7 +207,8 @@ fn windows_fit(graph: &Graph, (a, b): (NodeId, NodeId), spec: &Contraction, part
         let axes = axes_of(&[*label], &spec.right);
         axes.iter().all(|&axis| right_dims[axis] != Dim::Batch && matches!(right[axis], Step::Words(words) if words.is_fixed()))
     };
-    inner.iter().chain(inner_columns(spec, parts)).all(is_apart) && lie_together(&left, left_dims, &axes_of(inner, &spec.left))
+    inner.iter().chain(inner_columns(spec, parts, graph.shape(b))).all(is_apart)
+        && lie_together(&left, left_dims, &axes_of(inner, &spec.left))
 }
 
 /// A copy with its axes in this order of labels.
@@ -219,7 +226,8 @@ pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> b
     let Some(&label) = spec.out.get(axis) else { return false };
     let own = on(label);
     if own == (false, true) && reads_windows(graph, graph.node(product).operands[1]) {
-        return inner_columns(spec, &Parts::of(spec)).first() == Some(&label);
+        let right = graph.shape(graph.node(product).operands[1]);
+        return inner_columns(spec, &Parts::of(spec), right).first() == Some(&label);
     }
     own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
 }
@@ -229,7 +237,8 @@ pub(crate) fn loops_around_product(graph: &Graph, product: NodeId, axis: usize) 
     let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
     let parts = Parts::of(spec);
     let Some(label) = spec.out.get(axis) else { return false };
-    parts.batch.contains(label) || parts.columns.contains(label) && !inner_columns(spec, &parts).contains(label)
+    let right = graph.shape(graph.node(product).operands[1]);
+    parts.batch.contains(label) || parts.columns.contains(label) && !inner_columns(spec, &parts, right).contains(label)
 }
 
 /// Whether an attribute names a source; only those and computed nodes stand in memory.

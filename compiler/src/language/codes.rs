@@ -73,6 +73,7 @@ pub const PAGES: &[Page] = pages! {
     "deep_sigmoids"
     "bias_before_batch_norm"
     "minimized_mean_error"
+    "penalty_on_unscaled"
     "relu_before_loss"
     "error_on_classes"
 };

@@ -151,7 +151,10 @@ fn together(
         block = block.product(inner.size).ok_or_else(twice)?;
         digit = digit.product(inner.size).ok_or_else(twice)?;
         let follows = matches!(inner.extent, Extent::Whole(_)) && views.iter().all(|view| follows(view, label.var, inner));
-        let may_be_apart = |view: &View| digit.is_fixed() && !is_looked_up(view, label.var) && stride(view, label.var).is_fixed();
+        // A table of places has as many entries for every batch.
+        let may_be_apart = |view: &View| {
+            digit.is_fixed() && label.size.is_fixed() && !is_looked_up(view, label.var) && stride(view, label.var).is_fixed()
+        };
         let extent = match (follows && apart.is_none_or(may_be_apart), label.extent) {
             (true, Extent::Whole(size)) => Some(Extent::Whole(block.product(size).ok_or_else(twice)?)),
             (true, Extent::Tile { tile, step, total }) if block.is_fixed() => {

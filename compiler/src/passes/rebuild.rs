@@ -26,6 +26,11 @@ impl<'a> Rebuild<'a> {
     /// Copies a node whose operands are copied; operands of commutative primitives are put in ascending order, numbers
     /// last.
     pub fn place(&mut self, id: NodeId, context: &mut Context) -> Result<NodeId, BuildError> {
+        self.place_for(id, id, context)
+    }
+
+    /// The same of a node that stands for another one: it comes from where that one comes from.
+    pub fn place_for(&mut self, id: NodeId, other: NodeId, context: &mut Context) -> Result<NodeId, BuildError> {
         let node = self.from.node(id);
         let mut operands = Vec::with_capacity(node.operands.len());
         for operand in &node.operands {
@@ -34,7 +39,7 @@ impl<'a> Rebuild<'a> {
         if ops::record(node.primitive).commutative {
             operands.sort_unstable_by_key(|&operand| (self.builder.graph().constant(operand).is_some(), operand));
         }
-        self.builder.set_origin(self.origin(id));
+        self.builder.set_origin(self.origin(other));
         let placed = self.builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?;
         self.map[id.index()] = Some(placed);
         let label = self.old_label(id);

@@ -1,5 +1,6 @@
 //! Widening: of two scans that do the same steps, the one that gives more stands for both. The derivative of a scan asks for values of
-//! its steps that the scan did not give; after this the steps are made once.
+//! its steps that the scan did not give; after this the steps are made once. They stay what they were, a part of the forward pass, and
+//! keep the origin of the scan that gave less.
 
 use super::rebuild::Rebuild;
 use super::{Application, Bug, Context};
@@ -17,7 +18,7 @@ pub fn run(graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
             continue;
         };
         // It has the same operands, so they are copied.
-        let placed = rebuild.place(wide, context).map_err(bug)?;
+        let placed = rebuild.place_for(wide, id, context).map_err(bug)?;
         let columns = rebuild.builder.slice(placed, 2, 0, width).map_err(bug)?;
         if let Some(label) = rebuild.old_label(id) {
             let before = format!("%{label} = {}", crate::graph::text::node_text(graph, id));

@@ -8,11 +8,12 @@ use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Step, Stopped};
 use crate::model::Model;
+use crate::recover::named;
 use crate::report::progress::{Display, Progress};
 use crate::rows::{Bound, row_shape};
 use gradc_compiler::aggregate::{Combination, Sums};
-use gradc_compiler::driver::Field;
-use gradc_compiler::graph::{Element, Graph};
+use gradc_compiler::driver::{Field, Tensor};
+use gradc_compiler::graph::{Element, Graph, NodeId};
 use gradc_compiler::ops::{Array, Environment, Primitive};
 use gradc_compiler::reference;
 use gradc_compiler::step::{SKIPPED, accumulate, plateau};
@@ -56,6 +57,23 @@ impl<'a> Means<'a> {
             (None, None) => 0.0,
         }
     }
+}
+
+/// Where a run stood before an update.
+#[derive(Clone, Default)]
+struct Stand {
+    kept: Tensors,
+    step: u64,
+    batches: u64,
+}
+
+/// What is known of a step that spoilt something.
+struct Spoilt {
+    /// Before it.
+    stand: Stand,
+    loss: f64,
+    node: Option<String>,
+    place: Option<String>,
 }
 
 /// Parameters and states in f64, and what a step needs beside them.
@@ -110,6 +128,12 @@ impl Interpreter<'_> {
             sources.insert(field.name.clone(), Array::new([&[rows.len()], &shape[..]].concat(), values.collect()));
         }
         Environment { sources, batch: rows.len(), step, turn, steps: self.steps, epoch, seed: self.seed }
+    }
+
+    /// Whether no parameter is a NaN or an infinity where the model takes it back.
+    fn is_finite(&self, parameters: &[Tensor]) -> bool {
+        let values = parameters.iter().filter_map(|parameter| self.kept.get(&parameter.name));
+        values.flat_map(|array| &array.data).all(|value| (*value as f32).is_finite())
     }
 
     /// A pass over rows in chunks.
@@ -177,7 +201,8 @@ impl Fit<'_> {
         let (mut best, mut waited) = (None::<(f64, u64, Tensors)>, 0);
         // Epochs since the best one, or since the rate was lowered.
         let mut since = 0;
-        let mut diverged = None;
+        // Until a step has spoilt a parameter, where the run stood before the present one; and the first step that did.
+        let (mut stand, mut spoilt, mut diverged) = (Stand::default(), None::<Spoilt>, None);
         'run: for epoch in 1..=plan.epochs {
             let begun = Instant::now();
             let (rate_factor, skipped) = (interpreter.rate_factor().map_or(1.0, |scale| *scale), interpreter.skipped());
@@ -191,14 +216,34 @@ impl Fit<'_> {
                 let (rows, step) = (&order[turn.from..turn.to], self.model.step + 1);
                 interpreter.stands(turn);
                 let numbers = [step, self.model.batches + 1, self.model.epoch];
-                let (outputs, updates) = reference::run(training, &interpreter.environment(&plan.train, rows, numbers));
+                if turn.is_first && spoilt.is_none() {
+                    let (step, batches) = (self.model.step, self.model.batches);
+                    stand = Stand { kept: interpreter.kept.clone(), step, batches };
+                }
+                let environment = interpreter.environment(&plan.train, rows, numbers);
+                let (outputs, updates) = reference::run(training, &environment);
                 let scalar = |name: &str| outputs.get(name).map_or(0.0, |array| array.data[0]);
                 let loss = scalar("loss");
-                if !loss.is_finite() {
+                let is_finite = loss.is_finite();
+                if is_finite {
+                    interpreter.kept.extend(updates);
+                }
+                match is_finite && interpreter.is_finite(&compiled.info.parameters) {
+                    true => spoilt = None,
+                    false => {
+                        let stand = &mut stand;
+                        let first =
+                            spoilt.get_or_insert_with(|| Spoilt { stand: std::mem::take(stand), loss, node: None, place: None });
+                        // What is too large for f32 alone shows in a later step only.
+                        if first.node.is_none() {
+                            (first.node, first.place) = first_not_finite(training, &environment);
+                        }
+                    }
+                }
+                if !is_finite {
                     diverged = Some((step, loss));
                     break 'run;
                 }
-                interpreter.kept.extend(updates);
                 self.model.batches += 1;
                 self.model.step += u64::from(turn.is_last);
                 means.add(&outputs, rows.len());
@@ -259,11 +304,20 @@ impl Fit<'_> {
             }
         }
         display.finish();
+        // What the last step did to the parameters, no loss has seen.
+        diverged = diverged.or(spoilt.as_ref().map(|spoilt| (spoilt.stand.step + 1, spoilt.loss)));
         let restored = best.filter(|_| self.restore && diverged.is_none()).map(|(_, epoch, copy)| {
             interpreter.kept.extend(copy);
             epoch
         });
-        let kept = interpreter.kept;
+        let (kept, taken) = (interpreter.kept, self.model.step - first_step);
+        let (kept, node, place) = match spoilt {
+            Some(Spoilt { stand, node, place, .. }) => {
+                (self.model.step, self.model.batches) = (stand.step, stand.batches);
+                (stand.kept, node, place)
+            }
+            None => (kept, None, None),
+        };
         self.model.take_back(&kept);
         let elapsed = started.elapsed();
         let history = History {
@@ -275,14 +329,25 @@ impl Fit<'_> {
             stopped,
             restored,
             elapsed,
-            samples_per_second: (self.model.step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
+            samples_per_second: taken as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: self.model.zeros(),
+            notes: Vec::new(),
         };
         match diverged {
-            Some((step, loss)) => Err(Error::Diverged { step, loss, node: None, place: None, history: Some(Box::new(history)) }),
+            Some((step, loss)) => Err(Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }),
             None => Ok(history),
         }
     }
+}
+
+/// The first node with a value that is not finite although all that it is made of is; else the first that is made of anything.
+fn first_not_finite(graph: &Graph, environment: &Environment) -> (Option<String>, Option<String>) {
+    let values = reference::evaluate(graph, environment);
+    let is_finite =
+        |id: &NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| value.is_finite()));
+    let bad: Vec<NodeId> = graph.ids().filter(|id| !graph.node(*id).operands.is_empty() && !is_finite(id)).collect();
+    let first = bad.iter().find(|id| graph.node(**id).operands.iter().all(is_finite)).or(bad.first());
+    first.map_or((None, None), |node| named(graph, *node))
 }
 
 /// What the best epoch leaves behind: parameters, and states that evaluation reads.

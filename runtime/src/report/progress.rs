@@ -55,6 +55,13 @@ const TEMPLATE: &str = "{prefix} {bar:24.cyan/dim} {msg}  {eta:.dim} left";
 /// About how many lines a run prints where there is no terminal.
 const LINES: u64 = 20;
 
+/// What is to be said of a run at its end; nothing if it is quiet.
+pub fn notes(quiet: bool, notes: &[String]) {
+    for note in notes.iter().filter(|_| !quiet) {
+        say(Some(format!("note: {note}")));
+    }
+}
+
 impl Display {
     /// A bar if standard error is a terminal and neither `NO_TTY` is set nor `TERM` is `dumb`, else lines; nothing if `quiet`.
     pub fn new(quiet: bool) -> Display {

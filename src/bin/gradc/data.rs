@@ -19,6 +19,9 @@ pub struct DataArguments {
     /// Leaves out so many lines of a CSV file before the header.
     #[arg(long, default_value_t = 0, value_name = "LINES")]
     skip: usize,
+    /// Whether the first line of a CSV file holds names (default: if it is all text and the next line has a number).
+    #[arg(long, value_name = "BOOL")]
+    header: Option<bool>,
     /// What stands between columns of a CSV file; a run of spaces separates like one.
     #[arg(long, value_name = "CHARACTER")]
     separator: Option<char>,
@@ -47,6 +50,9 @@ impl DataArguments {
 
     fn csv(&self, mut csv: Csv) -> Csv {
         csv = csv.skip(self.skip);
+        if let Some(header) = self.header {
+            csv = csv.header(header);
+        }
         if let Some(separator) = self.separator {
             csv = csv.separator(separator);
         }
@@ -71,6 +77,7 @@ impl DataArguments {
     fn files(&self, mut files: Files) -> Result<Files> {
         let given = [
             ("--skip", self.skip > 0),
+            ("--header", self.header.is_some()),
             ("--separator", self.separator.is_some()),
             ("--target", !self.target.is_empty()),
             ("--categories", !self.categories.is_empty()),

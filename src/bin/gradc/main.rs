@@ -12,6 +12,7 @@ mod serve;
 mod stages;
 mod train;
 mod why;
+mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -112,7 +113,7 @@ fn main() -> ExitCode {
             // Diagnostics of a network begin with `error[…]` or `warning[…]` themselves.
             match error {
                 gradc::Error::Model(diagnostics) => eprint!("{diagnostics}"),
-                other => eprintln!("error: {other}"),
+                other => eprintln!("error: {}", words::in_flags(other, &Arguments::command())),
             }
             ExitCode::FAILURE
         }

@@ -314,6 +314,9 @@ impl Train {
             for (name, _, evaluation) in &evaluations {
                 object.insert((*name).into(), evaluated(evaluation));
             }
+            if !history.notes.is_empty() {
+                object.insert("notes".into(), json!(history.notes));
+            }
             return line(&Value::Object(object));
         }
         println!("{}, {:.0} samples/s", history.line(), history.samples_per_second);

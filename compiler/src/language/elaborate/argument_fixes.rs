@@ -1,14 +1,16 @@
 //! One change that compiles, for arguments that are missing, too many, or not what they must be.
 
-use super::Elaborator;
+use super::arguments::matched;
 use super::examples::{corrected, example, literal};
 use super::fixes::{Change, Site, before_end};
+use super::value::Value;
+use super::{Elaborator, Made};
 use crate::base::place::Span;
 use crate::graph::{Dim, Element, NodeId, Type};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
-use crate::nn::{Fault, Kind, Parameter, operations};
+use crate::nn::{self, Family, Fault, Kind, Parameter, operations};
 
 impl<'a> Elaborator<'a> {
     pub(super) fn argument_added(&self, fault: &Fault, site: &Site) -> Option<Change> {
@@ -68,6 +70,59 @@ impl<'a> Elaborator<'a> {
         };
         let found = visible.iter().find(|one| fits(&one.ty)).or(visible.first())?;
         Some(found.name.clone())
+    }
+
+    /// A metric or loss that is called on the target, and given the prediction: the other way round. Their types tell which is which.
+    pub(super) fn swapped(&self, site: &Site) -> Option<Change> {
+        let (call, whole) = (site.call?, site.whole?);
+        let is_measure = nn::function(&call.name.text).is_some_and(|known| matches!(known.family, Family::Loss | Family::Metric));
+        if !is_measure {
+            return None;
+        }
+        let written = matched(&call.arguments, site.parameters, site.skipped);
+        let is_target = |parameter: Option<&Parameter>| parameter.is_some_and(|parameter| parameter.name == "y");
+        let place = site.skipped + written.iter().position(|(_, parameter)| is_target(*parameter))?;
+        let prediction = &call.arguments.get(place)?.value;
+        let mut fixed = call.clone();
+        let given = &mut fixed.arguments.get_mut(place)?.value;
+        let kind = match &whole.kind {
+            ExpressionKind::Method { receiver, .. } if site.skipped == 0 && self.are_swapped(receiver, prediction) => {
+                let receiver = Box::new(std::mem::replace(given, (**receiver).clone()));
+                ExpressionKind::Method { receiver, call: fixed }
+            }
+            ExpressionKind::Call(_) if site.skipped == 1 => {
+                let target = call.arguments.first()?;
+                if target.name.is_some() || !self.are_swapped(&target.value, prediction) {
+                    return None;
+                }
+                *given = target.value.clone();
+                fixed.arguments.first_mut()?.value = prediction.clone();
+                ExpressionKind::Call(fixed)
+            }
+            _ => return None,
+        };
+        Some(Change::write(whole.span, print::expression(&Expression { kind, span: whole.span })))
+    }
+
+    /// Whether the first is classes and the second real numbers, as far as is known: of an expression that gives what another one gave
+    /// before, the value is noted there.
+    fn are_swapped(&self, first: &Expression, second: &Expression) -> bool {
+        let element = |expression: &Expression| self.node_of(expression).map(|node| self.network.builder.ty(node).element);
+        element(first).is_some_and(Element::is_integer) && element(second).is_none_or(|element| element == Element::F32)
+    }
+
+    /// The value that an expression has.
+    fn node_of(&self, expression: &Expression) -> Option<NodeId> {
+        if let ExpressionKind::Name(name) = &expression.kind {
+            return match self.find(&name.text)?.value {
+                Value::Tensor(node) => Some(node),
+                _ => None,
+            };
+        }
+        let is_it =
+            |made: &Made| made.span == expression.span || made.expression.is_some_and(|made| std::ptr::eq(made, expression));
+        let made = self.made.iter().filter(|(_, made)| is_it(made));
+        made.map(|(node, _)| *node).max()
     }
 
     /// A pattern that means some parameter.

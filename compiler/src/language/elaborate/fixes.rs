@@ -75,7 +75,7 @@ impl<'a> Elaborator<'a> {
             SHAPES_DIFFER => vec![first, second, self.declared_change(fault), self.fitted_change(fault, site)],
             _ => vec![self.change(fault, span, given, site)],
         };
-        all.into_iter().flatten().collect()
+        self.swapped(site).into_iter().chain(all.into_iter().flatten()).collect()
     }
 
     fn change(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Option<Change> {

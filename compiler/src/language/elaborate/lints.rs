@@ -6,10 +6,12 @@
 use super::Elaborator;
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
-use crate::graph::{Element, NodeId};
+use crate::graph::{Element, Node, NodeId};
 use crate::nn::network::Use;
+use crate::nn::parameters::{Learned, Source};
 use crate::nn::{Argument, Family};
-use crate::ops::Primitive;
+use crate::ops::{self, Lowering, Primitive};
+use crate::step::penalties_of;
 
 /// All lints with their reasons.
 pub const LINTS: &[(&str, &str)] = &[
@@ -22,6 +24,7 @@ pub const LINTS: &[(&str, &str)] = &[
     (BIAS_BEFORE_BATCH_NORM, "batch_norm takes the bias out again with the mean"),
     (MINIMIZED_MEAN_ERROR, "signs cancel: a mean error can be lowered without end"),
     (RELU_BEFORE_LOSS, "relu cuts off what lies below 0, and where it is 0 nothing is learned"),
+    (PENALTY_ON_UNSCALED, "how large a weight must be depends on the unit of what it reads, and a penalty goes by its size"),
     (ERROR_ON_CLASSES, "the distance between class numbers, or between probabilities, is no measure of being wrong"),
 ];
 
@@ -33,6 +36,7 @@ const BIAS_BEFORE_BATCH_NORM: &str = "bias_before_batch_norm";
 const MINIMIZED_MEAN_ERROR: &str = "minimized_mean_error";
 const RELU_BEFORE_LOSS: &str = "relu_before_loss";
 const ERROR_ON_CLASSES: &str = "error_on_classes";
+const PENALTY_ON_UNSCALED: &str = "penalty_on_unscaled";
 
 /// As many sigmoids in a row are deep: what comes back through five is at most a thousandth.
 const DEEP: usize = 5;
@@ -98,6 +102,10 @@ impl<'a> Elaborator<'a> {
             }
             _ => {}
         }
+        // Advice on what a penalty does waits until the network stands.
+        if !self.diagnostics.has_errors() {
+            found.extend(self.unscaled(one, span));
+        }
         let is_loss = one.function.family == Family::Loss;
         if is_loss && before_name == "relu" {
             let message = format!("relu right before {name} cuts off what lies below 0");
@@ -149,6 +157,54 @@ impl<'a> Elaborator<'a> {
         };
         let message = format!("{} measures distances between {what}", one.function.name);
         Some(Diagnostic::warning(ERROR_ON_CLASSES, span, message).help("write `cross_entropy` on logits"))
+    }
+
+    /// Weights that something pulls to 0, on an input as it is.
+    fn unscaled(&self, one: &Use, span: Span) -> Option<Diagnostic> {
+        let weights = self.network.parameters.get(one.parameters.clone())?.iter().filter(|learned| learned.wanted.penalised);
+        let force = weights.filter_map(|learned| self.force(learned)).next()?;
+        let input = self.unscaled_input(one.input)?;
+        let message =
+            format!("{force} acts on weights that read `{}` as it is: how much it does depends on the unit", input.name);
+        let warning = Diagnostic::warning(PENALTY_ON_UNSCALED, span, message);
+        let warning = match self.made.get(&input.node) {
+            Some(made) => warning.because(made.span, "nothing scales it on the way"),
+            None => warning,
+        };
+        Some(warning.help(format!("write `{}.standardize()`, or divide it by what it measures", input.name)))
+    }
+
+    /// What pulls a parameter to 0: a penalty, or the optimizer's decay.
+    fn force(&self, learned: &Learned) -> Option<&'static str> {
+        if let Some(applied) = penalties_of(&self.network, learned).first() {
+            return Some(applied.penalty.name);
+        }
+        let is_zero = |node: NodeId| {
+            let setting = self.network.settings.iter().find(|setting| setting.node == node);
+            setting.map(|setting| setting.value).or(self.network.builder.graph().constant(node)) == Some(0.0)
+        };
+        let asked = self.network.optimizer.as_ref()?.call.get("weight_decay")?;
+        let decays = match (learned.wanted.weight_decay, asked) {
+            (Some(own), _) => !is_zero(own),
+            (None, Argument::Tensor(node)) => !is_zero(*node),
+            (None, other) => !matches!(other, Argument::Number(0.0)),
+        };
+        (decays && learned.wanted.decayed && !learned.wanted.frozen).then_some("weight_decay")
+    }
+
+    /// The input that a value is, read in another order or shape at most. Classes have no unit.
+    fn unscaled_input(&self, mut node: NodeId) -> Option<&Source> {
+        let graph = self.network.builder.graph();
+        loop {
+            if let Some(input) = self.network.inputs.iter().find(|input| input.node == node) {
+                return Some(input).filter(|input| input.ty.element.is_real());
+            }
+            let Node { primitive, operands, .. } = graph.node(node);
+            match (&ops::record(*primitive).lowering, &operands[..]) {
+                (Lowering::View, [operand, ..]) => node = *operand,
+                _ => return None,
+            }
+        }
     }
 
     fn lint_served(&self, found: &mut Vec<Diagnostic>) {

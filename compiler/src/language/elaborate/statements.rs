@@ -10,7 +10,9 @@ use std::rc::Rc;
 
 impl<'a> Elaborator<'a> {
     pub(super) fn statements(&mut self, statements: &'a [Statement]) {
-        for statement in statements {
+        // What is restored may be scaled in the loss, which is written below what is predicted.
+        let (late, first): (Vec<&Statement>, Vec<&Statement>) = statements.iter().partition(|statement| restores(statement));
+        for statement in first.into_iter().chain(late) {
             if !self.may_go_on(statement.word) {
                 return;
             }
@@ -227,4 +229,12 @@ impl<'a> Elaborator<'a> {
         self.frames.pop();
         value
     }
+}
+
+/// Whether a statement predicts what is taken back to the units of something scaled.
+fn restores(statement: &Statement) -> bool {
+    let StatementKind::Predict(outputs) = &statement.kind else { return false };
+    let is_restored =
+        |value: &Expression| value.chain().is_some_and(|calls| calls.iter().any(|call| call.name.text == "restore"));
+    outputs.iter().any(|output| is_restored(&output.value))
 }

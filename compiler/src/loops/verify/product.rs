@@ -72,7 +72,7 @@ fn terms(range: Range, steps: &Steps) -> Result<Vec<Term>, VerifyError> {
             }
             Range::Tiles { .. } => None,
         };
-        cut.ok_or_else(|| VerifyError::new("", "its digits do not count to its extent"))?
+        cut.ok_or_else(|| VerifyError::new("", format!("its digits count to {low}, of which {range:?} is no multiple")))?
     };
     let further = steps.digits.iter().map(|digit| term(Range::Count(Linear::fixed(digit.size)), Linear::fixed(digit.stride)));
     Ok(std::iter::once(term(first, steps.stride)).chain(further).collect())

@@ -124,7 +124,13 @@ fn pair(call: &Call, name: &str, otherwise: [usize; 2]) -> Result<[usize; 2], Fa
 }
 
 /// The image with its padding, laid out in windows: its last two axes each become places and, behind them, the window's own axis.
-fn windows(network: &mut Network, x: NodeId, call: &Call, sides: [Side; 2]) -> Result<NodeId, Fault> {
+fn windows(
+    network: &mut Network,
+    x: NodeId,
+    call: &Call,
+    sides: [Side; 2],
+    lay: fn(&mut Network, NodeId, Window) -> Result<NodeId, Fault>,
+) -> Result<NodeId, Fault> {
     let (mut view, first) = (x, network.builder.shape(x).rank() - 2);
     for (place, side) in sides.into_iter().enumerate() {
         view = surrounded(network, view, first + place, side)?;
@@ -134,7 +140,7 @@ fn windows(network: &mut Network, x: NodeId, call: &Call, sides: [Side; 2]) -> R
             let message = format!("{}: a window of {} does not fit into {}", call.name, side.kernel, network.shape_text(x));
             return Err(Fault::new(ARGUMENT_BOUNDS, message).about(x));
         };
-        view = laid_out(network, view, window)?;
+        view = lay(network, view, window)?;
     }
     Ok(view)
 }
@@ -196,7 +202,7 @@ fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result
         let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
         Side { size, kernel: kernel[place], stride: stride[place], dilation: 1, padding, filling }
     };
-    windows(network, x, call, [side(0, height), side(1, width)])
+    windows(network, x, call, [side(0, height), side(1, width)], laid_out)
 }
 
 fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
@@ -226,7 +232,8 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
         1 => x,
         _ => network.builder.reshape(x, &Shape::batch(&[groups, own, height, width]))?,
     };
-    let view = windows(network, seen, call, sides)?;
+    // A product looks windows up wherever they lie.
+    let view = windows(network, seen, call, sides, |network, x, window| Ok(network.builder.window(x, window)?))?;
     let wanted = Wanted::weight(&[out, own, kernel[0], kernel[1]], own * area, made * area);
     let wanted = network.governed(call, wanted)?;
     let weight = network.parameter("weight", wanted)?;

@@ -208,7 +208,7 @@ fn before_end(network: &mut Network, lengths: NodeId, steps: usize) -> Result<No
 /// The last step of a sequence.
 pub static LAST: Function = Function {
     name: "last",
-    doc: "[batch, steps, f] to the last step [batch, f], or to step number `lengths` [batch] of each row, counted from 1",
+    doc: "[batch, steps, f] to the last step [batch, f], or to step number `lengths` [batch] of each row, counted from 1 (0 is taken for 1, more than there are for the last)",
     formula: "x[steps - 1]",
     parameters: &[Parameter::optional("lengths", Kind::Tensor, "", "how many steps each row has")],
     build: |network, x, call| {
@@ -220,6 +220,11 @@ pub static LAST: Function = Function {
         let index = network.builder.cast(lengths, Element::I32)?;
         let one = network.builder.constant_like(index, 1.0)?;
         let index = network.builder.sub(index, one)?;
+        // A row that is said to be longer ends with the last step, one without steps has the first.
+        let (first, last) =
+            (network.builder.constant_like(index, 0.0)?, network.builder.constant_like(index, steps as f64 - 1.0)?);
+        let index = network.builder.binary(Primitive::Min, index, last)?;
+        let index = network.builder.binary(Primitive::Max, index, first)?;
         let zero = network.builder.constant(0.0);
         let like = network.builder.broadcast_scalar(zero, &Shape::batch(&[steps]))?;
         let hit = one_hot(network, index, like)?;

@@ -74,28 +74,44 @@ fn both(network: &mut Network, yes: NodeId) -> Result<NodeId, Fault> {
 /// Keras' `AUC`).
 pub static ROC_AUC: Function = Function {
     name: "roc_auc",
-    doc: "area under the receiver operating characteristic of yes or no, from counts in equal steps of the probability: a yes and a no in one step count one half, so it is exact but for pairs that close; 0 where all are yes or all no",
+    doc: "area under the receiver operating characteristic of yes or no, from counts in steps of the score (equal ones of the probability; of logits wider the further from 0, up to 100): a yes and a no in one step count one half, so it is exact but for pairs that close; 0 where all are yes or all no",
     formula: "mean(x[yes] > x[no]) + mean(x[yes] = x[no]) / 2",
     parameters: &[
         Y,
         FROM,
-        Parameter::optional("bins", Kind::Size { least: 1 }, "200", "how many steps there are between the probabilities 0 and 1"),
+        Parameter::optional(
+            "bins",
+            Kind::Size { least: 1 },
+            "200",
+            "how many steps there are between the lowest score and the highest",
+        ),
     ],
     build: roc_auc,
     higher_is_better: true,
     ..METRIC
 };
 
+/// Logits further from 0 than this are in the last step.
+const LAST_LOGIT: f64 = 100.0;
+
 fn roc_auc(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
     let y = same_shape(network, "roc_auc", x, call)?;
     let bins = call.size("bins");
     let builder = &mut network.builder;
-    let probability = match call.word("from") {
+    let place = match call.word("from") {
         Some("probabilities") => x,
-        _ => builder.unary(Primitive::Sigmoid, x)?,
+        // Far out, where the probability would be 0 or 1, logits still differ: steps there are wider, but there are some.
+        _ => {
+            let size = builder.unary(Primitive::Abs, x)?;
+            let size = builder.unary(Primitive::Log1p, size)?;
+            let size = builder.scale(size, 0.5 / LAST_LOGIT.ln_1p())?;
+            let sign = builder.unary(Primitive::Sign, x)?;
+            let place = builder.mul(sign, size)?;
+            builder.offset(place, 0.5)?
+        }
     };
     // The last step ends with the probability 1 itself. A score that is no number is in no step.
-    let scaled = builder.scale(probability, bins as f64)?;
+    let scaled = builder.scale(place, bins as f64)?;
     let step = builder.unary(Primitive::Floor, scaled)?;
     let last_step = builder.constant_like(step, bins as f64 - 1.0)?;
     let step = builder.binary(Primitive::Min, last_step, step)?;

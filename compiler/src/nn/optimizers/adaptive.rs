@@ -9,7 +9,11 @@ pub static ADAGRAD: Optimizer = Optimizer {
     doc: "divides by the root of the sum of squared gradients",
     source: "Duchi, Hazan and Singer (2011)",
     formulas: &[
-        ("paper", "s = s + g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
+        (
+            "paper",
+            "s = s + g^2; theta = theta - rate * g / sqrt(s + epsilon); \
+             centered: s less mean^2, mean = beta * mean + (1 - beta) * g; with momentum: m = momentum * m + step, theta = theta - rate * m",
+        ),
         ("torch", "s = s + g^2; theta = theta - rate * g / (sqrt(s) + epsilon)"),
         ("keras", "s = s + g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
     ],
@@ -37,9 +41,21 @@ pub static RMSPROP: Optimizer = Optimizer {
     doc: "divides by the root of a moving average of squared gradients",
     source: "Tieleman and Hinton (2012), lecture 6e of Neural Networks for Machine Learning; centred: Graves (2013), equations 38 to 45",
     formulas: &[
-        ("paper", "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
-        ("torch", "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / (sqrt(s) + epsilon)"),
-        ("keras", "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / sqrt(s + epsilon)"),
+        (
+            "paper",
+            "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / sqrt(s + epsilon); \
+             centered: s less mean^2, mean = beta * mean + (1 - beta) * g; with momentum: m = momentum * m + step, theta = theta - rate * m",
+        ),
+        (
+            "torch",
+            "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / (sqrt(s) + epsilon); \
+             centered: s less mean^2, mean = beta * mean + (1 - beta) * g; with momentum: m = momentum * m + step, theta = theta - rate * m",
+        ),
+        (
+            "keras",
+            "s = beta * s + (1 - beta) * g^2; theta = theta - rate * g / sqrt(s + epsilon); \
+             centered: s less mean^2, mean = beta * mean + (1 - beta) * g; with momentum: m = momentum * m + step, theta = theta - rate * m",
+        ),
     ],
     parameters: &[
         RATE,

@@ -31,7 +31,11 @@ pub static ADAMW: Optimizer = Optimizer {
     name: "adamw",
     doc: "adam with decoupled weight decay -ηλθ",
     source: "Loshchilov and Hutter (2019), algorithm 2 with the decay multiplied by the rate, as frameworks have it",
-    formulas: &[("paper", "adam's step; theta = theta - rate * weight_decay * theta")],
+    formulas: &[(
+        "paper",
+        "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2; \
+         theta = theta - rate * m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon); theta = theta - rate * weight_decay * theta",
+    )],
     parameters: &[RATE, beta("beta1", "0.9"), beta("beta2", "0.999"), epsilon("1e-8"), DECAY, semantics(&["paper", "torch"])],
     build: |update, call| {
         let moved = adam(update, call, update_size)?;

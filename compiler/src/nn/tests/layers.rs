@@ -245,3 +245,29 @@ fn a_value_with_another_reader_is_not_folded() {
     let products = graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Contract).count();
     assert_eq!(products, 1);
 }
+
+/// The windows of a convolution are read where they lie, forward and backward: none stands in memory.
+#[test]
+fn no_patches_of_a_convolution_are_stored() {
+    for layer in [
+        "conv2d(6, 3, padding = same)",
+        "conv2d(6, 2, stride = 2)",
+        "conv2d(6, 3, stride = 2, dilation = 2)",
+        "conv2d(6, 3, groups = 2)",
+    ] {
+        let text = format!(
+            "Net {{ input x: [batch, 2, 12, 12]; let y = x.conv2d(4, 3, padding = same).relu().{layer}.relu(); predict y; \
+             minimize (y * y).mean(); using adam(0.1); }}"
+        );
+        let networks = elaborated(&text);
+        for graph in [training_step(&networks.training).graph, step::prediction(&networks.evaluation)] {
+            let simple = crate::passes::simplify_step(&graph, &mut crate::passes::Context::new()).unwrap();
+            let legal = crate::fusion::legalize::legalize(&simple).unwrap();
+            let stored = legal.ids().find(|&id| {
+                let view = matches!(crate::ops::record(legal.node(id).primitive).lowering, crate::ops::Lowering::View);
+                !view && legal.shape(id).has_batch() && legal.shape(id).rank() > 5
+            });
+            assert_eq!(stored.map(|id| crate::graph::text::node_text(&legal, id)), None, "{layer}");
+        }
+    }
+}

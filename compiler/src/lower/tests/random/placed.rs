@@ -61,27 +61,35 @@ pub fn graphs() -> impl Iterator<Item = (String, Graph)> {
 
 /// Convolutions with both of their gradients, of rows of a data set and of what is computed from them.
 pub fn convolutions() -> impl Iterator<Item = (String, Graph)> {
-    (0..16usize).filter_map(|number| {
+    (0..20usize).filter_map(|number| {
         let (stride, dilation) = (1 + number % 2, 1 + number / 2 % 2);
         let (computed, groups) = (number / 4 % 2 == 1, 1 + number / 8);
+        // One channel in each group: the image's gradient has the batch beside its pixels.
+        let channels = if number < 16 { [3, 5] } else { [1, 1] };
         let name = format!("convolution, stride {stride}, dilation {dilation}, {groups} groups, computed {computed}");
-        convolution(stride, dilation, computed, groups).ok().map(|graph| (name, graph))
+        convolution(stride, dilation, computed, groups, channels).ok().map(|graph| (name, graph))
     })
 }
 
-fn convolution(stride: usize, dilation: usize, computed: bool, groups: usize) -> Result<Graph, BuildError> {
+fn convolution(
+    stride: usize,
+    dilation: usize,
+    computed: bool,
+    groups: usize,
+    [own, made]: [usize; 2],
+) -> Result<Graph, BuildError> {
     let mut draw = Draw::new((stride + 2 * dilation) as u64, "convolution");
     let builder = &mut draw.builder;
-    let x = builder.source(Primitive::Input, "x", Type::f32(Shape::batch(&[groups, 3, 9, 11])))?;
-    let w = builder.source(Primitive::Parameter, "w", Type::f32(Shape::fixed(&[groups, 5, 3, 3, 2])))?;
-    let own = if computed { builder.scale(x, 0.5)? } else { x };
+    let x = builder.source(Primitive::Input, "x", Type::f32(Shape::batch(&[groups, own, 9, 11])))?;
+    let w = builder.source(Primitive::Parameter, "w", Type::f32(Shape::fixed(&[groups, made, own, 3, 2])))?;
+    let image = if computed { builder.scale(x, 0.5)? } else { x };
     let reach = |size: usize| dilation * (size - 1) + 1;
     let window = |axis: usize, extent: usize, size: usize| {
         let places = (extent - reach(size)) / stride + 1;
         Window { axis, extent, places, stride, size, dilation: dilation as isize, offset: 0 }
     };
     let (down, right) = (window(3, 9, 3), window(5, 11, 2));
-    let rows = builder.window(own, down)?;
+    let rows = builder.window(image, down)?;
     let view = builder.window(rows, right)?;
     let product = builder.contract(view, w, "n g c y i x j, g o c i j -> n g o y x")?;
     let zero = builder.constant_like(product, 0.0)?;
