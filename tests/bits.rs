@@ -40,20 +40,28 @@ fn threads_change_no_bit_of_a_deep_network() {
     let rows: Vec<f32> = (0..64 * 20).map(|i| (i as f32 * 0.71).sin()).collect();
     let data = Dataset::new().f32("x", &[20], &rows).and_then(|data| data.f32("y", &[1], &rows[..64])).expect("a data set");
     let declaration = Declaration::parse(Source::new("deep.net", text)).expect("a network");
-    let run = |threads: usize| {
-        let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+    // The interpreter of graphs, which the run is held to as well, knows nothing of parts.
+    alike(&declaration, &data, 16, 2, |net| {
         assert!(net.functions().iter().any(|function| function.name.starts_with("part")), "nothing was cut");
-        net.fit(&data).batch(16).epochs(2).threads(threads).quiet().run().expect("it trains");
-        let evaluation = net.evaluate(&data).expect("it evaluates");
+    });
+}
+
+/// Trains with one, two and three threads to the same bits, and near to what the f64 interpreter makes of it; looks at each compiled net.
+fn alike(declaration: &Declaration, data: &Dataset, batch: usize, epochs: u64, look: impl Fn(&Model)) {
+    let compiled = || Model::from_declaration(declaration, &Options::default()).expect("it compiles");
+    let run = |threads: usize| {
+        let mut net = compiled();
+        look(&net);
+        net.fit(data).batch(batch).epochs(epochs).threads(threads).quiet().run().expect("it trains");
+        let evaluation = net.evaluate(data).expect("it evaluates");
         (bits(&net), evaluation)
     };
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
-    // The interpreter of graphs knows nothing of parts.
-    let mut reference = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
-    reference.fit(&data).batch(16).epochs(2).reference().quiet().run().expect("it trains");
-    let apart = (reference.evaluate(&data).expect("it evaluates").loss - one.1.loss).abs();
+    let mut reference = compiled();
+    reference.fit(data).batch(batch).epochs(epochs).reference().quiet().run().expect("it trains");
+    let apart = (reference.evaluate(data).expect("it evaluates").loss - one.1.loss).abs();
     assert!(apart < 1e-4 * one.1.loss, "{apart}");
 }
 
@@ -68,19 +76,7 @@ fn threads_change_no_bit_of_recurrent_layers() {
     let data = Dataset::new().f32("x", &[7, 3], &rows).and_then(|data| data.u32("n", &[], &lengths));
     let data = data.and_then(|data| data.f32("y", &[1], &rows[..90])).expect("a data set");
     let declaration = Declaration::parse(Source::new("read.net", text)).expect("a network");
-    let run = |threads: usize| {
-        let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
-        net.fit(&data).batch(45).epochs(3).threads(threads).quiet().run().expect("it trains");
-        let evaluation = net.evaluate(&data).expect("it evaluates");
-        (bits(&net), evaluation)
-    };
-    let one = run(1);
-    assert_eq!(one, run(2));
-    assert_eq!(one, run(3));
-    let mut reference = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
-    reference.fit(&data).batch(45).epochs(3).reference().quiet().run().expect("it trains");
-    let apart = (reference.evaluate(&data).expect("it evaluates").loss - one.1.loss).abs();
-    assert!(apart < 1e-4 * one.1.loss, "{apart}");
+    alike(&declaration, &data, 45, 3, |_| {});
 }
 
 #[test]

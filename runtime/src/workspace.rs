@@ -160,8 +160,8 @@ pub struct Workspace {
     /// For each thread, one pointer a buffer.
     tables: Vec<Vec<*mut u8>>,
     fields: Vec<(BufferId, usize)>,
-    /// Held for the pointers that lead into it.
-    _places: Places,
+    /// Tables of places, held for the pointers that lead into them.
+    _places: Vec<Vec<i32>>,
     /// One pointer a table of places.
     place_pointers: Vec<*const i32>,
 }
@@ -198,7 +198,7 @@ impl Workspace {
             .iter()
             .find(|buffer| buffer.space == Space::Control)
             .ok_or_else(|| Error::Internal { pass: "assembly".into(), text: "no control buffer".into() })?;
-        let places = Places::of(program);
+        let places = Places::of(program).tables();
         let control_words = 2 * words(control.words.constant);
         let mut workspace = Workspace {
             control: arena(control_words)?,
@@ -209,7 +209,7 @@ impl Workspace {
             pack: (0..threads).map(|_| arena(PACK_FLOATS)).collect::<Result<_>>()?,
             tables: Vec::new(),
             fields: Vec::new(),
-            place_pointers: places.tables().iter().map(|table| table.as_ptr()).collect(),
+            place_pointers: places.iter().map(|table| table.as_ptr()).collect(),
             _places: places,
         };
         for (number, buffer) in program.buffers.iter().enumerate() {

@@ -74,7 +74,7 @@ impl Width {
 const CAST: MemFlagsData = MemFlagsData::new().with_endianness(Endianness::Little);
 
 /// Largest `f32` below 2³¹, the bound of [`Instruction::ToInt`].
-const INT_BOUND: f32 = 2_147_483_520.0;
+pub(super) const INT_BOUND: f32 = 2_147_483_520.0;
 
 fn float_condition(comparison: Comparison) -> FloatCC {
     match comparison {

@@ -15,9 +15,8 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     }
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
-        let needs_memory = matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan)
-            || node.primitive == Primitive::Window
-            || (node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id));
+        let needs_memory =
+            matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan) || is_of_words(graph, id);
         let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
         let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
         for &operand in &node.operands[..from_memory] {
@@ -52,14 +51,21 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     inlined
 }
 
-/// Which nodes are read through a reshape or windows, or as the table of a gather: only words in memory have another shape or are picked,
-/// and what windows read more than once is not computed each time.
+/// Whether a view is one of words in memory: only those have another shape, and what windows read more than once is not computed each time.
+fn is_of_words(graph: &Graph, id: NodeId) -> bool {
+    match graph.node(id).primitive {
+        Primitive::Window => true,
+        Primitive::Reshape => !is_unit_reshape(graph, id),
+        _ => false,
+    }
+}
+
+/// Which nodes are read as words in memory: through such a view, or as the table of a gather, which is picked from.
 pub(super) fn in_words(graph: &Graph) -> Vec<bool> {
     let mut found = vec![false; graph.nodes.len()];
     for id in graph.ids() {
         let node = graph.node(id);
-        let reshapes = node.primitive == Primitive::Reshape && !is_unit_reshape(graph, id);
-        if reshapes || node.primitive == Primitive::Window || matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
+        if is_of_words(graph, id) || matches!(ops::record(node.primitive).lowering, Lowering::Gather) {
             found[bottom(graph, node.operands[0]).index()] = true;
         }
     }

@@ -102,6 +102,21 @@ impl Fusion {
         Fusion { groups, inlined, staged, in_words: access::in_words(graph), home }
     }
 
+    /// The nodes that a group reads and another one makes, in the order in which they are read; one may come more than once.
+    pub(crate) fn crossing(&self, graph: &Graph) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            for &member in &group.members {
+                let read = member_accesses(graph, &self.inlined, member).into_iter().map(|access| access.node);
+                found.extend(read.filter(|node| {
+                    let is_source = ops::record(graph.node(*node).primitive).is_source();
+                    !is_source && self.group_of(*node).is_some_and(|home| home != number)
+                }));
+            }
+        }
+        found
+    }
+
     /// Index of the group that makes a node's (final) value.
     pub fn group_of(&self, node: NodeId) -> Option<usize> {
         self.home.get(node.index()).copied().flatten()

@@ -190,25 +190,29 @@ pub(crate) fn reads_windows(graph: &Graph, mut id: NodeId) -> bool {
     false
 }
 
+/// Whether a label of a right operand is the batch.
+fn is_of_batch(label: u8, spec: &Contraction, right: &Shape) -> bool {
+    axes_of(&[label], &spec.right).iter().any(|&axis| right.0[axis] == Dim::Batch)
+}
+
 /// The columns of a product that reads windows that are no loop around it: those that end its result, but for the batch.
 fn inner_columns<'c>(spec: &'c Contraction, parts: &Parts, right: &Shape) -> &'c [u8] {
-    let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right.0[axis] == Dim::Batch);
-    let outside = spec.out.iter().rposition(|label| !parts.columns.contains(label) || of_batch(label)).map_or(0, |last| last + 1);
+    let is_outside = |label: &u8| !parts.columns.contains(label) || is_of_batch(*label, spec, right);
+    let outside = spec.out.iter().rposition(is_outside).map_or(0, |last| last + 1);
     &spec.out[outside..]
 }
 
 /// Whether a product can look its windows up. What is summed over the batch is summed row by row.
 fn windows_fit(graph: &Graph, (a, b): (NodeId, NodeId), spec: &Contraction, parts: &Parts) -> bool {
     let (Some(left), Some(right)) = (steps(graph, a), steps(graph, b)) else { return false };
-    let (left_dims, right_dims) = (&graph.shape(a).0, &graph.shape(b).0);
-    let of_batch = |label: &u8| axes_of(&[*label], &spec.right).iter().any(|&axis| right_dims[axis] == Dim::Batch);
-    let inner = &parts.summed[usize::from(parts.summed.first().is_some_and(of_batch))..];
-    let is_apart = |label: &u8| {
-        let axes = axes_of(&[*label], &spec.right);
-        axes.iter().all(|&axis| right_dims[axis] != Dim::Batch && matches!(right[axis], Step::Words(words) if words.is_fixed()))
+    let shape = graph.shape(b);
+    let inner = &parts.summed[usize::from(parts.summed.first().is_some_and(|&first| is_of_batch(first, spec, shape)))..];
+    let is_apart = |&label: &u8| {
+        let fixed = |&axis: &usize| matches!(right[axis], Step::Words(words) if words.is_fixed());
+        !is_of_batch(label, spec, shape) && axes_of(&[label], &spec.right).iter().all(fixed)
     };
-    inner.iter().chain(inner_columns(spec, parts, graph.shape(b))).all(is_apart)
-        && lie_together(&left, left_dims, &axes_of(inner, &spec.left))
+    inner.iter().chain(inner_columns(spec, parts, shape)).all(is_apart)
+        && lie_together(&left, &graph.shape(a).0, &axes_of(inner, &spec.left))
 }
 
 /// A copy with its axes in this order of labels.

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 /// Most entries of one table.
 pub const MOST_PLACES: i64 = 1 << 24;
 
-/// The tables of a program, each once, in the order of their first use.
+/// The tables of a program, each once, in the order of their first use. They are numbered here and made where they are read.
 #[derive(Default, Debug)]
 pub struct Places {
     numbers: HashMap<(Steps, i64), usize>,
-    tables: Vec<Vec<i32>>,
+    /// Steps and number of entries of each.
+    tables: Vec<(Steps, i64)>,
 }
 
 impl Places {
@@ -36,9 +37,10 @@ impl Places {
 
     fn add(&mut self, steps: &Steps, extent: Extent) {
         let Some(count) = most(extent) else { return };
-        if let std::collections::hash_map::Entry::Vacant(number) = self.numbers.entry((steps.clone(), count)) {
-            number.insert(self.tables.len());
-            self.tables.push((0..count).map(|index| steps.at(index, 0) as i32).collect());
+        let key = (steps.clone(), count);
+        if !self.numbers.contains_key(&key) {
+            self.numbers.insert(key.clone(), self.tables.len());
+            self.tables.push(key);
         }
     }
 
@@ -48,8 +50,9 @@ impl Places {
     }
 
     /// Every table: places in words.
-    pub fn tables(&self) -> &[Vec<i32>] {
-        &self.tables
+    pub fn tables(&self) -> Vec<Vec<i32>> {
+        let table = |(steps, count): &(Steps, i64)| (0..*count).map(|index| steps.at(index, 0) as i32).collect();
+        self.tables.iter().map(table).collect()
     }
 }
 

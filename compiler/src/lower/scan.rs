@@ -10,11 +10,11 @@ use super::nests::plan;
 use super::storage::{Layout, Storage, Within, lane, push, title};
 use super::{LowerError, linear, row_major, volume};
 use crate::fusion::legalize::legalize;
-use crate::fusion::{self, Fusion, Options, member_accesses};
+use crate::fusion::{self, Fusion, Options};
 use crate::graph::scan::Role;
 use crate::graph::{Attributes, Builder, Dim, Graph, NodeId, Root, Scan};
 use crate::loops::{Axis, Extent, Linear, Space, Statement, Var};
-use crate::ops::{self, Primitive};
+use crate::ops::Primitive;
 
 /// How far the place of a step moves with the loop's variable.
 #[derive(Clone, Copy)]
@@ -146,21 +146,16 @@ fn crossing(
     room: Linear,
     inside: &mut Layout,
 ) -> Result<(), LowerError> {
-    for (number, group) in fusion.groups.iter().enumerate() {
-        for &member in &group.members {
-            for access in member_accesses(body, &fusion.inlined, member) {
-                let crosses = fusion.group_of(access.node).is_some_and(|home| home != number);
-                if !crosses || inside.kept(access.node).is_some() || ops::record(body.node(access.node).primitive).is_source() {
-                    continue;
-                }
-                let ty = body.ty(access.node);
-                let size = |dim: &Dim| if *dim == Dim::Batch { room } else { linear(*dim) };
-                let dims: Vec<Linear> = ty.shape.0.iter().map(size).collect();
-                let name = format!("{}.step.%{}", lowering.name_short(), access.node.0);
-                let storage = scratch(lowering, &name, &dims, lane(ty.element))?;
-                inside.add(access.node, storage);
-            }
+    for node in fusion.crossing(body) {
+        if inside.kept(node).is_some() {
+            continue;
         }
+        let ty = body.ty(node);
+        let size = |dim: &Dim| if *dim == Dim::Batch { room } else { linear(*dim) };
+        let dims: Vec<Linear> = ty.shape.0.iter().map(size).collect();
+        let name = format!("{}.step.%{}", lowering.name_short(), node.0);
+        let storage = scratch(lowering, &name, &dims, lane(ty.element))?;
+        inside.add(node, storage);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Where tensors are kept: buffers that all graphs of a program share, and those that one graph adds.
 
 use super::{LowerError, linear, row_major, volume};
-use crate::fusion::{Fusion, Member, Work, member_accesses, work};
+use crate::fusion::{Fusion, Member, Work, work};
 use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
 use crate::ops::Primitive;
@@ -165,18 +165,11 @@ impl Layout {
                 }
             }
         }
-        for (number, group) in fusion.groups.iter().enumerate() {
-            for &member in &group.members {
-                for access in member_accesses(graph, &fusion.inlined, member) {
-                    let crosses = fusion.group_of(access.node).is_some_and(|home| home != number);
-                    let from_source = crate::ops::record(graph.node(access.node).primitive).is_source();
-                    if !from_source && crosses && !self.kept.contains_key(&access.node) {
-                        let pad = padding(graph, access.node);
-                        let storage =
-                            whole(graph, access.node, program, &format!("{prefix}.%{}", access.node.0), Space::Arena, &pad)?;
-                        self.add(access.node, storage);
-                    }
-                }
+        for node in fusion.crossing(graph) {
+            if !self.kept.contains_key(&node) {
+                let pad = padding(graph, node);
+                let storage = whole(graph, node, program, &format!("{prefix}.%{}", node.0), Space::Arena, &pad)?;
+                self.add(node, storage);
             }
         }
         Ok(())

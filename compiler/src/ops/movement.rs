@@ -19,7 +19,8 @@ fn axes(attributes: &Attributes) -> &[usize] {
     }
 }
 
-const BASE: Record = Record {
+/// What primitives that move elements have in common.
+pub(super) const BASE: Record = Record {
     name: "",
     doc: "",
     arity: Some(1),

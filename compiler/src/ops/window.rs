@@ -2,22 +2,9 @@
 //!
 //! Every formula of windows is closed under derivation: the derivative of each of the two is the other.
 
-use super::{Array, Derivative, Evaluation, Exactness, Lowering, Record, Sample, Vjp, for_each_index, strides};
+use super::movement::BASE;
+use super::{Array, Derivative, Evaluation, Exactness, Lowering, Record, Vjp, for_each_index, strides};
 use crate::graph::{Attributes, Dim, Shape, Type, Window};
-
-const BASE: Record = Record {
-    name: "",
-    doc: "",
-    arity: Some(1),
-    infer: super::same_as_operand,
-    value: |evaluation| evaluation.operands[0].clone(),
-    derivative: Derivative::Missing,
-    lowering: Lowering::View,
-    exactness: Exactness::Exact,
-    samples: &[Sample::Real],
-    smooth: true,
-    commutative: false,
-};
 
 /// The operand and its windows, if they fit.
 fn checked<'t>(operands: &[&'t Type], attributes: &Attributes) -> Result<(&'t Type, Window), String> {

@@ -88,7 +88,7 @@ pub struct Native {
     buffers: Vec<Vec<u64>>,
     words: Vec<usize>,
     pack: Vec<f32>,
-    _places: Places,
+    _places: Vec<Vec<i32>>,
     tables: Vec<*const i32>,
 }
 
@@ -105,15 +105,15 @@ impl Native {
             buffers: buffers.collect(),
             words: memory.words.iter().map(Vec::len).collect(),
             pack: vec![0.0; 64],
-            _places: Places::default(),
+            _places: Vec::new(),
             tables: Vec::new(),
         }
     }
 
     /// With the tables of places that a program's products read.
     pub fn with_places(self, program: &Program) -> Self {
-        let places = Places::of(program);
-        Native { tables: places.tables().iter().map(|table| table.as_ptr()).collect(), _places: places, ..self }
+        let places = Places::of(program).tables();
+        Native { tables: places.iter().map(|table| table.as_ptr()).collect(), _places: places, ..self }
     }
 
     /// Pointers to the first word of each buffer.

@@ -9,13 +9,11 @@
 
 use std::collections::HashMap;
 
+use super::super::block::INT_BOUND;
 use super::super::plan::{Plan, moves, stride};
 use super::Form;
 use super::operations::{Access, Constant, Held, Kind, One, Op, Scalar, Selection, Shift, Step, Test, Two, Virtual};
 use crate::loops::{Block, BufferId, Comparison, Instruction, Lane, Linear, Value, Var, View};
-
-/// Largest `f32` below 2³¹, the bound of [`Instruction::ToInt`].
-const INT_BOUND: f32 = 2_147_483_520.0;
 
 // Predicates of `vcmpps`: ordered and quiet, but for the last, which is true of NaN.
 const EQUAL: u8 = 0x00;

@@ -185,6 +185,18 @@ fn surrounded(network: &mut Network, x: NodeId, axis: usize, side: Side) -> Resu
     Ok(builder.concat(&parts, axis)?)
 }
 
+/// Both sides of windows: with `same`, as many places as pixels at a stride of 1; an odd rest of the padding stands behind.
+fn sides(call: &Call, sizes: [usize; 2], [kernel, stride, dilation]: [[usize; 2]; 3], filling: f64) -> Result<[Side; 2], Fault> {
+    let given = pair(call, "padding", [0, 0])?;
+    let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
+    Ok([0, 1].map(|place| {
+        let (kernel, stride, dilation) = (kernel[place], stride[place], dilation[place]);
+        let around = dilation * (kernel - 1);
+        let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
+        Side { size: sizes[place], kernel, stride, dilation, padding, filling }
+    }))
+}
+
 fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result<NodeId, Fault> {
     let [_, height, width] = image(network, &call.name, x)?;
     let kernel = pair(call, "size", [1, 1])?;
@@ -196,13 +208,8 @@ fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result
         let message = format!("{}: `padding` must be at most half the window of {window}, got {padding}", call.name);
         return Err(Fault::new(ARGUMENT_BOUNDS, message).at("padding"));
     }
-    let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
-    let side = |place: usize, size: usize| {
-        let around = kernel[place] - 1;
-        let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
-        Side { size, kernel: kernel[place], stride: stride[place], dilation: 1, padding, filling }
-    };
-    windows(network, x, call, [side(0, height), side(1, width)], laid_out)
+    let sides = sides(call, [height, width], [kernel, stride, [1, 1]], filling)?;
+    windows(network, x, call, sides, laid_out)
 }
 
 fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
@@ -210,16 +217,7 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
     let out = call.size("channels");
     let (kernel, stride) = (pair(call, "kernel", [1, 1])?, pair(call, "stride", [1, 1])?);
     let dilation = pair(call, "dilation", [1, 1])?;
-    let given = pair(call, "padding", [0, 0])?;
-    let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
-    let side = |place: usize, size: usize| {
-        // As many places as pixels at a stride of 1; an odd rest stands behind.
-        let around = dilation[place] * (kernel[place] - 1);
-        let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
-        let (kernel, stride, dilation) = (kernel[place], stride[place], dilation[place]);
-        Side { size, kernel, stride, dilation, padding, filling: 0.0 }
-    };
-    let sides = [side(0, height), side(1, width)];
+    let sides = sides(call, [height, width], [kernel, stride, dilation], 0.0)?;
     let area = kernel[0] * kernel[1];
     let groups = call.size("groups").max(1);
     if !channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {

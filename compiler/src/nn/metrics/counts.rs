@@ -70,8 +70,8 @@ fn both(network: &mut Network, yes: NodeId) -> Result<NodeId, Fault> {
     Ok(builder.select(is_first, no, yes)?)
 }
 
-/// The chance that a yes has a higher score than a no, by a histogram of the scores (Hanley and McNeil 1982; the steps are those of
-/// Keras' `AUC`).
+/// The chance that a yes has a higher score than a no, by a histogram of the scores (Hanley and McNeil 1982; of probabilities the
+/// steps are those of Keras' `AUC`).
 pub static ROC_AUC: Function = Function {
     name: "roc_auc",
     doc: "area under the receiver operating characteristic of yes or no, from counts in steps of the score (equal ones of the probability; of logits wider the further from 0, up to 100): a yes and a no in one step count one half, so it is exact but for pairs that close; 0 where all are yes or all no",
