@@ -5,7 +5,7 @@
 //! steps give the gradient behind each product with a constant, and one product over rows and steps follows outside.
 
 use crate::autodiff::gradients_where_any;
-use crate::fusion::cost;
+use crate::fusion::{bottom, cost};
 use crate::graph::scan::Role;
 use crate::graph::{Attributes, Body, BuildError, Builder, Contraction, Element, Graph, NodeId, Origin, Scan, Shape, Type};
 use crate::ops::{self, Derivative, Gradients, Lowering, Primitive, Vjp};
@@ -64,10 +64,8 @@ fn is_row(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// The constant that a node without rows is a view of.
-fn constant_beneath(body: &Graph, mut id: NodeId) -> Option<usize> {
-    while matches!(ops::record(body.node(id).primitive).lowering, Lowering::View) {
-        id = body.node(id).operands[0];
-    }
+fn constant_beneath(body: &Graph, id: NodeId) -> Option<usize> {
+    let id = bottom(body, id);
     match Role::of(body.node(id)) {
         Some(Role::Constant(number)) if body.ty(id).element == Element::F32 => Some(number),
         _ => None,
