@@ -150,7 +150,8 @@ fn timed(module: &Module) -> Option<f64> {
 extern "C" fn nothing(_: *const u8) {}
 
 fn main() {
-    let symbols = Symbols { product: nothing as *const u8, barrier: nothing as *const u8, driver: Vec::new() };
+    let symbols =
+        Symbols { product: nothing as *const u8, barrier: nothing as *const u8, mark: nothing as *const u8, driver: Vec::new() };
     let forms = [
         ("narrow", InstructionSet::Avx2, Widen::Never),
         ("8 lanes", InstructionSet::Avx2, Widen::Always),

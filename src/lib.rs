@@ -50,6 +50,7 @@ pub use gradc_runtime::fit::{Fit, Monitor};
 pub use gradc_runtime::history::{Epoch, History, Step, Stopped, Zeros};
 pub use gradc_runtime::model::{Loaded, Model, Options, Stage};
 pub use gradc_runtime::predictor::Predictor;
+pub use gradc_runtime::profile::{KernelTime, Profile};
 pub use gradc_runtime::rows::{Rows, RowsBuilder};
 pub use gradc_runtime::watch::Watched;
 

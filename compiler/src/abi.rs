@@ -92,6 +92,9 @@ pub struct Symbols {
     pub product: *const u8,
     /// `unsafe extern "C" fn(*const u8)`, given [`Context::barrier`].
     pub barrier: *const u8,
+    /// `unsafe extern "C" fn(*const Context, i64)`, called on the first thread by programs that are compiled with marks: before each
+    /// kernel with its number, after it with -1.
+    pub mark: *const u8,
     /// [`DriverFunction`]s by name.
     pub driver: Vec<(String, *const u8)>,
 }

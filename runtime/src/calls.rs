@@ -19,6 +19,8 @@ pub trait Driver {
     fn chunk(&mut self) {}
     /// See [`calls::EPOCH_END`].
     fn epoch_end(&mut self) {}
+    /// See [`Symbols::mark`](gradc_compiler::abi::Symbols::mark).
+    fn mark(&mut self, _kernel: i64) {}
 }
 
 /// What [`Context::user`] points to.
@@ -43,6 +45,17 @@ macro_rules! driver_functions {
 }
 
 driver_functions!(epoch, next, stepped, validation, chunk, epoch_end);
+
+/// What [`Symbols::mark`](gradc_compiler::abi::Symbols::mark) is.
+///
+/// # Safety
+/// Called on the first thread by an entry of a program with marks, whose context has a handle or no user.
+pub unsafe extern "C" fn mark(context: *const Context, kernel: i64) {
+    // SAFETY: as in the functions above; entries that are run without a driver have no user.
+    if let Some(handle) = unsafe { (*context).user.cast::<Handle>().as_mut() } {
+        handle.0.mark(kernel);
+    }
+}
 
 /// The functions by the names that programs use.
 pub fn table() -> Vec<(String, *const u8)> {

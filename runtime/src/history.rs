@@ -2,6 +2,7 @@
 
 use crate::diagnosis::Diagnosis;
 use crate::error::Result;
+use crate::profile::Profile;
 use crate::report::plot::{self, Panel, Series};
 use std::fmt;
 use std::path::Path;
@@ -82,6 +83,8 @@ pub struct History {
     pub steps: Vec<Step>,
     /// What it looked like from within, if the run was asked to diagnose.
     pub diagnosis: Option<Diagnosis>,
+    /// Where the time went, if the run was asked to tell.
+    pub profile: Option<Profile>,
     /// Why it ended.
     pub stopped: Stopped,
     /// Epoch (from 1) whose parameters the model has now, if the best were restored.

@@ -15,10 +15,12 @@ pub mod fit;
 pub mod history;
 mod interrupt;
 pub mod kernels;
+pub mod machine;
 pub mod memory;
 #[allow(missing_docs, reason = "variants that are named by what they hold")]
 pub mod model;
 pub mod predictor;
+pub mod profile;
 pub mod random;
 mod recover;
 pub mod report;

@@ -1,10 +1,15 @@
 //! The memory of a program: one zeroed block of floats, aligned to cache lines, with guard words on both sides.
 //!
+//! Large blocks lie in huge pages where the system has them: a product that copies the columns of a matrix takes a new small page
+//! with every row, and then waits for addresses rather than for numbers.
+//!
 //! Generated code works on the raw pointer; everything else sees slices. A guard that changed shows that code left its plan.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 use std::ptr::NonNull;
+
+use memmap2::{MmapMut, MmapOptions};
 
 /// Alignment of the first word: a cache line, and the widest vector.
 pub const ALIGNMENT: usize = 64;
@@ -14,6 +19,9 @@ const GUARD_WORDS: usize = ALIGNMENT / size_of::<f32>();
 
 /// What guard words hold: a NaN that no computation produces.
 const GUARD_BITS: u32 = 0x7FE6_A4D5;
+
+/// Bytes of a huge page on the machines that have them.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// The arena could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +37,15 @@ pub struct Arena {
     /// The first guard; `GUARD_WORDS + words + GUARD_WORDS` floats are ours from here on.
     block: NonNull<f32>,
     words: usize,
-    layout: Layout,
+    home: Home,
+}
+
+/// Where a block came from, and goes back to.
+#[derive(Debug)]
+enum Home {
+    Heap(Layout),
+    /// Pages of its own, unmapped when they are dropped.
+    Pages(#[expect(dead_code, reason = "owns the memory")] MmapMut),
 }
 
 // SAFETY: an arena owns its block as a `Vec<f32>` does; the raw pointer it gives out is for unsafe code to share rightly.
@@ -48,10 +64,16 @@ impl Arena {
             .and_then(|all| all.checked_mul(size_of::<f32>()))
             .ok_or(ArenaError { bytes: usize::MAX })
             .and_then(|bytes| Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| ArenaError { bytes }))?;
-        // SAFETY: the layout holds the guards, so its size is not zero.
-        let block = unsafe { alloc_zeroed(layout) };
+        let (block, home) = if layout.size() >= 2 * HUGE_PAGE {
+            pages(layout.size())
+                .map(|mut pages| (pages.as_mut_ptr(), Home::Pages(pages)))
+                .ok_or(ArenaError { bytes: layout.size() })?
+        } else {
+            // SAFETY: the layout holds the guards, so its size is not zero.
+            (unsafe { alloc_zeroed(layout) }, Home::Heap(layout))
+        };
         let block = NonNull::new(block.cast::<f32>()).ok_or(ArenaError { bytes: layout.size() })?;
-        let arena = Self { block, words, layout };
+        let arena = Self { block, words, home };
         for guard in arena.guards() {
             // SAFETY: both guards lie in the block, and nobody else has seen it yet.
             unsafe {
@@ -124,9 +146,21 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: the block was allocated with this layout and is freed once.
-        unsafe { dealloc(self.block.as_ptr().cast(), self.layout) }
+        if let Home::Heap(layout) = self.home {
+            // SAFETY: the block was allocated with this layout and is freed once.
+            unsafe { dealloc(self.block.as_ptr().cast(), layout) }
+        }
     }
+}
+
+/// Zeroed pages, huge ones if the system gives them.
+fn pages(bytes: usize) -> Option<MmapMut> {
+    // Linux aligns a mapping to huge pages if its length is a number of them.
+    let pages = MmapOptions::new().len(bytes.checked_next_multiple_of(HUGE_PAGE)?).map_anon().ok()?;
+    #[cfg(target_os = "linux")]
+    // A system without huge pages refuses, and small pages serve.
+    let _ = pages.advise(memmap2::Advice::HugePage);
+    Some(pages)
 }
 
 #[cfg(test)]

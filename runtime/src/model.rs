@@ -39,6 +39,15 @@ pub struct Options {
     pub text: bool,
     /// Threads that compile (default: all cores).
     pub compile_threads: usize,
+    /// Compile the marks that [`Fit::profile`](crate::fit::Fit::profile) needs (default: no; it compiles what it needs itself).
+    pub profile: bool,
+}
+
+impl Options {
+    /// The set of kernels for products.
+    pub(crate) fn kernels(&self) -> kernels::InstructionSet {
+        kernel_set(self.instruction_set)
+    }
 }
 
 impl Default for Options {
@@ -49,6 +58,7 @@ impl Default for Options {
             widen: crate::env::widen(),
             text: crate::env::dump_folder().is_some(),
             compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            profile: false,
         }
     }
 }
@@ -122,9 +132,11 @@ impl Model {
         let mut target = Target::new(options.instruction_set);
         target.text = options.text;
         target.widen = options.widen;
+        target.marks = options.profile;
         let symbols = Symbols {
-            product: kernels::product(kernel_set(options.instruction_set)) as *const u8,
+            product: kernels::product(options.kernels()) as *const u8,
             barrier: gradc_barrier as *const u8,
+            mark: calls::mark as *const u8,
             driver: calls::table(),
         };
         let module = codegen::compile(&assembled.program, target, &symbols, options.compile_threads)

@@ -4,11 +4,12 @@
 //! since then are run again, natively, up to the last one that leaves all parameters finite. A step is a pure function of state, seed and
 //! step, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::fit::{Group, Plan, Turn};
 use crate::history::History;
+use crate::memory::Arena;
 use crate::model::Model;
-use crate::workspace::{Slots, Workspace};
+use crate::workspace::{Slots, Workspace, arena};
 use gradc_compiler::graph::{Graph, NodeId, text};
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
@@ -18,7 +19,7 @@ use gradc_compiler::memory::touched;
 /// A copy of everything that is kept between steps, and where the run stood. It is made before the run and written in place.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    tensors: Vec<(*const f32, Vec<f32>)>,
+    tensors: Vec<(*const f32, Arena)>,
     buffers: Vec<BufferId>,
     step: u64,
     batches: u64,
@@ -30,31 +31,37 @@ pub(crate) struct Snapshot {
 unsafe impl Send for Snapshot {}
 
 impl Snapshot {
-    /// Room for a copy of the model's parameters and states.
-    pub fn new(model: &Model) -> Self {
+    /// A copy of the model's parameters and states.
+    ///
+    /// # Errors
+    /// When memory is refused.
+    pub fn new(model: &Model) -> Result<Self> {
         let kept = |buffer: &BufferId| {
             matches!(model.compiled.assembled.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_))
         };
         let buffers: Vec<BufferId> = model.store.buffers().filter(kept).collect();
-        let tensors = buffers
-            .iter()
-            .map(|buffer| (model.store.pointer(*buffer).cast_const().cast::<f32>(), model.store.get(*buffer).to_vec()))
-            .collect();
-        Snapshot { tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 }
+        let copy = |buffer: &BufferId| {
+            let values = model.store.get(*buffer);
+            let mut copy = arena(values.len())?;
+            copy.as_mut_slice().copy_from_slice(values);
+            Ok((model.store.pointer(*buffer).cast_const().cast::<f32>(), copy))
+        };
+        let tensors = buffers.iter().map(copy).collect::<Result<_>>()?;
+        Ok(Snapshot { tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 })
     }
 
     /// Copies the state as it is now, after so many steps and batches, `position` rows into an epoch, where a step begins.
     pub fn take(&mut self, step: u64, batches: u64, epoch: u64, position: usize) {
         for (from, to) in &mut self.tensors {
             // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.
-            unsafe { std::ptr::copy_nonoverlapping(*from, to.as_mut_ptr(), to.len()) };
+            unsafe { std::ptr::copy_nonoverlapping(*from, to.as_ptr(), to.len()) };
         }
         (self.step, self.batches, self.epoch, self.position) = (step, batches, epoch, position);
     }
 
     fn restore(&self, model: &mut Model) {
         for (buffer, (_, values)) in self.buffers.iter().zip(&self.tensors) {
-            model.store.get_mut(*buffer).copy_from_slice(values);
+            model.store.get_mut(*buffer).copy_from_slice(values.as_slice());
         }
         (model.step, model.batches) = (self.step, self.batches);
     }

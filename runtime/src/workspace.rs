@@ -133,7 +133,8 @@ fn size(bytes: f64) -> String {
     }
 }
 
-fn arena(words: usize) -> Result<Arena> {
+/// Zeroed memory.
+pub(crate) fn arena(words: usize) -> Result<Arena> {
     Arena::new(words).map_err(|error| Error::data(error.to_string(), "", "use a smaller batch or a smaller network"))
 }
 

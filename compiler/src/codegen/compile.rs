@@ -123,6 +123,7 @@ fn function(
     let machine = Machine {
         convention: back_end.default_call_conv(),
         x86: cfg!(target_arch = "x86_64"),
+        marks: target.marks,
         blend: target.instruction_set != InstructionSet::Portable,
         wide: Form::of(target),
         always_wide: target.widen == Widen::Always,

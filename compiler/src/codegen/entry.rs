@@ -87,7 +87,11 @@ impl Emitter<'_> {
             self.origin(None);
             match step {
                 Step::Barrier => self.barrier(thread)?,
-                Step::Kernel(index) => self.share(*index, thread)?,
+                Step::Kernel(index) => {
+                    self.mark(i64::from(*index), thread)?;
+                    self.share(*index, thread)?;
+                    self.mark(-1, thread)?;
+                }
                 Step::Part(index) => {
                     let n = self.n();
                     self.call(Callee::Part(*index), &[self.context, n]);
@@ -130,6 +134,17 @@ impl Emitter<'_> {
         self.guarded(thread.several, |e| {
             let barrier = e.context_field(std::mem::offset_of!(abi::Context, barrier));
             e.call(Callee::Barrier, &[barrier]);
+            Ok(())
+        })
+    }
+
+    fn mark(&mut self, what: i64, thread: Thread) -> Result<(), Error> {
+        if !self.machine.marks {
+            return Ok(());
+        }
+        self.guarded(thread.first, |e| {
+            let what = e.int(what);
+            e.call(Callee::Mark, &[e.context, what]);
             Ok(())
         })
     }

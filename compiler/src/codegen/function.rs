@@ -41,6 +41,8 @@ pub(super) enum Batch {
 pub(super) struct Machine {
     pub convention: CallConv,
     pub x86: bool,
+    /// Marks kernels.
+    pub marks: bool,
     /// Has the blends of SSE4.1.
     pub blend: bool,
     /// The wide functions that it can run, if they are wanted.

@@ -26,6 +26,8 @@ pub(super) enum Callee {
     Share,
     /// Copies bytes, see [`copy`].
     Copy,
+    /// Tells the runtime which kernel begins or that one has ended.
+    Mark,
     Scalar(ScalarFunction),
     /// A function of the driver, by its place in [`Names::drivers`].
     Driver(u32),
@@ -72,7 +74,7 @@ impl Names {
 
     /// All callees, in the order of their numbers.
     pub fn all(&self) -> impl Iterator<Item = Callee> {
-        let fixed = [Callee::Product, Callee::Barrier, Callee::Share, Callee::Copy];
+        let fixed = [Callee::Product, Callee::Barrier, Callee::Share, Callee::Copy, Callee::Mark];
         (0..self.kernels.len() as u32)
             .map(Callee::Kernel)
             .chain((0..self.entries.len() as u32).map(Callee::Entry))
@@ -93,7 +95,7 @@ impl Names {
         let entries = self.kernels.len() as u32;
         let parts = entries + self.entries.len() as u32;
         let fixed = parts + self.parts;
-        let scalars = fixed + 4;
+        let scalars = fixed + 5;
         match callee {
             Callee::Kernel(i) => i,
             Callee::Entry(i) => entries + i,
@@ -102,6 +104,7 @@ impl Names {
             Callee::Barrier => fixed + 1,
             Callee::Share => fixed + 2,
             Callee::Copy => fixed + 3,
+            Callee::Mark => fixed + 4,
             Callee::Scalar(function) => scalars + scalar_number(function),
             Callee::Driver(i) => scalars + SCALARS.len() as u32 + i,
             // Those of one function; no other function knows them.
@@ -120,6 +123,7 @@ impl Names {
             Callee::Barrier => "gradc.barrier".to_owned(),
             Callee::Share => "gradc.share".to_owned(),
             Callee::Copy => "gradc.copy".to_owned(),
+            Callee::Mark => "gradc.mark".to_owned(),
             Callee::Scalar(function) => {
                 format!("gradc.{}", SCALARS[scalar_number(function) as usize].1)
             }
@@ -135,6 +139,7 @@ impl Names {
             Callee::Barrier => Some(symbols.barrier),
             Callee::Share => Some(share as *const u8),
             Callee::Copy => Some(copy as *const u8),
+            Callee::Mark => Some(symbols.mark),
             Callee::Scalar(function) => Some(scalar_address(function)),
             Callee::Driver(i) => {
                 let name = &self.drivers[i as usize];
@@ -177,7 +182,7 @@ fn collect(body: &[Control], found: &mut BTreeSet<String>) {
 pub(super) fn signature(callee: Callee, convention: CallConv) -> Signature {
     let (parameters, result): (&[_], _) = match callee {
         Callee::Kernel(_) => (&[types::I64; 4], None),
-        Callee::Part(_) | Callee::Wide(_) => (&[types::I64; 2], None),
+        Callee::Part(_) | Callee::Wide(_) | Callee::Mark => (&[types::I64; 2], None),
         Callee::Entry(_) | Callee::Product | Callee::Barrier | Callee::Driver(_) => (&[types::I64], None),
         Callee::Share => (&[types::I64; 4], Some(types::I64)),
         Callee::Copy => (&[types::I64; 3], None),

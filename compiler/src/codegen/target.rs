@@ -103,13 +103,15 @@ pub enum Widen {
     Always,
 }
 
-/// How a program is compiled; only `instruction_set` and `widen` change the code, and nothing a result.
+/// How a program is compiled; only `instruction_set`, `widen` and `marks` change the code, and nothing a result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
     /// The instructions that may be used.
     pub instruction_set: InstructionSet,
     /// Which vector loops have the widest vectors of the instruction set; the others have 128 bits.
     pub widen: Widen,
+    /// Tell the runtime's `mark` before and after each kernel.
+    pub marks: bool,
     /// Check Cranelift's input before it is compiled (half as slow again).
     pub verify: bool,
     /// Keep the Cranelift text and the disassembly of each function.
@@ -128,7 +130,7 @@ pub(super) enum Effort {
 impl Target {
     /// Code for `instruction_set`, verified in debug builds, without text.
     pub fn new(instruction_set: InstructionSet) -> Self {
-        Target { instruction_set, widen: Widen::Paying, verify: cfg!(debug_assertions), text: false }
+        Target { instruction_set, widen: Widen::Paying, marks: false, verify: cfg!(debug_assertions), text: false }
     }
 
     /// Code for the machine this runs on.

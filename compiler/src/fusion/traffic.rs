@@ -4,9 +4,9 @@
 //! counts nothing, and neither do the scalars of a step.
 
 use super::{CELL, Fusion, Member, Work, member_accesses, work};
-use crate::graph::{Graph, NodeId, Root};
+use crate::graph::{Attributes, Graph, NodeId, Root};
 use crate::ops::Primitive;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a word of tensor memory.
 const WORD: usize = 4;
@@ -112,4 +112,29 @@ fn of_group(graph: &Graph, fusion: &Fusion, number: usize) -> Traffic {
         }
     }
     moved
+}
+
+/// Floating-point operations of a group's products for a batch of `n`: two for each multiply-add, of a scan's steps too.
+pub fn product_flops(graph: &Graph, fusion: &Fusion, number: usize, n: usize) -> f64 {
+    fusion.groups[number].members.iter().map(|member| flops(graph, member.node, n)).sum()
+}
+
+fn flops(graph: &Graph, id: NodeId, n: usize) -> f64 {
+    let node = graph.node(id);
+    match &node.attributes {
+        Attributes::Contract(spec) => {
+            let sizes = |own: &[u8], operand: NodeId| -> Vec<(u8, usize)> {
+                own.iter().copied().zip(graph.shape(operand).at(n)).collect()
+            };
+            let labels: BTreeMap<u8, usize> =
+                [sizes(&spec.left, node.operands[0]), sizes(&spec.right, node.operands[1])].concat().into_iter().collect();
+            2.0 * labels.values().map(|size| *size as f64).product::<f64>()
+        }
+        Attributes::Scan(scan) => {
+            let steps = graph.shape(id).at(n).get(1).copied().unwrap_or(1);
+            let step: f64 = (0..scan.body.nodes.len()).map(|node| flops(&scan.body, NodeId(node as u32), n)).sum();
+            steps as f64 * step
+        }
+        _ => 0.0,
+    }
 }

@@ -2,12 +2,20 @@
 //! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
 
 use crate::fusion::{self, CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
-use crate::graph::{Dim, Graph};
+use crate::graph::{Attributes, Dim, Graph};
 
 /// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
 const HOT_WORDS: usize = 4096;
-/// Rows that a product's tile has at most where rows may be cut: whole cells of 48.
-const PRODUCT_ROWS: usize = 96;
+/// Rows that a product's tile has at most where rows may be cut.
+const PRODUCT_ROWS: usize = 128;
+/// And where the tile is a large one.
+const LARGE_ROWS: usize = 512;
+/// Words of the largest tile: half of a second-level cache of 1 MiB.
+const LARGE_WORDS: usize = 128 * 1024;
+/// Words of a result that no second-level cache holds.
+const FAR_WORDS: usize = 1 << 20;
+/// Strips that a product's columns are cut into at least, if there are enough.
+const STRIPS: usize = 8;
 /// Least columns of a tile of a product that gathers windows along them.
 const WINDOW_COLUMNS: usize = 64;
 /// Rows of a scan's tile: a batch gives work to several threads, and a product with the carry still has rows to share a weight.
@@ -101,13 +109,37 @@ fn product_schedule(
             domain.contains(rows) && !folded
         })
     });
-    let cut = rows.filter(|rows| size(*rows) > PRODUCT_ROWS || group.axes[*rows] == Dim::Batch);
-    let tall = match cut {
-        Some(rows) => size(rows).min(PRODUCT_ROWS),
-        None => rest(axis),
+    let columns = size(axis);
+    let hot = hot_words(rest(axis) * columns, summed(graph, group));
+    let most = if hot >= 2 * LARGE_ROWS * 32 { LARGE_ROWS } else { PRODUCT_ROWS };
+    let cut = rows.filter(|rows| size(*rows) > most || group.axes[*rows] == Dim::Batch);
+    let tall = cut.map_or(rest(axis), |rows| size(rows).min(most));
+    // Every thread gets some strips.
+    let fair = (columns / STRIPS).max(64);
+    let step = (hot / tall).clamp(32, 512).min(fair) / 32 * 32;
+    Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, most)) }
+}
+
+/// Elements that the product sums up for each of its own.
+fn summed(graph: &Graph, group: &Group) -> usize {
+    let node = graph.node(group.members[0].node);
+    let Attributes::Contract(spec) = &node.attributes else {
+        return 1;
     };
-    let step = (HOT_WORDS / tall).clamp(32, 512) / 32 * 32;
-    Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, PRODUCT_ROWS)) }
+    let shape = graph.shape(node.operands[0]);
+    spec.left
+        .iter()
+        .zip(&shape.0)
+        .filter(|(label, _)| !spec.out.contains(label))
+        .map(|(_, size)| size.at(NOMINAL_BATCH))
+        .product()
+}
+
+/// Words of a tile of a product of that many elements. Small tiles keep what follows the product in the first-level cache; large ones
+/// copy and read the operands less often. What follows counts for less, the longer the sums are, and nothing where the result comes
+/// from and goes to memory anyway.
+fn hot_words(elements: usize, summed: usize) -> usize {
+    if elements >= FAR_WORDS { LARGE_WORDS } else { HOT_WORDS * (summed / 64).clamp(1, 16) }
 }
 
 /// Tiles of a product that reads windows: image by image; or parts of the window's channels, each of which gathers its own; or rows.

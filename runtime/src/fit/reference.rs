@@ -183,8 +183,9 @@ impl Fit<'_> {
         if !self.model.watches.is_empty() {
             return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
         }
-        if self.diagnose {
-            return Err(Error::setting("reference", "combined with `diagnose`", "used without `diagnose`"));
+        let native = [("diagnose", self.diagnose), ("profile", self.profile)];
+        if let Some((name, _)) = native.iter().find(|(_, asked)| *asked) {
+            return Err(Error::setting("reference", format!("combined with `{name}`"), &format!("used without `{name}`")));
         }
         let compiled = self.model.compiled.clone();
         let missing = || Error::Internal { pass: "reference".into(), text: "a network that trains has no step".into() };
@@ -326,6 +327,7 @@ impl Fit<'_> {
             epochs,
             steps,
             diagnosis: None,
+            profile: None,
             stopped,
             restored,
             elapsed,

@@ -3,9 +3,11 @@
 use super::shared::{Columns, RECORDS, Shared};
 use super::{Plan, SNAPSHOT_STEPS, Turn};
 use crate::calls::Driver;
+use crate::error::Result;
 use crate::evaluate::Pass;
 use crate::history::{Epoch, Step};
 use crate::model::Model;
+use crate::profile::Clock;
 use crate::recover::Snapshot;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
@@ -88,6 +90,8 @@ pub(super) struct Run<'a> {
     keeper: Keeper,
     /// Rows of the last step.
     rows: usize,
+    /// Where time goes, of a program with marks.
+    clock: Option<Clock>,
 }
 
 /// How a run is to go, beside its plan.
@@ -97,10 +101,13 @@ pub(super) struct Asked {
     pub(super) answers: bool,
     /// Whether each step is recorded.
     pub(super) steps: bool,
+    /// Whether kernels are timed.
+    pub(super) profile: bool,
 }
 
 /// What a run leaves behind.
 pub(super) struct Ended {
+    pub(super) clock: Option<Clock>,
     pub(super) epochs: Vec<Epoch>,
     pub(super) steps: Vec<Step>,
     pub(super) snapshot: Snapshot,
@@ -119,7 +126,7 @@ impl<'a> Run<'a> {
         shared: &'a Shared,
         asked: Asked,
         keeper: Keeper,
-    ) -> Self {
+    ) -> Result<Self> {
         let slots = &model.compiled.assembled.slots;
         let find = |name: &str| slots.get(name).copied();
         let must = |name: &str| find(name).unwrap_or(Slot(0));
@@ -133,7 +140,7 @@ impl<'a> Run<'a> {
         let width = Self::STEP + results.len();
         let recorded = usize::try_from(plan.steps).map_or(RECORDS, |steps| steps.min(RECORDS));
         workspace.set_f64(must("step"), model.step as f64);
-        Run {
+        Ok(Run {
             plan,
             shared,
             slots: SlotSet {
@@ -171,15 +178,16 @@ impl<'a> Run<'a> {
                 columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
             ),
             done: 0,
-            snapshot: Snapshot::new(model),
+            snapshot: Snapshot::new(model)?,
             since_snapshot: 0,
             asked,
             results,
             steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
             keeper,
             rows: 0,
+            clock: asked.profile.then(|| Clock::new(model.compiled.assembled.program.kernels.len())),
             workspace,
-        }
+        })
     }
 
     fn keep_snapshot(&mut self) {
@@ -199,7 +207,16 @@ impl<'a> Run<'a> {
         };
         let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
         let last = self.position.saturating_sub(self.rows);
-        Ended { epochs, steps, snapshot: self.snapshot, begun: self.begun, batches: self.batches, last, keeper: self.keeper }
+        Ended {
+            clock: self.clock,
+            epochs,
+            steps,
+            snapshot: self.snapshot,
+            begun: self.begun,
+            batches: self.batches,
+            last,
+            keeper: self.keeper,
+        }
     }
 
     /// Numbers of a step's record before its results.
@@ -223,6 +240,12 @@ impl<'a> Run<'a> {
 }
 
 impl Driver for Run<'_> {
+    fn mark(&mut self, kernel: i64) {
+        if let Some(clock) = &mut self.clock {
+            clock.mark(kernel);
+        }
+    }
+
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
         self.rate_factor = self.slots.rate_factor.map_or(1.0, |slot| self.workspace.f64(slot));

@@ -66,6 +66,14 @@ pub(super) unsafe fn copy<V: Vector>(panel: &Panel) {
 unsafe fn copy_rows<V: Vector>(panel: &Panel) {
     // SAFETY: `V::LANES * whole + rest = width` floats are read from each row; what is written beyond is allowed by `copy`.
     unsafe {
+        if panel.width == 8 {
+            // The height of AVX-512's tiles, half a vector: whole ones would run over the next row and into another line.
+            for p in 0..panel.k {
+                let from = panel.from.offset(entry(panel.table_p, p) * panel.stride_p).cast::<[f32; 8]>();
+                panel.to.add(p * panel.row).cast::<[f32; 8]>().write_unaligned(from.read_unaligned());
+            }
+            return;
+        }
         let whole = panel.width / V::LANES;
         let rest = panel.width % V::LANES;
         let part = V::part(rest);

@@ -1,12 +1,38 @@
 //! What to copy and in which order to walk: decisions that change the time of a product and none of its bits.
 
+use std::sync::OnceLock;
+
 use super::vector::Vector;
 
 /// Floats of one block of the right operand: half of the 512 KiB second-level cache of the smallest machines served.
 pub(super) const BLOCK_OF_B: usize = 64 * 1024;
 
-/// Floats of one block of the left operand: a quarter of that cache.
-pub(super) const BLOCK_OF_A: usize = 32 * 1024;
+/// Most floats of one block of the left operand: half of a second-level cache of 1 MiB.
+pub(super) const MOST_BLOCK_OF_A: usize = 128 * 1024;
+
+/// Floats of one block of the left operand on this processor: half of the second-level cache where a block of the right operand fits
+/// beside it twice, else a quarter.
+fn block_of_a() -> usize {
+    static FLOATS: OnceLock<usize> = OnceLock::new();
+    *FLOATS.get_or_init(|| if second_level_cache() >= 1 << 20 { MOST_BLOCK_OF_A } else { MOST_BLOCK_OF_A / 4 })
+}
+
+/// Bytes of the second-level cache, 512 KiB where the processor does not say.
+fn second_level_cache() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    // Leaf 0x8000_0006 is the same on all x86-64 makers: kibibytes in the upper half of ECX.
+    let kibibytes = if std::arch::x86_64::__cpuid(0x8000_0000).eax >= 0x8000_0006 {
+        (std::arch::x86_64::__cpuid(0x8000_0006).ecx >> 16) as usize
+    } else {
+        0
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let kibibytes = 0;
+    if kibibytes == 0 { 512 << 10 } else { kibibytes << 10 }
+}
+
+/// Floats left free for each row of a packed panel of `A`: a vector for a panel of one row.
+pub(super) const SLACK_OF_A: usize = 16;
 
 /// Strides of two cache lines and more: each step opens a line of which little is used before the next visit, and powers of two
 /// crowd into few sets.
@@ -61,7 +87,7 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
         pack_a: far(shape.a_k) && shape.n > 3 * width,
         pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 8),
         block_n: (BLOCK_OF_B / k / width).max(1) * width,
-        block_m: (BLOCK_OF_A / k / V::ROWS).max(1) * V::ROWS,
+        block_m: (block_of_a() / (k + SLACK_OF_A) / V::ROWS).max(1) * V::ROWS,
         columns_outside: k <= SHORT,
     }
 }

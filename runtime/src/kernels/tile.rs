@@ -8,6 +8,12 @@ pub(super) const MOST_ROWS: usize = 8;
 /// Most vectors in a row of a tile.
 pub(super) const MOST_COLUMNS: usize = 4;
 
+/// Steps by which a tile that copies `B` asks for it ahead: the copy is the first to read it, along rows that lie far apart.
+const KEEP_AHEAD: isize = 24;
+
+/// Steps of `k` behind which a line of `C` that was asked for has come.
+const LONG: usize = 256;
+
 /// One tile of one block of `k`: for every row `i` and lane `j`,
 /// `chain = fma(A[i, k-1], B[k-1, j], … fma(A[i, 0], B[0, j], +0))`, then `C = chain`, or `C = C + chain` with `add`.
 ///
@@ -54,6 +60,13 @@ pub(super) unsafe fn compute<
         let is_partial = |column: usize| PARTIAL && column + 1 == COLUMNS;
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
         let mut b = tile.b;
+        if tile.k >= LONG {
+            for row in 0..ROWS {
+                for column in 0..COLUMNS {
+                    V::prefetch(tile.c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
+                }
+            }
+        }
         for p in 0..tile.k {
             step::<V, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile, p, b, part, &mut chain);
             // The step after the last would leave the allocation.
@@ -97,6 +110,9 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
             *vector = if PARTIAL && column + 1 == COLUMNS { V::load_part(from, part) } else { V::load(from) };
         }
         if KEEP {
+            for column in 0..COLUMNS {
+                V::prefetch(b.wrapping_offset(KEEP_AHEAD * tile.b_k).wrapping_add(column * V::LANES));
+            }
             let keep = tile.keep.add(p * tile.keep_k);
             for (column, vector) in row_of_b.iter().enumerate() {
                 vector.store(keep.add(column * V::LANES));

@@ -45,6 +45,12 @@ pub(super) trait Vector: Copy {
     /// Writes the first `count` lanes to `to`.
     unsafe fn store_part(self, to: *mut f32, count: usize);
 
+    /// Asks for the cache line at `from`, which may lie anywhere.
+    fn prefetch(from: *const f32);
+
+    /// Asks for the cache line at `from`, which may lie anywhere and is needed later: the second-level cache takes it.
+    fn prefetch_far(from: *const f32);
+
     /// `self + other`, lane by lane.
     unsafe fn add(self, other: Self) -> Self;
 

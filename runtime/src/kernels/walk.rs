@@ -3,14 +3,20 @@
 use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
-use super::plan::{BLOCK_OF_A, BLOCK_OF_B, Plan, Shape, plan};
+use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan};
 use super::tile::{MOST_COLUMNS, MOST_ROWS, Tile};
 use super::vector::Vector;
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
 const SLACK: usize = 64;
 
-const _: () = assert!(BLOCK_OF_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
+const _: () = assert!(MOST_BLOCK_OF_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
+
+/// Steps of `k` that panels of rows take in turn.
+const STEPS_OF_A: usize = 8;
+
+/// Floats in a cache line.
+const LINE: usize = 16;
 
 /// One block of `k`. Its methods rely on what [`product`] was promised.
 struct Block<'a> {
@@ -25,6 +31,8 @@ struct Block<'a> {
     /// The places of this block's steps in the right operand, or null.
     b_steps: *const i32,
     k: usize,
+    /// Steps behind this block.
+    left: usize,
     /// Whether the block's sums are added to what the output holds.
     add: bool,
 }
@@ -39,6 +47,29 @@ enum Right {
     Keep,
     /// In their panel.
     Packed,
+}
+
+/// Columns of the right operand that the next block copies. Asking for their lines while this one is computed hides the way from memory.
+struct Ahead {
+    /// The first column at the step whose turn it is, and how far the next step is.
+    from: *const f32,
+    stride: isize,
+    steps: usize,
+    columns: usize,
+    /// Steps to ask for with every tile.
+    share: usize,
+}
+
+impl Ahead {
+    fn ask<V: Vector>(&mut self) {
+        for _ in 0..self.share.min(self.steps) {
+            for line in (0..self.columns).step_by(LINE) {
+                V::prefetch_far(self.from.wrapping_add(line));
+            }
+            self.from = self.from.wrapping_offset(self.stride);
+            self.steps -= 1;
+        }
+    }
 }
 
 /// Rows or columns `start..start + count` of a block.
@@ -82,6 +113,7 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
             b: if gathered { product.b } else { product.b.wrapping_offset(start as isize * product.b_k as isize) },
             b_steps: if gathered { product.b_rows.wrapping_add(start) } else { std::ptr::null() },
             k: length,
+            left: k - start - length,
             add: start > 0 || product.accumulate != 0,
         };
         // SAFETY: the block names elements of the product only.
@@ -104,31 +136,50 @@ impl Block<'_> {
                 for rows in pieces(m, block_m) {
                     self.pack_a::<V>(rows);
                     for columns in pieces(n, block_n) {
-                        self.block::<V>(rows, columns, true);
+                        // One block of columns stays where it is for all rows.
+                        self.block::<V>(rows, columns, rows.start == 0 || n > block_n, n);
                     }
                 }
             } else {
                 for columns in pieces(n, block_n) {
                     for rows in pieces(m, block_m) {
-                        self.block::<V>(rows, columns, rows.start == 0);
+                        self.block::<V>(rows, columns, rows.start == 0, n);
                     }
                 }
             }
         }
     }
 
-    /// The tiles of one block of rows by one of columns; `first` if these columns are still to be copied.
-    unsafe fn block<V: Vector>(&self, rows: Span, columns: Span, first: bool) {
+    /// What the block behind these columns copies, in shares for so many tiles: the next columns, or the first ones of the next steps.
+    fn ahead(&self, columns: Span, n: usize, tiles: usize) -> Option<Ahead> {
+        let stride = self.product.b_k as isize;
+        let end = columns.start + columns.count;
+        let (from, steps, left) = if end < n {
+            (self.b.wrapping_add(end), self.k, n - end)
+        } else {
+            (self.b.wrapping_offset(self.k as isize * stride), self.left.min(PRODUCT_BLOCK), n)
+        };
+        let share = steps.div_ceil(tiles.max(1));
+        (steps > 0).then(|| Ahead { from, stride, steps, columns: left.min(self.plan.block_n), share })
+    }
+
+    /// The tiles of one block of rows by one of columns, of `n`; `first` if these columns are still to be copied.
+    unsafe fn block<V: Vector>(&self, rows: Span, columns: Span, first: bool, n: usize) {
         let width = self.plan.columns * V::LANES;
         let row_panels = even_pieces(rows.count, V::ROWS);
         let direct = self.product.b_col == 1 && self.b_steps.is_null();
         let keep_first = first && self.plan.pack_b && direct;
+        let tiles = rows.count / V::ROWS * columns.count.div_ceil(width);
+        let mut ahead = if keep_first { self.ahead(columns, n, tiles) } else { None };
         // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
             if first && self.plan.pack_b && !direct {
                 self.pack_b::<V>(columns);
             }
-            let run = |row_panel: Span, column_panel: Span| {
+            let mut run = |row_panel: Span, column_panel: Span| {
+                if let Some(ahead) = &mut ahead {
+                    ahead.ask::<V>();
+                }
                 let right = if !self.plan.pack_b {
                     Right::InPlace
                 } else if keep_first && row_panel.start == 0 {
@@ -222,36 +273,61 @@ impl Block<'_> {
         if self.a_steps.is_null() { self.product.a_table } else { std::ptr::null() }
     }
 
-    /// Where a panel of packed rows begins.
+    /// Where a panel of packed rows begins: behind each lies room for a vector, for the copy writes whole ones.
     fn packed_a(&self, panel: Span) -> *mut f32 {
-        self.product.pack.wrapping_add(panel.start * self.k)
+        self.product.pack.wrapping_add(panel.start * (self.k + SLACK_OF_A))
     }
 
     /// Where the panels of packed columns begin.
     fn packed_b(&self) -> *mut f32 {
-        self.product.pack.wrapping_add(BLOCK_OF_A + SLACK)
+        self.product.pack.wrapping_add(MOST_BLOCK_OF_A + SLACK)
     }
 
     /// Copies rows of the left operand into panels.
     unsafe fn pack_a<V: Vector>(&self, rows: Span) {
         let row_table = self.a_rows();
-        for panel in even_pieces(rows.count, V::ROWS) {
-            let row = rows.start + panel.start;
-            // SAFETY: the rows lie inside the product; `rows.count * k <= BLOCK_OF_A` by the plan.
-            unsafe {
-                let (from, table_w) =
-                    if row_table.is_null() { (self.row_of_a(row), row_table) } else { (self.a, row_table.add(row)) };
-                V::pack(&Panel {
-                    from,
-                    stride_w: self.product.a_row as isize,
-                    stride_p: self.product.a_k as isize,
-                    table_w,
-                    table_p: self.a_steps,
-                    width: panel.count,
-                    k: self.k,
-                    to: self.packed_a(panel),
-                    row: panel.count,
-                });
+        let side_by_side = self.product.a_row == 1 && row_table.is_null();
+        // Where rows lie side by side, a line of memory holds those of several panels, and all take their part while it is near.
+        let chunk = if side_by_side { STEPS_OF_A } else { self.k };
+        let stride_p = self.product.a_k as isize;
+        for steps in pieces(self.k, chunk) {
+            if side_by_side {
+                self.ask_for::<V>(rows, steps.start + 2 * chunk);
+            }
+            for panel in even_pieces(rows.count, V::ROWS) {
+                let row = rows.start + panel.start;
+                // SAFETY: the rows lie inside the product; the panels fit their part of the scratch by the plan.
+                unsafe {
+                    let (from, table_w) =
+                        if row_table.is_null() { (self.row_of_a(row), row_table) } else { (self.a, row_table.add(row)) };
+                    let (from, table_p) = if self.a_steps.is_null() {
+                        (from.wrapping_offset(steps.start as isize * stride_p), self.a_steps)
+                    } else {
+                        (from, self.a_steps.add(steps.start))
+                    };
+                    V::pack(&Panel {
+                        from,
+                        stride_w: self.product.a_row as isize,
+                        stride_p,
+                        table_w,
+                        table_p,
+                        width: panel.count,
+                        k: steps.count,
+                        to: self.packed_a(panel).add(steps.start * panel.count),
+                        row: panel.count,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Asks for some steps of rows that lie side by side, to be copied soon.
+    fn ask_for<V: Vector>(&self, rows: Span, first: usize) {
+        for step in first..self.k.min(first + STEPS_OF_A) {
+            // SAFETY: the table of steps has `k` entries.
+            let at = unsafe { entry(self.a_steps, step) } * self.product.a_k as isize;
+            for line in (0..rows.count).step_by(LINE) {
+                V::prefetch(self.a.wrapping_offset(at).wrapping_add(rows.start + line));
             }
         }
     }

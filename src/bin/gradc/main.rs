@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod network;
 mod new;
+mod profile;
 mod report;
 mod serve;
 mod stages;
@@ -56,6 +57,8 @@ enum Command {
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
     Check(check::Check),
+    /// Trains for some steps and tells where the time goes, by kernel and by layer.
+    Profile(profile::Profile),
     /// Explains the code of a mistake, a lint or a name of the catalogue; or why a network became what it did: the derivation of a gradient, the decisions of
     /// fusion, the life of a node, the use of each byte.
     #[command(visible_alias = "why")]
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Summary(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Profile(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Dump(command) => command.run(),
         Command::Show(command) => command.run(),

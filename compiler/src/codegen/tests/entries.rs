@@ -230,6 +230,28 @@ fn a_training_loop() {
 }
 
 #[test]
+fn marks_stand_around_every_kernel_and_change_nothing() {
+    let program = training();
+    let mut memory = Memory::new(&program, 8);
+    memory.set_floats(BufferId(1), &[0.25; 40]);
+    let plain = compile(&program, Target::host(), &team_symbols(), 1).expect("the program compiles");
+    let marked = Target { marks: true, ..Target::host() };
+    let marked = compile(&program, marked, &team_symbols(), 1).expect("the program compiles");
+    let expected = run_team(&plain, "fit", &memory, 1);
+    let mut told = Vec::new();
+    for threads in 1..=3 {
+        let found = run_team(&marked, "fit", &memory, threads);
+        for buffer in 0..program.buffers.len() {
+            assert_eq!(found.words(buffer), expected.words(buffer), "{threads} threads");
+        }
+        told.push(std::mem::take(&mut *MARKS.lock().expect("no test panics here")));
+    }
+    assert!(told.iter().all(|marks| *marks == told[0]), "only the first thread tells: {told:?}");
+    assert!(told[0].chunks(2).all(|pair| pair.len() == 2 && pair[0] >= 0 && pair[1] == -1), "{told:?}");
+    assert!([0, 1].iter().all(|kernel| told[0].contains(kernel)), "{told:?}");
+}
+
+#[test]
 fn loops_that_do_not_turn_and_stop_at_once() {
     let mut program = with_slots(&[]);
     let inner = |stop| Control::Loop {

@@ -1,0 +1,128 @@
+//! What the machine can do at most, measured: the floor that times are held against.
+
+use std::time::{Duration, Instant};
+
+use crate::kernels::InstructionSet;
+
+/// The limits of one core.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Floating-point operations a second of fused multiply-adds that touch registers only.
+    pub flops: f64,
+    /// Bytes a second of a sum over memory that no cache holds.
+    pub bandwidth: f64,
+}
+
+impl Limits {
+    /// Measures them, in about a fifth of a second.
+    pub fn measure(set: InstructionSet) -> Self {
+        Limits { flops: peak(set), bandwidth: bandwidth() }
+    }
+}
+
+/// How long each measurement tries to be disturbed less.
+const PATIENCE: Duration = Duration::from_millis(80);
+
+/// The least seconds that `run` takes.
+fn best(mut run: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut least = Duration::MAX;
+    while begin.elapsed() < PATIENCE {
+        let start = Instant::now();
+        run();
+        least = least.min(start.elapsed());
+    }
+    least.as_secs_f64().max(1e-9)
+}
+
+/// Rounds of a measurement.
+const ROUNDS: usize = 20_000;
+
+/// Chains that run side by side: more than latency times units of any machine served.
+const CHAINS: usize = 12;
+
+fn peak(set: InstructionSet) -> f64 {
+    let flops = |lanes: usize| (2 * lanes * CHAINS * ROUNDS) as f64;
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the set is asked for only where it is available.
+        InstructionSet::Avx512 if set.is_available() => flops(16) / best(|| unsafe { sixteen() }),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 if set.is_available() => flops(8) / best(|| unsafe { eight() }),
+        _ => flops(4) / best(four),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn sixteen() {
+    use std::arch::x86_64::*;
+    let factor = std::hint::black_box(_mm512_set1_ps(0.5));
+    let mut chains = [factor; CHAINS];
+    for _ in 0..ROUNDS {
+        for chain in &mut chains {
+            *chain = _mm512_fmadd_ps(*chain, factor, factor);
+        }
+    }
+    std::hint::black_box(chains);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn eight() {
+    use std::arch::x86_64::*;
+    let factor = std::hint::black_box(_mm256_set1_ps(0.5));
+    let mut chains = [factor; CHAINS];
+    for _ in 0..ROUNDS {
+        for chain in &mut chains {
+            *chain = _mm256_fmadd_ps(*chain, factor, factor);
+        }
+    }
+    std::hint::black_box(chains);
+}
+
+/// What any machine has: multiplications and additions of four.
+fn four() {
+    let factor = std::hint::black_box([0.5f32; 4]);
+    let mut chains = [factor; CHAINS];
+    for _ in 0..ROUNDS {
+        for chain in &mut chains {
+            for (value, factor) in chain.iter_mut().zip(factor) {
+                *value = *value * factor + factor;
+            }
+        }
+    }
+    std::hint::black_box(chains);
+}
+
+/// Floats of the array that is summed up: 64 MiB.
+const FAR: usize = 16 << 20;
+
+fn bandwidth() -> f64 {
+    let numbers = vec![1.0f32; FAR];
+    let mut sums = [0.0f32; 64];
+    let seconds = best(|| {
+        for chunk in numbers.chunks_exact(sums.len()) {
+            for (sum, value) in sums.iter_mut().zip(chunk) {
+                *sum += value;
+            }
+        }
+        std::hint::black_box(&mut sums);
+    });
+    (FAR * size_of::<f32>()) as f64 / seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_available_set_has_limits_that_a_machine_can_have() {
+        for set in InstructionSet::available() {
+            let Limits { flops, bandwidth } = Limits::measure(set);
+            assert!((1e6..1e14).contains(&flops), "{set}: {flops}");
+            assert!((1e6..1e13).contains(&bandwidth), "{bandwidth}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `gradc profile`.
+
+use crate::data::DataArguments;
+use crate::inspect::say;
+use crate::network::NetworkArguments;
+use crate::train::line;
+use clap::Args;
+use gradc::Result;
+use serde_json::json;
+
+#[derive(Args)]
+pub struct Profile {
+    #[command(flatten)]
+    network: NetworkArguments,
+    #[command(flatten)]
+    data: DataArguments,
+    /// Rows of a step.
+    #[arg(long, default_value_t = 32, value_name = "ROWS")]
+    batch: usize,
+    /// Steps that are timed, after as many that are not (default 200).
+    #[arg(long, default_value_t = 200)]
+    steps: u64,
+    /// Threads; with one, no time is spent waiting.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// One JSON object in place of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Profile {
+    pub fn run(self) -> Result<()> {
+        let mut model = self.network.model()?;
+        let rows = self.data.need(&model, true)?;
+        let fit = |model: &mut gradc::Model| {
+            model.fit(&rows).batch(self.batch).steps(self.steps).threads(self.threads).quiet().profile().run()
+        };
+        fit(&mut model)?;
+        let Some(profile) = fit(&mut model)?.profile else {
+            return Ok(());
+        };
+        if !self.json {
+            return say(&profile.to_string());
+        }
+        let kernel = |kernel: &gradc::KernelTime| {
+            json!({
+                "name": kernel.name, "serves": kernel.serves, "layer": kernel.layer, "calls": kernel.calls,
+                "seconds": kernel.time.as_secs_f64(), "flops": kernel.flops, "bytes": kernel.bytes,
+                "floor_seconds": profile.floor(kernel.flops, kernel.bytes),
+            })
+        };
+        line(&json!({
+            "network": profile.network, "threads": profile.threads, "batch": profile.batch, "steps": profile.steps,
+            "peak_flops_per_second": profile.limits.flops, "bytes_per_second": profile.limits.bandwidth,
+            "between_seconds": profile.between.as_secs_f64(), "seconds": profile.total().as_secs_f64(),
+            "kernels": profile.kernels.iter().map(kernel).collect::<Vec<_>>(),
+        }))
+    }
+}
