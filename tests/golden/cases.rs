@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files, in the order of a first reading.
-pub const FILES: [&str; 4] = ["activations", "losses", "optimizers", "networks"];
+pub const FILES: [&str; 5] = ["activations", "losses", "optimizers", "conventions", "networks"];
 
 /// Tensors by name.
 pub type Values = BTreeMap<String, Array>;
@@ -67,7 +67,7 @@ pub fn all(folder: &Path) -> Vec<(String, Result<Case, Fault>)> {
             let built = match file {
                 "activations" => activation(case),
                 "losses" => loss(case),
-                "optimizers" => optimizer(case, &list[0]["data"]),
+                "optimizers" | "conventions" => optimizer(case, &list[0]),
                 _ => network(case),
             };
             let title = title(file, case);
@@ -236,15 +236,15 @@ fn loss(case: &Value) -> Result<Case, Fault> {
 const RENAMED: [(&str, &str); 4] =
     [("w1", "hidden.dense.weight"), ("b1", "hidden.dense.bias"), ("w2", "logits.dense.weight"), ("b2", "logits.dense.bias")];
 /// Arguments of a case that are no arguments of the optimizer.
-const BESIDE: [&str; 7] = ["clip_value", "clip_norm", "clip_global_norm", "l1", "l2", "l1_proximal", "on"];
+const BESIDE: [&str; 8] = ["clip_value", "clip_norm", "clip_global_norm", "l1", "l2", "l1_proximal", "on", "rate_factor"];
 
-/// The 5-7-3 network under an optimizer, clip or penalty.
-fn optimizer(case: &Value, data: &Value) -> Result<Case, Fault> {
-    let (x, y) = (array(&data["x"]), array(&data["y"]));
+/// The 5-7-3 network under an optimizer, clip or penalty; data and first values stand in the first case of a file.
+fn optimizer(case: &Value, first: &Value) -> Result<Case, Fault> {
+    let (x, y) = (array(&first["data"]["x"]), array(&first["data"]["y"]));
     let arguments = &case["args"];
     let mut call = call(case, &BESIDE);
     let source = case["source"].as_str().unwrap_or_default();
-    if source != "formula" && call.name != "sgd" {
+    if source != "formula" {
         call = call.set("semantics", source);
     }
     let clips: Vec<Call> = ["clip_value", "clip_norm", "clip_global_norm"]
@@ -266,13 +266,22 @@ fn optimizer(case: &Value, data: &Value) -> Result<Case, Fault> {
                 net.penalize(&penalty.set("strength", strength))?;
             }
         }
+        let mut call = call.clone();
+        if let (Some(factor), Some(rate)) = (arguments["rate_factor"].as_f64(), arguments["rate"].as_f64()) {
+            let rate = net.builder.constant_f64(rate);
+            let rate = net.call("exponential", rate, &Call::new("exponential").with(factor))?;
+            call.arguments.retain(|(name, _)| name != "rate");
+            call = call.set("rate", rate);
+        }
         net.using(&call, &clips)
     })?;
     let snapshots = case["parameters"].as_object().expect("snapshots");
-    let renamed = |snapshot: &Value| RENAMED.map(|(theirs, ours)| (ours.to_string(), array(&snapshot[theirs]))).into();
+    let renamed =
+        |snapshot: &Value| -> Values { RENAMED.map(|(theirs, ours)| (ours.to_string(), array(&snapshot[theirs]))).into() };
     let mut after: BTreeMap<usize, Values> =
         snapshots.iter().map(|(step, snapshot)| (step.parse().expect("a step"), renamed(snapshot))).collect();
-    let first = after.remove(&0).expect("first values");
+    after.remove(&0);
+    let first = renamed(&first["parameters"]["0"]);
     let expected = Expected { losses: numbers(&case["losses"]), after, ..Expected::default() };
     let fields = Values::from([("x".to_string(), x), ("y".to_string(), y)]);
     Ok(Case { title: String::new(), training, evaluation, fields, first, expected })

@@ -95,18 +95,32 @@ pub struct Parameter {
     pub kind: Kind,
     /// Source text of the default; `None` if it must be given, `Some("")` if it may be left out without a value.
     pub default: Option<&'static str>,
+    /// Other defaults, by the word of [`SEMANTICS`] under which they hold.
+    pub elsewhere: &'static [(&'static str, &'static str)],
     /// One line.
     pub doc: &'static str,
 }
 
+/// The argument that says whose convention is followed: the formula and the defaults go by it.
+pub const SEMANTICS: &str = "semantics";
+
 impl Parameter {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Parameter { name, kind, default: None, doc }
+        Parameter { name, kind, default: None, elsewhere: &[], doc }
     }
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
-        Parameter { name, kind, default: Some(default), doc }
+        Parameter { name, kind, default: Some(default), elsewhere: &[], doc }
+    }
+    /// With other defaults under other conventions.
+    pub const fn elsewhere(self, elsewhere: &'static [(&'static str, &'static str)]) -> Self {
+        Parameter { elsewhere, ..self }
+    }
+    /// Source text of the default under a convention.
+    pub fn default_under(&self, semantics: Option<&str>) -> Option<&'static str> {
+        let other = self.elsewhere.iter().find(|(word, _)| Some(*word) == semantics);
+        other.map(|(_, text)| *text).or(self.default)
     }
 }
 
