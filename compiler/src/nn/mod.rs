@@ -322,6 +322,12 @@ pub struct Function {
     pub wants: Option<fn(&Call) -> Call>,
     /// Whether the choice of an initialiser looks through it.
     pub transparent: bool,
+    /// For layers that are linear in their parameters: the axis of the weight that holds the features which come out.
+    pub weight_axis: Option<usize>,
+    /// For layers that normalise by moments of the batch: the state that keeps one of them, an element for each set of values.
+    pub batch_moment: Option<&'static str>,
+    /// Conventions that the summary of a network with it names; empty if there are none.
+    pub conventions: &'static str,
     /// For activations: between which values an output lies, where the derivative goes to 0 at both.
     pub limits: Option<(f64, f64)>,
     /// For activations: whether an output of 0 lets no gradient through.
@@ -343,6 +349,9 @@ impl Function {
         build: |_, x, _| Ok(x),
         wants: None,
         transparent: false,
+        weight_axis: None,
+        batch_moment: None,
+        conventions: "",
         limits: None,
         dies: false,
         higher_is_better: false,

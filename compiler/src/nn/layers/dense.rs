@@ -23,6 +23,7 @@ pub static DENSE: Function = Function {
         FROZEN,
     ],
     build,
+    weight_axis: Some(1),
     ..Function::BASE
 };
 
