@@ -322,6 +322,8 @@ pub struct Function {
     pub wants: Option<fn(&Call) -> Call>,
     /// Whether the choice of an initialiser looks through it.
     pub transparent: bool,
+    /// For layers whose output has as many features as an argument says: that argument.
+    pub width: Option<&'static str>,
     /// For layers that are linear in their parameters: the axis of the weight that holds the features which come out.
     pub weight_axis: Option<usize>,
     /// For layers that normalise by moments of the batch: the state that keeps one of them, an element for each set of values.
@@ -332,6 +334,8 @@ pub struct Function {
     pub limits: Option<(f64, f64)>,
     /// For activations: whether an output of 0 lets no gradient through.
     pub dies: bool,
+    /// For losses: whether it is a distance between numbers, which says nothing of classes.
+    pub is_distance: bool,
     /// For metrics: whether more is better.
     pub higher_is_better: bool,
 }
@@ -349,11 +353,13 @@ impl Function {
         build: |_, x, _| Ok(x),
         wants: None,
         transparent: false,
+        width: None,
         weight_axis: None,
         batch_moment: None,
         conventions: "",
         limits: None,
         dies: false,
+        is_distance: false,
         higher_is_better: false,
     };
 }
