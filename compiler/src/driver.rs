@@ -330,14 +330,14 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
     let graph = evaluation.builder.graph();
     info.predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
     let graph = training.builder.graph();
-    // One value a channel in each row: a single row has no variance. A frozen batch norm keeps its running statistics, and looks
-    // at no batch.
+    // One value a channel in each row: a single row has no variance. A frozen layer keeps its running moments, and looks at no batch.
     let sees_one = |one: &&Use| {
-        let running = format!("{}.running_mean", one.path);
+        let Some(moment) = one.function.batch_moment else { return false };
+        let running = format!("{}.{moment}", one.path);
         let mut states = training.next_states.iter().map(|(state, _)| *state);
         let kept = states.find(|state| graph.source_name(*state) == Some(&running));
         let values = graph.shape(one.output).fixed_count();
-        one.function.name == "batch_norm" && kept.is_some_and(|state| graph.shape(state).fixed_count() == values)
+        kept.is_some_and(|state| graph.shape(state).fixed_count() == values)
     };
     info.needs_two_rows = training.uses.iter().find(sees_one).map(|one| one.path.clone());
 }

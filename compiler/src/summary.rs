@@ -160,9 +160,10 @@ fn facts(training: &Network, evaluation: &Network, learned: &[&Learned], costs: 
     facts.extend(losses(training));
     facts.extend(penalties(training));
     facts.extend(optimizer(training));
-    if training.uses.iter().any(|one| one.function.name == "batch_norm") {
-        let note = "momentum weights the new batch; the running variance is unbiased, the one that normalises is not";
-        facts.push(("batch_norm", note.into()));
+    for one in training.uses.iter().map(|one| one.function).filter(|one| !one.conventions.is_empty()) {
+        if facts.iter().all(|(name, _)| *name != one.name) {
+            facts.push((one.name, one.conventions.into()));
+        }
     }
     facts.retain(|(_, value)| !value.is_empty());
     facts

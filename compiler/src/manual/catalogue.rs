@@ -14,8 +14,8 @@ struct Named {
     before: &'static str,
     doc: &'static str,
     source: &'static str,
-    /// Formulas, each with the word that asks for it (empty: there is one).
-    formulas: Vec<(&'static str, &'static str)>,
+    /// Formulas, each with the words that ask for it (none: there is one).
+    formulas: Vec<(&'static [&'static str], &'static str)>,
     parameters: &'static [Parameter],
     /// What else there is to say.
     remark: String,
@@ -43,7 +43,10 @@ const SECTIONS: &[(&str, &str)] = &[
         "Clips",
         "Limits on gradients, penalties included, before the optimizer, in the order written: `using adam(1e-3).clip_norm(1);`.",
     ),
-    ("Optimizers", "`theta` is the parameter, `g` its gradient, `rate` the first argument, `t` the step counted from 1."),
+    (
+        "Optimizers",
+        "`theta` is the parameter, `g` its gradient, `rate` the first argument, `t` the step counted from 1. `semantics = torch` (or `keras`, `optax`) is the formula of that framework, and what is not given has its default there.",
+    ),
     ("Groups", "Parameters that the optimizer treats differently, by their names."),
 ];
 
@@ -85,7 +88,7 @@ fn named() -> Vec<Named> {
         before: "",
         doc,
         source,
-        formulas: vec![("", formula)],
+        formulas: vec![(&[], formula)],
         parameters,
         remark: String::new(),
     };
@@ -94,7 +97,7 @@ fn named() -> Vec<Named> {
     all.extend(penalties::LIST.iter().map(|one| other("Penalties", one.name, one.doc, one.source, one.formula, one.parameters)));
     all.extend(clips::LIST.iter().map(|one| other("Clips", one.name, one.doc, one.source, one.formula, one.parameters)));
     all.extend(optimizers::LIST.iter().map(|one| Named {
-        formulas: one.formulas.to_vec(),
+        formulas: one.forms.iter().map(|form| (form.of, form.formula)).collect(),
         ..other("Optimizers", one.name, one.doc, one.source, "", one.parameters)
     }));
     let about = "what the optimizer does differently with the parameters of a pattern; the last group that matches counts";
@@ -129,7 +132,7 @@ fn of_function(function: &'static Function) -> Named {
         before: "x.",
         doc: function.doc,
         source: function.source,
-        formulas: vec![("", function.formula)],
+        formulas: vec![(&[], function.formula)],
         parameters: function.parameters,
         remark: remarks.join(" "),
     }
@@ -152,8 +155,8 @@ impl Named {
             }
             several => {
                 text.push_str("\n| semantics | formula |\n|---|---|\n");
-                for (word, formula) in several {
-                    let _ = writeln!(text, "| `{word}` | `{}` |", cell(formula));
+                for (words, formula) in several {
+                    let _ = writeln!(text, "| {} | `{}` |", quoted(words, ", "), cell(formula));
                 }
             }
         }
@@ -165,9 +168,10 @@ impl Named {
                     Some("") => "may be left out".to_string(),
                     Some(text) => format!("`{text}`"),
                 };
+                let elsewhere: String = parameter.elsewhere.iter().map(|(word, text)| format!("; {word}: `{text}`")).collect();
                 let _ = writeln!(
                     text,
-                    "| `{}` | {} | {default} | {} |",
+                    "| `{}` | {} | {default}{elsewhere} | {} |",
                     parameter.name,
                     cell(&kind(parameter.kind)),
                     cell(parameter.doc)
@@ -194,6 +198,10 @@ impl Named {
     }
 }
 
+fn quoted(words: &[&str], between: &str) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(between)
+}
+
 /// What an argument of this kind must be.
 fn kind(kind: Kind) -> String {
     match kind {
@@ -207,7 +215,7 @@ fn kind(kind: Kind) -> String {
             range => format!("a number {range}"),
         },
         Kind::Flag => "`true` or `false`".into(),
-        Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
+        Kind::Choice(words) => quoted(words, " or "),
         Kind::Tensor => "a value of the network".into(),
         Kind::Tensors => "one value or several".into(),
         Kind::Initializer => "an initialiser".into(),

@@ -6,15 +6,19 @@
 use super::fault::{
     ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, Fault, NAME_UNKNOWN,
 };
-use super::{Argument, Call, Kind, Parameter, initializers, penalties};
+use super::{Argument, Call, Kind, Parameter, SEMANTICS, initializers, penalties};
 use crate::graph::text::number;
 
 /// The call with every argument under its name, checked, defaults filled in.
 pub fn resolve(owner: &str, parameters: &[Parameter], given: &Call) -> Result<Call, Fault> {
     let slots = assign(owner, parameters, given)?;
+    let semantics = parameters.iter().zip(&slots).find_map(|(parameter, slot)| match slot {
+        Some(Argument::Word(word)) if parameter.name == SEMANTICS => Some(word.clone()),
+        _ => None,
+    });
     let mut arguments = Vec::new();
     for (parameter, slot) in parameters.iter().zip(slots) {
-        let argument = match (slot, parameter.default) {
+        let argument = match (slot, parameter.default_under(semantics.as_deref())) {
             (Some(argument), _) => check(owner, parameter, argument)?,
             (None, Some("")) => continue,
             (None, Some(text)) => check(owner, parameter, default_argument(text))?,
@@ -80,9 +84,9 @@ fn names(parameters: &[Parameter]) -> String {
     quoted.join(", ")
 }
 
-/// The default of a parameter as a resolved call holds it; nothing if it has none.
-pub fn default_of(parameter: &Parameter) -> Option<Argument> {
-    let text = parameter.default.filter(|text| !text.is_empty())?;
+/// The default of a parameter under a convention, as a resolved call holds it; nothing if it has none.
+pub fn default_of(parameter: &Parameter, semantics: Option<&str>) -> Option<Argument> {
+    let text = parameter.default_under(semantics).filter(|text| !text.is_empty())?;
     check("", parameter, default_argument(text)).ok()
 }
 

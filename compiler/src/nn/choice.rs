@@ -111,7 +111,7 @@ pub fn show(initializer: &Call) -> String {
     let parameters = initializers::find(&initializer.name).map_or(&[][..], |known| known.parameters);
     let is_default = |name: &str, argument: &Argument| {
         let parameter = parameters.iter().find(|parameter| parameter.name == name);
-        parameter.is_some_and(|parameter| arguments::default_of(parameter).as_ref() == Some(argument))
+        parameter.is_some_and(|parameter| arguments::default_of(parameter, None).as_ref() == Some(argument))
     };
     let mut brief = initializer.clone();
     brief.arguments.retain(|(name, argument)| !is_default(name, argument));

@@ -95,18 +95,32 @@ pub struct Parameter {
     pub kind: Kind,
     /// Source text of the default; `None` if it must be given, `Some("")` if it may be left out without a value.
     pub default: Option<&'static str>,
+    /// Other defaults, by the word of [`SEMANTICS`] under which they hold.
+    pub elsewhere: &'static [(&'static str, &'static str)],
     /// One line.
     pub doc: &'static str,
 }
 
+/// The argument that says whose convention is followed: the formula and the defaults go by it.
+pub const SEMANTICS: &str = "semantics";
+
 impl Parameter {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Parameter { name, kind, default: None, doc }
+        Parameter { name, kind, default: None, elsewhere: &[], doc }
     }
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
-        Parameter { name, kind, default: Some(default), doc }
+        Parameter { name, kind, default: Some(default), elsewhere: &[], doc }
+    }
+    /// With other defaults under other conventions.
+    pub const fn elsewhere(self, elsewhere: &'static [(&'static str, &'static str)]) -> Self {
+        Parameter { elsewhere, ..self }
+    }
+    /// Source text of the default under a convention.
+    pub fn default_under(&self, semantics: Option<&str>) -> Option<&'static str> {
+        let other = self.elsewhere.iter().find(|(word, _)| Some(*word) == semantics);
+        other.map(|(_, text)| *text).or(self.default)
     }
 }
 
@@ -308,10 +322,20 @@ pub struct Function {
     pub wants: Option<fn(&Call) -> Call>,
     /// Whether the choice of an initialiser looks through it.
     pub transparent: bool,
+    /// For layers whose output has as many features as an argument says: that argument.
+    pub width: Option<&'static str>,
+    /// For layers that are linear in their parameters: the axis of the weight that holds the features which come out.
+    pub weight_axis: Option<usize>,
+    /// For layers that normalise by moments of the batch: the state that keeps one of them, an element for each set of values.
+    pub batch_moment: Option<&'static str>,
+    /// Conventions that the summary of a network with it names; empty if there are none.
+    pub conventions: &'static str,
     /// For activations: between which values an output lies, where the derivative goes to 0 at both.
     pub limits: Option<(f64, f64)>,
     /// For activations: whether an output of 0 lets no gradient through.
     pub dies: bool,
+    /// For losses: whether it is a distance between numbers, which says nothing of classes.
+    pub is_distance: bool,
     /// For metrics: whether more is better.
     pub higher_is_better: bool,
 }
@@ -329,8 +353,13 @@ impl Function {
         build: |_, x, _| Ok(x),
         wants: None,
         transparent: false,
+        width: None,
+        weight_axis: None,
+        batch_moment: None,
+        conventions: "",
         limits: None,
         dies: false,
+        is_distance: false,
         higher_is_better: false,
     };
 }

@@ -1,8 +1,9 @@
-//! Calls as a reader wants them: what must be given without its name, of the rest only what differs from its default.
+//! Calls as a reader wants them: what must be given without its name, of the rest only what differs from its default, and every
+//! default that a convention has for itself.
 
 use crate::graph::{Element, NodeId};
 use crate::nn::arguments::default_of;
-use crate::nn::{Argument, Call, Network, Parameter, choice, penalties};
+use crate::nn::{Argument, Call, Network, Parameter, SEMANTICS, choice, penalties};
 use crate::ops::{self, Primitive};
 
 /// How many operations of a formula are shown.
@@ -15,7 +16,7 @@ pub(super) fn brief(network: &Network, name: &str, parameters: &[Parameter], cal
         let Some(parameter) = parameters.iter().find(|parameter| parameter.name == given) else { continue };
         if parameter.default.is_none() {
             shown.push(value(network, argument));
-        } else if default_of(parameter).as_ref() != Some(argument) {
+        } else if [None, call.word(SEMANTICS)].iter().any(|one| default_of(parameter, *one).as_ref() != Some(argument)) {
             shown.push(format!("{given} = {}", value(network, argument)));
         }
     }

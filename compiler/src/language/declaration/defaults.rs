@@ -14,7 +14,7 @@ use crate::language::elaborate::matched;
 use crate::language::parse::parse_expression;
 use crate::nn::choice::Choices;
 use crate::nn::network::Use;
-use crate::nn::{Kind, Network, Parameter, arguments, clips, initializers, optimizers, penalties};
+use crate::nn::{Kind, Network, Parameter, SEMANTICS, arguments, clips, initializers, optimizers, penalties};
 use std::collections::{HashMap, HashSet};
 
 /// What was decided about the layers that one call of the text made.
@@ -218,7 +218,13 @@ impl<'a> Filler<'a> {
         for argument in call.arguments.iter().take(skipped) {
             filled.push(Argument { value: self.expression(&argument.value), ..argument.clone() });
         }
+        let mut semantics = None;
         for (argument, parameter) in matched(&call.arguments, parameters, skipped) {
+            if let (Some(SEMANTICS), ExpressionKind::Name(word)) =
+                (parameter.map(|parameter| parameter.name), &argument.value.kind)
+            {
+                semantics = Some(word.text.as_str());
+            }
             given.extend(parameter.map(|parameter| parameter.name));
             let value = match parameter.map(|parameter| parameter.kind) {
                 Some(Kind::Initializer | Kind::Penalty) => self.inner(&argument.value),
@@ -229,7 +235,7 @@ impl<'a> Filler<'a> {
         }
         for parameter in parameters.iter().filter(|parameter| !given.contains(parameter.name)) {
             let decided = self.decision(call);
-            let text = match (parameter.default, parameter.name, decided) {
+            let text = match (parameter.default_under(semantics), parameter.name, decided) {
                 (Some(""), "init", Some(decided)) => Some(decided.initializer.clone()),
                 (Some(""), "bias", Some(Decided { bias: Some(bias), .. })) => Some(bias.to_string()),
                 (Some("") | None, ..) => None,

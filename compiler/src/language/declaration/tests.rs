@@ -49,6 +49,12 @@ fn the_text_with_defaults_means_the_same() {
 }
 
 #[test]
+fn defaults_are_those_of_the_convention() {
+    let full = parsed("digits.net", DIGITS).using("adadelta(semantics = keras)").expect("an expression").text();
+    assert!(full.contains("using adadelta(semantics = keras, rate = 0.001, rho = 0.95, epsilon = 1e-7)"), "{full}");
+}
+
+#[test]
 fn the_optimizer_is_replaced_in_its_place() {
     let declaration = parsed("digits.net", DIGITS).using("nadam(1e-3)\n  .clip_value(5)").expect("an expression");
     assert!(declaration.source().text().contains("using    nadam(1e-3).clip_value(5);"), "{}", declaration.source().text());

@@ -218,10 +218,10 @@ impl<'a> Elaborator<'a> {
     /// 'write `x.dense(12)`': the layer that gives a value its last axis, with another width.
     fn with_width(&self, node: NodeId, width: usize) -> Option<Change> {
         let mut node = node;
-        loop {
+        let layer = loop {
             let one = self.network.uses.iter().rev().find(|one| one.output == node)?;
-            if one.function.name == "dense" {
-                break;
+            if one.function.width.is_some() {
+                break one.function;
             }
             let shape = |node: NodeId| self.network.builder.graph().shape(node);
             let keeps_shape = shape(one.input) == shape(one.output) && one.input != one.output;
@@ -231,14 +231,14 @@ impl<'a> Elaborator<'a> {
                 return None;
             }
             node = one.input;
-        }
+        };
         let expression = self.made.get(&node)?.expression?;
         let fixed = match &expression.kind {
             ExpressionKind::Method { receiver, call } => {
-                let call = replaced_width(call, width, 0)?;
+                let call = replaced_width(layer, call, width, 0)?;
                 ExpressionKind::Method { receiver: receiver.clone(), call }
             }
-            ExpressionKind::Call(call) => ExpressionKind::Call(replaced_width(call, width, 1)?),
+            ExpressionKind::Call(call) => ExpressionKind::Call(replaced_width(layer, call, width, 1)?),
             _ => return None,
         };
         let fixed = Expression { kind: fixed, span: expression.span };
@@ -252,15 +252,17 @@ fn differ_in_width(ours: &Shape, theirs: &Shape) -> bool {
     known && last != other && rest == others
 }
 
-/// The call with another `width`; nothing if that is not how it is called.
-fn replaced_width(call: &Call, width: usize, place: usize) -> Option<Call> {
+/// The layer's call with another width; nothing if that is not how it is called. `skipped` arguments are its receiver.
+fn replaced_width(layer: &nn::Function, call: &Call, width: usize, skipped: usize) -> Option<Call> {
     let mut call = call.clone();
-    let named = call.arguments.iter().position(|argument| argument.name.as_ref().is_some_and(|name| name.text == "width"));
-    let argument = call.arguments.get_mut(named.unwrap_or(place))?;
+    let is_width = |name: &str| layer.width == Some(name);
+    let named = call.arguments.iter().position(|argument| argument.name.as_ref().is_some_and(|name| is_width(&name.text)));
+    let place = layer.parameters.iter().position(|parameter| is_width(parameter.name))?;
+    let argument = call.arguments.get_mut(named.unwrap_or(skipped + place))?;
     let text = width.to_string();
     let number = Number::Literal { text, value: width as f64, integer: true };
     argument.value = Expression { kind: ExpressionKind::Number(number), span: argument.value.span };
-    (call.name.text == "dense").then_some(call)
+    (call.name.text == layer.name).then_some(call)
 }
 
 /// The first argument that goes nowhere.

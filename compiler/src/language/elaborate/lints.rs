@@ -41,9 +41,6 @@ const PENALTY_ON_UNSCALED: &str = "penalty_on_unscaled";
 /// As many sigmoids in a row are deep: what comes back through five is at most a thousandth.
 const DEEP: usize = 5;
 
-/// Losses that measure a distance.
-const DISTANCES: [&str; 7] = ["mean_squared_error", "l2_loss", "mean_absolute_error", "l1_loss", "huber", "mse", "mae"];
-
 impl<'a> Elaborator<'a> {
     /// Looks for everything on the list.
     pub(super) fn lint(&mut self) {
@@ -97,7 +94,7 @@ impl<'a> Elaborator<'a> {
                 found.push(warning.help("leave `bias = true` out"));
             }
             "selu" => found.extend(self.without_lecun(one, span)),
-            name if DISTANCES.contains(&name) && one.function.family == Family::Loss => {
+            _ if one.function.is_distance && one.function.family == Family::Loss => {
                 found.extend(self.distance(one, span, before_name));
             }
             _ => {}

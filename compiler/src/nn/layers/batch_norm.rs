@@ -24,6 +24,8 @@ pub static BATCH_NORM: Function = Function {
     ],
     build,
     transparent: true,
+    batch_moment: Some("running_mean"),
+    conventions: "momentum weights the new batch; the running variance is unbiased, the one that normalises is not",
     ..Function::BASE
 };
 

@@ -23,6 +23,8 @@ pub static DENSE: Function = Function {
         FROZEN,
     ],
     build,
+    width: Some("width"),
+    weight_axis: Some(1),
     ..Function::BASE
 };
 

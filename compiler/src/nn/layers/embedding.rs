@@ -34,5 +34,6 @@ pub static EMBEDDING: Function = Function {
         let table = network.parameter("weight", wanted)?;
         Ok(network.builder.apply(Primitive::Gather, &[table, x], Attributes::None, None)?)
     },
+    width: Some("width"),
     ..Function::BASE
 };

@@ -9,9 +9,6 @@ use crate::nn::{Fault, Network};
 use crate::ops::Primitive;
 use std::collections::HashMap;
 
-/// Layers that are linear in their parameters, and the axis of their weight that holds the features which come out.
-const LINEAR: &[(&str, usize)] = &[("dense", 1), ("conv2d", 0)];
-
 /// What a layer made, with each feature scaled: its nodes over scaled parameters. `receiver` is what the layer gave, `x` the same
 /// before a bias that nobody asked for. Nothing if `x` is of no layer that is linear in its parameters, or if something else reads it by
 /// now: the product would be made twice.
@@ -25,7 +22,7 @@ pub fn scaled(network: &mut Network, receiver: NodeId, x: NodeId, scale: NodeId)
 
 fn over_scaled_parameters(network: &mut Network, receiver: NodeId, x: NodeId, scale: NodeId) -> Result<Option<NodeId>, Fault> {
     let Some(one) = network.uses.iter().rev().find(|one| one.output == receiver) else { return Ok(None) };
-    let Some((_, axis)) = LINEAR.iter().find(|(name, _)| *name == one.function.name) else { return Ok(None) };
+    let Some(axis) = one.function.weight_axis else { return Ok(None) };
     let (input, nodes) = (one.input, one.nodes.clone());
     let graph = network.builder.graph();
     let reads = |id: NodeId, value: NodeId| graph.node(id).operands.contains(&value);
@@ -39,7 +36,7 @@ fn over_scaled_parameters(network: &mut Network, receiver: NodeId, x: NodeId, sc
         for &operand in &node.operands {
             let is_parameter = network.builder.graph().node(operand).primitive == Primitive::Parameter;
             if is_parameter && operand != input && !made.contains_key(&operand) {
-                made.insert(operand, parameter(network, operand, scale, *axis)?);
+                made.insert(operand, parameter(network, operand, scale, axis)?);
             }
         }
         let scaled: Vec<Option<NodeId>> = node.operands.iter().map(|operand| made.get(operand).copied()).collect();

@@ -33,6 +33,7 @@ pub static CONV2D: Function = Function {
         FROZEN,
     ],
     build: convolution,
+    weight_axis: Some(0),
     ..Function::BASE
 };
 

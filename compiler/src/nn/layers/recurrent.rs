@@ -27,6 +27,7 @@ const RECURRENT: Function = Function {
         RATE_FACTOR,
         FROZEN,
     ],
+    width: Some("width"),
     ..Function::BASE
 };
 

@@ -46,6 +46,7 @@ pub static MEAN_SQUARED_ERROR: Function = Function {
         let square = network.builder.mul(difference, difference)?;
         weighted_mean(network, square, call)
     },
+    is_distance: true,
     ..LOSS
 };
 
@@ -61,6 +62,7 @@ pub static MEAN_ABSOLUTE_ERROR: Function = Function {
         let size = network.builder.unary(Primitive::Abs, difference)?;
         weighted_mean(network, size, call)
     },
+    is_distance: true,
     ..LOSS
 };
 
@@ -98,6 +100,7 @@ pub static HUBER: Function = Function {
         let losses = builder.select(near, inner, outer)?;
         weighted_mean(network, losses, call)
     },
+    is_distance: true,
     ..LOSS
 };
 

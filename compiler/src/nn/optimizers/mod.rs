@@ -3,8 +3,9 @@
 //! θ is the parameter, g its gradient (after clips), η the rate, t the step counted from 1. What depends on the step alone (1 - βᵗ, the
 //! rate) is an f64 scalar, cast once to f32 where it meets a tensor. Moments are states named `parameter.optimizer.moment`.
 //!
-//! `semantics = paper` is the formula of the catalogue; other words mean what that framework computes, and are offered only where a
-//! golden file of that framework holds us to it.
+//! `semantics = paper` is the formula of the catalogue; other words mean what that framework computes, its default arguments included.
+//! A framework is offered where it has the method, and each is held to trajectories that it made itself, with its defaults and without
+//! (`tests/golden/conventions.json`). Where frameworks agree they share a [`Form`].
 
 mod adaptive;
 mod descent;
@@ -14,7 +15,7 @@ mod sign;
 use super::arguments::unknown_name;
 use super::clips::ClipUse;
 use super::parameters::State;
-use super::{Argument, Call, Fault, Kind, Parameter};
+use super::{Argument, Call, Fault, Kind, Parameter, SEMANTICS};
 use crate::graph::{BuildError, Builder, NodeId, Type};
 use crate::ops::Primitive;
 use std::fmt;
@@ -31,10 +32,18 @@ pub struct Optimizer {
     pub doc: &'static str,
     /// Where the update stands in print, and what is different here.
     pub source: &'static str,
-    /// The update in words of the catalogue, by semantics; the first is the default.
-    pub formulas: &'static [(&'static str, &'static str)],
+    /// The update as each convention has it; the first is the default.
+    pub forms: &'static [Form],
     /// What it takes.
     pub parameters: &'static [Parameter],
+}
+
+/// How an optimizer is computed, and by whom.
+pub struct Form {
+    /// The words of `semantics` that ask for it.
+    pub of: &'static [&'static str],
+    /// The update in words of the catalogue.
+    pub formula: &'static str,
     /// The new θ.
     pub build: fn(&mut Update, &Call) -> Result<NodeId, Fault>,
     /// Where the gradient is taken, if not at θ; [`Update::gradient`] is θ itself there.
@@ -42,11 +51,11 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// The formula in force for a call.
-    pub fn formula(&self, call: &Call) -> &'static str {
-        let semantics = call.word("semantics").unwrap_or("");
-        let found = self.formulas.iter().find(|(name, _)| *name == semantics).or(self.formulas.first());
-        found.map_or("", |(_, formula)| formula)
+    /// The form in force for a call.
+    pub fn form(&self, call: &Call) -> &'static Form {
+        let asked = call.word(SEMANTICS);
+        let found = self.forms.iter().find(|form| form.of.iter().any(|word| Some(*word) == asked));
+        found.unwrap_or(&self.forms[0])
     }
 }
 
@@ -88,28 +97,28 @@ impl Rule {
     /// The update's formula.
     pub fn formula(&self, call: &Call) -> &str {
         match self {
-            Rule::Known(optimizer) => optimizer.formula(call),
+            Rule::Known(optimizer) => optimizer.form(call).formula,
             Rule::Own { formula, .. } => formula,
         }
     }
     /// Builds the new θ.
     pub fn build(&self, update: &mut Update, call: &Call) -> Result<NodeId, Fault> {
         match self {
-            Rule::Known(optimizer) => (optimizer.build)(update, call),
+            Rule::Known(optimizer) => (optimizer.form(call).build)(update, call),
             Rule::Own { build, .. } => build(update, call),
         }
     }
     /// Whether the gradient may be taken elsewhere than at θ.
     pub fn moves(&self) -> bool {
         match self {
-            Rule::Known(optimizer) => optimizer.at.is_some(),
+            Rule::Known(optimizer) => optimizer.forms.iter().any(|form| form.at.is_some()),
             Rule::Own { at, .. } => at.is_some(),
         }
     }
     /// The point at which the gradient is taken, if it is not θ.
     pub fn at(&self, update: &mut Update, call: &Call) -> Result<Option<NodeId>, Fault> {
         match self {
-            Rule::Known(optimizer) => optimizer.at.map_or(Ok(None), |at| at(update, call)),
+            Rule::Known(optimizer) => optimizer.form(call).at.map_or(Ok(None), |at| at(update, call)),
             Rule::Own { at: Some(at), .. } => at(update, call).map(Some),
             Rule::Own { at: None, .. } => Ok(None),
         }
@@ -251,9 +260,13 @@ const fn beta(name: &'static str, default: &'static str) -> Parameter {
 const fn epsilon(default: &'static str) -> Parameter {
     Parameter::optional("epsilon", Kind::NOT_NEGATIVE, default, "keeps the division away from 0")
 }
+/// Whose formula and defaults; only what has the method is offered.
 const fn semantics(words: &'static [&'static str]) -> Parameter {
-    Parameter::optional("semantics", Kind::Choice(words), "paper", "whose formula: the catalogue's, or that framework's")
+    let doc = "whose formula and defaults: the catalogue's, or that framework's";
+    Parameter::optional(SEMANTICS, Kind::Choice(words), "paper", doc)
 }
+/// For methods that every framework has.
+const ALL: &[&str] = &["paper", "torch", "keras", "optax"];
 
 /// All optimizers.
 pub const LIST: &[&Optimizer] = &[

@@ -100,7 +100,10 @@ fn every_argument_is_held_to_its_kind_and_bounds() {
 fn every_default_is_one_that_its_kind_takes() {
     for (name, parameters) in all() {
         for parameter in parameters.iter().filter(|parameter| parameter.default.is_some_and(|text| !text.is_empty())) {
-            assert!(crate::nn::arguments::default_of(parameter).is_some(), "{name}: {}", parameter.name);
+            let words = parameter.elsewhere.iter().map(|(word, _)| Some(*word));
+            for word in words.chain([None]) {
+                assert!(crate::nn::arguments::default_of(parameter, word).is_some(), "{name}: {} {word:?}", parameter.name);
+            }
         }
     }
 }

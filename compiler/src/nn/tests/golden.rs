@@ -9,27 +9,13 @@ use std::path::{Path, PathBuf};
 #[path = "../../../../tests/golden/cases.rs"]
 mod cases;
 
-use cases::{Case, SERVED};
+use cases::{Case, SERVED, unlike};
 
-/// Largest difference from a framework's f64, relative to the larger of the value and 1.
+/// Largest difference from a framework's f64; `cases::unlike` says relative to what.
 const TOLERANCE: f64 = 1e-9;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
-}
-
-/// What differs, in words.
-fn difference(what: &str, found: &[f64], expected: &[f64]) -> Option<String> {
-    if found.len() != expected.len() {
-        return Some(format!("{what}: {} values, expected {}", found.len(), expected.len()));
-    }
-    let same = |found: f64, expected: f64| {
-        found == expected
-            || found.is_nan() && expected.is_nan()
-            || (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
-    };
-    let place = found.iter().zip(expected).position(|(&found, &expected)| !same(found, expected))?;
-    Some(format!("{what}[{place}] is {}, expected {}", found[place], expected[place]))
 }
 
 fn run(case: &Case) -> Vec<String> {
@@ -43,7 +29,7 @@ fn run(case: &Case) -> Vec<String> {
     let mut served = |sources: &mut Values, expected: &Option<Array>, when: &str| {
         let Some(expected) = expected else { return };
         let found = advance(&serving, sources, batch, 0);
-        wrong.extend(difference(&format!("served {when}"), &found[SERVED].data, &expected.data));
+        wrong.extend(unlike(&format!("served {when}"), &found[SERVED].data, &expected.data, TOLERANCE));
     };
     served(&mut sources, &case.expected.served_before, "before");
     let mut found = Vec::new();
@@ -51,16 +37,16 @@ fn run(case: &Case) -> Vec<String> {
         let number = index + 1;
         let outputs = advance(&step.graph, &mut sources, batch, number as u64);
         let total = outputs.get("total").unwrap_or(&outputs["loss"]);
-        found.extend(difference(&format!("loss of step {number}"), &total.data, &[*loss]));
+        found.extend(unlike(&format!("loss of step {number}"), &total.data, &[*loss], TOLERANCE));
         if index == 0 {
             let (moment, factor) = case.expected.moment;
-            for (name, gradient) in &case.expected.gradient {
+            for name in case.expected.gradient.keys() {
                 let state: Vec<f64> = sources[&format!("{name}.{moment}")].data.iter().map(|value| value / factor).collect();
-                found.extend(difference(&format!("gradient of {name}"), &state, &gradient.data));
+                found.extend(case.expected.unlike_gradient(name, &state, TOLERANCE));
             }
         }
         for (name, value) in case.expected.after.get(&number).into_iter().flatten() {
-            found.extend(difference(&format!("{name} after step {number}"), &sources[name].data, &value.data));
+            found.extend(unlike(&format!("{name} after step {number}"), &sources[name].data, &value.data, TOLERANCE));
         }
     }
     served(&mut sources, &case.expected.served_after, "after");

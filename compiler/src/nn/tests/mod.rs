@@ -13,5 +13,6 @@ mod groups;
 mod kinks;
 mod layers;
 mod metrics;
+mod optimizers;
 mod schedules;
 mod trial;
