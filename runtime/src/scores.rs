@@ -6,7 +6,6 @@ use gradc_compiler::aggregate::{ANSWER, SCORE, area};
 use gradc_compiler::loops::{BufferId, Slot};
 
 /// The ranked values of a program in one kind of pass.
-#[derive(Default)]
 pub(crate) struct Scores {
     kept: Vec<Kept>,
     rows: Option<Slot>,

@@ -50,7 +50,7 @@ pub static RNN: Function = Function {
 pub static LSTM: Function = Function {
     name: "lstm",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with input, forget and output gates; gates i f g o",
-    source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000)",
+    source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000); the state weight of all gates begins as one orthogonal matrix [width, 4 * width], as in Keras, so that of one gate is none by itself",
     formula: "c = sigmoid(f) * c + sigmoid(i) * tanh(g); h = sigmoid(o) * tanh(c)",
     build: |network, x, call| {
         scanned(network, x, call, 4, 2, |builder, gates, state| {
@@ -74,7 +74,7 @@ pub static LSTM: Function = Function {
 pub static GRU: Function = Function {
     name: "gru",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with reset and update gates; gates r z n",
-    source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state",
+    source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state; the state weight of all gates begins as one orthogonal matrix [width, 3 * width], as in Keras",
     formula: "n = tanh(x . n + sigmoid(r) * (h . n)); h = (1 - sigmoid(z)) * n + sigmoid(z) * h",
     build: |network, x, call| {
         scanned(network, x, call, 3, 1, |builder, gates, state| {
