@@ -49,6 +49,20 @@ fn a_file_trains_to_the_bits_of_the_macro() {
 }
 
 #[test]
+fn the_page_of_trained_weights_tells_the_share_of_zeros() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let text = "Sparse { input x: [batch, 2]; target y: [batch, 1]; let p = x.dense(1, bias = false); predict p; \
+                minimize p.mean_squared_error(y) + l1(1e6, proximal = true); using sgd(0.01); }";
+    std::fs::write(path("sparse.net"), text).expect("it is written");
+    std::fs::write(path("rows.csv"), "1,2,3\n2,1,4\n").expect("it is written");
+    gradc(&["train", &path("sparse.net"), "--data", &path("rows.csv"), "--batch", "2", "--epochs", "1", "--save", &path("w")]);
+    gradc(&["report", &path("sparse.net"), "--weights", &path("w"), "-o", &path("page.html")]);
+    let page = std::fs::read_to_string(path("page.html")).expect("the page");
+    assert!(page.contains("<p>p.dense.weight: 100.0 % exact zeros</p>"));
+}
+
+#[test]
 fn a_diagnosis_is_a_line_and_a_picture() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gradients.svg");

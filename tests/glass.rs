@@ -88,8 +88,10 @@ fn a_page_leads_from_a_line_of_the_source_to_its_instructions_and_back() {
         functions: model.functions(),
         source: declaration.source(),
         target: "test",
+        notes: &["hidden.dense.weight: 12.5 % exact zeros".to_owned()],
     };
     let html = page.html();
+    assert!(html.contains("<p>hidden.dense.weight: 12.5 % exact zeros</p>"));
     assert!(html.len() < 2_000_000, "{} bytes", html.len());
     assert!(!html.replace("http://www.w3.org/2000/svg", "").contains("http"), "the page asks for nothing");
     let folder = tempfile::tempdir().expect("a folder");

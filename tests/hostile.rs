@@ -398,6 +398,7 @@ fn a_history_put_together_by_hand_can_be_drawn() {
         elapsed: Duration::MAX,
         samples_per_second: f64::NAN,
         diagnosis: None,
+        profile: None,
     };
     let file = folder.path().join("a.svg");
     refused(history(vec![]).plot(&file), &["no finite value"]);

@@ -1,8 +1,9 @@
 //! Bad input gets an error value that says where, and nothing is lost.
 
 use crate::networks::{Digits, DigitsBatch, DigitsInputs, bits, digits};
+use gradc::compiler::base::place::Source;
 use gradc::prelude::*;
-use gradc::{Error, Result};
+use gradc::{Declaration, Error, Model, Options, Result};
 
 fn net() -> Digits {
     Digits::options().compile().expect("it compiles")
@@ -41,6 +42,39 @@ fn data_that_does_not_fit_is_refused_before_the_first_step() {
     let missing = Dataset::new().f32("pixels", &[64], &pixels(3)).expect("a data set");
     refuses(|net| net.fit(&missing).quiet().run(), &["digit"]);
     refuses(|net| net.fit(&Dataset::new()).quiet().run(), &["no rows"]);
+}
+
+/// A length that no row can have is refused wherever rows come in, as a class that there is not.
+#[test]
+fn rows_of_no_step_and_of_more_than_there_are_are_refused() {
+    let text = "Read { input x: [batch, 4, 2]; input n: i32[batch]; target y: [batch, 1]; let p = x.gru(3, lengths = n).last().dense(1); \
+                let q = x.last(lengths = n).dense(1); predict p; minimize p.mean_squared_error(y) + q.mean_squared_error(y); \
+                using sgd(0.1); }";
+    let declaration = Declaration::parse(Source::new("read.net", text)).expect("a network");
+    let mut net = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+    let rows = |lengths: [i32; 4]| {
+        let data = Dataset::new().f32("x", &[4, 2], &[0.5; 32]).and_then(|data| data.i32("n", &[], &lengths));
+        data.and_then(|data| data.f32("y", &[1], &[1.0; 4])).expect("a data set")
+    };
+    let right = rows([1, 2, 3, 4]);
+    for (lengths, row, found) in [([1, 0, 4, 4], 1, "0 steps"), ([1, 2, 3, 5], 3, "5 steps"), ([4, 4, -1, 9], 2, "-1 steps")] {
+        let wrong = rows(lengths);
+        let errors = [
+            net.fit(&wrong).batch(2).quiet().run().map(drop),
+            net.fit(&right).validate(&wrong).batch(2).quiet().run().map(drop),
+            net.fit(&wrong).batch(2).reference().quiet().run().map(drop),
+            net.step(&wrong).map(drop),
+            net.evaluate(&wrong).map(drop),
+            net.predict(&wrong).map(drop),
+        ];
+        for error in errors {
+            let message = error.expect_err("it is refused").to_string();
+            for word in ["`n`", found, "1..=4", &format!("row {row}")] {
+                assert!(message.contains(word), "`{word}` is missing in:\n{message}");
+            }
+        }
+    }
+    assert!(net.fit(&right).batch(2).quiet().run().is_ok() && net.predict(&right).is_ok());
 }
 
 #[test]

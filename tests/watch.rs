@@ -100,6 +100,20 @@ fn each_is_kept_in_its_steps() {
 }
 
 #[test]
+fn a_value_watched_in_a_step_and_in_the_last_keeps_both() {
+    let (mut net, data) = line();
+    for value in ["line@last", "line@step=2"] {
+        net.watch(value).expect("it is there");
+    }
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        net.fit(&data).batch(4).shuffle(false).steps(3).quiet().run().expect("it trains");
+        kept.push(net.watched().iter().map(|watched| watched.step).collect::<Vec<_>>());
+    }
+    assert_eq!(kept, [[2, 3], [2, 6]]);
+}
+
+#[test]
 fn a_step_that_no_run_reaches_is_a_note() {
     let (mut net, data) = line();
     for value in ["hidden@step=3", "line@step=9", "line@every=5", "line.dense.weight"] {

@@ -212,6 +212,9 @@ pub struct Combination {
     pub value: Formula,
     /// Whether the first sum of all groups is worth reading as a table, and how many columns that has.
     pub columns: Option<usize>,
+    /// Whether nothing is added up: the parts are scores and answers, element by element, and the value is their [`area`] when all rows
+    /// have been seen. A sort is no walk over groups, so that who runs the program keeps the parts and computes it.
+    pub ranked: bool,
 }
 
 impl Combination {
@@ -219,7 +222,7 @@ impl Combination {
     pub fn pooled(parts: &[&str], groups: usize, sums: Vec<Formula>, value: Formula) -> Self {
         let count = sums.len();
         let carried = (0..count).map(|sum| given(sum) + given(count + sum)).collect();
-        Combination { parts: names(parts), groups, sums, carried, value, columns: None }
+        Combination { parts: names(parts), groups, sums, carried, value, columns: None, ranked: false }
     }
 
     /// The plain mean over groups of a value of the sums of each; a group whose sums are all 0 is left out.
@@ -229,7 +232,7 @@ impl Combination {
         let counts = (0..sums.len()).fold(number(0.0), |others, sum| choose(given(2 + sum), number(1.0), others));
         let own = choose(counts.clone(), value.shifted(2), number(0.0));
         let carried = vec![given(0) + own, given(1) + counts];
-        Combination { parts: names(parts), groups, sums, carried, value: ratio(given(0), given(1)), columns: None }
+        Combination { parts: names(parts), groups, sums, carried, value: ratio(given(0), given(1)), columns: None, ranked: false }
     }
 
     /// A mean weighed by the one part.
@@ -252,10 +255,39 @@ impl Combination {
         }
     }
 
+    /// The order of all scores.
+    pub fn ranked() -> Self {
+        Combination { ranked: true, ..Self::pooled(&[SCORE, ANSWER], 1, Vec::new(), Formula::Number(0.0)) }
+    }
+
     /// The same, its first sum to be read as a table of so many columns.
     pub fn as_table(self, columns: usize) -> Self {
         Combination { columns: Some(columns), ..self }
     }
+}
+
+/// The part of a ranked value that is put in order.
+pub const SCORE: &str = "score";
+/// The part of a ranked value that is above 1/2 where the answer is yes.
+pub const ANSWER: &str = "answer";
+
+/// The chance that a yes has a higher score than a no, where a tie counts one half (Hanley and McNeil 1982): the area under the receiver
+/// operating characteristic. NaN where all are yes or all no, and where a score is NaN. The scores are put in order.
+pub fn area<N: Copy + PartialOrd + Into<f64>>(scores: &mut [(N, bool)]) -> f64 {
+    if scores.iter().any(|(score, _)| (*score).into().is_nan()) {
+        return f64::NAN;
+    }
+    scores.sort_unstable_by(|a, b| a.0.into().total_cmp(&b.0.into()));
+    let (mut yes, mut below, mut won) = (0.0, 0.0, 0.0);
+    // Of one score: each yes has won against every no below, and half against those beside it. -0 ties with 0.
+    for tied in scores.chunk_by(|a, b| a.0 == b.0) {
+        let own = tied.iter().filter(|(_, is_yes)| *is_yes).count() as f64;
+        let others = tied.len() as f64 - own;
+        won += own * (below + others / 2.0);
+        below += others;
+        yes += own;
+    }
+    won / (yes * below)
 }
 
 fn names(parts: &[&str]) -> Vec<String> {
@@ -268,17 +300,23 @@ pub struct Sums {
     combination: Combination,
     /// Of each group.
     sums: Vec<Vec<f64>>,
+    /// Scores and answers of a ranked value.
+    scores: Vec<(f64, bool)>,
 }
 
 impl Sums {
     /// Nothing has been added.
     pub fn new(combination: &Combination) -> Self {
         let none = vec![0.0; combination.sums.len()];
-        Sums { sums: vec![none; combination.groups], combination: combination.clone() }
+        Sums { sums: vec![none; combination.groups], scores: Vec::new(), combination: combination.clone() }
     }
 
     /// Adds a chunk: its value, its parts and its rows.
     pub fn add(&mut self, value: f64, parts: &[&[f64]], rows: f64) {
+        if let (true, [scores, answers]) = (self.combination.ranked, parts) {
+            self.scores.extend(scores.iter().zip(*answers).map(|(score, answer)| (*score, *answer > 0.5)));
+            return;
+        }
         for (group, own) in self.sums.iter_mut().enumerate() {
             let mut given = vec![value];
             given.extend(parts.iter().map(|part| part[group]));
@@ -291,6 +329,9 @@ impl Sums {
 
     /// The value of all rows so far.
     pub fn value(&self) -> f64 {
+        if self.combination.ranked {
+            return area(&mut self.scores.clone());
+        }
         let formulas = &self.combination.carried;
         let mut carried = vec![0.0; formulas.len()];
         for own in &self.sums {

@@ -47,6 +47,8 @@ pub struct Field {
     pub ty: Type,
     /// Whether it is a target.
     pub is_target: bool,
+    /// Of a field that says how many steps each row has: how many there are.
+    pub steps: Option<usize>,
 }
 
 /// A parameter.
@@ -279,8 +281,15 @@ impl Front {
 }
 
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {
-    let field =
-        |source: &crate::nn::parameters::Source, is_target| Field { name: source.name.clone(), ty: source.ty.clone(), is_target };
+    let field = |source: &crate::nn::parameters::Source, is_target| {
+        // One of the two times may not ask.
+        let of = |network: &Network| {
+            let is_it = |(node, _): &&(NodeId, usize)| network.builder.graph().source_name(*node) == Some(&source.name);
+            network.lengths.iter().filter(is_it).map(|(_, steps)| *steps).min()
+        };
+        let steps = of(training).into_iter().chain(of(evaluation)).min();
+        Field { name: source.name.clone(), ty: source.ty.clone(), is_target, steps }
+    };
     info.fields.extend(training.inputs.iter().map(|source| field(source, false)));
     info.fields.extend(training.targets.iter().map(|source| field(source, true)));
     let sizes = |shape: &crate::graph::Shape| shape.at(1);

@@ -41,6 +41,8 @@ const TOLERANCE: f64 = 1e-4;
 const FLOOR: f64 = 1e-5;
 /// Elements of a parameter that are moved alone.
 const ELEMENTS: usize = 6;
+/// Inputs lie between this and its negative.
+const WIDEST: f64 = 1.5;
 /// Distances from the point to both sides.
 const STEPS: [f64; 3] = [1e-6, 1e-7, 1e-5];
 
@@ -72,6 +74,9 @@ pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
         .map(|learned| builder.source(Primitive::Parameter, &learned.name, builder.ty(learned.node).clone()))
         .collect::<Result<_, _>>()?;
     let loss = rooted(builder.graph(), vec![("loss".to_owned(), total)]);
+    if !reference::run(&loss, &environment).0["loss"].data[0].is_finite() {
+        shares(network, &mut environment);
+    }
     let slopes = gradients(&mut builder, total, &sources)?;
     let names = trained.iter().map(|learned| learned.name.clone());
     let derived = rooted(builder.graph(), names.zip(slopes).collect());
@@ -90,6 +95,15 @@ pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
         all.push(Compared { name: learned.name.clone(), shape: shape_text(&learned.shape), difference });
     }
     Ok(all)
+}
+
+/// The inputs brought between 0 and 1: a loss that takes them for probabilities is defined nowhere else.
+fn shares(network: &Network, environment: &mut Environment) {
+    for input in network.inputs.iter().filter(|input| input.ty.element == Element::F32) {
+        if let Some(values) = environment.sources.get_mut(&input.name) {
+            values.data.iter_mut().for_each(|value| *value = 0.5 + 0.4 * *value / WIDEST);
+        }
+    }
 }
 
 /// One direction through all elements, then some elements alone.
@@ -156,7 +170,7 @@ pub(crate) fn environment(network: &Network, seed: u64) -> Result<Environment, F
             Element::I32 | Element::U32 => 1.0 + random.below(2) as f64,
             // A share is a target of every loss.
             _ if is_target => random.between(0.1, 0.9),
-            _ => random.between(-1.5, 1.5),
+            _ => random.between(-WIDEST, WIDEST),
         };
         let data = (0..dims.iter().product()).map(|_| value()).collect();
         environment.sources.insert(source.name.clone(), Array::new(dims, data));
@@ -181,6 +195,15 @@ mod tests {
             for one in compared(&text) {
                 assert!(one.is_right(), "{}: {one:?}", path.display());
             }
+        }
+    }
+
+    #[test]
+    fn inputs_that_a_loss_takes_for_probabilities_are_some() {
+        let text = "Net { input p: [batch, 4]; target y: [batch, 4]; target c: class(4); parameter w: [4] = ones; let q = p * w; \
+                    minimize q.binary_cross_entropy(y, from = probabilities) + q.cross_entropy(c, from = probabilities); using sgd(0.1); }";
+        for one in compared(text) {
+            assert!(one.is_right(), "{one:?}");
         }
     }
 

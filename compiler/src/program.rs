@@ -31,10 +31,14 @@ pub mod calls {
     pub const VALIDATION: &str = "validation";
     /// Fills `rows` and `batch` for the next chunk of an evaluation.
     pub const CHUNK: &str = "chunk";
+    /// After a chunk of an evaluation: keeps the scores that are to be put in order.
+    pub const SCORED: &str = "scored";
+    /// End of a pass in which scores were kept: sets the sums of the values that follow from their order.
+    pub const RANKED: &str = "ranked";
     /// End of an epoch: its record for the history.
     pub const EPOCH_END: &str = "epoch_end";
     /// All of them.
-    pub const ALL: [&str; 6] = [EPOCH, NEXT, STEPPED, VALIDATION, CHUNK, EPOCH_END];
+    pub const ALL: [&str; 8] = [EPOCH, NEXT, STEPPED, VALIDATION, CHUNK, SCORED, RANKED, EPOCH_END];
 }
 
 /// The graphs of a network, simplified, by what they are run for.
@@ -80,6 +84,8 @@ pub struct Assembled {
     pub saved: Vec<(BufferId, BufferId)>,
     /// What an evaluation counts by cells, in the order of the names.
     pub tables: Vec<Table>,
+    /// Names of the values that follow from the order of all scores.
+    pub ranked: Vec<String>,
 }
 
 /// Sums of an evaluation that a reader wants as a table: cells from the `first` f64 of the buffer on, row by row.
@@ -209,7 +215,9 @@ impl Assembly {
             self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
         let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
         let tables = self.tables();
-        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved, tables })
+        let ranked =
+            self.combinations.iter().filter(|(_, combination)| combination.ranked).map(|(name, _)| name.clone()).collect();
+        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved, tables, ranked })
     }
 
     fn take(&self, name: &str) -> Option<Unit> {
@@ -323,6 +331,10 @@ impl Assembly {
         let mut turn = vec![call(calls::CHUNK), Control::Barrier, Control::Batch(batch)];
         turn.extend(self.kernels(unit, &unit.memory.kernels));
         turn.extend(self.accumulate(unit, control, "evaluate"));
+        let ranks = self.combinations.values().any(|combination| combination.ranked);
+        if ranks {
+            turn.extend([call(calls::SCORED), Control::Barrier]);
+        }
         let mut body = self.clear(unit, control, "evaluate");
         body.extend([
             call(calls::VALIDATION),
@@ -330,6 +342,9 @@ impl Assembly {
             Control::Loop { counter: chunk, count: chunks, stop: None, body: turn },
             Control::Barrier,
         ]);
+        if ranks {
+            body.extend([call(calls::RANKED), Control::Barrier]);
+        }
         body
     }
 

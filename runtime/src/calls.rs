@@ -17,6 +17,10 @@ pub trait Driver {
     fn validation(&mut self) {}
     /// See [`calls::CHUNK`].
     fn chunk(&mut self) {}
+    /// See [`calls::SCORED`].
+    fn scored(&mut self) {}
+    /// See [`calls::RANKED`].
+    fn ranked(&mut self) {}
     /// See [`calls::EPOCH_END`].
     fn epoch_end(&mut self) {}
     /// See [`Symbols::mark`](gradc_compiler::abi::Symbols::mark).
@@ -44,7 +48,7 @@ macro_rules! driver_functions {
     };
 }
 
-driver_functions!(epoch, next, stepped, validation, chunk, epoch_end);
+driver_functions!(epoch, next, stepped, validation, chunk, scored, ranked, epoch_end);
 
 /// What [`Symbols::mark`](gradc_compiler::abi::Symbols::mark) is.
 ///
@@ -66,6 +70,8 @@ pub fn table() -> Vec<(String, *const u8)> {
         entry(calls::STEPPED, stepped),
         entry(calls::VALIDATION, validation),
         entry(calls::CHUNK, chunk),
+        entry(calls::SCORED, scored),
+        entry(calls::RANKED, ranked),
         entry(calls::EPOCH_END, epoch_end),
     ]
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::report::table::{Align, table};
 use crate::rows::{Bound, Rows, bind};
+use crate::scores::Scores;
 use crate::workspace::{Slots, Workspace, capacity};
 use gradc_compiler::loops::{BufferId, Slot};
 use std::fmt;
@@ -23,6 +24,8 @@ pub struct Evaluation {
     pub metrics: Vec<(String, f64)>,
     /// What metrics such as `confusion_matrix` have counted.
     pub tables: Vec<Table>,
+    /// Why a value is NaN, where it is known.
+    pub notes: Vec<String>,
 }
 
 /// Counts of a metric over all rows of an evaluation.
@@ -103,6 +106,8 @@ impl Prediction {
 pub(crate) struct Pass {
     pub rows: usize,
     pub done: usize,
+    /// Rows of the last chunk.
+    pub count: usize,
     pub chunks: Slot,
     pub batch: Slot,
 }
@@ -111,7 +116,7 @@ impl Pass {
     /// A pass over so many rows.
     pub fn new(model: &Model, rows: usize) -> Self {
         let slot = |name: &str| model.compiled.assembled.slots.get(name).copied().unwrap_or(Slot(0));
-        Pass { rows, done: 0, chunks: slot("chunks"), batch: slot("batch") }
+        Pass { rows, done: 0, count: 0, chunks: slot("chunks"), batch: slot("batch") }
     }
     /// Sets the number of chunks.
     pub fn begin(&mut self, workspace: &mut Workspace) {
@@ -125,12 +130,13 @@ impl Pass {
             *place = row as u32;
         }
         workspace.set_i32(self.batch, count as i32);
-        self.done += count;
+        (self.done, self.count) = (self.done + count, count);
     }
 }
 
 struct EvaluationRun<'a> {
     pass: Pass,
+    scores: Scores,
     workspace: &'a mut Workspace,
 }
 
@@ -140,6 +146,12 @@ impl Driver for EvaluationRun<'_> {
     }
     fn chunk(&mut self) {
         self.pass.chunk(self.workspace);
+    }
+    fn scored(&mut self) {
+        self.scores.add(self.workspace, self.pass.count);
+    }
+    fn ranked(&mut self) {
+        self.scores.rank(self.workspace);
     }
 }
 
@@ -158,12 +170,14 @@ impl Model {
         workspace.bind(bound);
         let function = self.entry("evaluate")?;
         let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
-        let mut run = EvaluationRun { pass: Pass::new(self, bound.rows), workspace: &mut workspace };
+        let scores = Scores::new(self, "evaluate", bound.rows);
+        let mut run = EvaluationRun { pass: Pass::new(self, bound.rows), scores, workspace: &mut workspace };
         let mut handle = Handle(&mut run);
         let context = gradc_compiler::abi::Context { user: handle.pointer(), ..context };
         // SAFETY: as for `Model::run`; `user` is the handle that driver calls expect, and the run's rows stay bound until it ends.
         unsafe { function(&raw const context) };
-        Ok(self.evaluation(&workspace))
+        let notes = run.scores.notes();
+        Ok(Evaluation { notes, ..self.evaluation(&workspace) })
     }
 
     /// Means of the pass that the workspace has just seen.
@@ -179,7 +193,7 @@ impl Model {
             let rows = cells.chunks(table.columns.max(1));
             Table { name: table.name.clone(), counts: rows.map(|row| row.iter().map(count).collect()).collect() }
         });
-        Evaluation { loss: mean("loss"), metrics, tables: counted.collect() }
+        Evaluation { loss: mean("loss"), metrics, tables: counted.collect(), notes: Vec::new() }
     }
 
     /// What the network serves for rows, by name, in the order of its `predict` statements.
@@ -238,7 +252,7 @@ mod tests {
             let error = Prediction::default().to_csv(path).map_err(|error| error.to_string());
             assert!(error.is_err_and(|message| message.contains("cannot write")), "{path:?}");
         }
-        let none = Evaluation { loss: f64::NAN, metrics: vec![("a".into(), 1.0)], tables: Vec::new() };
+        let none = Evaluation { loss: f64::NAN, metrics: vec![("a".into(), 1.0)], tables: Vec::new(), notes: Vec::new() };
         assert!(none.metric("").is_nan() && none.metric("a") == 1.0 && none.table("a").is_none());
     }
 }

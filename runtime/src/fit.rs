@@ -312,7 +312,7 @@ impl<'m> Fit<'m> {
             |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
         );
         let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let Ended { clock, epochs, steps, snapshot, begun, batches, last, mut keeper } = run.finish();
+        let Ended { clock, epochs, steps, snapshot, begun, batches, last, mut keeper, notes: undefined } = run.finish();
         let diagnosis = keeper.recorder.take().map(Recorder::finish);
         model.keep(keeper);
         let finite = slots.get(&workspace, "finite") != 0.0;
@@ -348,7 +348,7 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: model.zeros(),
-            notes: model.missed(first_step, step),
+            notes: model.missed(first_step, step).into_iter().chain(undefined).collect(),
         };
         notes(self.quiet, &history.notes);
         // What the last step did to the parameters, no loss has seen.

@@ -26,6 +26,7 @@ mod recover;
 pub mod report;
 pub mod rows;
 mod scale;
+mod scores;
 mod stages;
 pub mod team;
 pub mod watch;

@@ -497,8 +497,8 @@ impl Model {
         buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
     }
 
-    /// Exact zeros in each parameter under a proximal penalty.
-    pub(crate) fn zeros(&self) -> Vec<Zeros> {
+    /// Exact zeros in each parameter under a proximal penalty, as it is now.
+    pub fn zeros(&self) -> Vec<Zeros> {
         let sparse = self.compiled.info.parameters.iter().filter(|parameter| parameter.proximal);
         let count = |parameter: &Tensor| {
             let values = self.parameter(&parameter.name).ok()?;

@@ -216,7 +216,11 @@ impl Model {
     /// Adds what a run has kept; the last step's value takes the place of an earlier one.
     pub(crate) fn keep(&mut self, keeper: Keeper) {
         let last = |name: &str| self.watches.iter().any(|watch| watch.name == name && watch.when == When::Last);
-        let is_last = |watched: &Watched| last(&watched.name) && keeper.kept.iter().any(|new| new.name == watched.name);
+        // What was asked for by its step stays.
+        let asked =
+            |watched: &Watched| self.watches.iter().any(|watch| watch.name == watched.name && watch.when.holds(watched.step));
+        let is_last =
+            |watched: &Watched| last(&watched.name) && !asked(watched) && keeper.kept.iter().any(|new| new.name == watched.name);
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain(|watched| !is_last(watched));
         watched.extend(keeper.kept);

@@ -76,6 +76,7 @@ pub const PAGES: &[Page] = pages! {
     "penalty_on_unscaled"
     "relu_before_loss"
     "error_on_classes"
+    "nothing_trained"
 };
 
 impl Page {

@@ -38,7 +38,12 @@ const SECTIONS: &[(&str, &str)] = &[
         "Initialisers",
         "First values of a parameter: `dense(64, init = he_uniform)`. `fan_in` counts what one output sums over, `fan_out` what one input spreads to.",
     ),
-    ("Penalties", "Terms of what is minimised that keep weights small, in training only: `minimize loss + l2(1e-4);`."),
+    (
+        "Penalties",
+        "Terms of what is minimised that keep weights small, in training only: `minimize loss + l2(1e-4);`. Weights are those of layers \
+         and every `parameter` of one's own, whatever its shape; biases, norms' scales and prelu's slopes are none. A layer's `penalty` \
+         and a group's, as `.group(\"gain\", penalty = none)`, stand in place of these.",
+    ),
     (
         "Clips",
         "Limits on gradients, penalties included, before the optimizer, in the order written: `using adam(1e-3).clip_norm(1);`.",

@@ -1,9 +1,11 @@
 //! Groups: what the optimizer does differently with the parameters whose names match a pattern.
 //!
-//! `using adamw(1e-3).group("encoder.*", rate_factor = 0.1, weight_decay = 0).group("stem.*", frozen = true)`. Groups act in the order written, after all layers:
+//! `using adamw(1e-3).group("encoder.*", rate_factor = 0.1, weight_decay = 0).group("stem.*", frozen = true)`;
+//! `.group("gain", penalty = none)`. Groups act in the order written, after all layers:
 //! the last one that matches a parameter counts, also over what its layer says.
 
-use super::fault::{ARGUMENT_UNKNOWN, NAME_UNKNOWN};
+use super::fault::{ARGUMENT_BOUNDS, ARGUMENT_UNKNOWN, NAME_UNKNOWN};
+use super::parameters::Governed;
 use super::{Argument, Call, Fault, Kind, Network, Parameter, arguments};
 
 /// The word behind `using`.
@@ -14,6 +16,7 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::required("pattern", Kind::Text, "names of parameters, such as \"encoder.*\"; `*` stands for any letters"),
     Parameter::optional("rate_factor", Kind::NOT_NEGATIVE, "", "multiplies the optimizer's rate"),
     Parameter::optional("weight_decay", Kind::NOT_NEGATIVE, "", "in place of the optimizer's"),
+    Parameter::optional("penalty", Kind::Penalty, "", "in place of the penalties that they are under, or none"),
     Parameter::optional("frozen", Kind::Flag, "", "keeps them as they are"),
 ];
 
@@ -35,6 +38,10 @@ impl Network {
         let given = |call: &Call, name: &str| call.get(name).is_some();
         let rate_factor = given(&call, "rate_factor").then(|| self.number(&call, "rate_factor"));
         let weight_decay = given(&call, "weight_decay").then(|| self.number(&call, "weight_decay"));
+        let governed = match call.inner("penalty") {
+            Some(penalty) => Some(Governed::ByOwn(self.applied(penalty, &format!("{NAME}.{}", penalty.name))?)),
+            None => (call.word("penalty") == Some("none")).then_some(Governed::Free),
+        };
         let frozen = given(&call, "frozen").then(|| call.flag("frozen"));
         let decays = self.optimizer.as_ref().is_none_or(|optimizer| given(&optimizer.call, "weight_decay"));
         if weight_decay.is_some() && !decays {
@@ -48,12 +55,21 @@ impl Network {
             let help = if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) };
             return Err(Fault::new(NAME_UNKNOWN, format!("no parameter is called `{pattern}`")).help(help).at("pattern"));
         }
+        let (mut reached, asked) = (false, call.inner("penalty").map(|penalty| penalty.name.clone()));
         for learned in matched {
+            if let Some(governed) = &governed {
+                learned.wanted.governed = governed.clone();
+                reached |= matches!(governed, Governed::ByOwn(own) if own.on_all || learned.wanted.penalised);
+            }
             learned.wanted.rate_factor = rate_factor.or(learned.wanted.rate_factor);
             learned.wanted.weight_decay = weight_decay.or(learned.wanted.weight_decay);
             // What is asked for by name is decayed, whatever it is.
             learned.wanted.decayed |= weight_decay.is_some();
             learned.wanted.frozen = frozen.unwrap_or(learned.wanted.frozen);
+        }
+        if let (Some(penalty), false) = (asked, reached) {
+            let message = format!("{penalty} acts on weights, and `{pattern}` names biases and normalisation parameters alone");
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).help("write `on = all` behind its strength").at("penalty"));
         }
         self.groups.push(call);
         Ok(())

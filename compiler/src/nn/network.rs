@@ -78,6 +78,8 @@ pub struct Network {
     pub uses: Vec<Use>,
     /// What is served, by name.
     pub predicts: Vec<(String, NodeId)>,
+    /// Inputs and targets that say how many steps each row has, and how many there are.
+    pub lengths: Vec<(NodeId, usize)>,
     /// What is minimised, without penalties.
     pub loss: Option<NodeId>,
     /// What is measured.
@@ -130,6 +132,7 @@ impl Network {
             probes: Vec::new(),
             accumulates: false,
             diagnoses: false,
+            lengths: Vec::new(),
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

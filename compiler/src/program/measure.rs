@@ -151,7 +151,8 @@ impl Assembly {
         for (name, combination) in self.measured(unit) {
             let sum = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);
             let next = match combination {
-                None => {
+                // Until the scores of all rows are in order, the mean over batches stands for the value.
+                None | Some(Combination { ranked: true, .. }) => {
                     let value = self.output(&mut block, &format!("{}.{name}", unit.name));
                     let weighted = block.mul(value, rows);
                     let before = so_far(&mut block, sum);
@@ -181,7 +182,7 @@ impl Assembly {
         let mut block = BlockBuilder::new();
         let zero = block.f64(0.0);
         for (name, combination) in self.measured(unit) {
-            if let Some(combination) = combination {
+            if let Some(combination) = combination.filter(|combination| !combination.ranked) {
                 kernels.push(Control::Kernel(self.sums(unit, control, prefix, &name, &combination).clear));
             }
             let slot = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);

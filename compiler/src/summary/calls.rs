@@ -3,7 +3,8 @@
 
 use crate::graph::{Element, NodeId};
 use crate::nn::arguments::default_of;
-use crate::nn::{Argument, Call, Network, Parameter, SEMANTICS, choice, penalties};
+use crate::nn::network::Use;
+use crate::nn::{Argument, Call, Network, Parameter, SEMANTICS, choice, penalties, schedules};
 use crate::ops::{self, Primitive};
 
 /// How many operations of a formula are shown.
@@ -61,6 +62,9 @@ fn formula(network: &Network, node: NodeId, depth: usize, is_operand: bool) -> S
     if let Some(setting) = network.settings.iter().find(|setting| setting.node == node) {
         return if setting.declared { setting.name.clone() } else { number(setting.value) };
     }
+    if let Some(schedule) = schedule(network, node) {
+        return schedule;
+    }
     let graph = network.builder.graph();
     if let Some(constant) = graph.constant(node) {
         return number(constant);
@@ -83,6 +87,19 @@ fn formula(network: &Network, node: NodeId, depth: usize, is_operand: bool) -> S
         None if operands.is_empty() => name.to_owned(),
         None => format!("{name}({})", operands.join(", ")),
     }
+}
+
+/// A schedule by its name, as it may be written: `cosine(1e-3)`, `warm_up(500).then(cosine(1e-3))`.
+fn schedule(network: &Network, node: NodeId) -> Option<String> {
+    let is_schedule = |one: &&Use| one.output == node && schedules::LIST.iter().any(|known| known.name == one.function.name);
+    let one = network.uses.iter().rev().find(is_schedule)?;
+    let (name, of) = (one.function.name, scalar(network, one.input));
+    let call = brief(network, name, one.function.parameters, &one.call);
+    if schedule(network, one.input).is_some() {
+        return Some(format!("{of}.{call}"));
+    }
+    let rest = call.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?;
+    Some(if rest.is_empty() { format!("{name}({of})") } else { format!("{name}({of}, {rest})") })
 }
 
 /// The shorter of `0.0001` and `1e-4`.

@@ -39,3 +39,25 @@ fn the_first_input_and_frozen_weights_cost_nothing_backward() {
     assert!(frozen.contains("21 504 a row in training (18 944 forward, 2 560 backward)"), "{frozen}");
     assert!(frozen.contains("8 320 of them frozen"), "{frozen}");
 }
+
+/// A schedule stands there as it may be written, and reads back as the same.
+#[test]
+fn a_schedule_is_printed_by_its_name() {
+    let written = |rate: &str| {
+        let text = format!(
+            "Net {{ setting eta = 0.1; input x: [batch, 4]; let y = x.dense(1); minimize y.mean(); using sgd({rate}); }}"
+        );
+        let found = of("test.net", &text);
+        let line = found.lines().find_map(|line| line.strip_prefix("optimizer").map(str::trim)).expect("an optimizer");
+        line.strip_prefix("sgd(").and_then(|rest| rest.strip_suffix(')')).expect("a rate").to_owned()
+    };
+    for (rate, expected) in [
+        ("warm_up(500).then(cosine(1e-3, to = 1e-5))", "warm_up(500).then(cosine(1e-3, to = 1e-5))"),
+        ("exponential(eta, factor = 0.9, every = 100)", "exponential(eta, 0.9, every = 100)"),
+        ("step(1e-3, 30, factor = 0.1)", "step(1e-3, 30)"),
+        ("0.5 * one_cycle(0.1)", "0.5 * one_cycle(0.1)"),
+    ] {
+        assert_eq!(written(rate), expected);
+        assert_eq!(written(expected), expected);
+    }
+}

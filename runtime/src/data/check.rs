@@ -84,6 +84,22 @@ pub(super) fn labels<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width
     Err(at(first, row_width.max(1), error))
 }
 
+/// Whether each row has at least one of `steps` steps, and no more than there are.
+pub(crate) fn lengths(column: &Column, steps: usize) -> Result<()> {
+    let Values::U32(words) = &column.values else { return Ok(()) };
+    let length = |word: u32| if column.element == Element::I32 { i64::from(word as i32) } else { i64::from(word) };
+    let outside = |word: u32| !(1..=steps as i64).contains(&length(word));
+    let Some(first) = words.iter().position(|&word| outside(word)) else { return Ok(()) };
+    let rows = words.iter().filter(|&&word| outside(word)).count();
+    let (name, found) = (&column.name, length(words[first]));
+    let help = match found {
+        ..1 => "leave rows without a step out".to_owned(),
+        _ => format!("cut these rows off after {steps} steps, or declare more"),
+    };
+    let error = Error::data(format!("`{name}` says {found} steps ({rows} such rows)"), format!("a length in 1..={steps}"), help);
+    Err(at(first, 1, error))
+}
+
 /// The range of `classes` classes in words.
 pub(super) fn class_range(classes: u32) -> String {
     format!("a class in 0..={}", i64::from(classes) - 1)

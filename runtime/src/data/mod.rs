@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 pub use self::arrays::Arrays;
 pub use self::builder::Builder;
+pub(crate) use self::check::lengths;
 pub use self::csv::Csv;
 pub use self::digits::digits;
 pub use self::reader::{Files, Reader, idx, images, npy, npz};

@@ -9,6 +9,7 @@ use crate::history::{Epoch, Step};
 use crate::model::Model;
 use crate::profile::Clock;
 use crate::recover::Snapshot;
+use crate::scores::Scores;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::{BufferId, Slot};
@@ -68,6 +69,8 @@ pub(super) struct Run<'a> {
     step: u64,
     batches: u64,
     pass: Option<Pass>,
+    /// Scores of the epoch's steps, and of the validation rows.
+    scores: [Scores; 2],
     epoch_started: Instant,
     /// What the rate is multiplied by in this epoch.
     rate_factor: f64,
@@ -116,6 +119,8 @@ pub(super) struct Ended {
     /// Where in its epoch's order the last batch begins.
     pub(super) last: usize,
     pub(super) keeper: Keeper,
+    /// Why a value is NaN, where it is known.
+    pub(super) notes: Vec<String>,
 }
 
 impl<'a> Run<'a> {
@@ -168,6 +173,10 @@ impl<'a> Run<'a> {
             step: model.step,
             batches: model.batches,
             pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
+            scores: [
+                Scores::new(model, "train", plan.used),
+                Scores::new(model, "evaluate", plan.validation.as_ref().map_or(0, |bound| bound.rows)),
+            ],
             epoch_started: Instant::now(),
             rate_factor: 1.0,
             skips: model.buffer(SKIPPED),
@@ -207,16 +216,12 @@ impl<'a> Run<'a> {
         };
         let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
         let last = self.position.saturating_sub(self.rows);
-        Ended {
-            clock: self.clock,
-            epochs,
-            steps,
-            snapshot: self.snapshot,
-            begun: self.begun,
-            batches: self.batches,
-            last,
-            keeper: self.keeper,
-        }
+        let [training, validation] = &self.scores;
+        let passes = [("training", training), ("validation", validation)];
+        let notes =
+            passes.into_iter().flat_map(|(pass, scores)| scores.notes().into_iter().map(move |note| format!("in {pass} {note}")));
+        let (notes, snapshot, keeper) = (notes.collect(), self.snapshot, self.keeper);
+        Ended { clock: self.clock, epochs, steps, snapshot, begun: self.begun, batches: self.batches, last, keeper, notes }
     }
 
     /// Numbers of a step's record before its results.
@@ -252,6 +257,7 @@ impl Driver for Run<'_> {
         self.skipped = self.skips.map_or(0.0, |state| self.workspace.first(state));
         self.plan.order(self.seed, self.first_epoch + self.begun, &mut self.order);
         self.position = 0;
+        self.scores[0].clear();
         self.keep_snapshot();
         self.begun += 1;
         if let Some(epoch) = self.slots.epoch {
@@ -295,6 +301,7 @@ impl Driver for Run<'_> {
         if self.asked.steps {
             self.record_step();
         }
+        self.scores[0].add(self.workspace, self.rows);
         self.keeper.stepped(self.workspace, self.step, self.rows);
         self.shared.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
         self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
@@ -308,6 +315,7 @@ impl Driver for Run<'_> {
             self.workspace.bind(bound);
             pass.begin(self.workspace);
         }
+        self.scores[1].clear();
     }
 
     fn chunk(&mut self) {
@@ -316,7 +324,17 @@ impl Driver for Run<'_> {
         }
     }
 
+    fn scored(&mut self) {
+        let rows = self.pass.as_ref().map_or(0, |pass| pass.count);
+        self.scores[1].add(self.workspace, rows);
+    }
+
+    fn ranked(&mut self) {
+        self.scores[1].rank(self.workspace);
+    }
+
     fn epoch_end(&mut self) {
+        self.scores[0].rank(self.workspace);
         let improved = self.slots.improved.is_some_and(|slot| self.workspace.i32(slot) != 0);
         let first: [f64; Columns::FIRST] = [
             self.begun as f64,

@@ -3,8 +3,8 @@
 use crate::draw::write;
 use crate::network::NetworkArguments;
 use clap::Args;
-use gradc::Result;
 use gradc::compiler::explain::page::Page;
+use gradc::{Result, Zeros};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -14,18 +14,28 @@ pub struct Report {
     /// The HTML file to write; it needs no other.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
+    /// Trained parameters: the heading then tells the share of exact zeros under proximal penalties.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
 }
 
 impl Report {
     pub fn run(self) -> Result<()> {
         let declaration = self.network.declaration()?;
-        let model = self.network.model_with(true)?;
+        let mut model = self.network.model_with(true)?;
+        let mut notes = Vec::new();
+        if let Some(weights) = &self.weights {
+            model.load(weights)?;
+            let share = |zeros: &Zeros| format!("{}: {:.1} % exact zeros", zeros.name, 100.0 * zeros.share());
+            notes.extend(model.zeros().iter().map(share));
+        }
         let page = Page {
             front: model.front(),
             assembled: model.assembled(),
             functions: model.functions(),
             source: declaration.source(),
             target: &model.instruction_set().to_string(),
+            notes: &notes,
         };
         write(&self.out, &page.html())
     }

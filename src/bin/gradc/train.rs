@@ -379,6 +379,9 @@ pub fn evaluated(evaluation: &Evaluation) -> Value {
         let tables = evaluation.tables.iter().map(|table| (table.name.clone(), json!(table.counts)));
         object.insert("tables".into(), Value::Object(tables.collect()));
     }
+    if let (false, Some(object)) = (evaluation.notes.is_empty(), object.as_object_mut()) {
+        object.insert("notes".into(), json!(evaluation.notes));
+    }
     object
 }
 
@@ -397,6 +400,11 @@ pub fn results(evaluations: &[(&str, usize, Evaluation)]) -> String {
         [(*name).to_string(), rows.to_string(), format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
     };
     let mut text = table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>());
+    for (name, _, evaluation) in evaluations {
+        for note in &evaluation.notes {
+            text += &format!("note: in {name} {note}\n");
+        }
+    }
     // Counts of the last set of rows: that which training saw least of.
     if let Some((name, _, evaluation)) = evaluations.last() {
         for table in &evaluation.tables {

@@ -33,6 +33,8 @@ pub struct Page<'a> {
     pub source: &'a Source,
     /// The target, for the heading.
     pub target: &'a str,
+    /// What else the heading says, line by line.
+    pub notes: &'a [String],
 }
 
 impl Page<'_> {
@@ -45,14 +47,7 @@ impl Page<'_> {
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{name}: from source to machine code</title>\n<style>\n{}</style>\n",
             include_str!("page.css")
         );
-        let _ = writeln!(
-            html,
-            "<header><h1>{name}</h1><p>unit {}, {} nodes, {} kernels, target {}</p><p>Click a line, or reach a panel with Tab and go with the arrow keys; Escape lets go.</p><p id=\"status\" role=\"status\"></p></header>\n<main>",
-            unit.name,
-            unit.graph.nodes.len(),
-            unit.memory.kernels.len(),
-            escaped(self.target)
-        );
+        html += &self.heading(unit);
         panel(&mut html, "source", "what was written", &self.source_lines(&unit.graph));
         let drawn = picture(&unit.graph, Options { lines: None, batch: 64 });
         panel(&mut html, "graph", "forward, backward, update; bytes for a batch of 64", &svg(&drawn));
@@ -62,6 +57,16 @@ impl Page<'_> {
         panel(&mut html, "assembly", "machine instructions", &self.instructions(unit));
         let _ = write!(html, "</main>\n<script>\n{}</script>\n</html>\n", include_str!("page.js"));
         html
+    }
+
+    fn heading(&self, unit: &Unit) -> String {
+        let (nodes, kernels, target) = (unit.graph.nodes.len(), unit.memory.kernels.len(), escaped(self.target));
+        let notes: String = self.notes.iter().map(|note| format!("<p>{}</p>", escaped(note))).collect();
+        format!(
+            "<header><h1>{}</h1><p>unit {}, {nodes} nodes, {kernels} kernels, target {target}</p>{notes}<p>Click a line, or reach a panel with Tab and go with the arrow keys; Escape lets go.</p><p id=\"status\" role=\"status\"></p></header>\n<main>\n",
+            escaped(&self.front.info.name),
+            unit.name,
+        )
     }
 
     /// Lines of the declaration with the nodes that come from them.

@@ -43,6 +43,11 @@ impl<'a> Elaborator<'a> {
             let size = self.network.builder.graph().shape(node).0[axis];
             return Some(Change::write(argument.value.span, size.to_string()));
         }
+        if let (Kind::Penalty, ExpressionKind::Call(inner)) = (parameter.kind, &argument.value.kind)
+            && fault.message.contains("acts on weights")
+        {
+            return Some(on_all(inner));
+        }
         let text = corrected(&parameter, &argument.value, fault).unwrap_or_else(|| self.example(&parameter, fault));
         Some(Change::write(argument.value.span, text))
     }
@@ -167,6 +172,15 @@ pub(super) fn argument_away(call: &Call, argument: &ast::Argument) -> Option<Cha
 pub(super) fn argument_given(call: &Call, name: &str, value: &str) -> Change {
     let comma = if call.arguments.is_empty() { "" } else { ", " };
     Change::new(format!("add `{name} = {value}`"), before_end(call.span), format!("{comma}{name} = {value}"))
+}
+
+/// A penalty that acts on biases too.
+fn on_all(penalty: &Call) -> Change {
+    let is_it = |argument: &&ast::Argument| argument.name.as_ref().is_some_and(|given| given.text == "on");
+    match penalty.arguments.iter().find(is_it) {
+        Some(given) => Change::write(given.value.span, "all"),
+        None => argument_given(penalty, "on", "all"),
+    }
 }
 
 /// A window that does not fit, padded.

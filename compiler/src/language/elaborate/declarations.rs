@@ -203,9 +203,10 @@ impl<'a> Elaborator<'a> {
         let mut wanted = match sizes.split_last() {
             // As in a layer: the last axis is what comes out, the others are summed over.
             Some((out, rest)) if !rest.is_empty() => Wanted::weight(&sizes, rest.iter().product(), *out),
+            // Nobody can say what it is for: as any weight it is under penalties and decay unless a group says otherwise.
             _ => {
                 let width = sizes.first().copied().unwrap_or(1);
-                Wanted { sizes, decayed: false, ..Wanted::vector(width, "zeros") }
+                Wanted::weight(&sizes, width, width)
             }
         };
         wanted.initializer = Some(initializer);

@@ -10,13 +10,13 @@ use crate::graph::{Dim, Element, NodeId, Shape};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
-use crate::nn::Parameter;
 use crate::nn::fault::{
     ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault,
     LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS,
     WRONG_ELEMENT, WRONG_RANK,
 };
 use crate::nn::network::shape_text;
+use crate::nn::{self, Family, Parameter, Receiver};
 
 /// Where a fault stands in the tree.
 #[derive(Clone, Copy, Default)]
@@ -66,7 +66,13 @@ impl<'a> Elaborator<'a> {
     pub(super) fn changes(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Vec<Change> {
         let [first, second] = self.width_changes(fault);
         let all = match fault.code {
-            CLASSES_DIFFER => vec![first, second, self.classes_change(fault)],
+            CLASSES_DIFFER => vec![self.one_class(fault, site), first, second, self.classes_change(fault)],
+            SHAPES_DIFFER if fault.message.contains("needs equal shapes") && self.is_class(fault.other) => {
+                vec![self.by_class(fault, site), self.like_the_value(fault)]
+            }
+            SHAPES_DIFFER if site.call.is_some_and(|call| call.name.text == "matmul") => {
+                vec![first, second, self.row_by_matrices(fault, site), self.fitted_change(fault, site)]
+            }
             SHAPES_DIFFER
                 if fault.other.is_some_and(|other| matches!(self.network.builder.ty(other).element, Element::Class(_))) =>
             {
@@ -114,11 +120,65 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Another number of classes in the declaration.
+    fn is_class(&self, node: Option<NodeId>) -> bool {
+        node.is_some_and(|node| matches!(self.network.builder.ty(node).element, Element::Class(_)))
+    }
+
+    /// A value for each class beside a class: the loss for that.
+    fn by_class(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let (value, target) = (fault.value?, fault.other?);
+        let Element::Class(count) = self.network.builder.ty(target).element else { return None };
+        let graph = self.network.builder.graph();
+        let (last, rows) = graph.shape(value).0.split_last()?;
+        let fits = count > 1 && *last == Dim::Fixed(count as usize) && rows == graph.shape(target).0;
+        let name = &site.call?.name;
+        let is_loss = nn::function(&name.text).is_some_and(|known| known.family == Family::Loss);
+        (fits && is_loss).then(|| Change::write(name.span, "cross_entropy"))
+    }
+
+    /// The declaration of a target as numbers of the value's shape.
+    fn like_the_value(&self, fault: &Fault) -> Option<Change> {
+        let shape = self.network.builder.graph().shape(fault.value?);
+        shape.has_batch().then(|| self.declared_as(fault.other?, shape_text(shape)))?
+    }
+
+    /// One value says yes or no, which is no choice among classes.
+    fn one_class(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let (value, target, name) = (fault.value?, fault.other?, &site.call?.name);
+        let graph = self.network.builder.graph();
+        let is_one = graph.shape(value).0.last() == Some(&Dim::Fixed(1)) && graph.shape(value) == graph.shape(target);
+        (name.text == "cross_entropy" && is_one).then(|| Change::write(name.span, "binary_cross_entropy"))
+    }
+
+    /// A row for each of several matrices: a matrix of one row, and a row again behind the product.
+    fn row_by_matrices(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let (value, other) = (fault.value?, fault.other?);
+        let (ours, theirs) = (self.network.builder.shape(value), self.network.builder.shape(other));
+        let ((k, lead), (j, before)) = (ours.0.split_last()?, theirs.0.split_last()?);
+        let (from, theirs_lead) = before.split_last()?;
+        if theirs_lead != lead || lead.first() != Some(&Dim::Batch) {
+            return None;
+        }
+        let list = |dims: &[&[Dim]]| dims.concat().iter().map(Dim::to_string).collect::<Vec<_>>().join(", ");
+        let (own, argument) = (self.receiver_of(site)?, &site.call?.arguments.get(site.skipped)?.value);
+        let own = match &own.kind {
+            ExpressionKind::Binary { .. } | ExpressionKind::Unary { .. } => format!("({})", print::expression(own)),
+            _ => print::expression(own),
+        };
+        let dense = if k == from { String::new() } else { format!(".dense({from})") };
+        let (row, back) = (list(&[&lead[1..], &[Dim::Fixed(1), *from]]), list(&[&lead[1..], &[*j]]));
+        let argument = print::expression(argument);
+        Some(Change::write(site.whole?.span, format!("{own}{dense}.reshape([{row}]).matmul({argument}).reshape([{back}])")))
+    }
+
+    /// Another number of classes in the declaration; for a value that says yes or no, numbers.
     fn classes_change(&self, fault: &Fault) -> Option<Change> {
         let (logits, target) = (fault.value?, fault.other?);
         let shape = self.network.builder.graph().shape(logits);
         let Dim::Fixed(count) = *shape.0.last()? else { return None };
+        if count == 1 {
+            return self.like_the_value(fault);
+        }
         let rows = shape.without(&[shape.rank() - 1]);
         let rows = if rows.rank() == 1 { String::new() } else { shape_text(&rows) };
         self.declared_as(target, format!("class({count}){rows}"))
@@ -216,8 +276,17 @@ impl<'a> Elaborator<'a> {
                 let rows = if ty.shape.rank() == 1 { String::new() } else { shape_text(&ty.shape) };
                 self.declared_as(node, format!("class(10){rows}"))
             }
+            // Whole numbers of which nobody said how many there are.
+            Element::I32 | Element::U32 if self.reads_classes(name) => {
+                let rows = if ty.shape.rank() == 1 { String::new() } else { shape_text(&ty.shape) };
+                self.declared_as(node, format!("class(10){rows}"))
+            }
             _ => self.declared_as(node, shape_text(&ty.shape)),
         }
+    }
+
+    fn reads_classes(&self, name: &str) -> bool {
+        nn::function(name).is_some_and(|known| known.receiver == Receiver::Index)
     }
 
     /// The value that the site's call is called on.

@@ -25,6 +25,7 @@ pub const LINTS: &[(&str, &str)] = &[
     (MINIMIZED_MEAN_ERROR, "signs cancel: a mean error can be lowered without end"),
     (RELU_BEFORE_LOSS, "relu cuts off what lies below 0, and where it is 0 nothing is learned"),
     (PENALTY_ON_UNSCALED, "how large a weight must be depends on the unit of what it reads, and a penalty goes by its size"),
+    (NOTHING_TRAINED, "where every parameter is frozen a run changes nothing, however long it is"),
     (ERROR_ON_CLASSES, "the distance between class numbers, or between probabilities, is no measure of being wrong"),
 ];
 
@@ -36,6 +37,7 @@ const BIAS_BEFORE_BATCH_NORM: &str = "bias_before_batch_norm";
 const MINIMIZED_MEAN_ERROR: &str = "minimized_mean_error";
 const RELU_BEFORE_LOSS: &str = "relu_before_loss";
 const ERROR_ON_CLASSES: &str = "error_on_classes";
+const NOTHING_TRAINED: &str = "nothing_trained";
 const PENALTY_ON_UNSCALED: &str = "penalty_on_unscaled";
 
 /// As many sigmoids in a row are deep: what comes back through five is at most a thousandth.
@@ -52,6 +54,7 @@ impl<'a> Elaborator<'a> {
         }
         self.lint_served(&mut found);
         self.lint_depth(&mut found);
+        self.lint_frozen(&mut found);
         for warning in found {
             // A warning spoils nothing.
             let is_partial = self.is_partial;
@@ -108,10 +111,37 @@ impl<'a> Elaborator<'a> {
             let message = format!("relu right before {name} cuts off what lies below 0");
             found.push(because(Diagnostic::warning(RELU_BEFORE_LOSS, span, message)).help("leave `relu` out"));
         }
+        if matches!(name, "mean" | "sum") && self.is_minimized(one) && self.is_signed_error(one.input) {
+            let message = "the differences are added with their signs: this can be lowered without end";
+            let warning = Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message);
+            found.push(warning.help("take `abs()` of the difference before, or write `mean_squared_error`"));
+        }
         if matches!(name, "mean_error") && self.network.loss.is_some_and(|loss| loss == one.output) {
             let message = "a mean error can be lowered without end, since signs cancel";
             found.push(Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message).help("write `mean_squared_error`"));
         }
+    }
+
+    fn is_minimized(&self, one: &Use) -> bool {
+        self.network.loss.is_some_and(|loss| loss == one.output)
+    }
+
+    /// `y - p` or `p - y` for a target y.
+    fn is_signed_error(&self, node: NodeId) -> bool {
+        let graph = self.network.builder.graph();
+        let Node { primitive: Primitive::Sub, operands, .. } = graph.node(node) else { return false };
+        operands.iter().any(|operand| graph.node(*operand).primitive == Primitive::Target)
+    }
+
+    /// Parameters there are, and none that moves.
+    fn lint_frozen(&self, found: &mut Vec<Diagnostic>) {
+        let Some(&span) = self.stated.get("using") else { return };
+        let mut learned = self.network.learned().peekable();
+        if learned.peek().is_none() || self.network.loss.is_none() || !learned.all(|one| one.wanted.frozen) {
+            return;
+        }
+        let warning = Diagnostic::warning(NOTHING_TRAINED, span, "every parameter is frozen: training changes nothing");
+        found.push(warning.help("leave `frozen = true` out of the layers that are to learn"));
     }
 
     /// The call that made a value, and where it stands.
@@ -147,8 +177,11 @@ impl<'a> Elaborator<'a> {
     fn distance(&self, one: &Use, span: Span, before: &str) -> Option<Diagnostic> {
         let target = one.call.tensor("y")?;
         let is_class = matches!(self.network.builder.ty(target).element, Element::Class(_));
+        let is_one_hot = self.maker(target).is_some_and(|(maker, _)| maker.function.name == "one_hot");
         let what = match (is_class, before) {
             (true, _) => "the numbers of classes",
+            (false, "softmax") if is_one_hot => "probabilities",
+            _ if is_one_hot => "classes",
             (false, "softmax") => "probabilities",
             _ => return None,
         };

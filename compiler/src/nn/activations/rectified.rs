@@ -2,6 +2,7 @@
 
 use super::{he, lecun};
 use crate::graph::{Dim, NodeId};
+use crate::nn::fault::ARGUMENT_BOUNDS;
 use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
@@ -60,6 +61,16 @@ pub static RRELU: Function = Function {
     ],
     build: |network, x, call| {
         let (lower, upper) = (network.number(call, "lower"), network.number(call, "upper"));
+        let value = |node: NodeId| {
+            let setting = network.settings.iter().find(|setting| setting.node == node).map(|setting| setting.value);
+            setting.or(network.builder.graph().constant(node))
+        };
+        if let (Some(least), Some(greatest)) = (value(lower), value(upper))
+            && least > greatest
+        {
+            let message = format!("rrelu: `upper` must be at least `lower`, {least}, got {greatest}");
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{least}`")).at("upper"));
+        }
         let builder = &mut network.builder;
         if !network.training {
             let sum = builder.add(lower, upper)?;

@@ -23,7 +23,12 @@ pub static CONV2D: Function = Function {
         Parameter::required("channels", Kind::Size { least: 1 }, "the number of channels that come out"),
         Parameter::required("kernel", Kind::Sizes, "the window: one number, or [height, width]"),
         STRIDE,
-        Parameter::optional("padding", Kind::Padding, "0", "zeros around the image: one number, [height, width], or `same`"),
+        Parameter::optional(
+            "padding",
+            Kind::Padding,
+            "0",
+            "zeros around the image: one number, [height, width], or `same`: an output of size / stride, rounded up, the odd zero behind, as in TensorFlow",
+        ),
         Parameter::optional("dilation", Kind::Sizes, "1", "how far the window's pixels lie apart"),
         Parameter::optional("groups", Kind::Size { least: 1 }, "1", "in how many groups channels see only those of their own"),
         INIT,
@@ -40,7 +45,12 @@ pub static CONV2D: Function = Function {
 const POOL: &[Parameter] = &[
     Parameter::required("size", Kind::Sizes, "the window: one number, or [height, width]"),
     Parameter::optional("stride", Kind::Sizes, "", "how far the window moves; its own size unless told"),
-    Parameter::optional("padding", Kind::Padding, "0", "pixels around the image, at most half the window, or `same`"),
+    Parameter::optional(
+        "padding",
+        Kind::Padding,
+        "0",
+        "pixels around the image, at most half the window, or `same`: an output of size / stride, rounded up, the odd one behind, as in TensorFlow",
+    ),
 ];
 
 /// The axes of a window in a view of windows.
@@ -61,7 +71,7 @@ pub static MAX_POOL: Function = Function {
 
 pub static AVERAGE_POOL: Function = Function {
     name: "average_pool",
-    doc: "[batch, c, h, w] to the mean of each window; padding counts as zeros",
+    doc: "[batch, c, h, w] to the mean of each window; padding counts as zeros, that of `same` too, where Keras divides by what is image",
     formula: "mean over the window of x",
     parameters: POOL,
     build: |network, x, call| {
@@ -186,13 +196,15 @@ fn surrounded(network: &mut Network, x: NodeId, axis: usize, side: Side) -> Resu
     Ok(builder.concat(&parts, axis)?)
 }
 
-/// Both sides of windows: with `same`, as many places as pixels at a stride of 1; an odd rest of the padding stands behind.
+/// Both sides of windows. With `same` there are as many places as strides, begun ones included, and just the padding that this takes; an
+/// odd rest of it stands behind.
 fn sides(call: &Call, sizes: [usize; 2], [kernel, stride, dilation]: [[usize; 2]; 3], filling: f64) -> Result<[Side; 2], Fault> {
     let given = pair(call, "padding", [0, 0])?;
     let is_same = matches!(call.get("padding"), Some(Argument::Word(_)));
     Ok([0, 1].map(|place| {
         let (kernel, stride, dilation) = (kernel[place], stride[place], dilation[place]);
-        let around = dilation * (kernel - 1);
+        let reach = dilation * (kernel - 1) + 1;
+        let around = ((sizes[place].div_ceil(stride) - 1) * stride + reach).saturating_sub(sizes[place]);
         let padding = if is_same { (around / 2, around - around / 2) } else { (given[place], given[place]) };
         Side { size: sizes[place], kernel, stride, dilation, padding, filling }
     }))

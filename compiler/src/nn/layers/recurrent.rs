@@ -3,6 +3,9 @@
 //! All take `x [batch, steps, in]` and give the states of every step `[batch, steps, width]`; the first state is 0. Gates stand side by
 //! side in the weights `[in, gates·width]` and `[width, gates·width]`, in PyTorch's order, with a bias vector on either side. What the
 //! input gives to the gates is one product for all steps, outside of the scan.
+//!
+//! The state weight begins as one orthogonal matrix of all gates, `[width, gates·width]` with rows of length 1 at right angles, as in Keras;
+//! so the part of one gate is none by itself. PyTorch draws it uniformly.
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
 use crate::graph::{Body, Builder, Dim, Element, NodeId, Shape};
@@ -20,7 +23,7 @@ const RECURRENT: Function = Function {
             "lengths",
             Kind::Tensor,
             "",
-            "how many steps each row has; behind its end the state stands still, whatever the input is",
+            "how many steps each row has, at least 1 and at most all; behind its end the state stands still, whatever the input is",
         ),
         INIT,
         PENALTY,
@@ -48,7 +51,7 @@ pub static RNN: Function = Function {
 pub static LSTM: Function = Function {
     name: "lstm",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with input, forget and output gates; gates i f g o",
-    source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000)",
+    source: "Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000); the state weight of all gates begins as one orthogonal matrix [width, 4 * width], as in Keras, so that of one gate is none by itself",
     formula: "c = sigmoid(f) * c + sigmoid(i) * tanh(g); h = sigmoid(o) * tanh(c)",
     build: |network, x, call| {
         scanned(network, x, call, 4, 2, |builder, gates, state| {
@@ -72,7 +75,7 @@ pub static LSTM: Function = Function {
 pub static GRU: Function = Function {
     name: "gru",
     doc: "[batch, steps, in] to the states [batch, steps, width] of a layer with reset and update gates; gates r z n",
-    source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state",
+    source: "Cho et al. (2014), in the form of PyTorch and cuDNN: the reset gate acts on the product with the state; the state weight of all gates begins as one orthogonal matrix [width, 3 * width], as in Keras",
     formula: "n = tanh(x . n + sigmoid(r) * (h . n)); h = (1 - sigmoid(z)) * n + sigmoid(z) * h",
     build: |network, x, call| {
         scanned(network, x, call, 3, 1, |builder, gates, state| {
@@ -146,7 +149,7 @@ fn scanned(
         network.parameter(name, wanted)
     };
     let (bias, state_bias) = (bias("bias")?, bias("state_bias")?);
-    let goes_on = match lengths(network, call)? {
+    let goes_on = match lengths(network, call, steps)? {
         None => None,
         Some(lengths) => {
             let goes_on = before_end(network, lengths, steps)?;
@@ -185,11 +188,12 @@ fn scanned(
     }
 }
 
-/// The argument `lengths`: one whole number a row.
-fn lengths(network: &Network, call: &Call) -> Result<Option<NodeId>, Fault> {
+/// The argument `lengths`: one whole number a row. What comes from outside is checked where it comes in.
+fn lengths(network: &mut Network, call: &Call, steps: usize) -> Result<Option<NodeId>, Fault> {
     let Some(lengths) = call.tensor("lengths") else { return Ok(None) };
     let ty = network.builder.ty(lengths);
     if ty.element.is_integer() && ty.shape == Shape::batch(&[]) {
+        network.lengths.push((lengths, steps));
         return Ok(Some(lengths));
     }
     let message = format!("`lengths` is one whole number a row, [batch]; it is {}{}", ty.element, network.shape_text(lengths));
@@ -209,19 +213,25 @@ fn before_end(network: &mut Network, lengths: NodeId, steps: usize) -> Result<No
 /// The last step of a sequence.
 pub static LAST: Function = Function {
     name: "last",
-    doc: "[batch, steps, f] to the last step [batch, f], or to step number `lengths` [batch] of each row, counted from 1 (0 is taken for 1, more than there are for the last)",
+    doc: "[batch, steps, f] to the last step [batch, f], or to step number `lengths` [batch] of each row, counted from 1",
     formula: "x[steps - 1]",
-    parameters: &[Parameter::optional("lengths", Kind::Tensor, "", "how many steps each row has")],
+    parameters: &[Parameter::optional(
+        "lengths",
+        Kind::Tensor,
+        "",
+        "how many steps each row has: an input is checked to be at least 1 and at most all, a value that is computed is brought there",
+    )],
     build: |network, x, call| {
         let (steps, width) = sizes(network, "last", x)?;
-        let Some(lengths) = lengths(network, call)? else {
+        let Some(lengths) = lengths(network, call, steps)? else {
             let last = network.builder.slice(x, 1, steps - 1, steps)?;
             return Ok(network.builder.reshape(last, &Shape::batch(&[width]))?);
         };
         let index = network.builder.cast(lengths, Element::I32)?;
         let one = network.builder.constant_like(index, 1.0)?;
         let index = network.builder.sub(index, one)?;
-        // A row that is said to be longer ends with the last step, one without steps has the first.
+        // Nobody can refuse a length that is computed in the step: a row that is too long ends with the last step, one without steps
+        // has the first.
         let (first, last) =
             (network.builder.constant_like(index, 0.0)?, network.builder.constant_like(index, steps as f64 - 1.0)?);
         let index = network.builder.binary(Primitive::Min, index, last)?;

@@ -3,8 +3,9 @@
 use super::detection::{FROM, THRESHOLD, classes, yes_and_no};
 use super::{METRIC, Y};
 use crate::aggregate::{Combination, given, ratio};
-use crate::graph::{Attributes, Contraction, Element, NodeId, Shape};
-use crate::nn::losses::same_shape;
+use crate::graph::{Attributes, Contraction, Dim, Element, NodeId, Shape};
+use crate::nn::fault::WRONG_RANK;
+use crate::nn::losses::{labels, same_shape};
 use crate::nn::{Call, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
@@ -60,7 +61,7 @@ fn both(network: &mut Network, yes: NodeId) -> Result<NodeId, Fault> {
     let no = builder.unary(Primitive::Not, yes)?;
     let shape = builder.shape(yes);
     let mut dims = shape.0.clone();
-    dims.push(crate::graph::Dim::Fixed(2));
+    dims.push(Dim::Fixed(2));
     let wide = Shape(dims);
     let last = shape.rank();
     let (yes, no) = (builder.expand(yes, &wide, &[last])?, builder.expand(no, &wide, &[last])?);
@@ -70,11 +71,13 @@ fn both(network: &mut Network, yes: NodeId) -> Result<NodeId, Fault> {
     Ok(builder.select(is_first, no, yes)?)
 }
 
-/// The chance that a yes has a higher score than a no, by a histogram of the scores (Hanley and McNeil 1982; of probabilities the
-/// steps are those of Keras' `AUC`).
+/// The chance that a yes has a higher score than a no (Hanley and McNeil 1982).
+///
+/// Over a pass it is exact: scores and answers of all rows are kept and put in order. Within one batch, where nothing can be sorted, it
+/// comes from a histogram of the scores (of probabilities the steps are those of Keras' `AUC`).
 pub static ROC_AUC: Function = Function {
     name: "roc_auc",
-    doc: "area under the receiver operating characteristic of yes or no, from counts in steps of the score (equal ones of the probability; of logits wider the further from 0, up to 100): a yes and a no in one step count one half, so it is exact but for pairs that close; 0 where all are yes or all no",
+    doc: "area under the receiver operating characteristic of yes or no, exact over the rows of a pass (ties count one half), as in scikit-learn; NaN where all are yes or all no. For a `class(2)` target and two values a row, yes is the second class. The value of one batch (a step's record, a formula that it is part of) is from counts in steps of the score",
     formula: "mean(x[yes] > x[no]) + mean(x[yes] = x[no]) / 2",
     parameters: &[
         Y,
@@ -83,7 +86,7 @@ pub static ROC_AUC: Function = Function {
             "bins",
             Kind::Size { least: 1 },
             "200",
-            "how many steps there are between the lowest score and the highest",
+            "in one batch: how many steps there are between the lowest score and the highest (equal ones of the probability; of logits wider the further from 0, up to 100)",
         ),
     ],
     build: roc_auc,
@@ -94,18 +97,46 @@ pub static ROC_AUC: Function = Function {
 /// Logits further from 0 than this are in the last step.
 const LAST_LOGIT: f64 = 100.0;
 
+/// One score for each answer, and the answers: of two classes, how much the second is ahead of the first.
+fn scored(network: &mut Network, x: NodeId, call: &Call) -> Result<(NodeId, NodeId), Fault> {
+    let y = call.tensor("y").unwrap_or(x);
+    let rank = |node: NodeId| network.builder.graph().shape(node).rank();
+    if !network.builder.ty(y).element.is_integer() || rank(x) != rank(y) + 1 {
+        return Ok((x, same_shape(network, "roc_auc", x, call)?));
+    }
+    let y = labels(network, "roc_auc", x, y)?;
+    let last = rank(x) - 1;
+    let shape = network.builder.shape(x);
+    if shape.0[last] != Dim::Fixed(2) {
+        let message = format!("roc_auc tells one class from another; {} is {}", network.describe(x, "it"), network.shape_text(x));
+        let help = "give it the score of one class, and whether it came: `target y: [batch, 1]`";
+        return Err(Fault::new(WRONG_RANK, message).help(help).about(x));
+    }
+    let builder = &mut network.builder;
+    let rows = shape.without(&[last]);
+    let second = builder.slice(x, last, 1, 2)?;
+    let score = match call.word("from") {
+        Some("probabilities") => second,
+        _ => {
+            let first = builder.slice(x, last, 0, 1)?;
+            builder.sub(second, first)?
+        }
+    };
+    Ok((builder.reshape(score, &rows)?, builder.cast(y, Element::F32)?))
+}
+
 fn roc_auc(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
-    let y = same_shape(network, "roc_auc", x, call)?;
+    let (score, answer) = scored(network, x, call)?;
     let bins = call.size("bins");
     let builder = &mut network.builder;
     let place = match call.word("from") {
-        Some("probabilities") => x,
+        Some("probabilities") => score,
         // Far out, where the probability would be 0 or 1, logits still differ: steps there are wider, but there are some.
         _ => {
-            let size = builder.unary(Primitive::Abs, x)?;
+            let size = builder.unary(Primitive::Abs, score)?;
             let size = builder.unary(Primitive::Log1p, size)?;
             let size = builder.scale(size, 0.5 / LAST_LOGIT.ln_1p())?;
-            let sign = builder.unary(Primitive::Sign, x)?;
+            let sign = builder.unary(Primitive::Sign, score)?;
             let place = builder.mul(sign, size)?;
             builder.offset(place, 0.5)?
         }
@@ -118,15 +149,15 @@ fn roc_auc(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Faul
     let first_step = builder.constant_like(step, 0.0)?;
     let step = builder.binary(Primitive::Max, first_step, step)?;
     let shape = builder.shape(step);
-    let wide = Shape(shape.0.iter().copied().chain([crate::graph::Dim::Fixed(bins)]).collect());
+    let wide = Shape(shape.0.iter().copied().chain([Dim::Fixed(bins)]).collect());
     let last = shape.rank();
     let rows: Vec<usize> = (0..last).collect();
     let step = builder.expand(step, &wide, &[last])?;
     let index = builder.iota(wide.clone(), last)?;
     let index = builder.cast(index, Element::F32)?;
     let is_here = builder.binary(Primitive::Eq, step, index)?;
-    let half = builder.constant_like(y, 0.5)?;
-    let yes = builder.binary(Primitive::Lt, half, y)?;
+    let half = builder.constant_like(answer, 0.5)?;
+    let yes = builder.binary(Primitive::Lt, half, answer)?;
     let yes = builder.expand(yes, &wide, &[last])?;
     let is_yes = builder.binary(Primitive::And, is_here, yes)?;
     let count = |network: &mut Network, which: NodeId| -> Result<NodeId, Fault> {
@@ -137,14 +168,7 @@ fn roc_auc(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Faul
     let builder = &mut network.builder;
     let no = builder.sub(all, yes)?;
     let value = won(network, yes, no, bins)?;
-    // Carried are the no below, the yes so far, and the pairs that a yes has won.
-    let (below, so_far, pairs, own, others) = (given(0), given(1), given(2), given(3), given(4));
-    let combination = Combination {
-        carried: vec![below.clone() + others.clone(), so_far + own.clone(), pairs + own * (below + others * 0.5)],
-        value: ratio(given(2), given(0) * given(1)),
-        ..Combination::pooled(&["yes", "no"], bins, vec![given(1), given(2)], given(0))
-    };
-    network.combines(value, combination, vec![yes, no]);
+    network.combines(value, Combination::ranked(), vec![score, answer]);
     Ok(value)
 }
 
@@ -165,5 +189,7 @@ fn won(network: &mut Network, yes: NodeId, no: NodeId, bins: usize) -> Result<No
     let beaten = builder.add(below, beside)?;
     let pairs = builder.mul(yes, beaten)?;
     let counts = [builder.sum_all(pairs)?, builder.sum_all(yes)?, builder.sum_all(no)?];
-    Ok(ratio(given(0), given(1) * given(2)).build(builder, &counts)?)
+    let all = builder.mul(counts[1], counts[2])?;
+    // No pair, no share: 0 / 0.
+    Ok(builder.div(counts[0], all)?)
 }

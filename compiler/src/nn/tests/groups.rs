@@ -99,6 +99,37 @@ fn a_proximal_penalty_shrinks_by_the_layers_own_rate() {
     }
 }
 
+/// A parameter of one's own is a weight, whatever its shape; a group says otherwise.
+#[test]
+fn penalties_and_decay_act_on_parameters_of_ones_own() {
+    let after = |minimize: &str, using: &str| {
+        let text = format!(
+            "Net {{ input x: [batch, 2]; parameter t: [2] = 0.5; parameter u: [2, 1] = 0.5; \
+             let y = (x * t).matmul(u).prelu().dense(1, init = ones); predict y; minimize y.mean(){minimize}; using {using}; }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        sources.insert("x".into(), Array::new(vec![1, 2], vec![1.0, 2.0]));
+        advance(&step.graph, &mut sources, 1, 1);
+        sources
+    };
+    let (plain, group) = (after("", "sgd(0.5)"), "sgd(0.5).group(\"t\", penalty = l2(0.3)).group(\"u\", penalty = none)");
+    let (all, own) = (after(" + l2(0.1)", "sgd(0.5)"), after(" + l1(0.1)", group));
+    let (still, decayed) = (after("", "adamw(0.5, weight_decay = 0)"), after("", "adamw(0.5, weight_decay = 0.2)"));
+    for name in ["t", "u"] {
+        close(&all[name].data, plain[name].data.iter().map(|theta| theta - 0.5 * 2.0 * 0.1 * 0.5), name);
+        close(&decayed[name].data, still[name].data.iter().map(|theta| theta - 0.5 * 0.2 * 0.5), name);
+    }
+    close(&own["t"].data, plain["t"].data.iter().map(|theta| theta - 0.5 * 2.0 * 0.3 * 0.5), "l2 of the group");
+    assert_eq!(own["u"], plain["u"]);
+    // The slope is none, nor is a bias.
+    for name in ["y.prelu.slope", "y.dense.bias"] {
+        assert_eq!((&all[name], &own[name]), (&plain[name], &plain[name]), "{name}");
+    }
+}
+
 #[test]
 fn a_group_has_a_rate_and_a_decay_of_its_own() {
     let plain = moved("", "", "adam(0.1)");

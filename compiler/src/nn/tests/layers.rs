@@ -13,6 +13,69 @@ fn served(text: &str, given: &[(&str, &[usize], Vec<f64>)]) -> Array {
     advance(&step::prediction(&networks.evaluation), &mut sources, batch, 0)["prediction"].clone()
 }
 
+/// The numbers are those of `jax.lax`, whose `SAME` is TensorFlow's: `conv_general_dilated` and `reduce_window` with f64.
+#[test]
+fn same_padding_is_that_of_tensorflow_at_any_stride() {
+    let wave = |count: usize, factor: usize, modulus: usize, middle: f64| -> Vec<f64> {
+        (0..count).map(|index| (index * factor % modulus) as f64 - middle).collect()
+    };
+    let (image, weight) = (wave(84, 7, 11, 5.0), wave(24, 5, 7, 3.0));
+    let convolutions: [(&str, [usize; 2], &[f64]); 4] = [
+        ("stride = 2", [3, 4], &[-24.0, -37.0, -7.0, 23.0, 23.0, -80.0, 16.0, 2.0, 36.0, 6.0, -22.0, 11.0]),
+        ("stride = [3, 2]", [2, 4], &[-24.0, -37.0, -7.0, 23.0, 8.0, 58.0, 22.0, -36.0]),
+        ("stride = [2, 3], dilation = [2, 1]", [3, 3], &[47.0, 40.0, 3.0, 11.0, -29.0, -25.0, -9.0, -32.0, -28.0]),
+        (
+            "dilation = [1, 2]",
+            [6, 7],
+            &[
+                -5.0, -41.0, 7.0, -12.0, 19.0, -11.0, 7.0, 18.0, 27.0, -27.0, 33.0, -7.0, -21.0, -28.0, -26.0, 56.0, 2.0, -38.0,
+                38.0, 2.0, 11.0, 18.0, -14.0, -24.0, -10.0, -5.0, 36.0, -27.0, -48.0, 37.0, 27.0, -15.0, 29.0, -7.0, 1.0, 18.0,
+                -21.0, 35.0, -3.0, -13.0, 42.0, -25.0,
+            ],
+        ),
+    ];
+    let text = |layer: &str, channels: usize| {
+        format!("Net {{ input x: [batch, {channels}, 6, 7]; let y = x.{layer}; predict y; minimize y.mean(); using sgd(0.1); }}")
+    };
+    for (arguments, [height, width], expected) in convolutions {
+        let text = text(&format!("conv2d(1, [3, 4], padding = same, bias = false, {arguments})"), 2);
+        let found = served(&text, &[("x", &[1, 2, 6, 7], image.clone()), ("y.conv2d.weight", &[1, 2, 3, 4], weight.clone())]);
+        assert_eq!((found.dims, &found.data[..]), (vec![1, 1, height, width], expected), "{arguments}");
+    }
+    let pools: [(&str, f64, [usize; 2], &[f64]); 8] = [
+        ("max_pool(3, stride = 2, padding = same)", 1.0, [3, 4], &[5.0, 5.0, 5.0, 4.0, 5.0, 4.0, 5.0, 3.0, 5.0, 5.0, 4.0, 2.0]),
+        (
+            "average_pool(3, stride = 2, padding = same)",
+            9.0,
+            [3, 4],
+            &[-1.0, 5.0, -1.0, 0.0, 4.0, -4.0, 1.0, -6.0, 7.0, 2.0, -2.0, -7.0],
+        ),
+        (
+            "max_pool([2, 3], stride = 2, padding = same)",
+            1.0,
+            [3, 4],
+            &[2.0, 5.0, 5.0, 4.0, 5.0, 4.0, 5.0, 3.0, 5.0, 5.0, 4.0, 2.0],
+        ),
+        (
+            "average_pool([2, 3], stride = 2, padding = same)",
+            6.0,
+            [3, 4],
+            &[-7.0, 3.0, -1.0, 1.0, 0.0, -3.0, 4.0, -3.0, 7.0, 2.0, -2.0, -7.0],
+        ),
+        ("max_pool(4, stride = 3, padding = same)", 1.0, [2, 3], &[5.0, 5.0, 4.0, 5.0, 5.0, 2.0]),
+        ("average_pool(4, stride = 3, padding = same)", 16.0, [2, 3], &[-7.0, 3.0, -2.0, 0.0, 1.0, -9.0]),
+        ("max_pool(2, padding = same)", 1.0, [3, 4], &[2.0, 5.0, 2.0, 4.0, 5.0, 4.0, 5.0, 3.0, 5.0, 3.0, 4.0, 2.0]),
+        ("max_pool([1, 2], stride = 3, padding = same)", 1.0, [2, 3], &[2.0, 5.0, 4.0, -1.0, 5.0, -3.0]),
+    ];
+    for (layer, area, [height, width], expected) in pools {
+        let found = served(&text(layer, 1), &[("x", &[1, 1, 6, 7], image[..42].to_vec())]);
+        assert_eq!(found.dims, [1, 1, height, width], "{layer}");
+        for (found, expected) in found.data.iter().zip(expected) {
+            assert!((found * area - expected).abs() < 1e-12, "{layer}: {found} should be {expected} / {area}");
+        }
+    }
+}
+
 /// A window that passes its middle pixel on is the image, every second pixel of it at a stride of 2.
 #[test]
 fn same_padding_keeps_the_middle_in_the_middle() {
