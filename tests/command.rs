@@ -63,6 +63,40 @@ fn the_page_of_trained_weights_tells_the_share_of_zeros() {
 }
 
 #[test]
+fn a_profile_tells_time_and_work_of_every_kernel_and_layer() {
+    let ask = ["profile", NETWORK, "--data", DATA, "--batch", "64", "--steps", "20"];
+    let text = gradc(&ask);
+    let table = |heading: &str| text.lines().skip_while(|line| !line.starts_with(heading)).count();
+    assert!(table("kernel ") > table("layer ") && table("layer ") > 3, "{text}");
+    assert!(text.contains("hidden.dense, hidden.batch_norm") && text.contains("\nbetween"), "{text}");
+
+    let profile: serde_json::Value = serde_json::from_str(&gradc(&[&ask[..], &["--json"]].concat())).expect("one object");
+    let number = |value: &serde_json::Value, name: &str| value[name].as_f64().expect("a number");
+    let kernels = profile["kernels"].as_array().expect("a list");
+    // One hidden layer of 64 x 128 and one of 128 x 10; the input has no gradient.
+    let products = 2.0 * 64.0 * (2.0 * 64.0 * 128.0 + 3.0 * 128.0 * 10.0);
+    let flops: f64 = kernels.iter().map(|kernel| number(kernel, "flops")).sum();
+    assert_eq!(flops, 20.0 * products);
+    let time = |kernel: &serde_json::Value| number(kernel, "seconds");
+    let sum = kernels.iter().map(time).sum::<f64>() + number(&profile, "between_seconds");
+    assert!((sum / number(&profile, "seconds") - 1.0).abs() < 1e-9);
+    assert!(kernels.iter().all(|kernel| number(kernel, "calls") == 20.0 && time(kernel) > 0.0 && number(kernel, "bytes") > 0.0));
+}
+
+#[test]
+fn timing_a_run_changes_no_bit_of_it() {
+    let run = |profile: bool| {
+        let [train, ..] = digits(7).expect("the data is there");
+        let mut net = Digits::options().seed(7).compile().expect("it compiles");
+        let fit = net.fit(&train).batch(64).steps(30).threads(2).quiet();
+        let history = if profile { fit.profile() } else { fit }.run().expect("it trains");
+        assert_eq!(history.profile.is_some(), profile);
+        net.parameter("hidden.dense.weight").expect("it is there").to_vec()
+    };
+    assert_eq!(run(false), run(true));
+}
+
+#[test]
 fn a_diagnosis_is_a_line_and_a_picture() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gradients.svg");

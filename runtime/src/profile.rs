@@ -133,7 +133,12 @@ impl fmt::Display for Profile {
                 self.row([layer.to_string(), of], number, time, flops, bytes)
             })
             .collect();
-        write!(f, "{}", self.print("layer", "in", &rows))
+        writeln!(f, "{}", self.print("layer", "in", &rows))?;
+        writeln!(
+            f,
+            "The floor is the products' operations at the peak, or all bytes at the memory's bandwidth, whatever is longer; what the \
+             caches hold is faster."
+        )
     }
 }
 

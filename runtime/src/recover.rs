@@ -31,7 +31,7 @@ pub(crate) struct Snapshot {
 unsafe impl Send for Snapshot {}
 
 impl Snapshot {
-    /// A copy of the model's parameters and states.
+    /// Room for a copy of the model's parameters and states; [`take`](Snapshot::take) fills it.
     ///
     /// # Errors
     /// When memory is refused.
@@ -40,13 +40,11 @@ impl Snapshot {
             matches!(model.compiled.assembled.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_))
         };
         let buffers: Vec<BufferId> = model.store.buffers().filter(kept).collect();
-        let copy = |buffer: &BufferId| {
-            let values = model.store.get(*buffer);
-            let mut copy = arena(values.len())?;
-            copy.as_mut_slice().copy_from_slice(values);
-            Ok((model.store.pointer(*buffer).cast_const().cast::<f32>(), copy))
+        let room = |buffer: &BufferId| {
+            let room = arena(model.store.get(*buffer).len())?;
+            Ok((model.store.pointer(*buffer).cast_const().cast::<f32>(), room))
         };
-        let tensors = buffers.iter().map(copy).collect::<Result<_>>()?;
+        let tensors = buffers.iter().map(room).collect::<Result<_>>()?;
         Ok(Snapshot { tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 })
     }
 
@@ -65,6 +63,11 @@ impl Snapshot {
         }
         (model.step, model.batches) = (self.step, self.batches);
     }
+}
+
+/// Whether there is no NaN and no infinity, looked at a block at a time, so that vectors do the work.
+fn all_finite(values: &[f32]) -> bool {
+    values.chunks(1024).all(|block| block.iter().fold(true, |finite, value| finite & value.is_finite()))
 }
 
 impl Model {
@@ -100,7 +103,7 @@ impl Model {
     /// Whether no parameter holds a NaN or an infinity.
     pub(crate) fn parameters_finite(&self) -> bool {
         let names = self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str());
-        names.filter_map(|name| self.parameter(name).ok()).all(|values| values.iter().all(|value| value.is_finite()))
+        names.filter_map(|name| self.parameter(name).ok()).all(all_finite)
     }
 
     /// Runs steps again from the snapshot, to `until` at most; gives the last step with finite parameters, and where in the epoch's order
