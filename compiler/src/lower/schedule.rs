@@ -14,6 +14,12 @@ const LARGE_ROWS: usize = 512;
 const LARGE_WORDS: usize = 128 * 1024;
 /// Words of a result that no second-level cache holds.
 const FAR_WORDS: usize = 1 << 20;
+/// Words of a cache line.
+const LINE_WORDS: usize = 16;
+/// Columns from which on the lines that neighbouring strips share are few beside the others.
+const MOST_SHARED_COLUMNS: usize = 512;
+/// Rows of a batch in a tile that has all columns.
+const SHARED_ROWS: usize = 32;
 /// Strips that a product's columns are cut into at least, if there are enough.
 const STRIPS: usize = 8;
 /// Least columns of a tile of a product that gathers windows along them.
@@ -110,6 +116,14 @@ fn product_schedule(
         })
     });
     let columns = size(axis);
+    if let Some(rows) = rows.filter(|_| columns % LINE_WORDS != 0 && (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns)) {
+        // Strips of columns would share a line in every row, and two threads would take it from each other.
+        let step = match group.axes[rows] {
+            Dim::Batch => SHARED_ROWS,
+            Dim::Fixed(size) => size.div_ceil((size * columns / HOT_WORDS).max(1).next_multiple_of(2)),
+        };
+        return Schedule { parallel: Some((rows, step)), inner: None };
+    }
     let hot = hot_words(rest(axis) * columns, summed(graph, group));
     let most = if hot >= 2 * LARGE_ROWS * 32 { LARGE_ROWS } else { PRODUCT_ROWS };
     let cut = rows.filter(|rows| size(*rows) > most || group.axes[*rows] == Dim::Batch);
