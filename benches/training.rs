@@ -248,7 +248,9 @@ fn first_step(work: &Workload, threads: usize, start: Instant) -> gradc::Result<
     model.fit(&data).batch(work.batch).steps(1).shuffle(false).threads(threads).quiet().run()?;
     let (name, since) = (work.name, 1e3 * start.elapsed().as_secs_f64());
     let memory = peak_memory().unwrap_or(f64::NAN);
-    println!("{{\"peer\": \"gradc\", \"workload\": \"{name}\", \"start_to_first_step_ms\": {since:.1}, \"peak_rss_mb\": {memory:.1}}}");
+    println!(
+        "{{\"peer\": \"gradc\", \"workload\": \"{name}\", \"start_to_first_step_ms\": {since:.1}, \"peak_rss_mb\": {memory:.1}}}"
+    );
     Ok(())
 }
 
@@ -257,19 +259,19 @@ fn speed(work: &Workload, threads: usize, seconds: f64) -> gradc::Result<()> {
     let mut model = work.model()?;
     let compile = start.elapsed().as_secs_f64();
     let data = work.data()?;
-    let steps_per_epoch = work.rows / work.batch;
-    let mut run = |epochs: u64| -> gradc::Result<f64> {
+    let mut run = |steps: u64| -> gradc::Result<f64> {
         let start = Instant::now();
-        model.fit(&data).batch(work.batch).epochs(epochs).drop_last().shuffle(false).threads(threads).quiet().run()?;
-        Ok((epochs as usize * steps_per_epoch) as f64 / start.elapsed().as_secs_f64())
+        model.fit(&data).batch(work.batch).steps(steps).drop_last().shuffle(false).threads(threads).quiet().run()?;
+        Ok(steps as f64 / start.elapsed().as_secs_f64())
     };
-    let epochs = |rate: f64, seconds: f64| (rate * seconds / steps_per_epoch as f64).ceil().max(1.0) as u64;
-    // What a run costs once would hide the rate of steps that take nanoseconds: the second estimate is free of it.
-    let rate = run(1)?;
-    let rate = run(epochs(rate, 0.1))?;
+    // A run of a few steps would measure what a run costs once.
+    let least = (work.rows / work.batch).min(16) as u64;
+    let steps = |rate: f64, seconds: f64| ((rate * seconds) as u64).max(least);
+    let first = run(least)?;
+    let rate = run(steps(first, 0.1))?;
     let windows = 7;
-    let epochs = epochs(rate, seconds / f64::from(windows));
-    let mut rates = (0..windows).map(|_| run(epochs)).collect::<gradc::Result<Vec<f64>>>()?;
+    let steps = steps(rate, seconds / f64::from(windows));
+    let mut rates = (0..windows).map(|_| run(steps)).collect::<gradc::Result<Vec<f64>>>()?;
     rates.sort_by(f64::total_cmp);
     let median = rates[rates.len() / 2];
     // Before the limits are measured, which take memory of their own.
