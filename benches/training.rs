@@ -1,10 +1,26 @@
-//! Training steps per second of the peers' workloads W1 to W7, one JSON line a case; `compare.sh` prints them beside the peers'.
+//! Training steps per second of the peers' workloads W1 to W7 and of the linear regression R1, one JSON line a case; `compare` sets
+//! them beside the peers'.
 //!
-//! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3
+//! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3 [--first-step]
+//!
+//! `--first-step` makes the data, compiles, runs one step of one batch and says when after the start of the process that was.
 
 use gradc::Declaration;
 use gradc::prelude::*;
+use gradc_runtime::kernels::InstructionSet;
+use gradc_runtime::machine::Limits;
 use std::time::Instant;
+
+network! {
+    pub Line {
+        input  x: [batch, 9];
+        target y: [batch, 1];
+        let out = x.dense(1);
+        predict  out;
+        minimize out.mean_squared_error(y);
+        using    sgd(rate = 1e-2);
+    }
+}
 
 network! {
     pub Tiny {
@@ -129,6 +145,7 @@ fn workload(name: &str) -> Option<Workload> {
     };
     let deep = [vec![784], vec![100; 20], vec![10]].concat();
     Some(match name {
+        "R1" => Workload { y: numbers(&[1]), ..dense("R1", 1, 1000, &[9, 1], Line::declaration) },
         "W1" => dense("W1", 32, 1797, &[64, 128, 64, 10], Tiny::declaration),
         "W2" => dense("W2", 128, 10_000, &[784, 512, 512, 10], Normed::declaration),
         "W3" => Workload { y: numbers(&[1024]), ..dense("W3", 512, 2048, &[1024, 4096, 4096, 1024], Wide::declaration) },
@@ -207,45 +224,82 @@ impl Workload {
 }
 
 fn main() -> gradc::Result<()> {
+    let start = Instant::now();
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str| arguments.iter().position(|known| known == name).and_then(|at| arguments.get(at + 1).cloned());
     let threads: usize = option("--threads").and_then(|text| text.parse().ok()).unwrap_or(1);
     let seconds: f64 = option("--seconds").and_then(|text| text.parse().ok()).unwrap_or(3.0);
-    let names = option("--workload").unwrap_or_else(|| "W1 W2 W3 W4 W5 W6 W7".into());
+    let is_first_only = arguments.iter().any(|known| known == "--first-step");
+    let names = option("--workload").unwrap_or_else(|| "R1 W1 W2 W3 W4 W5 W6 W7".into());
     for name in names.split_whitespace() {
-        let Some(work) = workload(name) else {
-            eprintln!("unknown workload {name}");
-            continue;
-        };
-        let start = Instant::now();
-        let mut model = work.model()?;
-        let compile = start.elapsed().as_secs_f64();
-        let data = work.data()?;
-        let steps_per_epoch = work.rows / work.batch;
-        let run = |model: &mut Model, epochs: u64| -> gradc::Result<f64> {
-            let start = Instant::now();
-            model.fit(&data).batch(work.batch).epochs(epochs).drop_last().shuffle(false).threads(threads).quiet().run()?;
-            Ok((epochs as usize * steps_per_epoch) as f64 / start.elapsed().as_secs_f64())
-        };
-        let rate = run(&mut model, 1)?;
-        let windows = 7;
-        let epochs = ((rate * seconds / f64::from(windows)) / steps_per_epoch as f64).ceil().max(1.0) as u64;
-        let mut rates = (0..windows).map(|_| run(&mut model, epochs)).collect::<gradc::Result<Vec<f64>>>()?;
-        rates.sort_by(f64::total_cmp);
-        let median = rates[rates.len() / 2];
-        println!(
-            "{{\"peer\": \"gradc\", \"mode\": \"fit\", \"workload\": \"{}\", \"threads\": {threads}, \"steps_per_s_median\": {median:.3}, \
-             \"steps_per_s_min\": {:.3}, \"steps_per_s_max\": {:.3}, \"us_per_step\": {:.2}, \"compile_ms\": {:.1}, \
-             \"gemm_gflop_per_s\": {:.2}, \"gemm_flop\": {:.0}, \"instruction_set\": \"{}\"}}",
-            work.name,
-            rates[0],
-            rates[rates.len() - 1],
-            1e6 / median,
-            1e3 * compile,
-            work.flop * median / 1e9,
-            work.flop,
-            model.instruction_set()
-        );
+        match workload(name) {
+            Some(work) if is_first_only => first_step(&work, threads, start)?,
+            Some(work) => speed(&work, threads, seconds)?,
+            None => eprintln!("unknown workload {name}"),
+        }
     }
     Ok(())
+}
+
+/// `start` is that of `main`; the loader's millisecond before it is not counted.
+fn first_step(work: &Workload, threads: usize, start: Instant) -> gradc::Result<()> {
+    let data = work.data()?;
+    let mut model = work.model()?;
+    model.fit(&data).batch(work.batch).steps(1).shuffle(false).threads(threads).quiet().run()?;
+    let (name, since) = (work.name, 1e3 * start.elapsed().as_secs_f64());
+    let memory = peak_memory().unwrap_or(f64::NAN);
+    println!(
+        "{{\"peer\": \"gradc\", \"workload\": \"{name}\", \"start_to_first_step_ms\": {since:.1}, \"peak_rss_mb\": {memory:.1}}}"
+    );
+    Ok(())
+}
+
+fn speed(work: &Workload, threads: usize, seconds: f64) -> gradc::Result<()> {
+    let start = Instant::now();
+    let mut model = work.model()?;
+    let compile = start.elapsed().as_secs_f64();
+    let data = work.data()?;
+    let mut run = |steps: u64| -> gradc::Result<f64> {
+        let start = Instant::now();
+        model.fit(&data).batch(work.batch).steps(steps).drop_last().shuffle(false).threads(threads).quiet().run()?;
+        Ok(steps as f64 / start.elapsed().as_secs_f64())
+    };
+    // A run of a few steps would measure what a run costs once.
+    let least = (work.rows / work.batch).min(16) as u64;
+    let steps = |rate: f64, seconds: f64| ((rate * seconds) as u64).max(least);
+    let first = run(least)?;
+    let rate = run(steps(first, 0.1))?;
+    let windows = 7;
+    let steps = steps(rate, seconds / f64::from(windows));
+    let mut rates = (0..windows).map(|_| run(steps)).collect::<gradc::Result<Vec<f64>>>()?;
+    rates.sort_by(f64::total_cmp);
+    let median = rates[rates.len() / 2];
+    // Before the limits are measured, which take memory of their own.
+    let memory = peak_memory().unwrap_or(f64::NAN);
+    let limits = Limits::measure(InstructionSet::detect());
+    let parameters: usize = model.parameters().map(|(_, dims)| dims.iter().product::<usize>()).sum();
+    println!(
+        "{{\"peer\": \"gradc\", \"mode\": \"fit\", \"workload\": \"{}\", \"threads\": {threads}, \"steps_per_s_median\": {median:.3}, \
+         \"steps_per_s_min\": {:.3}, \"steps_per_s_max\": {:.3}, \"us_per_step\": {:.3}, \"compile_ms\": {:.1}, \"peak_rss_mb\": {memory:.1}, \
+         \"gemm_gflop_per_s\": {:.2}, \"gemm_flop\": {:.0}, \"parameters\": {parameters}, \"peak_gflop_per_s\": {:.1}, \"stream_gb_per_s\": {:.1}, \
+         \"instruction_set\": \"{}\"}}",
+        work.name,
+        rates[0],
+        rates[rates.len() - 1],
+        1e6 / median,
+        1e3 * compile,
+        work.flop * median / 1e9,
+        work.flop,
+        limits.flops / 1e9,
+        limits.bandwidth / 1e9,
+        model.instruction_set()
+    );
+    Ok(())
+}
+
+/// The most memory that the process has held, in MiB, where the system says it.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kibibytes| kibibytes / 1024.0)
 }

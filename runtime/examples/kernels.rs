@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gradc_compiler::abi::{PACK_FLOATS, Product};
 use gradc_runtime::kernels::{InstructionSet, product};
+use gradc_runtime::machine::Limits;
 
 /// How the operands lie in memory.
 #[derive(Clone, Copy)]
@@ -59,8 +60,9 @@ const SHAPES: &[(&str, Layout, [usize; 3])] = &[
 
 fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let peak = peak();
-    println!("peak of 256-bit fused multiply-adds: {peak:.1} GFLOP/s");
+    let Limits { flops, bandwidth } = Limits::measure(InstructionSet::detect());
+    let peak = flops / 1e9;
+    println!("peak of fused multiply-adds: {peak:.1} GFLOP/s; a sum over memory reads {:.1} GB/s", bandwidth / 1e9);
     for &(name, layout, [m, k, n]) in SHAPES {
         if !name.contains(&filter) {
             continue;
@@ -143,28 +145,4 @@ fn best(mut run: impl FnMut()) -> f64 {
         least = least.min(start.elapsed());
     }
     least.as_secs_f64()
-}
-
-/// GFLOP/s of independent 256-bit fused multiply-adds in registers.
-fn peak() -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    if InstructionSet::Avx2.is_available() {
-        // SAFETY: the processor has AVX2 and FMA.
-        return 16.0 * 12.0 * 100_000.0 / best(|| unsafe { multiply_adds() }) / 1e9;
-    }
-    f64::NAN
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn multiply_adds() {
-    use std::arch::x86_64::*;
-    let factor = std::hint::black_box(_mm256_set1_ps(0.5));
-    let mut chains = [factor; 12];
-    for _ in 0..100_000 {
-        for chain in &mut chains {
-            *chain = _mm256_fmadd_ps(*chain, factor, factor);
-        }
-    }
-    std::hint::black_box(chains);
 }
