@@ -71,15 +71,8 @@ pub fn compile_entry(program: &Program, index: usize, target: Target) -> Result<
 /// Compiles a function of a program: of its kernels, then its entries, then the parts of those.
 pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) -> Result<Compiled, Error> {
     let (kernels, entries) = (&outline.program.kernels, &outline.entries);
-    if let Some(kernel) = kernels.get(index) {
-        let callee = Callee::Kernel(index as u32);
-        return function(outline, callee, target, Effort::Optimize, |e, arguments| {
-            let &[_, n, first, end] = arguments else {
-                return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
-            };
-            e.batch = Batch::Argument(n);
-            e.kernel(kernel, first, end)
-        });
+    if index < kernels.len() {
+        return compile_kernel_with(outline, index, target, 0);
     }
     let index = index - kernels.len();
     if let Some(steps) = entries.get(index) {
@@ -93,6 +86,19 @@ pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) 
             return Err(Error::Malformed("a part takes two arguments".to_owned()));
         };
         e.part(part, n)
+    })
+}
+
+/// Compiles a kernel whose pointers are so many bytes further than they will be, but for the near ones.
+pub(super) fn compile_kernel_with(outline: &Outline, index: usize, target: Target, far: i32) -> Result<Compiled, Error> {
+    let kernel = &outline.program.kernels[index];
+    function(outline, Callee::Kernel(index as u32), target, Effort::Optimize, |e, arguments| {
+        let &[_, n, first, end] = arguments else {
+            return Err(Error::Malformed("a kernel takes four arguments".to_owned()));
+        };
+        e.batch = Batch::Argument(n);
+        e.far = far;
+        e.kernel(kernel, first, end)
     })
 }
 

@@ -61,6 +61,8 @@ pub(super) struct Emitter<'f> {
     /// Address of the [`abi::Context`].
     pub context: ir::Value,
     pub batch: Batch,
+    /// Added to the displacements of pointers that are not [near](NEAR).
+    pub far: i32,
     pointers: HashMap<BufferId, ir::Value>,
     /// Loop variables, with the order in which their loops were opened.
     vars: HashMap<Var, (Bound, u32)>,
@@ -77,6 +79,9 @@ pub(super) struct Emitter<'f> {
     /// Titles of the blocks where statements begin.
     pub titles: Vec<(ir::Block, String)>,
 }
+
+/// Pointers of buffers below this lie so near in their table that a displacement of one byte leads there.
+pub(super) const NEAR: u32 = 16;
 
 /// Memory that generated code may touch without trapping, at any alignment.
 pub(super) const MEMORY: MemFlagsData = MemFlagsData::new().with_notrap();
@@ -99,6 +104,7 @@ impl<'f> Emitter<'f> {
             machine,
             context,
             batch: Batch::Unknown,
+            far: 0,
             pointers: HashMap::new(),
             vars: HashMap::new(),
             opened: 0,
@@ -176,7 +182,7 @@ impl<'f> Emitter<'f> {
         let table = self.context_field(std::mem::offset_of!(abi::Context, pointers));
         for (buffer, origin) in buffers {
             self.origin(origin);
-            let offset = 8 * buffer.0 as i32;
+            let offset = 8 * buffer.0 as i32 + if buffer.0 < NEAR { 0 } else { self.far };
             let pointer = self.builder.ins().load(types::I64, MEMORY, table, offset);
             self.pointers.insert(buffer, pointer);
         }

@@ -75,7 +75,7 @@ fn first_node(body: &[Statement]) -> Option<u32> {
 }
 
 /// All buffers that statements touch, with the first node that does.
-fn buffers_of(body: &[Statement], found: &mut BTreeMap<BufferId, Option<u32>>) {
+pub(super) fn buffers_of(body: &[Statement], found: &mut BTreeMap<BufferId, Option<u32>>) {
     for statement in body {
         match statement {
             Statement::Nest(nest) => buffers_in(&nest.block, found),

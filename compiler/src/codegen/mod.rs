@@ -22,6 +22,7 @@
 
 mod address;
 mod block;
+mod classes;
 mod compile;
 mod entry;
 mod function;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleError, ModuleRelocTarget};
 
-use super::compile::{Compiled, compile_function};
+use super::classes::{classes, compile_class};
+use super::compile::Compiled;
 use super::outline::Outline;
 use super::symbols::{Callee, Names, library, library_name, signature};
 use super::target::Effort;
@@ -154,20 +155,22 @@ impl Module {
 /// As [`compile_kernel`](super::compile_kernel), [`compile_entry`](super::compile_entry) and [`Module::link`].
 pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: usize) -> Result<Module, Error> {
     let outline = Outline::of(program)?;
-    let mut order: Vec<usize> = (0..outline.functions()).collect();
+    let (kernels, all) = (program.kernels.len(), outline.functions());
+    let mut order = if target.text { Vec::new() } else { classes(program) };
+    order.extend((if target.text { 0 } else { kernels }..all).map(|index| vec![index]));
     // The largest first, so that no thread is left alone with it at the end; entries are small.
-    order.sort_by_key(|&index| {
-        let kernel = program.kernels.get(index);
+    order.sort_by_key(|members| {
+        let kernel = members.first().and_then(|&index| program.kernels.get(index));
         std::cmp::Reverse(kernel.map_or(0, |kernel| instructions(&kernel.body)))
     });
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
-            let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
+            let Some(members) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 return Ok(done);
             };
-            done.push(compile_function(&outline, index, target)?);
+            done.extend(compile_class(&outline, members, target)?);
         }
     };
     let mut functions = std::thread::scope(|scope| {

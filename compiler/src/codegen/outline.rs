@@ -1,8 +1,8 @@
 //! What is compiled of a program: its kernels, its entries, and *parts* of entries.
 //!
-//! A run of very many kernels, such as the step of a network of a thousand layers, would make one function whose compile time grows faster
-//! than it does. Such a run is cut into parts, which are functions too; entries that have a run in common share its parts. A part
-//! takes the context and the number of rows.
+//! A run of very many kernels or copies, such as the step of a network of a thousand layers, would make one function whose compile time
+//! grows faster than it does: pointers to all that is copied live as long as the run. Such a run is cut into parts, which are functions
+//! too; entries that have a run in common share its parts. A part takes the context and the number of rows.
 
 use super::Error;
 use super::symbols::Names;
@@ -10,8 +10,10 @@ use super::synchronize::{Step, synchronize};
 use crate::loops::Program;
 use crate::loops::places::Places;
 
-/// Kernels and barriers of a part; a run that is no longer stays where it is.
+/// Most kernels, barriers and copies of a run that stays where it is.
 const MOST_STEPS: usize = 512;
+/// How many of them a part has.
+const PART_STEPS: usize = 128;
 
 /// A program's functions.
 pub(super) struct Outline<'p> {
@@ -21,7 +23,7 @@ pub(super) struct Outline<'p> {
     pub places: Places,
     /// What each entry does.
     pub entries: Vec<Vec<Step<'p>>>,
-    /// Kernels and barriers of each part.
+    /// Kernels, barriers and copies of each part.
     pub parts: Vec<Vec<Step<'p>>>,
 }
 
@@ -48,7 +50,7 @@ impl<'p> Outline<'p> {
 }
 
 fn cut<'p>(steps: Vec<Step<'p>>, parts: &mut Vec<Vec<Step<'p>>>) -> Vec<Step<'p>> {
-    let is_plain = |step: &Step| matches!(step, Step::Kernel(_) | Step::Barrier);
+    let is_plain = |step: &Step| matches!(step, Step::Kernel(_) | Step::Barrier | Step::Copy { .. });
     let mut result = Vec::new();
     let mut run: Vec<Step<'p>> = Vec::new();
     let end = |run: &mut Vec<Step<'p>>, result: &mut Vec<Step<'p>>, parts: &mut Vec<Vec<Step<'p>>>| {
@@ -56,7 +58,7 @@ fn cut<'p>(steps: Vec<Step<'p>>, parts: &mut Vec<Vec<Step<'p>>>) -> Vec<Step<'p>
             result.append(run);
             return;
         }
-        for chunk in std::mem::take(run).chunks(MOST_STEPS) {
+        for chunk in std::mem::take(run).chunks(PART_STEPS) {
             let known = parts.iter().position(|part| part == chunk);
             let number = known.unwrap_or_else(|| {
                 parts.push(chunk.to_vec());

@@ -74,20 +74,32 @@ impl Names {
 
     /// All callees, in the order of their numbers.
     pub fn all(&self) -> impl Iterator<Item = Callee> {
-        let fixed = [Callee::Product, Callee::Barrier, Callee::Share, Callee::Copy, Callee::Mark];
         (0..self.kernels.len() as u32)
             .map(Callee::Kernel)
             .chain((0..self.entries.len() as u32).map(Callee::Entry))
             .chain((0..self.parts).map(Callee::Part))
-            .chain(fixed)
+            .chain(self.others())
+    }
+
+    /// Those that are not compiled, in the order of their numbers.
+    fn others(&self) -> impl Iterator<Item = Callee> {
+        [Callee::Product, Callee::Barrier, Callee::Share, Callee::Copy, Callee::Mark]
+            .into_iter()
             .chain(SCALARS.iter().map(|&(function, _)| Callee::Scalar(function)))
             .chain((0..self.drivers.len() as u32).map(Callee::Driver))
     }
 
     /// The callee of a number.
     pub fn callee(&self, number: u32) -> Option<Callee> {
-        let wide = self.number(Callee::Wide(0));
-        if number >= wide { Some(Callee::Wide(number - wide)) } else { self.all().nth(number as usize) }
+        let [entries, parts, others, wides] =
+            [Callee::Entry(0), Callee::Part(0), Callee::Product, Callee::Wide(0)].map(|first| self.number(first));
+        match number {
+            _ if number < entries => Some(Callee::Kernel(number)),
+            _ if number < parts => Some(Callee::Entry(number - entries)),
+            _ if number < others => Some(Callee::Part(number - parts)),
+            _ if number < wides => self.others().nth((number - others) as usize),
+            _ => Some(Callee::Wide(number - wides)),
+        }
     }
 
     /// The number of a callee.

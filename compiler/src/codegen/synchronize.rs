@@ -27,7 +27,7 @@ use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Program, Slot,
 pub(super) enum Step<'p> {
     Barrier,
     Kernel(u32),
-    /// Kernels and barriers that stand in a function of their own.
+    /// Kernels, barriers and copies that stand in a function of their own.
     Part(u32),
     Scalar(&'p Block),
     Batch(Slot),

@@ -15,7 +15,7 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
 
 /// The graph in legal form, and for each node of the old graph the one that stands for it.
 pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>), BuildError> {
-    let mut builder = Builder::new(graph.name.clone());
+    let mut builder = Builder::with_room(graph.name.clone(), graph.nodes.len());
     let live = graph.live();
     let mut map: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
     for id in graph.ids().filter(|id| live[id.index()]) {

@@ -2,8 +2,10 @@
 
 use super::{Attributes, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
 use crate::ops::{self, Primitive};
+use rustc_hash::{FxBuildHasher, FxHasher};
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A node that cannot be: which primitive, and what its operands were.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,16 +32,32 @@ impl std::error::Error for BuildError {}
 /// Result of making a node.
 pub type Built = Result<NodeId, BuildError>;
 
-type Key = (Primitive, Attributes, Vec<NodeId>, Type);
-
 /// Grows a graph node by node.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     graph: Graph,
-    shared: HashMap<Key, NodeId>,
-    origins: HashMap<Origin, u32>,
-    origin: Origin,
+    /// The newest node of each hash: the nodes themselves are the keys, so that none is kept twice.
+    newest: HashMap<u64, NodeId, FxBuildHasher>,
+    /// For each node the next older one of its hash.
+    older: Vec<Option<NodeId>>,
+    origins: HashMap<Origin, u32, FxBuildHasher>,
+    origin: Current,
     streams: u32,
+}
+
+/// The origin that new nodes get.
+#[derive(Clone, Debug)]
+enum Current {
+    /// No node has it yet, as far as is known.
+    Said(Origin),
+    /// It has a place among the graph's.
+    Known(u32),
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Current::Said(Origin::default())
+    }
 }
 
 impl Builder {
@@ -48,12 +66,24 @@ impl Builder {
         Builder { graph: Graph::new(name), ..Builder::default() }
     }
 
+    /// An empty graph with room for so many nodes.
+    pub(crate) fn with_room(name: impl Into<String>, nodes: usize) -> Self {
+        let mut builder = Builder::new(name);
+        builder.graph.nodes.reserve(nodes);
+        builder.older.reserve(nodes);
+        builder.newest.reserve(nodes);
+        builder
+    }
+
     /// Goes on from a graph: its nodes keep their ids.
     pub fn continue_from(graph: Graph) -> Self {
         let mut builder = Builder { graph, ..Builder::default() };
+        builder.older.reserve(builder.graph.nodes.len());
+        builder.newest.reserve(builder.graph.nodes.len());
         for id in builder.graph.ids() {
             let node = builder.graph.node(id);
-            builder.shared.insert((node.primitive, node.attributes.clone(), node.operands.clone(), node.ty.clone()), id);
+            let hash = hash(node.primitive, &node.attributes, &node.operands, &node.ty);
+            builder.older.push(builder.newest.insert(hash, id));
             if let Attributes::Stream(stream) = node.attributes {
                 builder.streams = builder.streams.max(stream + 1);
             }
@@ -82,11 +112,28 @@ impl Builder {
     }
     /// The origin that new nodes get; returns the one before.
     pub fn set_origin(&mut self, origin: Origin) -> Origin {
-        std::mem::replace(&mut self.origin, origin)
+        match std::mem::replace(&mut self.origin, Current::Said(origin)) {
+            Current::Said(before) => before,
+            Current::Known(place) => self.graph.origins[place as usize].clone(),
+        }
     }
     /// The origin that new nodes get.
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        match &self.origin {
+            Current::Said(origin) => origin,
+            Current::Known(place) => &self.graph.origins[*place as usize],
+        }
+    }
+    /// As [`Builder::set_origin`], of an origin that the graph has.
+    pub(crate) fn set_known_origin(&mut self, place: u32) {
+        self.origin = Current::Known(place);
+    }
+    /// Where the origin that new nodes get stands in the graph, if that is known.
+    pub(crate) fn known_origin(&self) -> Option<u32> {
+        match self.origin {
+            Current::Said(_) => None,
+            Current::Known(place) => Some(place),
+        }
     }
     /// Names a result.
     pub fn output(&mut self, name: impl Into<String>, node: NodeId) {
@@ -119,33 +166,57 @@ impl Builder {
         if let Some(folded) = self.fold(primitive, operands, &attributes, &ty) {
             return Ok(folded);
         }
-        let key = (primitive, attributes, operands.to_vec(), ty);
-        if let Some(&known) = self.shared.get(&key) {
+        let hash = hash(primitive, &attributes, operands, &ty);
+        if let Some(known) = self.standing(hash, primitive, &attributes, operands, &ty) {
             return Ok(known);
         }
         let id = NodeId(self.graph.nodes.len() as u32);
         let origin = self.intern_origin();
-        let (primitive, attributes, operands, ty) = key.clone();
-        self.shared.insert(key, id);
-        self.graph.nodes.push(Node { primitive, attributes, operands, ty, origin });
+        self.older.push(self.newest.insert(hash, id));
+        self.graph.nodes.push(Node { primitive, attributes, operands: operands.to_vec(), ty, origin });
         Ok(id)
+    }
+
+    /// The node with this hash and these parts.
+    fn standing(
+        &self,
+        hash: u64,
+        primitive: Primitive,
+        attributes: &Attributes,
+        operands: &[NodeId],
+        ty: &Type,
+    ) -> Option<NodeId> {
+        let mut next = self.newest.get(&hash).copied();
+        while let Some(id) = next {
+            let node = self.graph.node(id);
+            if node.primitive == primitive && node.operands == operands && node.ty == *ty && node.attributes == *attributes {
+                return Some(id);
+            }
+            next = self.older[id.index()];
+        }
+        None
     }
 
     /// The node that [`Builder::apply`] would find standing already, if there is one.
     pub fn find(&self, primitive: Primitive, operands: &[NodeId], attributes: Attributes, given: Option<Type>) -> Option<NodeId> {
         let types: Vec<&Type> = operands.iter().map(|&id| self.graph.ty(id)).collect();
         let ty = (ops::record(primitive).infer)(&types, &attributes, given.as_ref()).ok()?;
-        self.shared.get(&(primitive, attributes, operands.to_vec(), ty)).copied()
+        self.standing(hash(primitive, &attributes, operands, &ty), primitive, &attributes, operands, &ty)
     }
 
     fn intern_origin(&mut self) -> u32 {
-        if let Some(&known) = self.origins.get(&self.origin) {
-            return known;
-        }
-        let index = self.graph.origins.len() as u32;
-        self.graph.origins.push(self.origin.clone());
-        self.origins.insert(self.origin.clone(), index);
-        index
+        let origin = match &self.origin {
+            Current::Known(place) => return *place,
+            Current::Said(origin) => origin,
+        };
+        let place = self.origins.get(origin).copied().unwrap_or_else(|| {
+            let place = self.graph.origins.len() as u32;
+            self.graph.origins.push(origin.clone());
+            self.origins.insert(origin.clone(), place);
+            place
+        });
+        self.origin = Current::Known(place);
+        place
     }
 
     /// A pointwise node of constants is the constant of its f64 value.
@@ -447,6 +518,13 @@ impl Builder {
             .ok_or_else(|| BuildError::new(format!("contraction `{labels}` cannot be read")))?;
         self.apply(Primitive::Contract, &[a, b], Attributes::Contract(spec), None)
     }
+}
+
+/// What equal nodes have in common.
+fn hash(primitive: Primitive, attributes: &Attributes, operands: &[NodeId], ty: &Type) -> u64 {
+    let mut hasher = FxHasher::default();
+    (primitive, attributes, operands, ty).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The shape that both stretch to, aligned at the last axis.

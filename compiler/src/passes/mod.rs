@@ -24,6 +24,7 @@ mod wrong_rules;
 use crate::graph::{Graph, NodeId, text, verify};
 use crate::rules::Exactness;
 pub use log::text as log_text;
+use std::borrow::Cow;
 use std::fmt;
 
 /// One pass.
@@ -146,7 +147,7 @@ impl fmt::Display for Bug {
 pub fn run(passes: &[Pass], graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     context.labels = (0..graph.nodes.len() as u32).map(Some).collect();
     context.places = graph.ids().map(Some).collect();
-    let mut current = graph.clone();
+    let mut current = Cow::Borrowed(graph);
     for pass in passes {
         let done = context.log.len();
         let next = (pass.run)(&current, context)?;
@@ -158,9 +159,9 @@ pub fn run(passes: &[Pass], graph: &Graph, context: &mut Context) -> Result<Grap
             validate::compare(&current, &next, exactness.unwrap_or(Exactness::BitExact))
                 .map_err(|why| Bug::new(pass.name, &current, why))?;
         }
-        current = next;
+        current = Cow::Owned(next);
     }
-    Ok(current)
+    Ok(current.into_owned())
 }
 
 /// The forward graph in steady form, ready to be differentiated.

@@ -4,6 +4,8 @@ use super::{Application, Bug, Context};
 use crate::graph::{BuildError, Builder, Graph, NodeId, Origin, Root};
 use crate::ops::{self, Primitive};
 use crate::rules::Exactness;
+use rustc_hash::FxBuildHasher;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Copies a graph node by node through the builder, which checks, folds and shares.
@@ -14,13 +16,16 @@ pub(super) struct Rebuild<'a> {
     map: Vec<Option<NodeId>>,
     old_labels: Vec<Option<u32>>,
     labels: Vec<Option<u32>>,
+    /// Places in the new graph of old origins, by the new node that the old one was made from.
+    origins: HashMap<(u32, Option<NodeId>), u32, FxBuildHasher>,
 }
 
 impl<'a> Rebuild<'a> {
     pub fn new(from: &'a Graph, context: &mut Context) -> Self {
         let old_labels = std::mem::take(&mut context.labels);
         let map = vec![None; from.nodes.len()];
-        Rebuild { from, builder: Builder::new(from.name.clone()), map, old_labels, labels: Vec::new() }
+        let (labels, origins) = (Vec::new(), HashMap::default());
+        Rebuild { from, builder: Builder::with_room(from.name.clone(), from.nodes.len()), map, old_labels, labels, origins }
     }
 
     /// Copies a node whose operands are copied; operands of commutative primitives are put in ascending order, numbers
@@ -39,8 +44,15 @@ impl<'a> Rebuild<'a> {
         if ops::record(node.primitive).commutative {
             operands.sort_unstable_by_key(|&operand| (self.builder.graph().constant(operand).is_some(), operand));
         }
-        self.builder.set_origin(self.origin(other));
+        let origin = (self.from.node(other).origin, self.made_from(other));
+        match self.origins.get(&origin) {
+            Some(&place) => self.builder.set_known_origin(place),
+            None => _ = self.builder.set_origin(Origin { of: origin.1, ..self.from.origin(other).clone() }),
+        }
         let placed = self.builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?;
+        if let Some(place) = self.builder.known_origin() {
+            self.origins.insert(origin, place);
+        }
         self.map[id.index()] = Some(placed);
         let label = self.old_label(id);
         let (known, value) = (self.label(placed), self.builder.graph().constant(placed));
@@ -83,17 +95,16 @@ impl<'a> Rebuild<'a> {
         *own = own.or(label);
     }
 
-    /// Origin of an old node; what it was made from may be gone, then what that was made from stands for it.
-    fn origin(&self, id: NodeId) -> Origin {
-        let origin = self.from.origin(id);
-        let mut of = origin.of;
+    /// The new node that an old one was made from; where that is gone, what that was made from stands for it.
+    fn made_from(&self, id: NodeId) -> Option<NodeId> {
+        let mut of = self.from.origin(id).of;
         while let Some(old) = of {
             match self.map.get(old.index()).copied().flatten() {
-                Some(new) => return Origin { of: Some(new), ..origin.clone() },
+                Some(new) => return Some(new),
                 None => of = self.from.nodes.get(old.index()).and_then(|_| self.from.origin(old).of).filter(|next| *next < old),
             }
         }
-        Origin { of: None, ..origin.clone() }
+        None
     }
 
     /// A new node in the log's words: its number, or its formula down to numbered nodes. Nodes of `open` are spelt out.

@@ -8,7 +8,7 @@ use super::rebuild::Rebuild;
 use super::{Application, Bug, Context};
 use crate::graph::{Graph, NodeId, Origin};
 use crate::rules::{self, RuleSet};
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 /// Sweeps after which rewriting stops, whatever is left to do: the rules shrink a graph, so that more would be a pair of rules
 /// that undo each other.
@@ -29,13 +29,14 @@ pub fn masks(graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
 
 /// Applies rules to a fixed point.
 pub(super) fn rewrite(pass: &'static str, rules: &RuleSet, graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
-    let mut current = graph.clone();
+    let mut current = Cow::Borrowed(graph);
     for _ in 0..SWEEPS {
         let done = context.log.len();
-        current = sweep(pass, rules, &current, context)?;
+        let next = sweep(pass, rules, &current, context)?;
         if context.log.len() == done {
-            return Ok(current);
+            return Ok(next);
         }
+        current = Cow::Owned(next);
     }
     Err(Bug::new(pass, graph, "the rules do not come to an end"))
 }
@@ -43,8 +44,7 @@ pub(super) fn rewrite(pass: &'static str, rules: &RuleSet, graph: &Graph, contex
 fn sweep(pass: &'static str, rules: &RuleSet, graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     let live = graph.live();
     let readers = readers_of(graph, &live);
-    // Readers of new nodes; those inside of a replacement have the one they were made for.
-    let mut new_readers: HashMap<NodeId, usize> = HashMap::new();
+    let mut new_readers = Readers(Vec::new());
     let mut rebuild = Rebuild::new(graph, context);
     for id in graph.ids() {
         // Sources stay: only dead code may decide that nobody asks for one.
@@ -52,16 +52,31 @@ fn sweep(pass: &'static str, rules: &RuleSet, graph: &Graph, context: &mut Conte
             continue;
         }
         let mut node = rebuild.place(id, context).map_err(|why| Bug::new(pass, graph, why.message))?;
-        *new_readers.entry(node).or_default() += readers[id.index()];
+        new_readers.add(node, readers[id.index()]);
         for _ in 0..REWRITES_AT_A_NODE {
-            let count = |node: NodeId| new_readers.get(&node).copied().unwrap_or(1);
+            let count = |node: NodeId| new_readers.of(node);
             let Some(next) = once(rules, &mut rebuild, node, &count, context) else { break };
-            *new_readers.entry(next).or_default() += readers[id.index()];
+            new_readers.add(next, readers[id.index()]);
             rebuild.replace(id, next);
             node = next;
         }
     }
     rebuild.finish(pass, context)
+}
+
+/// Readers of new nodes; those inside of a replacement have the one they were made for.
+struct Readers(Vec<Option<usize>>);
+
+impl Readers {
+    fn add(&mut self, node: NodeId, count: usize) {
+        if self.0.len() <= node.index() {
+            self.0.resize(node.index() + 1, None);
+        }
+        *self.0[node.index()].get_or_insert(0) += count;
+    }
+    fn of(&self, node: NodeId) -> usize {
+        self.0.get(node.index()).copied().flatten().unwrap_or(1)
+    }
 }
 
 /// For each node, how many live nodes and roots read it.

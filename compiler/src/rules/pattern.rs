@@ -167,7 +167,36 @@ fn parse_term(rest: &mut &'static str) -> Result<Term, String> {
 
 /// What the names must stand for so that the term is this node.
 pub fn find(graph: &Graph, term: &Term, root: NodeId) -> Option<Bindings> {
+    if !fits(graph, term, root) {
+        return None;
+    }
     solve(graph, vec![(term, root)], Bindings::new(root))
+}
+
+/// Whether a node has the form of a term, whatever its names stand for: most have not, and cost no allocation.
+fn fits(graph: &Graph, term: &Term, id: NodeId) -> bool {
+    match term {
+        Term::Variable(_) => true,
+        Term::Constant(_) => graph.constant(id).is_some(),
+        Term::Number(number) => {
+            let number = rounded(*number, graph.ty(id).element);
+            graph.constant(id).is_some_and(|value| value.to_bits() == number.to_bits())
+        }
+        Term::Apply { head, operands, .. } => {
+            let node = graph.node(id);
+            let has_head = match head {
+                Head::Primitive(own) => *own == node.primitive,
+                Head::Pointwise(_) => ops::record(node.primitive).is_pointwise() && node.attributes == Attributes::None,
+            };
+            let in_order = |terms: &mut dyn Iterator<Item = &Term>| {
+                terms.zip(&node.operands).all(|(term, &operand)| fits(graph, term, operand))
+            };
+            let turned = ops::record(node.primitive).commutative;
+            has_head
+                && node.operands.len() == operands.len()
+                && (in_order(&mut operands.iter()) || turned && in_order(&mut operands.iter().rev()))
+        }
+    }
 }
 
 /// The same, where some names are bound already.

@@ -2,6 +2,7 @@
 //!
 //! Buffers of generated code lie between guard words, so that a stray store fails a test instead of passing unseen.
 
+mod classes;
 mod differential;
 mod entries;
 mod fuzz;
