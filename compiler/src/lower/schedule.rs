@@ -116,7 +116,9 @@ fn product_schedule(
         })
     });
     let columns = size(axis);
-    if let Some(rows) = rows.filter(|_| columns % LINE_WORDS != 0 && (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns)) {
+    if let Some(rows) =
+        rows.filter(|_| !columns.is_multiple_of(LINE_WORDS) && (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns))
+    {
         // Strips of columns would share a line in every row, and two threads would take it from each other.
         let step = match group.axes[rows] {
             Dim::Batch => SHARED_ROWS,
