@@ -71,18 +71,6 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(from: *const f32) {
-        // SAFETY: every x86-64 has SSE, and a prefetch of no memory does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-    }
-
-    #[inline(always)]
-    fn prefetch_far(from: *const f32) {
-        // SAFETY: as for `prefetch`.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the processor has AVX-512F.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })

@@ -71,12 +71,6 @@ impl<const LANES: usize> Vector for Portable<LANES> {
     }
 
     #[inline(always)]
-    fn prefetch(_: *const f32) {}
-
-    #[inline(always)]
-    fn prefetch_far(_: *const f32) {}
-
-    #[inline(always)]
     unsafe fn add(mut self, other: Self) -> Self {
         for (lane, other) in self.0.iter_mut().zip(other.0) {
             *lane += other;

@@ -46,10 +46,30 @@ pub(super) trait Vector: Copy {
     unsafe fn store_part(self, to: *mut f32, count: usize);
 
     /// Asks for the cache line at `from`, which may lie anywhere.
-    fn prefetch(from: *const f32);
+    #[inline(always)]
+    fn prefetch(from: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 has SSE, and a prefetch of no memory does nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(from.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = from;
+    }
 
     /// Asks for the cache line at `from`, which may lie anywhere and is needed later: the second-level cache takes it.
-    fn prefetch_far(from: *const f32);
+    #[inline(always)]
+    fn prefetch_far(from: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as for `prefetch`.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T1>(from.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = from;
+    }
 
     /// `self + other`, lane by lane.
     unsafe fn add(self, other: Self) -> Self;
