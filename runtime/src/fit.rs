@@ -216,8 +216,8 @@ impl<'m> Fit<'m> {
     /// # Errors
     /// Faulty data or options, before anything changes; [`Error::Diverged`] if the loss is not finite, with the last good state kept.
     pub fn run(mut self) -> Result<History> {
-        let as_compiled = self.accumulate == 1 && self.plateau.is_none() && !self.diagnose && !self.profile;
-        if as_compiled || self.reference && self.accumulate == 1 && self.plateau.is_none() {
+        let is_timed = !self.profile || self.model.compiled.options.profile;
+        if self.takes_the_step() && (self.reference || !self.diagnose && is_timed) {
             return self.run_compiled();
         }
         self.model.must_train()?;
@@ -230,10 +230,15 @@ impl<'m> Fit<'m> {
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
+    /// Whether the step is that of the network as it was compiled, but for what is looked at.
+    fn takes_the_step(&self) -> bool {
+        self.accumulate == 1 && self.plateau.is_none()
+    }
+
     /// The model compiled for a step that accumulates, has a rate that is lowered, diagnoses, or is timed.
     fn variant(&self) -> Result<Arc<Compiled>> {
         let compiled = &self.model.compiled;
-        if self.accumulate == 1 && self.plateau.is_none() && !self.profile {
+        if self.takes_the_step() && !self.profile {
             return compiled.diagnosed();
         }
         let (names, fuel) = (self.model.watches.iter().map(|watch| watch.name.as_str()), crate::env::fuel());

@@ -39,7 +39,7 @@ pub struct Options {
     pub text: bool,
     /// Threads that compile (default: all cores).
     pub compile_threads: usize,
-    /// Compile the marks that [`Fit::profile`](crate::fit::Fit::profile) needs (default: no; it compiles what it needs itself).
+    /// Compile the marks that [`Fit::profile`](crate::fit::Fit::profile) needs (default: no; without them it compiles the step once more).
     pub profile: bool,
 }
 

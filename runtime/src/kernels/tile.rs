@@ -1,6 +1,6 @@
 //! The micro-kernel: one tile of the output, held in registers while `k` runs over one block.
 
-use super::vector::Vector;
+use super::vector::{Vector, prefetch};
 
 /// Most rows of any instruction set's tile.
 pub(super) const MOST_ROWS: usize = 8;
@@ -63,7 +63,7 @@ pub(super) unsafe fn compute<
         if tile.k >= LONG {
             for row in 0..ROWS {
                 for column in 0..COLUMNS {
-                    V::prefetch(tile.c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
+                    prefetch::<false>(tile.c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
                 }
             }
         }
@@ -111,7 +111,7 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
         }
         if KEEP {
             for column in 0..COLUMNS {
-                V::prefetch(b.wrapping_offset(KEEP_AHEAD * tile.b_k).wrapping_add(column * V::LANES));
+                prefetch::<false>(b.wrapping_offset(KEEP_AHEAD * tile.b_k).wrapping_add(column * V::LANES));
             }
             let keep = tile.keep.add(p * tile.keep_k);
             for (column, vector) in row_of_b.iter().enumerate() {

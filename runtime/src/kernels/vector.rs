@@ -6,6 +6,19 @@
 use super::pack::{Gathered, Panel};
 use super::tile::Tile;
 
+/// Asks for the cache line at `from`, which may lie anywhere; one that is needed `LATER` comes into the second-level cache.
+#[inline(always)]
+pub(super) fn prefetch<const LATER: bool>(from: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE, and a prefetch of no memory does nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        if LATER { _mm_prefetch::<_MM_HINT_T1>(from.cast()) } else { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// A vector of [`LANES`](Vector::LANES) floats of one instruction set.
 ///
 /// Every method requires that the processor has the instruction set. Those that take a pointer require that the floats they
@@ -44,32 +57,6 @@ pub(super) trait Vector: Copy {
 
     /// Writes the first `count` lanes to `to`.
     unsafe fn store_part(self, to: *mut f32, count: usize);
-
-    /// Asks for the cache line at `from`, which may lie anywhere.
-    #[inline(always)]
-    fn prefetch(from: *const f32) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: every x86-64 has SSE, and a prefetch of no memory does nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(from.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = from;
-    }
-
-    /// Asks for the cache line at `from`, which may lie anywhere and is needed later: the second-level cache takes it.
-    #[inline(always)]
-    fn prefetch_far(from: *const f32) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as for `prefetch`.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T1>(from.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = from;
-    }
 
     /// `self + other`, lane by lane.
     unsafe fn add(self, other: Self) -> Self;

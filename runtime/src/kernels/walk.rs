@@ -5,7 +5,7 @@ use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 use super::pack::{Gathered, Panel, entry};
 use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan};
 use super::tile::{MOST_COLUMNS, MOST_ROWS, Tile};
-use super::vector::Vector;
+use super::vector::{Vector, prefetch};
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
 const SLACK: usize = 64;
@@ -61,10 +61,10 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn ask<V: Vector>(&mut self) {
+    fn ask(&mut self) {
         for _ in 0..self.share.min(self.steps) {
             for line in (0..self.columns).step_by(LINE) {
-                V::prefetch_far(self.from.wrapping_add(line));
+                prefetch::<true>(self.from.wrapping_add(line));
             }
             self.from = self.from.wrapping_offset(self.stride);
             self.steps -= 1;
@@ -178,7 +178,7 @@ impl Block<'_> {
             }
             let mut run = |row_panel: Span, column_panel: Span| {
                 if let Some(ahead) = &mut ahead {
-                    ahead.ask::<V>();
+                    ahead.ask();
                 }
                 let right = if !self.plan.pack_b {
                     Right::InPlace
@@ -292,7 +292,7 @@ impl Block<'_> {
         let stride_p = self.product.a_k as isize;
         for steps in pieces(self.k, chunk) {
             if side_by_side {
-                self.ask_for::<V>(rows, steps.start + 2 * chunk);
+                self.ask_for(rows, steps.start + 2 * chunk);
             }
             for panel in even_pieces(rows.count, V::ROWS) {
                 let row = rows.start + panel.start;
@@ -322,12 +322,12 @@ impl Block<'_> {
     }
 
     /// Asks for some steps of rows that lie side by side, to be copied soon.
-    fn ask_for<V: Vector>(&self, rows: Span, first: usize) {
+    fn ask_for(&self, rows: Span, first: usize) {
         for step in first..self.k.min(first + STEPS_OF_A) {
             // SAFETY: the table of steps has `k` entries.
             let at = unsafe { entry(self.a_steps, step) } * self.product.a_k as isize;
             for line in (0..rows.count).step_by(LINE) {
-                V::prefetch(self.a.wrapping_offset(at).wrapping_add(rows.start + line));
+                prefetch::<false>(self.a.wrapping_offset(at).wrapping_add(rows.start + line));
             }
         }
     }

@@ -127,13 +127,12 @@ impl NetworkArguments {
 
     /// Compiles it, and keeps the text of the machine code if asked to.
     pub fn model_with(&self, text: bool) -> Result<Model> {
-        self.compiled(text).map(|(model, _)| model)
+        self.compiled(|options| Options { text: text || options.text, ..options }).map(|(model, _)| model)
     }
 
-    /// Compiles it, and gives its lints as text.
-    pub fn compiled(&self, text: bool) -> Result<(Model, String)> {
-        let options = Options { seed: self.options.seed, ..Options::default() };
-        let options = Options { text: text || options.text, ..options };
+    /// Compiles it with what is asked for beside the usual options, and gives its lints as text.
+    pub fn compiled(&self, asked: impl FnOnce(Options) -> Options) -> Result<(Model, String)> {
+        let options = asked(Options { seed: self.options.seed, ..Options::default() });
         let declaration = self.declaration()?;
         // Mistakes are shown here, where it is known whether in colours.
         let lints = self.shown(&self.elaborated(&declaration)?.warnings, declaration.source());

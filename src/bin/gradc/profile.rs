@@ -5,7 +5,7 @@ use crate::inspect::say;
 use crate::network::NetworkArguments;
 use crate::train::line;
 use clap::Args;
-use gradc::Result;
+use gradc::{Options, Result};
 use serde_json::json;
 
 #[derive(Args)]
@@ -30,13 +30,14 @@ pub struct Profile {
 
 impl Profile {
     pub fn run(self) -> Result<()> {
-        let mut model = self.network.model()?;
+        let (mut model, _) = self.network.compiled(|options| Options { profile: true, ..options })?;
         let rows = self.data.need(&model, true)?;
-        let fit = |model: &mut gradc::Model| {
-            model.fit(&rows).batch(self.batch).steps(self.steps).threads(self.threads).quiet().profile().run()
+        let mut fit = |timed: bool| {
+            let fit = model.fit(&rows).batch(self.batch).steps(self.steps).threads(self.threads).quiet();
+            if timed { fit.profile() } else { fit }.run()
         };
-        fit(&mut model)?;
-        let Some(profile) = fit(&mut model)?.profile else {
+        fit(false)?;
+        let Some(profile) = fit(true)?.profile else {
             return Ok(());
         };
         if !self.json {

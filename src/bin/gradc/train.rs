@@ -100,7 +100,7 @@ impl Train {
         if self.validate {
             self.network.validate()?;
         }
-        let (mut model, lints) = self.network.compiled(false)?;
+        let (mut model, lints) = self.network.compiled(|options| options)?;
         eprint!("{lints}");
         if self.json {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
