@@ -22,7 +22,7 @@ use super::block::{Lanes, Width, defined};
 use super::function::{Bound, Emitter, MEMORY};
 use super::plan::{stride, table_stride};
 use super::preamble::{Preamble, check_vector, counting, lanes};
-use super::turns::Count;
+use super::turns::{Count, turns};
 use crate::loops::{Axis, Block, Extent, Instruction, Lane, Linear, Nest, Var, View};
 
 /// Instructions that a loop in one lane is written out to at most: the sums of a short row cost as much as the counting around them.
@@ -278,13 +278,7 @@ impl Emitter<'_> {
 
 /// The turns of two axes as one, if each address and index goes on along the outer one where the inner one ends.
 fn joined(outer: &Axis, inner: &Axis, block: &Block) -> Option<Extent> {
-    let columns = match inner.extent {
-        Extent::Whole(number) => number,
-        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step == 0 => Linear::fixed(step),
-        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant <= step => total,
-        Extent::Tile { .. } => return None,
-    };
-    let columns = columns.is_fixed().then_some(columns.constant).filter(|columns| *columns > 0)?;
+    let columns = turns(inner.extent)?;
     let goes_on = |outer: Linear, inner: Linear| outer == inner.times(columns);
     let views = || {
         block.code.iter().filter_map(|instruction| match instruction {

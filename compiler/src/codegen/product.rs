@@ -8,28 +8,33 @@ use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, typ
 use super::Error;
 use super::function::{Emitter, MEMORY};
 use super::symbols::Callee;
-use super::turns::Count;
+use super::turns::turns;
 use crate::abi::{self, Product};
-use crate::loops::{Linear, Operand, ProductStatement, View};
+use crate::loops::{Extent, Linear, Operand, ProductStatement, View};
 
 const ONE: Linear = Linear::fixed(1);
 
+/// Where the right operand of a product lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strides {
+    b_k: Linear,
+    b_col: Linear,
+    /// Numbers of the tables of its rows and columns.
+    tables: Option<(usize, usize)>,
+}
+
 impl Emitter<'_> {
-    /// Writes a product call.
-    pub fn product_call(&mut self, product: &ProductStatement) -> Result<(), Error> {
+    /// What the micro-kernel is told of a product, which must fit it.
+    pub fn strides(&self, product: &ProductStatement) -> Result<Strides, Error> {
         let refuse = |what: &str| Err(Error::Malformed(format!("{}: {what}", product.title)));
-        let m = self.count(product.m)?;
-        let n = self.count(product.n)?;
-        let k = self.count(product.k)?;
-        let single = |count: Count| matches!(count, Count::Known(1));
-        let fitting = |stride: Linear, count: Count| if single(count) { ONE } else { stride };
+        let fitting = |stride: Linear, extent: Extent| if turns(extent) == Some(1) { ONE } else { stride };
         if [&product.a, &product.c].iter().any(|operand| operand.is_gathered()) {
             return refuse("only the indices of the right operand of a product may have digits");
         }
         if product.b.rows.is_some() || product.c.rows.is_some() {
             return refuse("only the left operand of a product may go through the row table");
         }
-        if fitting(product.c.column.stride, n) != ONE {
+        if fitting(product.c.column.stride, product.n) != ONE {
             return refuse("the columns of a product's result must be adjacent");
         }
         let tables = match product.b.is_gathered() {
@@ -47,12 +52,21 @@ impl Emitter<'_> {
             (b_k, b_col) = (ONE, ONE);
         }
         if b_k != ONE && b_col != ONE {
-            b_k = fitting(b_k, k);
-            b_col = fitting(b_col, n);
+            b_k = fitting(b_k, product.k);
+            b_col = fitting(b_col, product.n);
         }
         if b_k != ONE && b_col != ONE {
             return refuse("the right operand of a product must be contiguous along one axis");
         }
+        Ok(Strides { b_k, b_col, tables })
+    }
+
+    /// Writes a product call.
+    pub fn product_call(&mut self, product: &ProductStatement, strides: Strides) -> Result<(), Error> {
+        let Strides { b_k, b_col, tables } = strides;
+        let m = self.count(product.m)?;
+        let n = self.count(product.n)?;
+        let k = self.count(product.k)?;
         let descriptor = match self.descriptor {
             Some(slot) => slot,
             None => {

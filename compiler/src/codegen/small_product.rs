@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{self, InstBuilder};
 
 use super::Error;
 use super::function::Emitter;
-use super::turns::Count;
+use super::turns::{Count, turns};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Axis, Block, Extent, Lane, Linear, Nest, Operand, ProductStatement, Table, Var, View};
 
@@ -18,8 +18,9 @@ impl Emitter<'_> {
     /// Writes a product: as nests, as a call, or as both and a choice between them where the batch decides.
     pub fn product(&mut self, product: &ProductStatement) -> Result<(), Error> {
         let extents = [product.m, product.n, product.k];
-        let least = extents.iter().map(|extent| least(*extent)).fold(1, i64::saturating_mul);
-        let Some(nests) = nests(product).filter(|_| least <= MOST_WORK) else { return self.product_call(product) };
+        let strides = self.strides(product)?;
+        let known = extents.iter().filter_map(|extent| turns(*extent)).fold(1, i64::saturating_mul);
+        let Some(nests) = nests(product).filter(|_| known <= MOST_WORK) else { return self.product_call(product, strides) };
         let mut work: Option<ir::Value> = None;
         for extent in extents {
             let count = self.count(extent)?;
@@ -28,15 +29,14 @@ impl Emitter<'_> {
             }
         }
         let Some(work) = work else { return self.nests(&nests) };
-        let fixed = extents.iter().filter_map(|extent| known(*extent)).product::<i64>().max(1);
-        let is_small = self.builder.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, work, MOST_WORK / fixed);
+        let is_small = self.builder.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, work, MOST_WORK / known);
         let [small, large, done] = [(); 3].map(|()| self.builder.create_block());
         self.builder.ins().brif(is_small, small, &[], large, &[]);
         self.builder.switch_to_block(small);
         self.nests(&nests)?;
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(large);
-        self.product_call(product)?;
+        self.product_call(product, strides)?;
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
         Ok(())
@@ -45,20 +45,6 @@ impl Emitter<'_> {
     fn nests(&mut self, nests: &[Nest]) -> Result<(), Error> {
         nests.iter().try_for_each(|nest| self.nest(nest))
     }
-}
-
-/// Turns of an axis, if they are known.
-fn known(extent: Extent) -> Option<i64> {
-    match extent {
-        Extent::Whole(number) => number.is_fixed().then_some(number.constant),
-        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step == 0 => Some(step),
-        Extent::Tile { step, total, .. } => (total.is_fixed() && total.constant <= step).then_some(total.constant),
-    }
-}
-
-/// Turns that an axis may have at least, if it has any.
-fn least(extent: Extent) -> i64 {
-    known(extent).unwrap_or(1).max(1)
 }
 
 /// A product as nests: each sum begins with zero, and takes its products in. `None` for what only the micro-kernel can look up, and for

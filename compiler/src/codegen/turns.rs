@@ -25,6 +25,16 @@ pub(super) enum Count {
     },
 }
 
+/// Turns of an axis, if they are known.
+pub(super) fn turns(extent: Extent) -> Option<i64> {
+    let turns = match extent {
+        Extent::Whole(number) => number.is_fixed().then_some(number.constant),
+        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step.max(1) == 0 => Some(step),
+        Extent::Tile { step, total, .. } => (total.is_fixed() && total.constant <= step).then_some(total.constant),
+    };
+    turns.filter(|turns| *turns > 0)
+}
+
 /// Code inside a loop.
 pub(super) type Inside<'a, 'f> = &'a mut dyn FnMut(&mut Emitter<'f>) -> Result<(), Error>;
 

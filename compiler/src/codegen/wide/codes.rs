@@ -71,6 +71,8 @@ pub(super) fn shift(form: Form, shift: Shift) -> Code {
         Shift::Left => of!(form, VEX_Vpslld_ymm_ymm_imm8, EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8),
         Shift::Right => of!(form, VEX_Vpsrld_ymm_ymm_imm8, EVEX_Vpsrld_zmm_k1z_zmmm512b32_imm8),
         Shift::RightSigned => of!(form, VEX_Vpsrad_ymm_ymm_imm8, EVEX_Vpsrad_zmm_k1z_zmmm512b32_imm8),
+        // Selected with 16 lanes only.
+        Shift::Round => Code::EVEX_Vprold_zmm_k1z_zmmm512b32_imm8,
     }
 }
 

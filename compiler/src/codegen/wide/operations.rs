@@ -89,6 +89,8 @@ pub(super) enum Shift {
     Left,
     Right,
     RightSigned,
+    /// To the left, and in again on the right; only with 16 lanes.
+    Round,
 }
 
 /// What an operation does with its sources.

@@ -35,7 +35,7 @@ pub(super) fn select(
     words: &dyn Fn(BufferId) -> bool,
     form: Form,
 ) -> Option<Selection> {
-    let order = order(block, plan);
+    let order = order(block, plan, form);
     let mut selector = Selector {
         block,
         lanes,
@@ -67,15 +67,19 @@ pub(super) fn select(
 }
 
 /// The instructions that stores need, in the order in which they are written.
-fn order(block: &Block, plan: &Plan) -> Vec<usize> {
+fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
     let size = block.code.len();
+    let operands = |at: usize| match rotation(block, at, form) {
+        Some((value, _)) => vec![value],
+        None => block.code[at].operands(),
+    };
     let mut needed = vec![false; size];
     for (at, instruction) in block.code.iter().enumerate().rev() {
         if matches!(instruction, Instruction::Store(..)) {
             needed[at] = true;
         }
         if needed[at] {
-            instruction.operands().iter().for_each(|value| needed[value.0 as usize] = true);
+            operands(at).iter().for_each(|value| needed[value.0 as usize] = true);
         }
     }
     let (mut done, mut order) = (vec![false; size], Vec::new());
@@ -92,7 +96,7 @@ fn order(block: &Block, plan: &Plan) -> Vec<usize> {
             }
             open.push((at, true));
             // The first operand is written first.
-            open.extend(block.code[at].operands().iter().rev().map(|value| (value.0 as usize, false)));
+            open.extend(operands(at).iter().rev().map(|value| (value.0 as usize, false)));
         }
     };
     for (at, instruction) in block.code.iter().enumerate() {
@@ -105,6 +109,14 @@ fn order(block: &Block, plan: &Plan) -> Vec<usize> {
         visit(at);
     }
     order
+}
+
+/// The value that a pair of shifts turns round, and by how many bits to the left; there is an instruction for it with 16 lanes.
+fn rotation(block: &Block, at: usize, form: Form) -> Option<(Value, u8)> {
+    let Instruction::Or(a, b) = block.code[at] else { return None };
+    let code = |value: Value| &block.code[value.0 as usize];
+    let (Instruction::ShiftLeft(x, left), Instruction::ShiftRight(y, right)) = (code(a), code(b)) else { return None };
+    (form == Form::Sixteen && x == y && left + right == 32).then_some((*x, *left))
 }
 
 /// For each comparison, how many selects must test it: those that are no minimum or maximum.
@@ -318,7 +330,10 @@ impl Selector<'_> {
             }
             Div(a, b) => self.both(Two::DivFloat, *a, *b)?,
             And(a, b) => self.both(Two::And, *a, *b)?,
-            Or(a, b) => self.both(Two::Or, *a, *b)?,
+            Or(a, b) => match rotation(self.block, at, self.form) {
+                Some((value, count)) => self.shift(Shift::Round, value, count)?,
+                None => self.both(Two::Or, *a, *b)?,
+            },
             Xor(a, b) => self.both(Two::Xor, *a, *b)?,
             Fma(a, b, c) => {
                 let (a, b, c) = (self.value(*a)?, self.value(*b)?, self.value(*c)?);
