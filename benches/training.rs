@@ -207,7 +207,7 @@ impl Workload {
                 // A sum of three uniforms is near enough to a normal number.
                 Field::Numbers(_) => {
                     let values: Vec<f32> = (0..count).map(|_| 2.0 * (next() + next() + next() - 1.5)).collect();
-                    data.f32(name, dims, &values)?
+                    data.f32(name, dims, values)?
                 }
                 Field::Classes(classes, _) => {
                     let labels: Vec<u32> = (0..count).map(|_| ((next() * classes as f32) as u32).min(classes - 1)).collect();
