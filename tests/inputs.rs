@@ -158,6 +158,21 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
 }
 
 #[test]
+fn without_snapshots_the_step_that_fails_still_changes_nothing() {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));
+    let data = data.expect("a data set");
+    let failed = |snapshots| {
+        let mut net = Explodes::options().compile().expect("it compiles");
+        net.set_rate(1e3).expect("a rate");
+        let run = net.fit(&data).batch(2).epochs(100).snapshots(snapshots).quiet().run();
+        let Error::Diverged { step, .. } = run.expect_err("it explodes") else { panic!("it diverges") };
+        (step, net.parameter("p.dense.weight").expect("it is there").to_vec())
+    };
+    assert!(failed(false).1.iter().all(|value| value.is_finite()));
+    assert_eq!(failed(false), failed(true));
+}
+
+#[test]
 fn the_last_good_state_is_that_of_the_steps_before() {
     let rows: Vec<f32> = (0..16).map(|i| (i as f32 * 0.9).sin()).collect();
     let data = Dataset::new().f32("x", &[2], &rows).and_then(|data| data.f32("y", &[1], &rows[..8])).expect("a data set");
