@@ -31,15 +31,15 @@ fn pixels(rows: usize) -> Vec<f32> {
 fn data_that_does_not_fit_is_refused_before_the_first_step() {
     let wide = Dataset::new().f32("pixels", &[63], &pixels(63)[..63 * 64]).and_then(|data| data.class("digit", 10, &[1; 64]));
     refuses(|net| net.fit(&wide.expect("a data set")).quiet().run(), &["pixels", "63", "64"]);
-    let twelve = Dataset::new().f32("pixels", &[64], &pixels(2)).and_then(|data| data.class("digit", 12, &[1, 11]));
+    let twelve = Dataset::new().f32("pixels", &[64], pixels(2)).and_then(|data| data.class("digit", 12, &[1, 11]));
     refuses(|net| net.fit(&twelve.expect("a data set")).quiet().run(), &["digit", "11", "0..=9", "row 1"]);
     let mut values = pixels(4);
     values[64 * 2 + 5] = f32::NAN;
     let nan = Dataset::new().f32("pixels", &[64], &values).and_then(|data| data.class("digit", 10, &[0, 1, 2, 3]));
     refuses(move |net| net.fit(&nan?).quiet().run(), &["NaN", "row 2", "5"]);
-    let label = Dataset::new().f32("pixels", &[64], &pixels(3)).and_then(|data| data.class("digit", 10, &[0, 1, 10]));
+    let label = Dataset::new().f32("pixels", &[64], pixels(3)).and_then(|data| data.class("digit", 10, &[0, 1, 10]));
     refuses(move |net| net.fit(&label?).quiet().run(), &["10", "row 2"]);
-    let missing = Dataset::new().f32("pixels", &[64], &pixels(3)).expect("a data set");
+    let missing = Dataset::new().f32("pixels", &[64], pixels(3)).expect("a data set");
     refuses(|net| net.fit(&missing).quiet().run(), &["digit"]);
     refuses(|net| net.fit(&Dataset::new()).quiet().run(), &["no rows"]);
 }

@@ -116,8 +116,9 @@ fn a_layout_that_lets_values_meet_is_refused() {
 
 #[test]
 fn a_plan_that_lies_is_refused() {
-    let spoil: [(&str, fn(&mut MemoryPlan)); 5] = [
-        ("has no place", |plan| drop(plan.lives.remove(C))),
+    type Slip = (&'static str, fn(&mut MemoryPlan));
+    let spoil: [Slip; 5] = [
+        ("has no place", |plan| plan.lives.truncate(C)),
         ("outside of its life", |plan| plan.lives[A].last = 0),
         ("outside of its life", |plan| plan.lives[C].until = 2),
         ("which is not there", |plan| {
