@@ -1,9 +1,10 @@
 //! Training steps per second of the peers' workloads W1 to W7 and of the linear regression R1, one JSON line a case; `compare` sets
 //! them beside the peers'.
 //!
-//! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3 [--first-step]
+//! usage: cargo bench --bench training -- --workload W1 --threads 1 --seconds 3 [--first-step] [--no-snapshots]
 //!
 //! `--first-step` makes the data, compiles, runs one step of one batch and says when after the start of the process that was.
+//! `--no-snapshots` keeps no copy to go back to, as the peers keep none.
 
 use gradc::Declaration;
 use gradc::prelude::*;
@@ -207,7 +208,7 @@ impl Workload {
                 // A sum of three uniforms is near enough to a normal number.
                 Field::Numbers(_) => {
                     let values: Vec<f32> = (0..count).map(|_| 2.0 * (next() + next() + next() - 1.5)).collect();
-                    data.f32(name, dims, &values)?
+                    data.f32(name, dims, values)?
                 }
                 Field::Classes(classes, _) => {
                     let labels: Vec<u32> = (0..count).map(|_| ((next() * classes as f32) as u32).min(classes - 1)).collect();
@@ -229,12 +230,13 @@ fn main() -> gradc::Result<()> {
     let option = |name: &str| arguments.iter().position(|known| known == name).and_then(|at| arguments.get(at + 1).cloned());
     let threads: usize = option("--threads").and_then(|text| text.parse().ok()).unwrap_or(1);
     let seconds: f64 = option("--seconds").and_then(|text| text.parse().ok()).unwrap_or(3.0);
-    let is_first_only = arguments.iter().any(|known| known == "--first-step");
+    let is_given = |name: &str| arguments.iter().any(|known| known == name);
+    let (is_first_only, snapshots) = (is_given("--first-step"), !is_given("--no-snapshots"));
     let names = option("--workload").unwrap_or_else(|| "R1 W1 W2 W3 W4 W5 W6 W7".into());
     for name in names.split_whitespace() {
         match workload(name) {
-            Some(work) if is_first_only => first_step(&work, threads, start)?,
-            Some(work) => speed(&work, threads, seconds)?,
+            Some(work) if is_first_only => first_step(&work, threads, snapshots, start)?,
+            Some(work) => speed(&work, threads, snapshots, seconds)?,
             None => eprintln!("unknown workload {name}"),
         }
     }
@@ -242,10 +244,10 @@ fn main() -> gradc::Result<()> {
 }
 
 /// `start` is that of `main`; the loader's millisecond before it is not counted.
-fn first_step(work: &Workload, threads: usize, start: Instant) -> gradc::Result<()> {
+fn first_step(work: &Workload, threads: usize, snapshots: bool, start: Instant) -> gradc::Result<()> {
     let data = work.data()?;
     let mut model = work.model()?;
-    model.fit(&data).batch(work.batch).steps(1).shuffle(false).threads(threads).quiet().run()?;
+    model.fit(&data).batch(work.batch).steps(1).shuffle(false).threads(threads).snapshots(snapshots).quiet().run()?;
     let (name, since) = (work.name, 1e3 * start.elapsed().as_secs_f64());
     let memory = peak_memory().unwrap_or(f64::NAN);
     println!(
@@ -254,14 +256,23 @@ fn first_step(work: &Workload, threads: usize, start: Instant) -> gradc::Result<
     Ok(())
 }
 
-fn speed(work: &Workload, threads: usize, seconds: f64) -> gradc::Result<()> {
+fn speed(work: &Workload, threads: usize, snapshots: bool, seconds: f64) -> gradc::Result<()> {
     let start = Instant::now();
     let mut model = work.model()?;
     let compile = start.elapsed().as_secs_f64();
     let data = work.data()?;
     let mut run = |steps: u64| -> gradc::Result<f64> {
         let start = Instant::now();
-        model.fit(&data).batch(work.batch).steps(steps).drop_last().shuffle(false).threads(threads).quiet().run()?;
+        model
+            .fit(&data)
+            .batch(work.batch)
+            .steps(steps)
+            .drop_last()
+            .shuffle(false)
+            .threads(threads)
+            .snapshots(snapshots)
+            .quiet()
+            .run()?;
         Ok(steps as f64 / start.elapsed().as_secs_f64())
     };
     // A run of a few steps would measure what a run costs once.

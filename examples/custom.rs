@@ -187,5 +187,5 @@ fn spoiled(data: &Dataset) -> gradc::Result<Dataset> {
     };
     let mut progress = values("progress");
     progress.iter_mut().step_by(10).for_each(|y| *y *= 10.0);
-    Dataset::new().f32("patient", &[10], &values("patient"))?.f32("progress", &[1], &progress)
+    Dataset::new().f32("patient", &[10], values("patient"))?.f32("progress", &[1], &progress)
 }

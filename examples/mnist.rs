@@ -83,7 +83,7 @@ fn with_shifts(data: &Dataset, shape: &[usize]) -> gradc::Result<Dataset> {
         };
         let places: Vec<Option<usize>> = (0..28).flat_map(|row| (0..28).map(move |column| from(row, column))).collect();
         let images = pixels.chunks(784).flat_map(|image| places.iter().map(|place| place.map_or(0.0, |place| image[place])));
-        let copy = Dataset::new().f32("pixels", shape, &images.collect::<Vec<f32>>())?.class("digit", 10, digits)?;
+        let copy = Dataset::new().f32("pixels", shape, images.collect::<Vec<f32>>())?.class("digit", 10, digits)?;
         shifted = shifted.concat(&copy)?;
     }
     Ok(shifted)

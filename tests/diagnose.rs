@@ -213,7 +213,7 @@ fn units_are_dead_after_a_huge_step() {
         data::Values::F32(values) => values.clone(),
         data::Values::U32(values) => values.iter().map(|value| *value as f32).collect(),
     };
-    let rows = Dataset::new().f32("pixels", &[64], &words("pixels")).and_then(|data| data.f32("size", &[1], &words("digit")));
+    let rows = Dataset::new().f32("pixels", &[64], words("pixels")).and_then(|data| data.f32("size", &[1], words("digit")));
     let rows = rows.expect("a data set");
     for seed in seeds() {
         let (kinds, diagnosis) = kinds(&mut net, seed, &rows);

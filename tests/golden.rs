@@ -22,7 +22,7 @@ fn data(model: &Model, fields: &Values) -> gradc::Result<Dataset> {
                 let labels: Vec<i64> = values.data.iter().map(|value| *value as i64).collect();
                 data.classes(name, classes, shape, &labels)
             }
-            _ => data.f32(name, shape, &values.data.iter().map(|value| *value as f32).collect::<Vec<_>>()),
+            _ => data.f32(name, shape, values.data.iter().map(|value| *value as f32).collect::<Vec<_>>()),
         }
     })
 }

@@ -31,15 +31,15 @@ fn pixels(rows: usize) -> Vec<f32> {
 fn data_that_does_not_fit_is_refused_before_the_first_step() {
     let wide = Dataset::new().f32("pixels", &[63], &pixels(63)[..63 * 64]).and_then(|data| data.class("digit", 10, &[1; 64]));
     refuses(|net| net.fit(&wide.expect("a data set")).quiet().run(), &["pixels", "63", "64"]);
-    let twelve = Dataset::new().f32("pixels", &[64], &pixels(2)).and_then(|data| data.class("digit", 12, &[1, 11]));
+    let twelve = Dataset::new().f32("pixels", &[64], pixels(2)).and_then(|data| data.class("digit", 12, &[1, 11]));
     refuses(|net| net.fit(&twelve.expect("a data set")).quiet().run(), &["digit", "11", "0..=9", "row 1"]);
     let mut values = pixels(4);
     values[64 * 2 + 5] = f32::NAN;
     let nan = Dataset::new().f32("pixels", &[64], &values).and_then(|data| data.class("digit", 10, &[0, 1, 2, 3]));
     refuses(move |net| net.fit(&nan?).quiet().run(), &["NaN", "row 2", "5"]);
-    let label = Dataset::new().f32("pixels", &[64], &pixels(3)).and_then(|data| data.class("digit", 10, &[0, 1, 10]));
+    let label = Dataset::new().f32("pixels", &[64], pixels(3)).and_then(|data| data.class("digit", 10, &[0, 1, 10]));
     refuses(move |net| net.fit(&label?).quiet().run(), &["10", "row 2"]);
-    let missing = Dataset::new().f32("pixels", &[64], &pixels(3)).expect("a data set");
+    let missing = Dataset::new().f32("pixels", &[64], pixels(3)).expect("a data set");
     refuses(|net| net.fit(&missing).quiet().run(), &["digit"]);
     refuses(|net| net.fit(&Dataset::new()).quiet().run(), &["no rows"]);
 }
@@ -155,6 +155,21 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     assert!(place.is_some_and(|place| place.contains("tests/inputs.rs:")), "{message}");
     let kept = net.parameter("p.dense.weight").expect("it is there");
     assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
+}
+
+#[test]
+fn without_snapshots_the_step_that_fails_still_changes_nothing() {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));
+    let data = data.expect("a data set");
+    let failed = |snapshots| {
+        let mut net = Explodes::options().compile().expect("it compiles");
+        net.set_rate(1e3).expect("a rate");
+        let run = net.fit(&data).batch(2).epochs(100).snapshots(snapshots).quiet().run();
+        let Error::Diverged { step, .. } = run.expect_err("it explodes") else { panic!("it diverges") };
+        (step, net.parameter("p.dense.weight").expect("it is there").to_vec())
+    };
+    assert!(failed(false).1.iter().all(|value| value.is_finite()));
+    assert_eq!(failed(false), failed(true));
 }
 
 #[test]

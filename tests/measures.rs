@@ -164,7 +164,7 @@ fn the_order_of_one_sided_answers_is_undefined() {
     let mut net = gradc::Model::from_declaration(&declaration, &gradc::Options::default()).expect("it compiles");
     let rows = |class: &dyn Fn(usize) -> u32| {
         let classes: Vec<u32> = (0..300).map(class).collect();
-        let data = Dataset::new().f32("x", &[3], &wave(900, 0.83)).and_then(|data| data.class("c", 2, &classes));
+        let data = Dataset::new().f32("x", &[3], wave(900, 0.83)).and_then(|data| data.class("c", 2, &classes));
         data.expect("a data set")
     };
     let (mixed, one) = (rows(&|row| (row % 3 == 0).into()), rows(&|_| 1));

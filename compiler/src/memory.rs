@@ -1,41 +1,50 @@
-//! The memory plan: where each temporary of a step lies in one arena, by the kernels between which it lives.
+//! The memory plan: which temporaries of a step may share memory, by the kernels between which they live.
 //!
-//! Offsets are affine in the batch capacity, so that one plan serves every batch size. Values whose lifetimes do not meet share a
-//! *slot*; slots lie one after the other. Scratch (values of one tile) is laid out kernel by kernel from its start. [`check`] proves a
-//! plan without knowing how it was made.
+//! A value lives from the kernel that writes it to the last that reads it, and holds its place until no thread can be in one of them any
+//! more. A value that is computed element by element from one that dies there takes its place. [`MemoryPlan::layout`] gives places for a
+//! capacity; scratch (values of one tile) is laid out kernel by kernel from its start. [`check`] proves a plan by replaying its kernels,
+//! [`MemoryPlan::prove`] a layout, without knowing how they were made.
 
+mod barriers;
+mod in_place;
+mod layout;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use crate::loops::{BufferId, Kernel, Linear, Program, Space, Statement};
+use crate::loops::{BufferId, Kernel, Lane, Linear, Program, Space, Statement};
+pub use layout::Layout;
 use std::collections::{BTreeMap, BTreeSet};
 pub use text::print;
 
-/// Batch size that slots are compared at.
-const NOMINAL_BATCH: i64 = 64;
-/// Capacities are multiples of this, and so are fixed sizes: every offset is a multiple of 64 bytes.
+/// Batch size for which places and sizes are shown.
+pub const NOMINAL_BATCH: i64 = 64;
+/// Capacities are multiples of this, and so are places: every one is a multiple of 64 bytes.
 pub const ALIGN_WORDS: i64 = 16;
 
-/// A temporary's place and lifetime, in kernels of its graph.
+/// A temporary's lifetime, in kernels of its graph.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Placement {
+pub struct Life {
     pub buffer: BufferId,
-    /// Words from the arena's start.
-    pub offset: Linear,
     pub words: Linear,
     /// First and last kernel (positions in the graph's list) that touch it.
     pub first: usize,
     pub last: usize,
+    /// First and last kernel beside which a thread could still, or already, be in one that touches it.
+    pub from: usize,
+    pub until: usize,
+    /// The value whose place it takes, in the kernel that reads that one last.
+    pub over: Option<BufferId>,
 }
 
 /// The plan of one graph's kernels.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MemoryPlan {
     pub kernels: Vec<u32>,
-    pub placements: Vec<Placement>,
-    /// Words of the arena.
-    pub arena: Linear,
-    /// Words that it would take without sharing.
-    pub unshared: Linear,
+    /// For each kernel, whether all threads wait before it.
+    pub barriers: Vec<bool>,
+    /// In the order of the buffers.
+    pub lives: Vec<Life>,
     /// Scratch buffers and their offsets in a thread's scratch.
     pub scratch: Vec<(BufferId, Linear)>,
     /// Words of scratch that a thread needs.
@@ -43,10 +52,38 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// Where a buffer stands in the arena.
-    pub fn place(&self, buffer: BufferId) -> Option<&Placement> {
-        // Placements stand in the order of their buffers.
-        self.placements.binary_search_by_key(&buffer, |placement| placement.buffer).ok().map(|at| &self.placements[at])
+    /// The life of a buffer in the arena.
+    pub fn life(&self, buffer: BufferId) -> Option<&Life> {
+        self.lives.binary_search_by_key(&buffer, |life| life.buffer).ok().map(|at| &self.lives[at])
+    }
+
+    /// Words of the arena if nothing shared its memory.
+    pub fn unshared(&self, capacity: i64) -> i64 {
+        self.lives.iter().map(|life| layout::room(life.words, capacity)).sum()
+    }
+
+    /// Words of all values that live in the kernel where they are most, and that kernel: no plan of whole values can do with less.
+    pub fn lower_bound(&self, capacity: i64) -> (i64, usize) {
+        let mut change = vec![0; self.kernels.len() + 1];
+        for life in &self.lives {
+            let words = life.words.at(capacity);
+            // In the kernel in which one value takes another's place, both are one.
+            change[life.first + usize::from(life.over.is_some())] += words;
+            change[life.last + 1] -= words;
+        }
+        let live = change.iter().scan(0, |live, change| {
+            *live += change;
+            Some(*live)
+        });
+        let most = live.enumerate().max_by_key(|&(kernel, words)| (words, std::cmp::Reverse(kernel)));
+        most.map_or((0, 0), |(kernel, words)| (words, kernel))
+    }
+
+    /// Kernels between two barriers that hold the kernel at a position, both ends with it.
+    fn turn(&self, position: usize) -> (usize, usize) {
+        let from = (0..=position).rev().find(|at| self.barriers[*at]).unwrap_or(0);
+        let end = (position + 1..self.kernels.len()).find(|at| self.barriers[*at]).unwrap_or(self.kernels.len());
+        (from, end - 1)
     }
 }
 
@@ -61,6 +98,12 @@ pub struct Touched {
 pub fn touched(kernel: &Kernel) -> Touched {
     let mut touched = Touched::default();
     visit(&kernel.body, &mut touched);
+    touched
+}
+
+fn touched_by(statement: &Statement) -> Touched {
+    let mut touched = Touched::default();
+    visit(std::slice::from_ref(statement), &mut touched);
     touched
 }
 
@@ -104,51 +147,93 @@ fn align(words: Linear) -> Linear {
 
 /// Plans the memory of a list of kernels that run in order.
 pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
-    let mut lives: BTreeMap<BufferId, Placement> = BTreeMap::new();
-    let mut plan = MemoryPlan { kernels: kernels.to_vec(), ..MemoryPlan::default() };
-    for (position, &kernel) in kernels.iter().enumerate() {
-        let touched = touched(&program.kernels[kernel as usize]);
+    let touched: Vec<Touched> = kernels.iter().map(|kernel| touched(&program.kernels[*kernel as usize])).collect();
+    let barriers = barriers::barriers(program, kernels, &touched);
+    let mut plan = MemoryPlan { kernels: kernels.to_vec(), barriers, ..MemoryPlan::default() };
+    place_scratch(program, &touched, &mut plan);
+    let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
+    for (position, touched) in touched.iter().enumerate() {
+        for &buffer in touched.reads.union(&touched.writes) {
+            if program.buffers[buffer.0 as usize].space == Space::Arena {
+                positions.entry(buffer).or_default().push(position);
+            }
+        }
+    }
+    let held = held(program, &plan);
+    let life = |(buffer, at): (&BufferId, &Vec<usize>)| Life {
+        buffer: *buffer,
+        words: program.buffers[buffer.0 as usize].words,
+        first: at[0],
+        last: at[at.len() - 1],
+        from: at.iter().map(|position| held[*position].0).min().unwrap_or(0),
+        until: at.iter().map(|position| held[*position].1).max().unwrap_or(0),
+        over: None,
+    };
+    plan.lives = positions.iter().map(life).collect();
+    take_places(program, &positions, &mut plan);
+    plan
+}
+
+fn place_scratch(program: &Program, touched: &[Touched], plan: &mut MemoryPlan) {
+    for touched in touched {
         let mut scratch = Linear::ZERO;
         for &buffer in touched.reads.union(&touched.writes) {
             let info = &program.buffers[buffer.0 as usize];
-            match info.space {
-                Space::Arena => {
-                    let new = Placement { buffer, offset: Linear::ZERO, words: info.words, first: position, last: position };
-                    lives.entry(buffer).or_insert(new).last = position;
-                }
-                Space::Scratch => {
-                    plan.scratch.push((buffer, scratch));
-                    scratch = scratch.plus(align(info.words));
-                }
-                _ => {}
+            if info.space == Space::Scratch {
+                plan.scratch.push((buffer, scratch));
+                scratch = scratch.plus(align(info.words));
             }
         }
         plan.scratch_words = larger(plan.scratch_words, scratch);
     }
-    let mut lives: Vec<Placement> = lives.into_values().collect();
-    plan.unshared = lives.iter().fold(Linear::ZERO, |sum, life| sum.plus(align(life.words)));
-    // Large values first; each takes the first slot that is free for its whole life.
-    let mut order: Vec<usize> = (0..lives.len()).collect();
-    order.sort_by_key(|&life| (std::cmp::Reverse(lives[life].words.at(NOMINAL_BATCH)), lives[life].first, lives[life].buffer));
-    let mut slots: Vec<(Linear, Vec<usize>)> = Vec::new();
-    for life in order {
-        let free = |slot: &&mut (Linear, Vec<usize>)| slot.1.iter().all(|&other| !meet(&lives[other], &lives[life]));
-        match slots.iter_mut().find(free) {
-            Some(slot) => {
-                slot.0 = larger(slot.0, align(lives[life].words));
-                slot.1.push(life);
-            }
-            None => slots.push((align(lives[life].words), vec![life])),
-        }
+}
+
+/// For each kernel, the kernels beside which a thread can be in it: those up to the barriers around it, and itself alone if it and they
+/// run on the first thread, in order.
+fn held(program: &Program, plan: &MemoryPlan) -> Vec<(usize, usize)> {
+    let is_serial = |position: usize| program.kernels[plan.kernels[position] as usize].parallel.is_none();
+    let mut held = Vec::with_capacity(plan.kernels.len());
+    while held.len() < plan.kernels.len() {
+        let (from, until) = plan.turn(held.len());
+        held.extend((from..=until).map(|position| if is_serial(position) { (position, position) } else { (from, until) }));
     }
-    for (words, members) in slots {
-        for life in members {
-            lives[life].offset = plan.arena;
-        }
-        plan.arena = plan.arena.plus(words);
+    held
+}
+
+/// Lets values take the places of those that die where they are written.
+fn take_places(program: &Program, positions: &BTreeMap<BufferId, Vec<usize>>, plan: &mut MemoryPlan) {
+    let mut taken: BTreeSet<BufferId> = BTreeSet::new();
+    for number in 0..plan.lives.len() {
+        let result = plan.lives[number].clone();
+        let may = |operand: &BufferId| !taken.contains(operand) && is_in_place(program, plan, positions, *operand, &result);
+        let kernel = &program.kernels[plan.kernels[result.first] as usize];
+        plan.lives[number].over = in_place::read_where_written(kernel, result.buffer).into_iter().find(may);
+        taken.extend(plan.lives[number].over);
     }
-    plan.placements = lives;
-    plan
+}
+
+/// Whether an operand that `result`'s first kernel reads where it writes dies there, is of the same size, and no kernel beside it
+/// touches either.
+fn is_in_place(
+    program: &Program,
+    plan: &MemoryPlan,
+    positions: &BTreeMap<BufferId, Vec<usize>>,
+    operand: BufferId,
+    result: &Life,
+) -> bool {
+    let Some(dying) = plan.life(operand) else { return false };
+    let is_word = |buffer: BufferId| program.buffers[buffer.0 as usize].lane != Lane::F64;
+    let (from, until) = plan.turn(result.first);
+    let is_serial = |position: usize| program.kernels[plan.kernels[position] as usize].parallel.is_none();
+    let is_beside =
+        |at: &usize| (from..=until).contains(at) && *at != result.first && !(is_serial(*at) && is_serial(result.first));
+    let is_alone = |buffer| !positions[&buffer].iter().any(is_beside);
+    dying.last == result.first
+        && dying.words == result.words
+        && is_word(operand)
+        && is_word(result.buffer)
+        && is_alone(operand)
+        && is_alone(result.buffer)
 }
 
 /// A size that is at least both, for every batch.
@@ -156,63 +241,42 @@ fn larger(a: Linear, b: Linear) -> Linear {
     Linear { constant: a.constant.max(b.constant), batch: a.batch.max(b.batch) }
 }
 
-/// Whether two lifetimes share a kernel.
-fn meet(a: &Placement, b: &Placement) -> bool {
-    a.first <= b.last && b.first <= a.last
-}
-
-/// Whether two placements share a word for some batch up to the capacity.
-pub fn overlap(a: &Placement, b: &Placement, capacity: i64) -> bool {
-    let before = |x: &Placement, y: &Placement| {
-        let end = x.offset.plus(x.words);
-        [1, capacity].into_iter().all(|n| end.at(n) <= y.offset.at(n))
-    };
-    // All sizes are affine, so an order that holds at both ends holds between.
-    !before(a, b) && !before(b, a)
-}
-
-/// Proves that no kernel reads a value that another has overwritten, and that everything fits the arena.
+/// Proves a plan: each temporary is written before it is read, holds its place beside every kernel that touches it, and takes that of
+/// another only where nothing can tell.
 ///
-/// It replays the kernels: a write makes its buffer valid and every other buffer that shares a word with it invalid; a read must find
-/// its buffer valid.
-pub fn check(program: &Program, plan: &MemoryPlan, capacity: i64) -> Result<(), String> {
-    let place = |buffer: BufferId| plan.place(buffer);
+/// # Errors
+/// What is not so, with the names of kernel and value.
+pub fn check(program: &Program, plan: &MemoryPlan) -> Result<(), String> {
     let name = |buffer: BufferId| program.buffers[buffer.0 as usize].name.as_str();
-    for placement in &plan.placements {
-        let end = placement.offset.plus(placement.words);
-        if [1, capacity].into_iter().any(|n| end.at(n) > plan.arena.at(n) || placement.offset.at(n) < 0) {
-            return Err(format!("`{}` does not lie in the arena", name(placement.buffer)));
-        }
-    }
-    let mut valid: BTreeSet<BufferId> = BTreeSet::new();
-    for &kernel in &plan.kernels {
+    let held = held(program, plan);
+    let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
+    for (position, &kernel) in plan.kernels.iter().enumerate() {
         let kernel = &program.kernels[kernel as usize];
         let touched = touched(kernel);
-        let arena = |buffer: &&BufferId| program.buffers[buffer.0 as usize].space == Space::Arena;
-        for &read in touched.reads.iter().filter(arena) {
-            if !valid.contains(&read) && !touched.writes.contains(&read) {
-                return Err(format!("kernel `{}` reads `{}`, which is not there (any more)", kernel.name, name(read)));
+        for &buffer in touched.reads.union(&touched.writes) {
+            if program.buffers[buffer.0 as usize].space != Space::Arena {
+                continue;
             }
-        }
-        let writes: Vec<BufferId> = touched.writes.iter().filter(arena).copied().collect();
-        for &write in &writes {
-            let Some(own) = place(write) else { return Err(format!("`{}` has no place", name(write))) };
-            for other in &plan.placements {
-                let clash = other.buffer != write && overlap(own, other, capacity);
-                if clash && (touched.reads.contains(&other.buffer) || writes.contains(&other.buffer)) {
-                    return Err(format!(
-                        "kernel `{}` writes `{}` over `{}` while it uses both",
-                        kernel.name,
-                        name(write),
-                        name(other.buffer)
-                    ));
-                }
-                if clash {
-                    valid.remove(&other.buffer);
-                }
+            let Some(life) = plan.life(buffer) else { return Err(format!("`{}` has no place", name(buffer))) };
+            let (from, until) = held[position];
+            if life.from > from || life.until < until || !(life.first..=life.last).contains(&position) {
+                return Err(format!("kernel `{}` uses `{}` outside of its life", kernel.name, name(buffer)));
             }
+            let at = positions.entry(buffer).or_default();
+            if at.is_empty() && !touched.writes.contains(&buffer) {
+                return Err(format!("kernel `{}` reads `{}`, which is not there", kernel.name, name(buffer)));
+            }
+            at.push(position);
         }
-        valid.extend(writes);
+    }
+    let mut taken: BTreeSet<BufferId> = BTreeSet::new();
+    for life in &plan.lives {
+        let Some(operand) = life.over else { continue };
+        let kernel = &program.kernels[plan.kernels[life.first] as usize];
+        let is_read_there = in_place::read_where_written(kernel, life.buffer).contains(&operand);
+        if !is_read_there || !is_in_place(program, plan, &positions, operand, life) || !taken.insert(operand) {
+            return Err(format!("`{}` cannot take the place of `{}`", name(life.buffer), name(operand)));
+        }
     }
     Ok(())
 }

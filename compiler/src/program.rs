@@ -17,7 +17,8 @@ use crate::loops::{BufferId, Comparison, Control, Entry, Lane, Linear, Program, 
 use crate::lower::{self, Layout, LowerError};
 use crate::memory::{self, MemoryPlan};
 use crate::ops::Primitive;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Functions of the symbol table that drivers call; each receives the context of the first thread.
 pub mod calls {
@@ -133,31 +134,6 @@ pub fn assemble(name: &str, graphs: &Graphs, options: &fusion::Options) -> Resul
     assembly.finish()
 }
 
-/// A stretch of memory that no other one overlaps.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Piece {
-    Arena(Linear),
-    Buffer(BufferId),
-}
-
-#[derive(Default)]
-struct Pieces {
-    reads: BTreeSet<Piece>,
-    writes: BTreeSet<Piece>,
-}
-
-impl Pieces {
-    fn conflicts(&self, earlier: &Pieces) -> bool {
-        let meet = |a: &BTreeSet<Piece>, b: &BTreeSet<Piece>| a.iter().any(|piece| b.contains(piece));
-        meet(&self.reads, &earlier.writes) || meet(&self.writes, &earlier.writes) || meet(&self.writes, &earlier.reads)
-    }
-
-    fn extend(&mut self, other: Pieces) {
-        self.reads.extend(other.reads);
-        self.writes.extend(other.writes);
-    }
-}
-
 struct Assembly {
     program: Program,
     layout: Layout,
@@ -191,12 +167,12 @@ impl Assembly {
         let saved = self.saved_copies();
         let mut entries = Vec::new();
         if let Some(unit) = self.take("initialize") {
-            entries.push(Entry { name: "initialize".into(), body: self.kernels(&unit, &unit.memory.kernels) });
+            entries.push(Entry { name: "initialize".into(), body: self.kernels(&unit, 0..unit.memory.kernels.len()) });
         }
         if let Some(unit) = self.take("predict") {
             let batch = self.slot("batch", Lane::I32);
             let mut body = vec![Control::Batch(batch)];
-            body.extend(self.kernels(&unit, &unit.memory.kernels));
+            body.extend(self.kernels(&unit, 0..unit.memory.kernels.len()));
             entries.push(Entry { name: "predict".into(), body });
         }
         let evaluation = self.take("evaluate");
@@ -262,38 +238,17 @@ impl Assembly {
         saved
     }
 
-    /// Kernels with a barrier wherever, and only where, threads could meet.
-    fn kernels(&self, unit: &Unit, kernels: &[u32]) -> Vec<Control> {
+    /// Kernels of a unit, by their places in its list, with the barriers between them and one at the end.
+    fn kernels(&self, unit: &Unit, range: Range<usize>) -> Vec<Control> {
         let mut body = Vec::new();
-        // What kernels on one thread and kernels on all threads have touched since the last barrier.
-        let (mut serial, mut shared) = (Pieces::default(), Pieces::default());
-        for &kernel in kernels {
-            let own = self.pieces(unit, kernel);
-            let is_serial = self.program.kernels[kernel as usize].parallel.is_none();
-            if own.conflicts(&shared) || (!is_serial && own.conflicts(&serial)) {
+        for position in range.clone() {
+            if unit.memory.barriers[position] && position > range.start {
                 body.push(Control::Barrier);
-                (serial, shared) = (Pieces::default(), Pieces::default());
             }
-            body.push(Control::Kernel(kernel));
-            if is_serial { &mut serial } else { &mut shared }.extend(own);
+            body.push(Control::Kernel(unit.memory.kernels[position]));
         }
         body.push(Control::Barrier);
         body
-    }
-
-    /// What a kernel touches that other threads could touch too.
-    fn pieces(&self, unit: &Unit, kernel: u32) -> Pieces {
-        let touched = memory::touched(&self.program.kernels[kernel as usize]);
-        let piece = |buffer: &BufferId| match self.program.buffers[buffer.0 as usize].space {
-            Space::Scratch => None,
-            // Values that share memory begin at one place.
-            Space::Arena => unit.memory.place(*buffer).map(|place| Piece::Arena(place.offset)),
-            _ => Some(Piece::Buffer(*buffer)),
-        };
-        Pieces {
-            reads: touched.reads.iter().filter_map(piece).collect(),
-            writes: touched.writes.iter().filter_map(piece).collect(),
-        }
     }
 
     /// Forward and backward, the test of the loss, then the updates.
@@ -307,9 +262,9 @@ impl Assembly {
                 .iter()
                 .any(|buffer| matches!(self.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_)))
         };
-        let split = unit.memory.kernels.iter().position(updates).unwrap_or(unit.memory.kernels.len());
-        let (before, after) = unit.memory.kernels.split_at(split);
-        body.extend(self.kernels(unit, before));
+        let count = unit.memory.kernels.len();
+        let split = unit.memory.kernels.iter().position(updates).unwrap_or(count);
+        body.extend(self.kernels(unit, 0..split));
         // A product of the loss with 0 is 0 only if the loss is finite.
         let mut block = BlockBuilder::new();
         let loss = self.output(&mut block, "train.loss");
@@ -319,7 +274,7 @@ impl Assembly {
         set(&mut block, control, finite, is_finite);
         body.push(Control::Scalar(block.finish()));
         body.push(Control::Barrier);
-        let then = self.kernels(unit, after);
+        let then = self.kernels(unit, split..count);
         body.push(Control::If { condition: finite, then, otherwise: Vec::new() });
         body
     }
@@ -329,7 +284,7 @@ impl Assembly {
         let (batch, chunk, chunks) =
             (self.slot("batch", Lane::I32), self.slot("chunk", Lane::I32), self.slot("chunks", Lane::I32));
         let mut turn = vec![call(calls::CHUNK), Control::Barrier, Control::Batch(batch)];
-        turn.extend(self.kernels(unit, &unit.memory.kernels));
+        turn.extend(self.kernels(unit, 0..unit.memory.kernels.len()));
         turn.extend(self.accumulate(unit, control, "evaluate"));
         let ranks = self.combinations.values().any(|combination| combination.ranked);
         if ranks {
@@ -373,7 +328,9 @@ impl Assembly {
             then.push(Control::Scalar(self.judge(evaluation, control)));
             then.push(Control::Barrier);
             let copies = saved.iter().map(|&(from, to)| Control::Copy { from, to }).collect();
-            then.push(Control::If { condition: improved, then: copies, otherwise: Vec::new() });
+            // A run that does not restore never touches the copies.
+            let keep = Control::If { condition: restore, then: copies, otherwise: Vec::new() };
+            then.push(Control::If { condition: improved, then: vec![keep], otherwise: Vec::new() });
             // A run that is stopped from outside still ends its epoch; one whose loss is not finite does not.
             body.push(Control::If {
                 condition: finite,

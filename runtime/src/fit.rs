@@ -55,6 +55,7 @@ pub struct Fit<'m> {
     monitor: Option<String>,
     least: f64,
     restore: bool,
+    snapshots: bool,
     drop_last: bool,
     accumulate: usize,
     shuffle: bool,
@@ -84,6 +85,7 @@ impl<'m> Fit<'m> {
             monitor: None,
             least: 0.0,
             restore: true,
+            snapshots: true,
             drop_last: false,
             accumulate: 1,
             shuffle: true,
@@ -149,6 +151,13 @@ impl<'m> Fit<'m> {
     /// Whether the parameters of the best epoch are restored at the end (default true, with validation).
     pub fn restore_best(mut self, restore: bool) -> Self {
         self.restore = restore;
+        self
+    }
+    /// Whether copies of parameters and states are kept to go back to (default true): they take as much memory as these do. A step
+    /// whose loss is not finite changes nothing either way; but an earlier one may have left numbers that are not finite in the parameters,
+    /// and without a copy they stay.
+    pub fn snapshots(mut self, keep: bool) -> Self {
+        self.snapshots = keep;
         self
     }
     /// Leaves out a last batch that is smaller than the others.
@@ -303,7 +312,12 @@ impl<'m> Fit<'m> {
         let started = Instant::now();
         let first_step = model.step;
         let keeper = model.keeper(plan.batch, plan.steps)?;
-        let asked = Asked { answers: self.on_epoch.is_some(), steps: self.record_steps, profile: self.profile };
+        let asked = Asked {
+            answers: self.on_epoch.is_some(),
+            steps: self.record_steps,
+            profile: self.profile,
+            snapshots: self.snapshots,
+        };
         let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper)?;
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());

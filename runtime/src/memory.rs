@@ -1,7 +1,9 @@
 //! The memory of a program: one zeroed block of floats, aligned to cache lines, with guard words on both sides.
 //!
-//! Large blocks lie in huge pages where the system has them: a product that copies the columns of a matrix takes a new small page
-//! with every row, and then waits for addresses rather than for numbers.
+//! Blocks of some size lie in pages of their own, which the system gives, zeroed, when they are first touched: what a run never needs
+//! (the copy of a best epoch without validation, the room to pack large operands) takes no memory. Large blocks lie in huge pages where
+//! the system has them: a product that copies the columns of a matrix takes a new small page with every row, and then waits for addresses
+//! rather than for numbers.
 //!
 //! Generated code works on the raw pointer; everything else sees slices. A guard that changed shows that code left its plan.
 
@@ -22,6 +24,9 @@ const GUARD_BITS: u32 = 0x7FE6_A4D5;
 
 /// Bytes of a huge page on the machines that have them.
 const HUGE_PAGE: usize = 2 << 20;
+
+/// Bytes from which on a block has pages of its own.
+const OWN_PAGES: usize = 64 << 10;
 
 /// The arena could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +69,7 @@ impl Arena {
             .and_then(|all| all.checked_mul(size_of::<f32>()))
             .ok_or(ArenaError { bytes: usize::MAX })
             .and_then(|bytes| Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| ArenaError { bytes }))?;
-        let (block, home) = if layout.size() >= 2 * HUGE_PAGE {
+        let (block, home) = if layout.size() >= OWN_PAGES {
             pages(layout.size())
                 .map(|mut pages| (pages.as_mut_ptr(), Home::Pages(pages)))
                 .ok_or(ArenaError { bytes: layout.size() })?
@@ -153,13 +158,16 @@ impl Drop for Arena {
     }
 }
 
-/// Zeroed pages, huge ones if the system gives them.
+/// Zeroed pages, huge ones if there is enough to fill them and the system gives them.
 fn pages(bytes: usize) -> Option<MmapMut> {
+    if bytes < 2 * HUGE_PAGE {
+        return MmapOptions::new().len(bytes).map_anon().ok();
+    }
     // Linux aligns a mapping to huge pages if its length is a number of them.
     let pages = MmapOptions::new().len(bytes.checked_next_multiple_of(HUGE_PAGE)?).map_anon().ok()?;
+    // The last huge page would be mostly empty. A system without huge pages refuses, and small pages serve.
     #[cfg(target_os = "linux")]
-    // A system without huge pages refuses, and small pages serve.
-    let _ = pages.advise(memmap2::Advice::HugePage);
+    let _ = pages.advise_range(memmap2::Advice::HugePage, 0, bytes / HUGE_PAGE * HUGE_PAGE);
     Some(pages)
 }
 

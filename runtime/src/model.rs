@@ -599,7 +599,7 @@ fn check(assembled: &Assembled) -> Result<()> {
     let bug = |pass: &str, text: String| Error::Internal { pass: pass.into(), text };
     gradc_compiler::loops::verify::verify(&assembled.program, CAPACITY).map_err(|error| bug("loops", error.to_string()))?;
     for unit in &assembled.units {
-        gradc_compiler::memory::check(&assembled.program, &unit.memory, CAPACITY).map_err(|text| bug("memory plan", text))?;
+        gradc_compiler::memory::check(&assembled.program, &unit.memory).map_err(|text| bug("memory plan", text))?;
     }
     Ok(())
 }

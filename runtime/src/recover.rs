@@ -19,6 +19,8 @@ use gradc_compiler::memory::touched;
 /// A copy of everything that is kept between steps, and where the run stood. It is made before the run and written in place.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
+    /// Whether there is a copy; if not, it knows where the run stood.
+    holds: bool,
     tensors: Vec<(*const f32, Arena)>,
     buffers: Vec<BufferId>,
     step: u64,
@@ -31,21 +33,21 @@ pub(crate) struct Snapshot {
 unsafe impl Send for Snapshot {}
 
 impl Snapshot {
-    /// Room for a copy of the model's parameters and states; [`take`](Snapshot::take) fills it.
+    /// Room for a copy of the model's parameters and states, if one is to be kept; [`take`](Snapshot::take) fills it.
     ///
     /// # Errors
     /// When memory is refused.
-    pub fn new(model: &Model) -> Result<Self> {
+    pub fn new(model: &Model, holds: bool) -> Result<Self> {
         let kept = |buffer: &BufferId| {
             matches!(model.compiled.assembled.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_))
         };
-        let buffers: Vec<BufferId> = model.store.buffers().filter(kept).collect();
+        let buffers: Vec<BufferId> = model.store.buffers().filter(|buffer| holds && kept(buffer)).collect();
         let room = |buffer: &BufferId| {
             let room = arena(model.store.get(*buffer).len())?;
             Ok((model.store.pointer(*buffer).cast_const().cast::<f32>(), room))
         };
         let tensors = buffers.iter().map(room).collect::<Result<_>>()?;
-        Ok(Snapshot { tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 })
+        Ok(Snapshot { holds, tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 })
     }
 
     /// Copies the state as it is now, after so many steps and batches, `position` rows into an epoch, where a step begins.
@@ -85,7 +87,7 @@ impl Model {
         let mut failing = plan.turn(at);
         // The failing step itself has changed nothing.
         (self.step, self.batches) = (failed.saturating_sub(1), self.batches.saturating_sub(1));
-        if !self.parameters_finite() {
+        if snapshot.holds && !self.parameters_finite() {
             let (good, _) = self.replay(plan, &snapshot, workspace, failed);
             if good < failed.saturating_sub(1) {
                 let (_, next) = self.replay(plan, &snapshot, workspace, good);

@@ -6,7 +6,7 @@ use crate::rows::Bound;
 use gradc_compiler::abi::{Context, PACK_FLOATS};
 use gradc_compiler::loops::places::Places;
 use gradc_compiler::loops::{Buffer, BufferId, Lane, Program, Slot, Space};
-use gradc_compiler::memory::{ALIGN_WORDS, MemoryPlan};
+use gradc_compiler::memory::{ALIGN_WORDS, Layout, MemoryPlan};
 use gradc_compiler::program::Assembled;
 
 /// Parameters, states and their best copies: what a model is between runs. Indexed by buffer.
@@ -142,9 +142,27 @@ fn words(count: i64) -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
-/// A batch capacity for which every offset of a plan is aligned.
+/// A batch capacity for which every offset in scratch is aligned.
 pub fn capacity(rows: usize) -> usize {
     rows.max(1).next_multiple_of(ALIGN_WORDS as usize)
+}
+
+/// A unit's plan with its places for the rows that it runs with.
+struct Placed<'a> {
+    plan: &'a MemoryPlan,
+    capacity: i64,
+    layout: Layout,
+}
+
+impl<'a> Placed<'a> {
+    fn new(program: &Program, plan: &'a MemoryPlan, capacity: i64) -> Result<Self> {
+        let layout = plan.layout(capacity);
+        plan.prove(&layout, capacity).map_err(|both| {
+            let [a, b] = both.map(|buffer| program.buffers[buffer.0 as usize].name.as_str());
+            Error::Internal { pass: "memory plan".into(), text: format!("`{a}` and `{b}` meet for {capacity} rows") }
+        })?;
+        Ok(Placed { plan, capacity, layout })
+    }
 }
 
 /// Memory of one run of an entry: temporaries, scratch, rows, outputs and the control block.
@@ -178,13 +196,13 @@ impl Workspace {
     /// When memory is refused, with the bytes asked for.
     pub fn new(assembled: &Assembled, fields: &[String], units: &[(&str, usize)], threads: usize, store: &Store) -> Result<Self> {
         let program = &assembled.program;
-        let plans: Vec<(&MemoryPlan, i64)> = units
+        let plans: Vec<Placed> = units
             .iter()
-            .filter_map(|(name, capacity)| assembled.unit(name).map(|unit| (&unit.memory, *capacity as i64)))
-            .collect();
+            .filter_map(|(name, capacity)| assembled.unit(name).map(|unit| Placed::new(program, &unit.memory, *capacity as i64)))
+            .collect::<Result<_>>()?;
         let most = units.iter().map(|(_, capacity)| *capacity).max().unwrap_or(1);
-        let arena_words = plans.iter().map(|(plan, capacity)| words(plan.arena.at(*capacity))).max().unwrap_or(0);
-        let scratch_words = plans.iter().map(|(plan, capacity)| words(plan.scratch_words.at(*capacity))).max().unwrap_or(0);
+        let arena_words = plans.iter().map(|placed| words(placed.layout.words)).max().unwrap_or(0);
+        let scratch_words = plans.iter().map(|placed| words(placed.plan.scratch_words.at(placed.capacity))).max().unwrap_or(0);
         let mut outputs = Vec::with_capacity(program.buffers.len());
         for buffer in &program.buffers {
             let size = words(buffer.words.at(most as i64));
@@ -226,7 +244,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    fn table(&self, program: &Program, plans: &[(&MemoryPlan, i64)], thread: usize, store: &Store) -> Vec<*mut u8> {
+    fn table(&self, program: &Program, plans: &[Placed], thread: usize, store: &Store) -> Vec<*mut u8> {
         let mut table: Vec<*mut u8> = vec![std::ptr::null_mut(); program.buffers.len()];
         for (number, buffer) in program.buffers.iter().enumerate() {
             table[number] = match buffer.space {
@@ -240,12 +258,12 @@ impl Workspace {
             };
         }
         let at = |arena: &Arena, offset: i64| arena.as_ptr().wrapping_add(words(offset)).cast::<u8>();
-        for (plan, capacity) in plans {
-            for placement in &plan.placements {
-                table[placement.buffer.0 as usize] = at(&self.arena, placement.offset.at(*capacity));
+        for placed in plans {
+            for (life, offset) in placed.plan.lives.iter().zip(&placed.layout.offsets) {
+                table[life.buffer.0 as usize] = at(&self.arena, *offset);
             }
-            for (buffer, offset) in &plan.scratch {
-                table[buffer.0 as usize] = at(&self.scratch[thread], offset.at(*capacity));
+            for (buffer, offset) in &placed.plan.scratch {
+                table[buffer.0 as usize] = at(&self.scratch[thread], offset.at(placed.capacity));
             }
         }
         table

@@ -7,9 +7,39 @@ use crate::ops::{self, Lowering, Primitive};
 /// Most block instructions of a formula of sources that is computed anew wherever it is read.
 const FREE_COST: usize = 8;
 
+/// Most of them where the formula is of a computed value that stands in memory anyway: a store and the room for its result are saved, and a
+/// load is a load.
+const REMADE_COST: usize = 3;
+
+/// A formula that may be computed wherever it is read.
+#[derive(Clone, Copy)]
+struct Formula {
+    cost: usize,
+    /// The computed value that it is of; sources apart.
+    of: Option<NodeId>,
+}
+
+impl Formula {
+    const SOURCE: Formula = Formula { cost: 0, of: None };
+
+    /// Both together; `None` if they are of two computed values.
+    fn with(self, other: Formula) -> Option<Formula> {
+        let of = match (self.of, other.of) {
+            (Some(a), Some(b)) if a != b => return None,
+            (a, b) => a.or(b),
+        };
+        Some(Formula { cost: self.cost + other.cost, of })
+    }
+
+    fn is_cheap(self) -> bool {
+        self.cost <= if self.of.is_some() { REMADE_COST } else { FREE_COST }
+    }
+}
+
 /// Which nodes are computed where they are read.
 pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
-    let mut stored = vec![false; graph.nodes.len()];
+    // What must stand in memory, and what of it a product reads there.
+    let (mut stored, mut multiplied) = (vec![false; graph.nodes.len()], vec![false; graph.nodes.len()]);
     for root in &graph.roots {
         stored[root.node().index()] = true;
     }
@@ -20,19 +50,25 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
         let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
         let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
         for &operand in &node.operands[..from_memory] {
-            stored[bottom(graph, operand).index()] = true;
+            let words = bottom(graph, operand).index();
+            stored[words] = true;
+            multiplied[words] |= node.primitive == Primitive::Contract;
         }
     }
     let mut inlined = vec![false; graph.nodes.len()];
-    // Cost of a formula of sources alone; `None` if it is more than that.
-    let mut free: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    let mut free: Vec<Option<Formula>> = vec![None; graph.nodes.len()];
     for id in graph.ids() {
         let node = graph.node(id);
-        let operands = || node.operands.iter().map(|operand| free[operand.index()]).sum::<Option<usize>>();
+        let operands = || {
+            node.operands.iter().try_fold(Formula::SOURCE, |formula, operand| {
+                let in_memory = multiplied[operand.index()].then_some(Formula { cost: 0, of: Some(*operand) });
+                formula.with(free[operand.index()].or(in_memory)?)
+            })
+        };
         match ops::record(node.primitive).lowering {
             Lowering::Source | Lowering::Coordinate => {
                 inlined[id.index()] = true;
-                free[id.index()] = Some(0);
+                free[id.index()] = Some(Formula::SOURCE);
             }
             Lowering::View => {
                 inlined[id.index()] = true;
@@ -41,9 +77,9 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
             _ if is_step_scalar(graph, id) && !stored[id.index()] => inlined[id.index()] = true,
             Lowering::Pointwise(_) if !stored[id.index()] => {
                 let from_step = node.operands.iter().any(|&operand| is_step_scalar(graph, operand));
-                let cost = operands().map(|cost| cost + super::cost(graph, id)).filter(|cost| *cost <= FREE_COST && !from_step);
-                inlined[id.index()] = cost.is_some();
-                free[id.index()] = cost;
+                let formula = operands().map(|of| Formula { cost: of.cost + super::cost(graph, id), ..of });
+                free[id.index()] = formula.filter(|formula| formula.is_cheap() && !from_step);
+                inlined[id.index()] = free[id.index()].is_some();
             }
             _ => {}
         }

@@ -6,7 +6,8 @@
 //! partial sums of fixed cells, which a later kernel adds up.
 //!
 //! Nodes that are no members of any group are *inlined* wherever they are read: sources, views, coordinates, constants, step scalars
-//! in f64, and cheap formulas of those alone.
+//! in f64, cheap formulas of those alone, and cheaper ones of one value that a product reads in memory: the mask of a `relu` is made
+//! again from its output where the gradient needs it.
 //!
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 

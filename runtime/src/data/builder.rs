@@ -2,6 +2,7 @@
 
 use super::Dataset;
 use crate::error::Result;
+use std::borrow::Cow;
 
 /// Collects fields; see [`Dataset::builder`].
 pub struct Builder(Result<Dataset>);
@@ -14,7 +15,7 @@ impl Default for Builder {
 
 impl Builder {
     /// As [`Dataset::f32`].
-    pub fn f32(self, name: &str, shape: &[usize], values: &[f32]) -> Builder {
+    pub fn f32<'a>(self, name: &str, shape: &[usize], values: impl Into<Cow<'a, [f32]>>) -> Builder {
         Builder(self.0.and_then(|data| data.f32(name, shape, values)))
     }
 
@@ -34,7 +35,7 @@ impl Builder {
     }
 
     /// As [`Dataset::u32`].
-    pub fn u32(self, name: &str, shape: &[usize], values: &[u32]) -> Builder {
+    pub fn u32<'a>(self, name: &str, shape: &[usize], values: impl Into<Cow<'a, [u32]>>) -> Builder {
         Builder(self.0.and_then(|data| data.u32(name, shape, values)))
     }
 

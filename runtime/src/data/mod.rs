@@ -30,6 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -162,9 +163,9 @@ impl Dataset {
     }
 
     /// With the field `name` of numbers, `[rows, shape…]` row-major; an error if the length is no multiple of the shape's
-    /// product, or the number of rows another than that of the fields before.
-    pub fn f32(self, name: &str, shape: &[usize], values: &[f32]) -> Result<Dataset> {
-        self.with(name, Element::F32, shape, Values::F32(values.to_vec()))
+    /// product, or the number of rows another than that of the fields before. A vector is taken as it is, a slice is copied.
+    pub fn f32<'a>(self, name: &str, shape: &[usize], values: impl Into<Cow<'a, [f32]>>) -> Result<Dataset> {
+        self.with(name, Element::F32, shape, Values::F32(values.into().into_owned()))
     }
 
     /// With the field `name` of labels, one a row, each in `0..classes`; labels may be of any integer type. Errors as
@@ -184,9 +185,9 @@ impl Dataset {
         self.with(name, Element::I32, shape, Values::U32(values.iter().map(|&value| value as u32).collect()))
     }
 
-    /// With the field `name` of unsigned integers, `[rows, shape…]` row-major. Errors as [`Dataset::f32`].
-    pub fn u32(self, name: &str, shape: &[usize], values: &[u32]) -> Result<Dataset> {
-        self.with(name, Element::U32, shape, Values::U32(values.to_vec()))
+    /// With the field `name` of unsigned integers, `[rows, shape…]` row-major. As [`Dataset::f32`].
+    pub fn u32<'a>(self, name: &str, shape: &[usize], values: impl Into<Cow<'a, [u32]>>) -> Result<Dataset> {
+        self.with(name, Element::U32, shape, Values::U32(values.into().into_owned()))
     }
 
     /// With the field `name` of truth values, `[rows, shape…]` row-major. Errors as [`Dataset::f32`].

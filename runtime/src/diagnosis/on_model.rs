@@ -125,7 +125,7 @@ impl Model {
                     let values: Vec<i32> = below(2).into_iter().map(|word| word as i32).collect();
                     data.i32(&field.name, &field.shape, &values)?
                 }
-                Element::U32 => data.u32(&field.name, &field.shape, &below(2))?,
+                Element::U32 => data.u32(&field.name, &field.shape, below(2))?,
                 Element::Bool => {
                     let values: Vec<bool> = below(2).into_iter().map(|word| word == 1).collect();
                     data.bool(&field.name, &field.shape, &values)?

@@ -106,6 +106,8 @@ pub(super) struct Asked {
     pub(super) steps: bool,
     /// Whether kernels are timed.
     pub(super) profile: bool,
+    /// Whether there is a copy to go back to.
+    pub(super) snapshots: bool,
 }
 
 /// What a run leaves behind.
@@ -187,7 +189,7 @@ impl<'a> Run<'a> {
                 columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
             ),
             done: 0,
-            snapshot: Snapshot::new(model)?,
+            snapshot: Snapshot::new(model, asked.snapshots)?,
             since_snapshot: 0,
             asked,
             results,

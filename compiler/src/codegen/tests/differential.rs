@@ -109,13 +109,15 @@ fn run(trial: &Trial, module: &Module, memory: &Memory, n: usize, halves: bool, 
     let mut native = Native::of(memory).with_places(&trial.program);
     let mut pointers = native.pointers();
     let plan = memory::plan(&trial.program, &trial.kernels);
-    let mut arena = vec![POISON; plan.arena.at(CAPACITY) as usize];
+    let layout = plan.layout(CAPACITY);
+    let mut arena = vec![POISON; layout.words as usize];
     let mut scratch = vec![POISON; plan.scratch_words.at(CAPACITY) as usize];
     if shared {
-        memory::check(&trial.program, &plan, CAPACITY)?;
-        for placement in &plan.placements {
-            let end = placement.offset.plus(placement.words).at(CAPACITY) as usize;
-            pointers[placement.buffer.0 as usize] = arena[placement.offset.at(CAPACITY) as usize..end].as_mut_ptr().cast();
+        memory::check(&trial.program, &plan)?;
+        plan.prove(&layout, CAPACITY).map_err(|both| format!("{both:?} meet"))?;
+        for (life, offset) in plan.lives.iter().zip(&layout.offsets) {
+            let end = offset + life.words.at(CAPACITY);
+            pointers[life.buffer.0 as usize] = arena[*offset as usize..end as usize].as_mut_ptr().cast();
         }
         for (buffer, offset) in &plan.scratch {
             let end = offset.plus(trial.program.buffers[buffer.0 as usize].words).at(CAPACITY) as usize;

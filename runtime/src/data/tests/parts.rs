@@ -3,7 +3,7 @@ use super::*;
 fn numbered(rows: u32) -> Dataset {
     let pairs: Vec<f32> = (0..rows).flat_map(|row| [row as f32, -(row as f32)]).collect();
     let data = Dataset::new().f32("x", &[2], &pairs).unwrap();
-    data.u32("y", &[], &(0..rows).collect::<Vec<_>>()).unwrap()
+    data.u32("y", &[], (0..rows).collect::<Vec<_>>()).unwrap()
 }
 
 fn order(data: &Dataset) -> Vec<u32> {
