@@ -1,11 +1,14 @@
 //! Which nodes are computed where they are read, and what is read through them.
 
 use super::{Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
-use crate::graph::{Attributes, Graph, NodeId, Window};
+use crate::graph::{Attributes, Element, Graph, NodeId, Window};
 use crate::ops::{self, Lowering, Primitive};
 
 /// Most block instructions of a formula of sources that is computed anew wherever it is read.
 const FREE_COST: usize = 8;
+
+/// Most comparisons, and formulas of their truths, that are made anew wherever they are read.
+const REMADE_COST: usize = 3;
 
 /// Which nodes are computed where they are read.
 pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
@@ -23,6 +26,8 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
             stored[bottom(graph, operand).index()] = true;
         }
     }
+    let kept = kept_anyway(graph, live, &stored);
+    let mut remade: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut inlined = vec![false; graph.nodes.len()];
     // Cost of a formula of sources alone; `None` if it is more than that.
     let mut free: Vec<Option<usize>> = vec![None; graph.nodes.len()];
@@ -42,13 +47,36 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
             Lowering::Pointwise(_) if !stored[id.index()] => {
                 let from_step = node.operands.iter().any(|&operand| is_step_scalar(graph, operand));
                 let cost = operands().map(|cost| cost + super::cost(graph, id)).filter(|cost| *cost <= FREE_COST && !from_step);
-                inlined[id.index()] = cost.is_some();
                 free[id.index()] = cost;
+                // What a comparison of words that stand in memory tells takes as many words again: it is told anew.
+                let is_truth = |id: NodeId| graph.ty(id).element == Element::Bool;
+                let of_words = |operand: NodeId| {
+                    let known = remade[operand.index()].filter(|_| is_truth(operand)).or(free[operand.index()]);
+                    known.or(kept[bottom(graph, operand).index()].then_some(0))
+                };
+                let of_truths = node.operands.iter().all(|&operand| is_truth(operand));
+                if is_truth(id) || of_truths {
+                    let operands = node.operands.iter().map(|&operand| of_words(operand)).sum::<Option<usize>>();
+                    let cost = operands.map(|cost| cost + super::cost(graph, id));
+                    remade[id.index()] = cost.filter(|cost| *cost <= REMADE_COST && !from_step);
+                }
+                inlined[id.index()] = free[id.index()].is_some() || remade[id.index()].is_some();
             }
             _ => {}
         }
     }
     inlined
+}
+
+/// Nodes that stand in memory whatever fusion decides: those that are stored, and those that are moved by nests of their own.
+fn kept_anyway(graph: &Graph, live: &[bool], stored: &[bool]) -> Vec<bool> {
+    let mut kept = stored.to_vec();
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        if matches!(ops::record(graph.node(id).primitive).lowering, Lowering::Opaque) {
+            graph.node(id).operands.iter().for_each(|&operand| kept[bottom(graph, operand).index()] = true);
+        }
+    }
+    kept
 }
 
 /// Whether a view is one of words in memory: only those have another shape, and what windows read more than once is not computed each time.
