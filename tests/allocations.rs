@@ -72,7 +72,8 @@ fn three_epochs_with_validation_allocate_nothing() {
             counts.push(COUNT.load(Ordering::Relaxed));
             ControlFlow::Continue(())
         };
-        let run = net.fit(&train).validate(&valid).batch(32).epochs(4).patience(4).threads(threads).on_epoch(watched).quiet();
+        let run =
+            net.fit(&train).validate(&valid).batch(32).epochs(4).patience(4).threads_exactly(threads).on_epoch(watched).quiet();
         let run = if diagnoses { run.diagnose() } else { run };
         run.run().expect("it trains");
         assert_eq!(counts.len(), 4);

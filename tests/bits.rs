@@ -10,7 +10,7 @@ fn trained(seed: u64, threads: usize, set: InstructionSet, widen: Widen) -> Vec<
     let declaration = Digits::declaration().expect("it is right");
     let options = Options { seed, instruction_set: set, widen, ..Options::default() };
     let mut net = Model::from_declaration(&declaration, &options).expect("it compiles");
-    net.fit(&train).validate(&valid).batch(50).epochs(3).threads(threads).quiet().run().expect("it trains");
+    net.fit(&train).validate(&valid).batch(50).epochs(3).threads_exactly(threads).quiet().run().expect("it trains");
     bits(&net)
 }
 
@@ -52,7 +52,7 @@ fn alike(declaration: &Declaration, data: &Dataset, batch: usize, epochs: u64, l
     let run = |threads: usize| {
         let mut net = compiled();
         look(&net);
-        net.fit(data).batch(batch).epochs(epochs).threads(threads).quiet().run().expect("it trains");
+        net.fit(data).batch(batch).epochs(epochs).threads_exactly(threads).quiet().run().expect("it trains");
         let evaluation = net.evaluate(data).expect("it evaluates");
         (bits(&net), evaluation)
     };

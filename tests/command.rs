@@ -88,7 +88,7 @@ fn timing_a_run_changes_no_bit_of_it() {
     let run = |profile: bool| {
         let [train, ..] = digits(7).expect("the data is there");
         let mut net = Digits::options().seed(7).compile().expect("it compiles");
-        let fit = net.fit(&train).batch(64).steps(30).threads(2).quiet();
+        let fit = net.fit(&train).batch(64).steps(30).threads_exactly(2).quiet();
         let history = if profile { fit.profile() } else { fit }.run().expect("it trains");
         assert_eq!(history.profile.is_some(), profile);
         net.parameter("hidden.dense.weight").expect("it is there").to_vec()

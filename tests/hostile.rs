@@ -286,7 +286,7 @@ fn runs_with_absurd_options_are_refused_or_stop_at_once() {
     refused(net.fit(&data).epochs(u64::MAX).quiet().run(), &["epochs", "2147483648"]);
     refused(net.fit(&data).steps(u64::MAX).quiet().run(), &["epochs"]);
     refused(net.fit(&data).epochs(1).steps(1).quiet().run(), &["steps", "epochs"]);
-    refused(net.fit(&data).threads(usize::MAX).quiet().run(), &["threads", "1024"]);
+    refused(net.fit(&data).threads_exactly(usize::MAX).quiet().run(), &["threads", "1024"]);
     refused(net.fit(&data).validate(&data.take(0)).quiet().run(), &["no rows"]);
     refused(net.fit(&data).validate(&data).monitor_named("").quiet().run(), &["monitor", "loss"]);
     for least in [f64::NAN, f64::INFINITY, -1.0] {
@@ -294,7 +294,8 @@ fn runs_with_absurd_options_are_refused_or_stop_at_once() {
     }
     // The longest run there is, ended by its first epoch.
     let stop = |_: &Epoch| ControlFlow::Break(());
-    let history = net.fit(&data).epochs(i32::MAX as u64).batch(40).threads(3).on_epoch(stop).quiet().run().expect("it ends");
+    let history =
+        net.fit(&data).epochs(i32::MAX as u64).batch(40).threads_exactly(3).on_epoch(stop).quiet().run().expect("it ends");
     assert_eq!((history.epochs.len(), history.stopped), (1, Stopped::Interrupted));
     let patient = net.fit(&data).validate(&data).patience(u64::MAX).least(f64::MAX).epochs(3).quiet().run().expect("it runs");
     assert_eq!(patient.epochs.len(), 3);
@@ -309,7 +310,7 @@ fn a_callback_that_panics_loses_nothing() {
             net.fit(&data)
                 .epochs(5)
                 .batch(8)
-                .threads(2)
+                .threads_exactly(2)
                 .quiet()
                 .on_epoch(|epoch| match (epoch.epoch, panics) {
                     (3, true) => panic!("the callback's own mistake"),

@@ -10,14 +10,14 @@ use crate::diagnosis::record::Recorder;
 use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
-use crate::machine::Limits;
+use crate::machine::{Limits, pin};
 use crate::model::{Compiled, Model, Options, TrainingData, front_error};
 use crate::random::permutation;
 use crate::report::progress::notes;
 use crate::rows::{Bound, Rows, bind};
 use crate::team;
 use crate::workspace::{Slots, Store, capacity};
-use gradc_compiler::lower::STEPS;
+use gradc_compiler::lower::{STEPS, threads};
 pub(crate) use run::Group;
 use run::{Asked, Ended, Run};
 use shared::{Columns, Question, Shared};
@@ -59,6 +59,8 @@ pub struct Fit<'m> {
     accumulate: usize,
     shuffle: bool,
     threads: usize,
+    all_threads: bool,
+    pinned: bool,
     quiet: bool,
     interruptible: bool,
     on_epoch: Option<OnEpoch<'m>>,
@@ -86,6 +88,8 @@ impl<'m> Fit<'m> {
             accumulate: 1,
             shuffle: true,
             threads: crate::env::threads(),
+            all_threads: false,
+            pinned: false,
             quiet: false,
             interruptible: false,
             on_epoch: None,
@@ -164,9 +168,21 @@ impl<'m> Fit<'m> {
         self.shuffle = shuffle;
         self
     }
-    /// Threads (default 0: one for each core); the result does not depend on it.
+    /// Threads at most (default 0: one for each core). Where the kernels of a step are so short that waiting for one another would
+    /// take longer than it saves, there are fewer. The result does not depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = if threads == 0 { crate::env::threads() } else { threads };
+        self
+    }
+    /// Just so many threads, whether it pays or not.
+    pub fn threads_exactly(mut self, threads: usize) -> Self {
+        self.all_threads = true;
+        self.threads(threads)
+    }
+    /// Binds each thread to a processor of its own, counted round those that the process may use: steadier where nothing else runs,
+    /// slower where something does. Linux only.
+    pub fn pinned(mut self) -> Self {
+        self.pinned = true;
         self
     }
     /// No progress display.
@@ -300,9 +316,13 @@ impl<'m> Fit<'m> {
             metrics: &compiled.info.reports,
         };
         let on_epoch = self.on_epoch.as_mut();
+        let pinned = self.pinned;
         let outcome = team::run_watched(
             plan.threads,
             |thread, barrier| {
+                if pinned {
+                    pin(thread);
+                }
                 let user = &user;
                 let context = gradc_compiler::abi::Context {
                     barrier: std::ptr::from_ref(barrier).cast(),
@@ -439,9 +459,10 @@ impl<'m> Fit<'m> {
             return Err(Error::setting("least", self.least, "a finite number of at least 0"));
         }
         let threads = NonZeroUsize::new(self.threads).filter(|threads| threads.get() <= 1024);
-        let Some(threads) = threads else {
+        let Some(most) = threads else {
             return Err(Error::setting("threads", self.threads, "at least 1 and at most 1024"));
         };
+        let threads = if self.all_threads { most } else { worth(&self.model.compiled, batch, most) };
         let monitor = self.monitor.clone().unwrap_or_else(|| "loss".into());
         let report = info.reports.iter().find(|report| report.name == monitor);
         if report.is_none() && monitor != "loss" {
@@ -454,6 +475,14 @@ impl<'m> Fit<'m> {
         let shuffle = self.shuffle;
         Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
     }
+}
+
+/// The number of threads, at most `most`, that a step of the network is worth.
+fn worth(compiled: &Compiled, batch: usize, most: NonZeroUsize) -> NonZeroUsize {
+    let unit = compiled.assembled.unit("train");
+    let lanes = compiled.options.instruction_set.lanes();
+    let worth = unit.map(|unit| threads(&unit.graph, &unit.fusion, batch, lanes, most.get()));
+    worth.and_then(NonZeroUsize::new).unwrap_or(most)
 }
 
 /// A run whose options have been checked.

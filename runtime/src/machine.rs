@@ -113,6 +113,26 @@ fn bandwidth() -> f64 {
     (FAR * size_of::<f32>()) as f64 / seconds
 }
 
+/// Binds the calling thread to one of the processors that it may run on, the `number`th, counted round. Whether that was done: on
+/// systems other than Linux it is not, and nothing is lost but time.
+pub fn pin(number: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let Ok(allowed) = sched_getaffinity(None) else { return false };
+        let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect();
+        let Some(processor) = processors.get(number % processors.len().max(1)) else { return false };
+        let mut one = CpuSet::new();
+        one.set(*processor);
+        sched_setaffinity(None, &one).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = number;
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +144,22 @@ mod tests {
             assert!((1e6..1e14).contains(&flops), "{set}: {flops}");
             assert!((1e6..1e13).contains(&bandwidth), "{bandwidth}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pinned_thread_may_run_on_one_processor() {
+        use rustix::thread::sched_getaffinity;
+        let allowed = |number| {
+            let pinned = std::thread::spawn(move || {
+                assert!(pin(number));
+                sched_getaffinity(None).map(|set| (set.count(), set))
+            });
+            pinned.join().expect("it ends").expect("the system tells")
+        };
+        let all = sched_getaffinity(None).expect("the system tells").count();
+        assert_eq!((allowed(0).0, allowed(7).0), (1, 1));
+        assert_eq!(allowed(0), allowed(all as usize), "counted round");
+        assert!(all == 1 || allowed(0) != allowed(1));
     }
 }

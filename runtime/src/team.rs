@@ -17,6 +17,12 @@ use std::time::Duration;
 /// have equal work need to meet, shorter than a slice of the scheduler.
 const SPINS: u32 = 256;
 
+/// Times that it is offered before the waiting thread sleeps: longer than a kernel that one member runs alone takes as a rule, for waking
+/// takes tens of microseconds.
+const YIELDS: u32 = 1024;
+
+const LOOKS: u32 = SPINS + YIELDS;
+
 /// A point that no member passes before all have reached it.
 ///
 /// What a member wrote before the barrier is seen by every other behind it. The barrier can be used any number of times.
@@ -27,6 +33,38 @@ pub struct Barrier {
     arrived: AtomicU32,
     /// Waiters read this line only; those who arrive write the other.
     round: Round,
+    parked: Parked,
+}
+
+/// Members that have waited so long that they sleep.
+#[derive(Debug)]
+struct Parked {
+    sleepers: AtomicU32,
+    mutex: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Parked {
+    /// Sleeps while the round is this one. The sleeper is counted before it looks, and a round begins before sleepers are looked for: one
+    /// of both sees the other.
+    fn sleep(&self, round: &AtomicU32, this: u32) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        let mut guard = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        while round.load(Ordering::SeqCst) == this {
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(guard);
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Wakes the sleepers, if there are any.
+    fn wake(&self) {
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            // Whoever was about to sleep does so before the lock is had, and hears the call.
+            drop(self.mutex.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_all();
+        }
+    }
 }
 
 /// Counts the rounds; [`BROKEN`] in the lowest bit.
@@ -45,7 +83,8 @@ pub struct Broken;
 impl Barrier {
     /// A barrier for that many threads.
     pub const fn new(threads: u32) -> Self {
-        Self { threads, arrived: AtomicU32::new(0), round: Round(AtomicU32::new(0)) }
+        let parked = Parked { sleepers: AtomicU32::new(0), mutex: Mutex::new(()), wake: Condvar::new() };
+        Self { threads, arrived: AtomicU32::new(0), round: Round(AtomicU32::new(0)), parked }
     }
 
     /// Waits until all threads are here.
@@ -64,7 +103,8 @@ impl Barrier {
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
             self.arrived.store(0, Ordering::Relaxed);
             // An addition, not a store, keeps a `BROKEN` set meanwhile.
-            let before = self.round.0.fetch_add(ROUND, Ordering::AcqRel);
+            let before = self.round.0.fetch_add(ROUND, Ordering::SeqCst);
+            self.parked.wake();
             return if before & BROKEN == 0 { Ok(()) } else { Err(Broken) };
         }
         let mut spins = 0;
@@ -76,18 +116,19 @@ impl Barrier {
             if now != round {
                 return Ok(());
             }
-            if spins < SPINS {
-                spins += 1;
-                spin_loop();
-            } else {
-                thread::yield_now();
+            match spins {
+                ..SPINS => spin_loop(),
+                SPINS..LOOKS => thread::yield_now(),
+                LOOKS.. => self.parked.sleep(&self.round.0, round),
             }
+            spins = (spins + 1).min(LOOKS);
         }
     }
 
     /// Makes every wait, also those under way, return [`Broken`].
     pub fn break_up(&self) {
-        self.round.0.fetch_or(BROKEN, Ordering::AcqRel);
+        self.round.0.fetch_or(BROKEN, Ordering::SeqCst);
+        self.parked.wake();
     }
 }
 

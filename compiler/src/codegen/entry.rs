@@ -184,6 +184,21 @@ impl Emitter<'_> {
         }
         let total = self.linear(parallel.total);
         let step = self.int(parallel.step);
+        // A thread that is alone takes all tiles, which need no division by the size of the team.
+        let (some, bounds) = self.head(&[types::I64, types::I64]);
+        let [alone, shared] = [(); 2].map(|()| self.builder.create_block());
+        self.builder.ins().brif(thread.several, shared, &[], alone, &[]);
+        self.builder.switch_to_block(alone);
+        let zero = self.int(0);
+        let all = match parallel.total.is_fixed() {
+            true => self.int(parallel.tiles(0)),
+            false => {
+                let up = self.plus(total, parallel.step - 1);
+                self.builder.ins().sdiv(up, step)
+            }
+        };
+        self.builder.ins().jump(some, &[BlockArg::Value(zero), BlockArg::Value(all)]);
+        self.builder.switch_to_block(shared);
         let next = self.plus(thread.number, 1);
         let bound = |e: &mut Self, number| {
             e.call(Callee::Share, &[total, step, number, thread.team])
@@ -191,6 +206,9 @@ impl Emitter<'_> {
         };
         let first = bound(self, thread.number)?;
         let end = bound(self, next)?;
+        self.builder.ins().jump(some, &[BlockArg::Value(first), BlockArg::Value(end)]);
+        self.builder.switch_to_block(some);
+        let (first, end) = (bounds[0], bounds[1]);
         self.call(callee, &[self.context, n, first, end]);
         Ok(())
     }

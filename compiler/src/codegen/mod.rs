@@ -34,6 +34,7 @@ mod outline;
 mod plan;
 mod preamble;
 mod product;
+mod small_product;
 mod symbols;
 mod synchronize;
 mod target;

@@ -8,6 +8,8 @@
 //! - **indices** are advanced by an addition, in all lanes at once;
 //! - **kept** words travel from turn to turn in registers (see [`super::plan`]).
 //!
+//! Axes along which every address goes on where the one inside has ended are written as one.
+//!
 //! A vector axis that is worth it is a call of a [wide function](super::wide). Any other becomes a loop over groups of four lanes, then a loop over the rest of the turns in one lane, which goes on with the
 //! offsets where the first one stopped. Loops that are known to have no turn are not written, those with one turn have no branch.
 
@@ -17,28 +19,39 @@ use cranelift_codegen::ir::{self, BlockArg, InstBuilder, Type, types};
 use super::Error;
 use super::address::Travelling;
 use super::block::{Lanes, Width, defined};
-use super::function::{Emitter, MEMORY};
+use super::function::{Bound, Emitter, MEMORY};
+use super::plan::{stride, table_stride};
 use super::preamble::{Preamble, check_vector, counting, lanes};
 use super::turns::Count;
-use crate::loops::{Axis, Block, Instruction, Lane, Nest, Var};
+use crate::loops::{Axis, Block, Extent, Instruction, Lane, Linear, Nest, Var, View};
+
+/// Instructions that a loop in one lane is written out to at most: the sums of a short row cost as much as the counting around them.
+const MOST_UNROLLED: i64 = 192;
 
 impl Emitter<'_> {
     /// Writes a loop nest.
     pub fn nest(&mut self, nest: &Nest) -> Result<(), Error> {
-        match nest.axes.split_last() {
-            None => self.innermost(None, &nest.block),
-            Some((inner, outer)) => {
-                if outer.iter().any(|axis| axis.vector) {
-                    return Err(Error::Malformed("a vector axis that is not innermost".to_owned()));
-                }
-                self.axes(outer, inner, &nest.block)
-            }
+        let Some((&inner, outer)) = nest.axes.split_last() else { return self.innermost(None, &nest.block) };
+        if outer.iter().any(|axis| axis.vector) {
+            return Err(Error::Malformed("a vector axis that is not innermost".to_owned()));
         }
+        let (mut inner, mut outer) = (inner, outer);
+        while let Some((axis, rest)) = outer.split_last()
+            && let Some(extent) = joined(axis, &inner, &nest.block)
+        {
+            self.bind(axis.var, Bound::Zero);
+            (inner.extent, outer) = (extent, rest);
+        }
+        self.axes(outer, &inner, &nest.block)?;
+        nest.axes[outer.len()..nest.axes.len() - 1].iter().for_each(|axis| self.unbind(axis.var));
+        Ok(())
     }
 
+    /// Writes the axes around the innermost one, and that.
     fn axes(&mut self, outer: &[Axis], inner: &Axis, block: &Block) -> Result<(), Error> {
         match outer.split_first() {
             None => self.innermost(Some(inner), block),
+            Some((axis, [])) if inner.vector && self.widened_rows(axis, inner, block)? => Ok(()),
             Some((axis, rest)) => {
                 let count = self.count(axis.extent)?;
                 self.repeat(axis.var, count, &mut |e| e.axes(rest, inner, block))
@@ -172,6 +185,9 @@ impl Emitter<'_> {
         let positive = match count {
             Count::Known(0) => return Ok(state),
             Count::Known(1) => return self.turn(p, width, &state),
+            Count::Known(turns) if width == Width::One && turns * p.moving() <= MOST_UNROLLED => {
+                return (0..turns).try_fold(state, |state, _| self.turn(p, width, &state));
+            }
             Count::Known(_) => true,
             Count::Dynamic { positive, .. } => positive,
         };
@@ -256,4 +272,44 @@ impl Emitter<'_> {
         }
         Ok(next)
     }
+}
+
+/// The turns of two axes as one, if each address and index goes on along the outer one where the inner one ends.
+fn joined(outer: &Axis, inner: &Axis, block: &Block) -> Option<Extent> {
+    let columns = match inner.extent {
+        Extent::Whole(number) => number,
+        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step == 0 => Linear::fixed(step),
+        Extent::Tile { step, total, .. } if total.is_fixed() && total.constant <= step => total,
+        Extent::Tile { .. } => return None,
+    };
+    let columns = columns.is_fixed().then_some(columns.constant).filter(|columns| *columns > 0)?;
+    let goes_on = |outer: Linear, inner: Linear| outer == inner.times(columns);
+    let views = || {
+        block.code.iter().filter_map(|instruction| match instruction {
+            Instruction::Load(view, _) => Some((view, false)),
+            Instruction::Store(view, _) => Some((view, true)),
+            _ => None,
+        })
+    };
+    // Lanes of one vector may then lie in two turns of the outer axis: no turn may read what another has written.
+    let apart = |stored: &View| views().all(|(view, _)| view.buffer != stored.buffer || view == stored);
+    if !views().all(|(view, stores)| !stores || apart(view)) {
+        return None;
+    }
+    let fits = block.code.iter().all(|instruction| match instruction {
+        Instruction::Load(view, _) | Instruction::Store(view, _) => {
+            goes_on(stride(view, outer.var), stride(view, inner.var))
+                && table_stride(view, outer.var) == 0
+                && table_stride(view, inner.var) == 0
+        }
+        Instruction::Index { terms, .. } => {
+            let along = |var| terms.iter().filter(|&&(v, _)| v == var).fold(Linear::ZERO, |sum, &(_, by)| sum.plus(by));
+            goes_on(along(outer.var), along(inner.var))
+        }
+        _ => true,
+    });
+    fits.then(|| match outer.extent {
+        Extent::Whole(number) => Extent::Whole(number.times(columns)),
+        Extent::Tile { tile, step, total } => Extent::Tile { tile, step: step * columns, total: total.times(columns) },
+    })
 }

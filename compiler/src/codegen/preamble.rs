@@ -34,6 +34,13 @@ pub(super) struct Preamble<'a> {
     pub vectors: Values,
 }
 
+impl Preamble<'_> {
+    /// Instructions of a turn.
+    pub fn moving(&self) -> i64 {
+        self.plan.invariant.iter().filter(|invariant| !**invariant).count() as i64
+    }
+}
+
 impl Emitter<'_> {
     /// Writes it for a block in the loop of `var`.
     pub fn preamble<'a>(

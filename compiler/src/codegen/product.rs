@@ -16,7 +16,7 @@ const ONE: Linear = Linear::fixed(1);
 
 impl Emitter<'_> {
     /// Writes a product call.
-    pub fn product(&mut self, product: &ProductStatement) -> Result<(), Error> {
+    pub fn product_call(&mut self, product: &ProductStatement) -> Result<(), Error> {
         let refuse = |what: &str| Err(Error::Malformed(format!("{}: {what}", product.title)));
         let m = self.count(product.m)?;
         let n = self.count(product.n)?;

@@ -29,6 +29,15 @@ impl InstructionSet {
     /// Every set, the poorest first.
     pub const ALL: [InstructionSet; 3] = [InstructionSet::Portable, InstructionSet::Avx2, InstructionSet::Avx512];
 
+    /// Floats in a vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            InstructionSet::Portable => 4,
+            InstructionSet::Avx2 => 8,
+            InstructionSet::Avx512 => 16,
+        }
+    }
+
     /// The richest set of the machine this runs on.
     pub fn host() -> Self {
         let mut richest = InstructionSet::Portable;

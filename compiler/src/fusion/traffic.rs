@@ -50,7 +50,8 @@ impl Tensor {
 
 /// What the kernels move, in their order; the copies of staged sources are kernels too, and come last.
 pub fn traffic(graph: &Graph, fusion: &Fusion) -> Vec<Traffic> {
-    let mut all: Vec<Traffic> = fusion.groups.iter().enumerate().map(|(number, _)| of_group(graph, fusion, number)).collect();
+    let found = Found::new(graph, fusion);
+    let mut all: Vec<Traffic> = (0..fusion.groups.len()).map(|number| of_group(graph, fusion, &found, number)).collect();
     for (source, node) in updates(graph).filter(|(source, _)| fusion.staged.contains(source)) {
         all.push(Traffic { reads: [Tensor::Value(node)].into(), writes: [Tensor::Source(source)].into() });
     }
@@ -76,22 +77,56 @@ pub fn readers(graph: &Graph, fusion: &Fusion, node: NodeId) -> Vec<(usize, Memb
     found
 }
 
-fn of_group(graph: &Graph, fusion: &Fusion, number: usize) -> Traffic {
+/// What is asked of every node, found in one walk.
+struct Found {
+    /// For each group, the nodes that its members read.
+    reads: Vec<BTreeSet<NodeId>>,
+    /// Nodes that a group other than their own reads.
+    read: BTreeSet<NodeId>,
+    /// Nodes that are outputs.
+    outputs: BTreeSet<NodeId>,
+    /// For each node that is some source's next value, those sources.
+    next: BTreeMap<NodeId, Vec<NodeId>>,
+}
+
+impl Found {
+    fn new(graph: &Graph, fusion: &Fusion) -> Found {
+        let of_member = |member: &Member| member_accesses(graph, &fusion.inlined, *member).into_iter().map(|access| access.node);
+        let reads: Vec<BTreeSet<NodeId>> =
+            fusion.groups.iter().map(|group| group.members.iter().flat_map(of_member).collect()).collect();
+        let elsewhere = |(number, nodes): (usize, &BTreeSet<NodeId>)| -> Vec<NodeId> {
+            nodes.iter().copied().filter(|node| fusion.group_of(*node) != Some(number)).collect()
+        };
+        let mut next: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        updates(graph).for_each(|(source, node)| next.entry(node).or_default().push(source));
+        let output = |root: &Root| match root {
+            Root::Output { node, .. } => Some(*node),
+            Root::Update { .. } => None,
+        };
+        Found {
+            read: reads.iter().enumerate().flat_map(elsewhere).collect(),
+            outputs: graph.roots.iter().filter_map(output).collect(),
+            reads,
+            next,
+        }
+    }
+}
+
+fn of_group(graph: &Graph, fusion: &Fusion, found: &Found, number: usize) -> Traffic {
     let mut moved = Traffic::default();
     let members = &fusion.groups[number].members;
-    for &member in members {
-        for access in member_accesses(graph, &fusion.inlined, member) {
-            let node = access.node;
-            match graph.node(node).primitive {
-                Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State => {
-                    moved.reads.insert(Tensor::Source(node));
-                }
-                _ if fusion.group_of(node).is_some_and(|home| home != number) => {
-                    moved.reads.insert(Tensor::Value(node));
-                }
-                _ => {}
+    for &node in &found.reads[number] {
+        match graph.node(node).primitive {
+            Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State => {
+                moved.reads.insert(Tensor::Source(node));
             }
+            _ if fusion.group_of(node).is_some_and(|home| home != number) => {
+                moved.reads.insert(Tensor::Value(node));
+            }
+            _ => {}
         }
+    }
+    for &member in members {
         let other_half = Member { node: member.node, total: !member.total };
         let split = work(graph, member) == Work::Cells || member.total;
         if split && !members.contains(&other_half) {
@@ -101,12 +136,12 @@ fn of_group(graph: &Graph, fusion: &Fusion, number: usize) -> Traffic {
         if fusion.group_of(member.node) != Some(number) || work(graph, member) == Work::Cells {
             continue;
         }
-        let next: Vec<NodeId> = updates(graph).filter(|(_, node)| *node == member.node).map(|(source, _)| source).collect();
+        let next = found.next.get(&member.node).map_or(&[][..], Vec::as_slice);
         let in_place = next.iter().filter(|source| !fusion.staged.contains(source));
         moved.writes.extend(in_place.map(|&source| Tensor::Source(source)));
         let staged = next.iter().any(|source| fusion.staged.contains(source));
-        let is_output = graph.roots.iter().any(|root| matches!(root, Root::Output { node, .. } if *node == member.node));
-        let is_read = next.is_empty() && !readers(graph, fusion, member.node).is_empty();
+        let is_output = found.outputs.contains(&member.node);
+        let is_read = next.is_empty() && found.read.contains(&member.node);
         if staged || is_output || is_read {
             moved.writes.insert(Tensor::Value(member.node));
         }

@@ -16,12 +16,14 @@ mod reductions;
 mod scan;
 mod schedule;
 mod storage;
+mod team;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vector;
 
 pub use kernel::lower_group;
 pub use storage::{Layout, Storage};
+pub use team::threads;
 
 pub use block::{EPOCH, STEPS};
 

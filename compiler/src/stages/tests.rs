@@ -23,7 +23,12 @@ fn case(name: &str) -> PathBuf {
 pub(crate) fn compiled(name: &str) -> (Front, Assembled) {
     let file = format!("{name}.net");
     let text = std::fs::read_to_string(case(&file)).expect("the case is there");
-    let declaration = Declaration::parse(Source::new(&file, &text)).expect("the case has no mistake");
+    compiled_text(&file, &text)
+}
+
+/// A network that stands in a text, up to its program.
+pub(crate) fn compiled_text(file: &str, text: &str) -> (Front, Assembled) {
+    let declaration = Declaration::parse(Source::new(file, text)).expect("the case has no mistake");
     let networks = declaration.elaborate().expect("the case has a meaning");
     let front = front(&networks.training, &networks.evaluation, declaration.text(), None).expect("the case has a step");
     let assembled = assemble(&front.info.name, &front.graphs, &front.fusion).expect("the case can be lowered");

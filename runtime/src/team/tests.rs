@@ -24,6 +24,37 @@ fn nobody_passes_a_barrier_before_all_have_come() -> Result<(), TeamError> {
     Ok(())
 }
 
+/// Longer than any member looks for the others before it sleeps.
+const LONG: Duration = Duration::from_millis(40);
+
+#[test]
+fn who_waits_long_sleeps_and_is_woken() -> Result<(), TeamError> {
+    let sleepers = AtomicUsize::new(0);
+    run(team(4), |index, barrier| {
+        for round in 0..8 {
+            if index == round % 4 {
+                thread::sleep(LONG);
+                sleepers.fetch_max(barrier.parked.sleepers.load(Ordering::SeqCst) as usize, Ordering::Relaxed);
+            }
+            assert_eq!(barrier.wait(), Ok(()));
+        }
+    })?;
+    assert!(sleepers.into_inner() > 0, "nobody slept");
+    Ok(())
+}
+
+#[test]
+fn a_panic_wakes_those_who_sleep() {
+    let error = run(team(3), |index, barrier| {
+        if index == 1 {
+            thread::sleep(LONG);
+            panic!("late");
+        }
+        assert_eq!(barrier.wait(), Err(Broken));
+    });
+    assert!(error.is_err());
+}
+
 #[test]
 fn each_index_runs_once_and_the_caller_is_the_first() -> Result<(), TeamError> {
     let caller = thread::current().id();

@@ -20,7 +20,7 @@ pub struct Profile {
     /// Steps that are timed, after as many that are not (default 200).
     #[arg(long, default_value_t = 200)]
     steps: u64,
-    /// Threads; with one, no time is spent waiting.
+    /// Threads, just so many; with one, no time is spent waiting.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// One JSON object in place of tables.
@@ -33,7 +33,7 @@ impl Profile {
         let (mut model, _) = self.network.compiled(|options| Options { profile: true, ..options })?;
         let rows = self.data.need(&model, true)?;
         let mut fit = |timed: bool| {
-            let fit = model.fit(&rows).batch(self.batch).steps(self.steps).threads(self.threads).quiet();
+            let fit = model.fit(&rows).batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
             if timed { fit.profile() } else { fit }.run()
         };
         fit(false)?;

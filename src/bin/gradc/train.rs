@@ -53,9 +53,12 @@ pub struct Train {
     /// Leaves out the last batch of an epoch if it is smaller.
     #[arg(long)]
     drop_last: bool,
-    /// Threads (default: one for each core); the result does not depend on it.
+    /// Threads at most (default: one for each core); fewer run where kernels are too short to share. The result does not depend on it.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    /// Binds each thread to a processor of its own.
+    #[arg(long)]
+    pin: bool,
     /// Starts from the parameters of a file.
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
@@ -192,6 +195,9 @@ impl Train {
             None => model.fit(()),
         };
         fit = fit.batch(self.batch).shuffle(self.shuffle).threads(self.threads).interruptible();
+        if self.pin {
+            fit = fit.pinned();
+        }
         fit = match (self.epochs, self.steps) {
             (_, Some(steps)) => fit.steps(steps),
             (epochs, None) => fit.epochs(epochs.unwrap_or(1)),

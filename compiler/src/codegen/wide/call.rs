@@ -4,49 +4,111 @@ use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, types};
 
 use super::super::Error;
 use super::super::block::defined;
-use super::super::function::{Emitter, MEMORY};
+use super::super::function::{Bound, Emitter, MEMORY};
 use super::super::listing::Serves;
-use super::super::plan::plan;
+use super::super::plan::{plan, stride, table_stride};
 use super::super::preamble::{check_vector, lanes};
 use super::super::symbols::Callee;
 use super::super::turns::Count;
+use super::Wide;
 use super::encode::encode;
-use super::operations::Scalar;
-use super::pays::{pays, turns};
+use super::operations::{Scalar, Selection};
+use super::pays::{Work, pays, turns};
 use super::select::select;
-use crate::loops::{Axis, Block, Value};
+use crate::loops::{Axis, Block, Instruction, Linear, Value, Var};
+
+/// A wide function, and what its caller hands over.
+struct Chosen {
+    selection: Selection,
+    wide: Wide,
+    /// What each place gains in a row, if there are rows.
+    gains: Vec<Linear>,
+}
 
 impl Emitter<'_> {
     /// Writes the loop of a vector axis, which has a first turn, as a call of a wide function; `false` if it had better be written here.
     pub fn widened(&mut self, axis: &Axis, count: Count, block: &Block) -> Result<bool, Error> {
-        let Some(form) = self.machine.wide.filter(|_| axis.vector) else { return Ok(false) };
+        let Some(chosen) = self.chosen(None, axis, block)? else { return Ok(false) };
+        self.call_wide(chosen, None, axis.var, count, block)?;
+        Ok(true)
+    }
+
+    /// The same for the loop around it too.
+    pub fn widened_rows(&mut self, rows: &Axis, axis: &Axis, block: &Block) -> Result<bool, Error> {
+        let Some(chosen) = self.chosen(Some(rows), axis, block)? else { return Ok(false) };
+        let mut some = Vec::new();
+        let mut counts = Vec::new();
+        for extent in [rows.extent, axis.extent] {
+            let count = self.count(extent)?;
+            match count {
+                Count::Known(turns) if turns <= 0 => return Ok(true),
+                Count::Dynamic { value, positive: false, .. } => some.push(self.positive(value)),
+                _ => {}
+            }
+            counts.push(count);
+        }
+        self.bind(rows.var, Bound::Zero);
+        let some = some.into_iter().reduce(|one, other| self.builder.ins().band(one, other));
+        let call = |e: &mut Self| e.call_wide(chosen, Some(counts[0]), axis.var, counts[1], block);
+        match some {
+            Some(some) => self.guarded(some, call)?,
+            None => call(self)?,
+        }
+        self.unbind(rows.var);
+        Ok(true)
+    }
+
+    /// The function of a block, if it is worth it.
+    fn chosen(&self, rows: Option<&Axis>, axis: &Axis, block: &Block) -> Result<Option<Chosen>, Error> {
+        let Some(form) = self.machine.wide.filter(|_| axis.vector) else { return Ok(None) };
         let lanes = lanes(block)?;
         check_vector(block, &lanes, axis.var)?;
-        let plan = plan(block, &lanes, Some(axis.var), true);
+        let along = plan(block, &lanes, Some(axis.var), true);
+        let moving: Option<Vec<bool>> =
+            rows.map(|rows| plan(block, &lanes, Some(rows.var), true).invariant.iter().map(|fixed| !fixed).collect());
         let words = |buffer| self.unit(buffer) == Ok(4);
-        let Some(selection) = select(block, &lanes, &plan, axis.var, &words, form) else { return Ok(false) };
-        let moving = plan.invariant.iter().filter(|invariant| !**invariant).count();
-        if !self.machine.always_wide && !pays(&selection, moving, axis.extent, form) {
-            return Ok(false);
+        let selection = select(block, &lanes, &along, axis.var, moving.as_deref(), &words, form);
+        let Some(selection) = selection else { return Ok(None) };
+        let gains = match rows {
+            Some(rows) => gains(block, &selection, rows.var),
+            None => Some(Vec::new()),
+        };
+        let Some(gains) = gains else { return Ok(None) };
+        let moving = along.invariant.iter().filter(|invariant| !**invariant).count();
+        let work = Work { rows: rows.map(|rows| rows.extent), turns: axis.extent, moving };
+        if !self.machine.always_wide && !pays(&selection, work, form) {
+            return Ok(None);
         }
         let node = self.statement.map_or(Serves::Function, Serves::Node);
         let turns = turns(axis.extent, form);
-        let Some(wide) = encode(&selection, turns, form, node)? else { return Ok(false) };
+        let Some(wide) = encode(&selection, turns, form, node)? else { return Ok(None) };
         #[cfg(test)]
         super::check::check(&wide, &selection, turns, form).map_err(Error::Malformed)?;
-        let p = self.preamble(Some(axis.var), true, block, &lanes)?;
-        let size = 8 * selection.places.len() + 4 * selection.scalars.len();
-        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size as u32, 3);
+        Ok(Some(Chosen { selection, wide, gains }))
+    }
+
+    fn call_wide(&mut self, chosen: Chosen, rows: Option<Count>, var: Var, count: Count, block: &Block) -> Result<(), Error> {
+        let Chosen { selection, wide, gains } = chosen;
+        let lanes = lanes(block)?;
+        let mut p = self.preamble(Some(var), true, block, &lanes)?;
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, selection.arguments() as u32, 3);
         let slot = self.builder.create_sized_stack_slot(slot);
         let arguments = self.builder.ins().stack_addr(types::I64, slot, 0);
-        let mut offset = 0;
-        for &at in &selection.places {
+        for (number, &at) in selection.places.iter().enumerate() {
             self.origin(block.origins.get(at).copied());
-            let place = p.places[at].ok_or_else(|| Error::Malformed("an access without a place".into()))?;
-            self.builder.ins().store(MEMORY, place.base, arguments, offset);
-            offset += 8;
+            let place = match (p.places[at], &block.code[at]) {
+                (Some(place), _) => place,
+                // It is the same in all turns of a row.
+                (None, Instruction::Load(view, _)) => self.place(view, None, &mut p.steps)?,
+                (None, _) => return Err(Error::Malformed("an access without a place".into())),
+            };
+            self.builder.ins().store(MEMORY, place.base, arguments, selection.pointer_at(number) as i32);
         }
-        for &scalar in &selection.scalars {
+        for (number, &gain) in gains.iter().enumerate() {
+            let gain = self.linear(gain);
+            self.builder.ins().store(MEMORY, gain, arguments, selection.gain_at(number) as i32);
+        }
+        for (number, &scalar) in selection.scalars.iter().enumerate() {
             let (Scalar::Invariant(at) | Scalar::Start(at) | Scalar::Step(at)) = scalar;
             self.origin(block.origins.get(at).copied());
             let counter = || p.counter_at[at].map(|counter| p.counters[counter]);
@@ -56,14 +118,29 @@ impl Emitter<'_> {
                 Scalar::Step(_) => counter().map(|counter| counter.step),
             };
             let value = value.ok_or_else(|| Error::Malformed("an index without a counter".into()))?;
-            self.builder.ins().store(MEMORY, value, arguments, offset);
-            offset += 4;
+            self.builder.ins().store(MEMORY, value, arguments, selection.word_at(number) as i32);
         }
         self.origin(None);
         let count = self.count_value(count);
+        if let Some(rows) = rows {
+            let rows = self.count_value(rows);
+            self.builder.ins().store(MEMORY, count, arguments, selection.turns_at() as i32);
+            self.builder.ins().store(MEMORY, rows, arguments, selection.rows_at() as i32);
+        }
         let number = self.wides.len() as u32;
         self.wides.push(wide);
         self.call(Callee::Wide(number), &[arguments, count]);
-        Ok(true)
+        Ok(())
     }
+}
+
+/// Bytes that each place gains in a row; `None` if some place is looked up along the rows, or picked.
+fn gains(block: &Block, selection: &Selection, rows: Var) -> Option<Vec<Linear>> {
+    let gain = |&at: &usize| match &block.code[at] {
+        Instruction::Load(view, _) | Instruction::Store(view, _) => {
+            (view.pick.is_none() && table_stride(view, rows) == 0).then(|| stride(view, rows).times(4))
+        }
+        _ => None,
+    };
+    selection.places.iter().map(gain).collect()
 }

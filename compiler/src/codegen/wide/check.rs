@@ -1,16 +1,17 @@
 //! A second look at a wide function, from its bytes alone.
 //!
-//! The bytes are decoded and walked through, the loop twice, with what is known of each register. It is proved that
+//! The bytes are decoded and walked through, each loop twice, with what is known of each register. It is proved that
 //! - each access is to a place of the block, at the current group's lanes: all of them before the rest, only those of the mask in it;
 //!   to the argument block, to constants (reads only), or to the frame;
-//! - the group's first lane grows by whole groups from zero, and turns are counted as [`encode`](super::encode) says;
+//! - the group's first lane grows by whole groups from zero, in each row anew, and turns are counted as [`encode`](super::encode) says;
+//! - from row to row a pointer gains what the argument block says of its place;
 //! - what a caller may rely on is given back: saved registers in order, the stack, clean upper halves.
 
 use iced_x86::{
     Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
     UsedMemory,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::operations::{Constant, Kind, Selection};
 use super::{Form, Rest, Turns, Wide};
@@ -24,6 +25,8 @@ enum Known {
     Left,
     /// The lanes that are left.
     Mask,
+    /// What a place gains in a row.
+    Gain(usize),
     /// The stack pointer before the frame was made.
     Stack,
 }
@@ -38,6 +41,8 @@ struct Checker<'a> {
     pushed: Vec<Register>,
     /// Bytes of the frame.
     frame: Option<u64>,
+    /// Whether the first lane counts from zero in this row.
+    is_counting: bool,
     is_rest: bool,
     is_clean: bool,
 }
@@ -59,10 +64,11 @@ pub(in super::super) fn check(wide: &Wide, selection: &Selection, turns: Turns, 
         frame_holds: HashMap::new(),
         pushed: Vec::new(),
         frame: None,
+        is_counting: false,
         is_rest: false,
         is_clean: false,
     };
-    let (mut at, mut looped) = (0, false);
+    let (mut at, mut looped) = (0, HashSet::new());
     let mut factory = InstructionInfoFactory::new();
     while let Some(one) = instructions.get(at) {
         checker.instruction(one, &mut factory).map_err(|why| format!("{why}: {one} at {:#x}", one.ip()))?;
@@ -72,8 +78,8 @@ pub(in super::super) fn check(wide: &Wide, selection: &Selection, turns: Turns, 
             FlowControl::ConditionalBranch => {
                 let target =
                     offsets.binary_search(&(one.near_branch_target() as usize)).map_err(|_| "a jump into an instruction")?;
-                if target < at && !looped {
-                    (at, looped) = (target, true);
+                if target < at && looped.insert(at) {
+                    at = target;
                 }
             }
             FlowControl::Return if at == instructions.len() => return Ok(()),
@@ -101,14 +107,19 @@ impl Checker<'_> {
         }
         let info = factory.info(one);
         let reads = |kind| matches!(kind, OpAccess::Read | OpAccess::CondRead);
-        let writes = |kind| matches!(kind, OpAccess::Write | OpAccess::CondWrite);
+        let writes = |kind| matches!(kind, OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite);
         for memory in info.used_memory() {
+            // Nothing else adds to memory.
+            if memory.access() == OpAccess::ReadWrite && !self.counts_rows(one) {
+                return Err("an addition in memory".into());
+            }
             if !reads(memory.access()) && !writes(memory.access()) {
                 return Err(format!("an access of kind {:?}", memory.access()));
             }
             self.memory(one, memory, writes(memory.access()))?;
         }
         let made = self.made(one);
+        self.row_begins(one);
         for used in info.used_registers() {
             if matches!(used.access(), OpAccess::Read | OpAccess::CondRead) {
                 continue;
@@ -160,6 +171,16 @@ impl Checker<'_> {
         Ok(true)
     }
 
+    /// A row begins with all its turns before it, and counts its lanes.
+    fn row_begins(&mut self, one: &Instruction) {
+        if one.mnemonic() == Mnemonic::Mov && one.op0_register() == Register::RSI {
+            (self.is_rest, self.is_counting) = (false, false);
+        }
+        if one.mnemonic() == Mnemonic::Xor && one.op0_register() == Register::ECX {
+            self.is_counting = true;
+        }
+    }
+
     fn written(&self, one: &Instruction, register: Register) -> Result<(), String> {
         let lanes = self.form.lanes() as u64;
         let allowed = match register {
@@ -170,7 +191,11 @@ impl Checker<'_> {
                 Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes,
                 _ => false,
             },
-            Register::RSI => matches!(one.mnemonic(), Mnemonic::Sub | Mnemonic::Add) && one.immediate(1) == lanes,
+            Register::RSI => match one.mnemonic() {
+                Mnemonic::Mov => self.selection.rows && self.argument(one) == Some(self.selection.turns_at()),
+                Mnemonic::Sub | Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes,
+                _ => false,
+            },
             Register::K1 => true,
             Register::K2 => self.is_rest,
             other => other.is_vector_register(),
@@ -194,15 +219,42 @@ impl Checker<'_> {
         }
         match self.registers.get(&memory.base()) {
             Some(Known::Arguments) => {
-                let end = 8 * self.selection.places.len() + 4 * self.selection.scalars.len();
-                if inside(end as u64) && !stores { Ok(()) } else { Err("outside the argument block".into()) }
+                let fits = inside(self.selection.arguments() as u64) && (!stores || self.counts_rows(one));
+                if fits { Ok(()) } else { Err("outside the argument block".into()) }
             }
             Some(&Known::Pointer(place)) => self.access(one, memory, place, stores),
             other => Err(format!("an access through {:?}, which holds {other:?}", memory.base())),
         }
     }
 
+    /// The place in the argument block that an instruction accesses.
+    fn argument(&self, one: &Instruction) -> Option<i64> {
+        (one.memory_base() == Register::RDI).then(|| one.memory_displacement64() as i64)
+    }
+
+    /// The place whose pointer, or whose gain, lies there.
+    fn place_at(&self, argument: i64, gain: bool) -> Option<usize> {
+        let at = |place: usize| if gain { self.selection.gain_at(place) } else { self.selection.pointer_at(place) };
+        (0..self.selection.places.len()).find(|&place| at(place) == argument)
+    }
+
+    /// Whether an instruction takes one row off, or moves a pointer to the next one.
+    fn counts_rows(&self, one: &Instruction) -> bool {
+        let Some(argument) = self.argument(one).filter(|_| self.selection.rows) else { return false };
+        match one.mnemonic() {
+            Mnemonic::Sub => argument == self.selection.rows_at() && one.op1_kind() != OpKind::Register && one.immediate(1) == 1,
+            Mnemonic::Add => {
+                let gain = self.registers.get(&one.op1_register());
+                self.place_at(argument, false).is_some_and(|place| gain == Some(&Known::Gain(place)))
+            }
+            _ => false,
+        }
+    }
+
     fn access(&self, one: &Instruction, memory: &UsedMemory, place: usize, stores: bool) -> Result<(), String> {
+        if !self.is_counting {
+            return Err("a lane that was not counted from zero".into());
+        }
         let moves = memory.index() == Register::RCX && memory.scale() == 4;
         let size = memory.memory_size().size();
         // A number of lanes that is known may be stored in pieces.
@@ -253,10 +305,16 @@ impl Checker<'_> {
         let slot = (one.memory_base() == Register::RSP).then(|| one.memory_displacement64());
         let register_to_register = one.op0_kind() == OpKind::Register && one.op1_kind() == OpKind::Register;
         match one.mnemonic() {
-            Mnemonic::Mov if one.memory_base() == Register::RDI => {
-                let place = one.memory_displacement64() as usize / 8;
-                (place < self.selection.places.len() && one.memory_displacement64().is_multiple_of(8))
-                    .then_some((to, Known::Pointer(place)))
+            Mnemonic::Mov => {
+                let argument = self.argument(one)?;
+                let gain = || self.place_at(argument, true).filter(|_| self.selection.rows).map(Known::Gain);
+                let known = self.place_at(argument, false).map(Known::Pointer).or_else(gain)?;
+                Some((to, known))
+            }
+            Mnemonic::Add => {
+                let (argument, pointer) = (self.argument(one)?, holds(to)?);
+                let gained = self.place_at(argument, true).filter(|_| self.selection.rows).map(Known::Pointer);
+                (gained == Some(pointer)).then_some((to, pointer))
             }
             Mnemonic::Vmovd | Mnemonic::Vpbroadcastd
                 if register_to_register && holds(one.op1_register()) == Some(Known::Left) =>

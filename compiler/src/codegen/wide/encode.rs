@@ -1,6 +1,6 @@
 //! Bytes of a wide function.
 //!
-//! Registers: `rdi` is the argument block, `rsi` the turns that are left, `rcx` the first lane of the current group; pointers of places
+//! With rows, what is written for one stands in a loop that moves all pointers on. Registers: `rdi` is the argument block, `rsi` the turns that are left, `rcx` the first lane of the current group; pointers of places
 //! have registers while those last, else `rax` is loaded before each access. `k1` holds a comparison's bits, `k2` the lanes of the rest.
 //! The frame, if there is one, is aligned to vectors below `rbp`. Everything is encoded once; what refers to a place further on (jumps,
 //! constants) has 32 bits and is patched at the end.
@@ -49,12 +49,16 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     }
     let pointers = pointers(selection);
     let saved: Vec<Register> = POINTERS[FREE_POINTERS..].iter().copied().filter(|one| pointers.contains(&Some(*one))).collect();
-    let mut code = Body { selection: &tail, form, pointers, writer: Writer::new(node), rest: Rest::None };
+    let mut code = Body { selection: &tail, node, form, pointers, writer: Writer::new(node), rest: Rest::None };
     code.prologue(&saved, slots)?;
     code.writer.serve(node, None);
     code.before(&pins)?;
     code.writer.serve(node, None);
     let lanes = form.lanes() as i32;
+    let row = code.writer.here();
+    if selection.rows {
+        code.writer.put(Instruction::with2(Code::Mov_r64_rm64, LEFT, at(ARGUMENTS, selection.turns_at())))?;
+    }
     let writer = &mut code.writer;
     writer.put(Instruction::with2(Code::Xor_r32_rm32, Register::ECX, Register::ECX))?;
     let loops = matches!(turns.whole, Whole::Often | Whole::Unknown);
@@ -95,6 +99,9 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
             code.writer.lead(done, here);
         }
     }
+    if selection.rows {
+        code.next_row(row)?;
+    }
     code.epilogue(&saved, slots)?;
     Ok(Some(code.writer.finish(&tail.constants, form)))
 }
@@ -119,6 +126,8 @@ fn pointers(selection: &Selection) -> Vec<Option<Register>> {
 struct Body<'a> {
     /// With all constants.
     selection: &'a Selection,
+    /// What the function as a whole serves.
+    node: Serves,
     form: Form,
     pointers: Vec<Option<Register>>,
     writer: Writer,
@@ -155,6 +164,26 @@ impl Body<'_> {
         self.writer.put(Ok(Instruction::with(Code::Retnq)))
     }
 
+    /// Moves the pointers to the next row, and leads back to its beginning if there is one.
+    fn next_row(&mut self, row: usize) -> Result<(), Error> {
+        self.writer.serve(self.node, None);
+        for (place, pointer) in self.pointers.clone().into_iter().enumerate() {
+            let gain = at(ARGUMENTS, self.selection.gain_at(place));
+            match pointer {
+                Some(register) => self.writer.put(Instruction::with2(Code::Add_r64_rm64, register, gain))?,
+                None => {
+                    self.writer.put(Instruction::with2(Code::Mov_r64_rm64, SCRATCH, gain))?;
+                    let pointer = at(ARGUMENTS, self.selection.pointer_at(place));
+                    self.writer.put(Instruction::with2(Code::Add_rm64_r64, pointer, SCRATCH))?;
+                }
+            }
+        }
+        self.writer.put(Instruction::with2(Code::Sub_rm64_imm8, at(ARGUMENTS, self.selection.rows_at()), 1))?;
+        let again = self.writer.jump(Code::Jg_rel32_64)?;
+        self.writer.lead(again, row);
+        Ok(())
+    }
+
     /// Pointers and pinned values.
     fn before(&mut self, pins: &[Pin]) -> Result<(), Error> {
         for (place, pointer) in self.pointers.clone().into_iter().enumerate() {
@@ -163,7 +192,11 @@ impl Body<'_> {
                 if let Some(op) = self.selection.ops.iter().find(on) {
                     self.writer.serve(Serves::Node(op.origin), None);
                 }
-                self.writer.put(Instruction::with2(Code::Mov_r64_rm64, register, at(ARGUMENTS, 8 * place as i64)))?;
+                self.writer.put(Instruction::with2(
+                    Code::Mov_r64_rm64,
+                    register,
+                    at(ARGUMENTS, self.selection.pointer_at(place)),
+                ))?;
             }
         }
         for pin in pins {
@@ -229,7 +262,7 @@ impl Body<'_> {
     }
 
     fn word(&self, scalar: u32) -> Memory {
-        at(ARGUMENTS, 8 * self.selection.places.len() as i64 + 4 * i64::from(scalar))
+        at(ARGUMENTS, self.selection.word_at(scalar as usize))
     }
 
     /// An operand in memory as an instruction reads it, with the constant's number if it is one.
@@ -361,7 +394,7 @@ impl Body<'_> {
         if let Some(register) = self.pointers[access.place as usize] {
             return Ok(register);
         }
-        let pointer = at(ARGUMENTS, 8 * i64::from(access.place));
+        let pointer = at(ARGUMENTS, self.selection.pointer_at(access.place as usize));
         self.writer.put(Instruction::with2(Code::Mov_r64_rm64, SCRATCH, pointer))?;
         Ok(SCRATCH)
     }

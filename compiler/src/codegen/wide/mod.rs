@@ -3,12 +3,14 @@
 //!
 //! # What a wide function is
 //! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
-//! then one group of which only the first lanes are loaded and stored. All else stays in the kernel's Cranelift code: outer loops, addresses,
+//! then one group of which only the first lanes are loaded and stored; and all that for each turn of the axis around it, its **rows**, if
+//! from row to row nothing changes but pointers. All else stays in the kernel's Cranelift code: loops further out, addresses,
 //! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
-//! place at the first turn (8 bytes each), then words of 4 bytes: invariant values, and start and step of each moving index.
+//! place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
+//! of 4 bytes: invariant values, and start and step of each moving index.
 //!
-//! A wide function calls nothing and cannot trap; outside the lanes of `count` turns it touches only the argument block (which it reads),
-//! its constants (behind its code) and its own frame. Its code stands behind that of its kernel, as part of the same function, so that
+//! A wide function calls nothing and cannot trap; outside the lanes of `count` turns it touches only the argument block (which it reads,
+//! and in which it counts rows and moves pointers that have no register), its constants (behind its code) and its own frame. Its code stands behind that of its kernel, as part of the same function, so that
 //! dumps and profiles find it where it belongs.
 //!
 //! # How one is made
@@ -127,7 +129,7 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
     let turns = Turns { whole: Whole::Unknown, rest: Rest::Unknown };
     let mut found = Vec::new();
     for form in [Form::Eight, Form::Sixteen] {
-        let selection = || select(block, &lanes, &plan, var, &|_| true, form).expect("there is a wide form");
+        let selection = || select(block, &lanes, &plan, var, None, &|_| true, form).expect("there is a wide form");
         let written =
             || encode::encode(&selection(), turns, form, Serves::Function).expect("it is written").expect("it is small");
         assert_eq!(check::check(&written(), &selection(), turns, form), Ok(()));
@@ -149,6 +151,20 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
         let step = wide.bytes.windows(3).position(|bytes| bytes == [0x48, 0x83, 0xc1]).expect("the step to the next group");
         wide.bytes[step + 3] += 1;
         found.push(("a group of another size", check::check(&wide, &selection(), turns, form)));
+        // As many rows as there may be, none of which moves a pointer of this block.
+        let still = vec![false; block.code.len()];
+        let rows = || select(block, &lanes, &plan, var, Some(&still), &|_| true, form).expect("there is a wide form");
+        let written = || encode::encode(&rows(), turns, form, Serves::Function).expect("it is written").expect("it is small");
+        assert_eq!(check::check(&written(), &rows(), turns, form), Ok(()));
+        let mut changed = |what, bytes: [u8; 3], at: usize, by: u8| {
+            let mut wide = written();
+            let from = wide.bytes.windows(3).position(|window| window == bytes).expect("the instruction is there");
+            wide.bytes[from + at] = wide.bytes[from + at].wrapping_add(by);
+            found.push((what, check::check(&wide, &rows(), turns, form)));
+        };
+        changed("two rows taken off", [0x48, 0x83, 0x6f], 4, 1);
+        changed("a pointer that gains another's bytes", [0x48, 0x03, 0x57], 3, 8);
+        changed("a row that begins with what is no number of turns", [0x48, 0x8b, 0x77], 3, 8);
     }
     found
 }

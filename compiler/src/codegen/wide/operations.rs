@@ -155,12 +155,39 @@ pub(super) struct Op {
 /// A block as vector operations.
 #[derive(Debug)]
 pub(super) struct Selection {
+    /// Whether the function turns around another axis too.
+    pub rows: bool,
     pub ops: Vec<Op>,
     pub held: Vec<Held>,
     pub constants: Vec<Constant>,
     pub scalars: Vec<Scalar>,
     /// For each place an instruction that has its base.
     pub places: Vec<usize>,
+}
+
+/// Bytes of the argument block before its parts: pointers of places; with rows what each pointer gains in a row, turns of a row, rows
+/// that are left; words.
+impl Selection {
+    pub fn pointer_at(&self, place: usize) -> i64 {
+        8 * place as i64
+    }
+    pub fn gain_at(&self, place: usize) -> i64 {
+        8 * (self.places.len() + place) as i64
+    }
+    pub fn turns_at(&self) -> i64 {
+        16 * self.places.len() as i64
+    }
+    pub fn rows_at(&self) -> i64 {
+        self.turns_at() + 8
+    }
+    pub fn word_at(&self, word: usize) -> i64 {
+        let before = if self.rows { self.rows_at() + 8 } else { 8 * self.places.len() as i64 };
+        before + 4 * word as i64
+    }
+    /// Bytes of the whole block.
+    pub fn arguments(&self) -> i64 {
+        self.word_at(self.scalars.len())
+    }
 }
 
 impl Constant {

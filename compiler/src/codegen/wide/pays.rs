@@ -8,16 +8,29 @@ use crate::loops::{Extent, Linear};
 const LIKELY_BATCH: i64 = 64;
 /// What a call costs, in instructions: the jump there and back, the loop's own, the pins.
 const CALL: i64 = 16;
+/// What a row costs beside what each of its pointers does.
+const ROW: i64 = 6;
 /// What one word of the argument block costs: it is stored, and read back.
 const ARGUMENT: i64 = 2;
 
-/// Compares the work of both ways, for a block of which Cranelift would write `moving` instructions in each turn.
-pub(super) fn pays(selection: &Selection, moving: usize, extent: Extent, form: Form) -> bool {
-    let turns = extent.most(LIKELY_BATCH).max(0);
+/// A nest's work.
+pub(super) struct Work {
+    /// Turns of the axis around, if the function has it too.
+    pub rows: Option<Extent>,
+    pub turns: Extent,
+    /// Instructions that Cranelift would write in each turn.
+    pub moving: usize,
+}
+
+/// Compares the work of both ways.
+pub(super) fn pays(selection: &Selection, work: Work, form: Form) -> bool {
+    let likely = |extent: Extent| extent.most(LIKELY_BATCH).max(0);
+    let (rows, turns) = (work.rows.map_or(1, likely), likely(work.turns));
     let groups = (turns + form.lanes() - 1) / form.lanes();
     let arguments = (selection.places.len() + selection.scalars.len()) as i64;
-    let wide = CALL + ARGUMENT * arguments + selection.ops.len() as i64 * groups;
-    let narrow = moving as i64 * (turns / 4 + turns % 4);
+    let row = if work.rows.is_some() { selection.places.len() as i64 + ROW } else { 0 };
+    let wide = CALL + ARGUMENT * arguments + rows * (row + selection.ops.len() as i64 * groups);
+    let narrow = work.moving as i64 * (turns / 4 + turns % 4) * rows;
     wide < narrow
 }
 

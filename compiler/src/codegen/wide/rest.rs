@@ -50,5 +50,5 @@ pub(super) fn left_over(selection: &Selection, rest: Rest, form: Form) -> Select
         }
         ops.push(op);
     }
-    Selection { ops, held, constants, scalars: selection.scalars.clone(), places: selection.places.clone() }
+    Selection { rows: selection.rows, ops, held, constants, scalars: selection.scalars.clone(), places: selection.places.clone() }
 }

@@ -24,12 +24,14 @@ const UNEQUAL: u8 = 0x04;
 /// Selects that may test again what one comparison tests before its mask is made a value.
 const MOST_TESTS: usize = 2;
 
-/// Turns a block into operations; `None` if it holds what wide functions cannot do.
+/// Turns a block into operations; `None` if it holds what wide functions cannot do. With `rows` the function turns around another axis
+/// too, and this says of each instruction whether that moves it.
 pub(super) fn select(
     block: &Block,
     lanes: &[Lane],
     plan: &Plan,
     var: Var,
+    rows: Option<&[bool]>,
     words: &dyn Fn(BufferId) -> bool,
     form: Form,
 ) -> Option<Selection> {
@@ -39,6 +41,7 @@ pub(super) fn select(
         lanes,
         plan,
         var,
+        rows,
         form,
         words,
         made: vec![None; block.code.len()],
@@ -48,6 +51,7 @@ pub(super) fn select(
         known_places: Vec::new(),
         origin: 0,
         selection: Selection {
+            rows: rows.is_some(),
             ops: Vec::new(),
             held: Vec::new(),
             constants: Vec::new(),
@@ -136,6 +140,7 @@ struct Selector<'a> {
     lanes: &'a [Lane],
     plan: &'a Plan,
     var: Var,
+    rows: Option<&'a [bool]>,
     form: Form,
     /// Whether a buffer's elements are words of 4 bytes.
     words: &'a dyn Fn(BufferId) -> bool,
@@ -213,12 +218,28 @@ impl Selector<'_> {
         let made = match &self.block.code[at] {
             Instruction::ConstF32(number) => self.float(*number),
             Instruction::ConstI32(number) => self.constant(Constant::Word(*number as u32)),
+            instruction if self.moves_with_rows(at) => {
+                // Once a group is not too often for what is cheap.
+                if !matches!(
+                    instruction,
+                    Instruction::Load(..) | Instruction::Add(..) | Instruction::Sub(..) | Instruction::Mul(..)
+                ) {
+                    return None;
+                }
+                self.instruction(at)?;
+                return self.made[at];
+            }
             _ if self.plan.invariant[at] => self.scalar(Scalar::Invariant(at)),
             Instruction::Compare(comparison, a, b) => self.mask(*comparison, *a, *b)?,
             _ => return None,
         };
         self.made[at] = Some(made);
         Some(made)
+    }
+
+    /// Whether an instruction that is the same in all turns of a row is another in the next row.
+    fn moves_with_rows(&self, at: usize) -> bool {
+        self.plan.invariant[at] && self.rows.is_some_and(|moves| moves[at])
     }
 
     fn two(&mut self, kind: Two, a: Virtual, b: Virtual) -> Virtual {
@@ -385,6 +406,9 @@ impl Selector<'_> {
 
     /// Start of the group plus the lanes' steps.
     fn index(&mut self, at: usize, terms: &[(Var, Linear)]) -> Option<Virtual> {
+        if self.rows.is_some_and(|moves| moves[at]) {
+            return None;
+        }
         let along = terms.iter().filter(|&&(v, _)| v == self.var).fold(Linear::ZERO, |sum, &(_, factor)| sum.plus(factor));
         let start = self.word(Scalar::Start(at));
         if along.is_fixed() {
