@@ -1,11 +1,11 @@
 //! One group becomes one kernel: tile loops, then nests in their order.
 
 use super::block::{Scope, Writer};
-use super::flatten::flatten;
 use super::index::Index;
 use super::nests::{NestPlan, Plan, plan};
 use super::schedule::{Schedule, schedule};
 use super::storage::{Layout, StagedCopy, Storage, cells, push, title};
+use super::vector::is_vector;
 use super::{LowerError, linear, product, row_major, volume};
 use crate::fusion::{CELL, Fusion, Group, Work, reduced_axes, work};
 use crate::graph::{Dim, Graph, NodeId};
@@ -260,9 +260,11 @@ impl KernelLowering<'_> {
         axes.iter().map(|axis| index.get(axis).cloned().unwrap_or_default()).collect()
     }
 
-    /// Finishes a nest; the innermost axis is as long as can be, and becomes a vector axis where the block allows it.
-    pub(super) fn emit(&mut self, title: String, axes: Vec<Axis>, block: Block) {
-        let (axes, block) = flatten(axes, block);
+    /// Finishes a nest; the innermost axis becomes a vector axis where the block allows it.
+    pub(super) fn emit(&mut self, title: String, mut axes: Vec<Axis>, block: Block) {
+        if let Some(last) = axes.last_mut() {
+            last.vector = is_vector(&block, last);
+        }
         self.push(Statement::Nest(Nest { title, axes, block }));
     }
 

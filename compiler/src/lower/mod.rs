@@ -5,7 +5,6 @@
 //! waits for a later one. The schedule (which axis is cut into tiles, and how) is chosen by `schedule` and changes no bit.
 
 mod block;
-mod flatten;
 mod index;
 mod kernel;
 mod nests;
