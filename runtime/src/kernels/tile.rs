@@ -95,9 +95,9 @@ pub(super) unsafe fn compute<
         if tile.turned {
             let mut sums: Sums = [[MaybeUninit::uninit(); MOST_COLUMNS * MOST_LANES]; MOST_ROWS];
             for (row, sums) in sums.iter_mut().enumerate() {
-                for column in 0..COLUMNS {
-                    // What no row fills is transposed along, and not written.
-                    let sum = if row < ROWS { chain[row.min(ROWS - 1)][column] } else { V::zero() };
+                // What no row fills is transposed along, and not written.
+                let chain = chain.get(row).copied().unwrap_or([V::zero(); COLUMNS]);
+                for (column, sum) in chain.into_iter().enumerate() {
                     sum.store(sums.as_mut_ptr().cast::<f32>().add(column * V::LANES));
                 }
             }
