@@ -18,10 +18,22 @@ pub(super) struct Place {
     pub displacement: i32,
     /// The offset that is added, by number.
     offset: Option<usize>,
+    /// Bytes that the offset gains in one turn, if they are known.
+    apart: i64,
     row: Option<Row>,
     /// An index that is added in every turn.
     pick: Option<Pick>,
 }
+
+impl Place {
+    /// Whether the words of four turns do not lie side by side, so that each is moved by itself.
+    fn is_spread(self) -> bool {
+        self.offset.is_some() && self.apart != WORD
+    }
+}
+
+/// Bytes of a word, all that vectors hold.
+const WORD: i64 = 4;
 
 /// A row table that is looked up in every turn.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +104,8 @@ impl Emitter<'_> {
             }
         }
         let pick = view.pick.map(|pick| Pick { stride: pick.stride.times(unit), ..pick });
-        Ok(Place { base, displacement: displacement.unwrap_or(0), offset, row, pick })
+        let apart = if along.is_fixed() { along.constant } else { 0 };
+        Ok(Place { base, displacement: displacement.unwrap_or(0), offset, apart, row, pick })
     }
 
     /// Adds an index that does not vary to the base.
@@ -151,6 +164,9 @@ impl Emitter<'_> {
     /// Loads the word of a place in each lane.
     pub fn load(&mut self, place: Place, lane: Lane, width: Width, state: &Travelling, values: &Values) -> Result<Lanes, Error> {
         let address = self.address(place, state, values)?;
+        if width == Width::Four && place.is_spread() {
+            return Ok(Lanes::plain(self.load_apart(address, place, lane), lane));
+        }
         // Lanes of a place that does not move all hold one word.
         let loaded = match place.offset {
             Some(_) => width,
@@ -170,5 +186,32 @@ impl Emitter<'_> {
             false => self.spread(value, lane, width),
         };
         Ok(Lanes::plain(value, lane))
+    }
+
+    /// Stores the word of each lane to a place.
+    pub fn store(&mut self, place: Place, value: Lanes, width: Width, state: &Travelling, values: &Values) -> Result<(), Error> {
+        let address = self.address(place, state, values)?;
+        if width == Width::One || !place.is_spread() {
+            self.builder.ins().store(MEMORY, value.value, address, place.displacement);
+            return Ok(());
+        }
+        for lane in 0..width.lanes() {
+            let word = self.builder.ins().extractlane(value.value, lane as u8);
+            let to = self.plus(address, lane * place.apart);
+            self.builder.ins().store(MEMORY, word, to, place.displacement);
+        }
+        Ok(())
+    }
+
+    /// Four words that do not lie side by side.
+    fn load_apart(&mut self, address: ir::Value, place: Place, lane: Lane) -> ir::Value {
+        let first = self.builder.ins().load(Width::One.of(lane), MEMORY, address, place.displacement);
+        let mut vector = self.builder.ins().scalar_to_vector(Width::Four.of(lane), first);
+        for number in 1..Width::Four.lanes() {
+            let from = self.plus(address, number * place.apart);
+            let word = self.builder.ins().load(Width::One.of(lane), MEMORY, from, place.displacement);
+            vector = self.builder.ins().insertlane(vector, word, number as u8);
+        }
+        vector
     }
 }

@@ -18,7 +18,7 @@ use crate::loops::{Comparison, Instruction, Lane, Value};
 pub(super) struct Lanes {
     pub value: ir::Value,
     pub lane: Lane,
-    /// For a mask fresh from a comparison: the comparison.
+    /// For a mask fresh from a comparison: the comparison. One of floats is a vector, though it be of one lane.
     pub condition: Option<ir::Value>,
 }
 
@@ -239,26 +239,32 @@ impl Emitter<'_> {
     }
 
     fn compare(&mut self, comparison: Comparison, a: ir::Value, b: ir::Value, lane: Lane, width: Width) -> Lanes {
-        let condition = match lane {
-            Lane::I32 => self.builder.ins().icmp(int_condition(comparison), a, b),
+        let condition = match (lane, width) {
+            (Lane::I32, _) => self.builder.ins().icmp(int_condition(comparison), a, b),
+            (Lane::F32, Width::One) => {
+                let [a, b] = [a, b].map(|float| self.first_lane(float));
+                self.builder.ins().fcmp(float_condition(comparison), a, b)
+            }
             _ => self.builder.ins().fcmp(float_condition(comparison), a, b),
         };
-        let value = match width {
-            Width::One => self.builder.ins().bmask(types::I32, condition),
-            Width::Four => condition,
+        let value = match (lane, width) {
+            (_, Width::Four) => condition,
+            (Lane::F32, Width::One) => self.builder.ins().extractlane(condition, 0),
+            (_, Width::One) => self.builder.ins().bmask(types::I32, condition),
         };
         Lanes { value, lane: Lane::I32, condition: Some(condition) }
     }
 
     fn select(&mut self, mask: Lanes, a: ir::Value, b: ir::Value, lane: Lane, width: Width) -> ir::Value {
-        match (width, mask.condition) {
+        match (width, mask.condition.filter(|&condition| !self.is_vector(condition))) {
+            (Width::One, _) if lane == Lane::F32 => self.choose(mask, a, b),
             (Width::One, Some(condition)) => self.builder.ins().select(condition, a, b),
             (Width::One, None) => {
                 let zero = self.builder.ins().iconst(types::I32, 0);
                 let condition = self.builder.ins().icmp(IntCC::NotEqual, mask.value, zero);
                 self.builder.ins().select(condition, a, b)
             }
-            (Width::Four, None) if self.machine.blend => {
+            (Width::Four, _) if self.machine.blend && mask.condition.is_none() => {
                 let a = self.cast(a, types::I32X4);
                 let b = self.cast(b, types::I32X4);
                 let blended = self.builder.ins().blendv(mask.value, a, b);
@@ -270,6 +276,27 @@ impl Emitter<'_> {
             }
             (Width::Four, _) => self.builder.ins().bitselect(mask.value, a, b),
         }
+    }
+
+    /// A select between floats of one lane, done in the first lane of a vector: a processor has no conditional move for floats, and a
+    /// jump on data goes the wrong way half of the time.
+    fn choose(&mut self, mask: Lanes, a: ir::Value, b: ir::Value) -> ir::Value {
+        let [a, b] = [a, b].map(|float| self.first_lane(float));
+        let condition = match mask.condition {
+            Some(condition) if self.is_vector(condition) => condition,
+            _ => self.builder.ins().scalar_to_vector(types::I32X4, mask.value),
+        };
+        let condition = self.cast(condition, types::F32X4);
+        let chosen = self.builder.ins().bitselect(condition, a, b);
+        self.builder.ins().extractlane(chosen, 0)
+    }
+
+    fn first_lane(&mut self, float: ir::Value) -> ir::Value {
+        self.builder.ins().scalar_to_vector(types::F32X4, float)
+    }
+
+    fn is_vector(&self, value: ir::Value) -> bool {
+        self.builder.func.dfg.value_type(value).is_vector()
     }
 
     /// NaN to zero, clamp, convert: then no lane is out of range and no conversion has a special case left.

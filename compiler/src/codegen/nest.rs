@@ -239,9 +239,7 @@ impl Emitter<'_> {
                 }
                 (Instruction::Load(_, lane), None, Some(place)) => Some(self.load(place, *lane, width, state, &values)?),
                 (Instruction::Store(_, value), None, Some(place)) => {
-                    let value = defined(&values, *value)?.value;
-                    let address = self.address(place, state, &values)?;
-                    self.builder.ins().store(MEMORY, value, address, place.displacement);
+                    self.store(place, defined(&values, *value)?, width, state, &values)?;
                     None
                 }
                 (Instruction::Index { .. }, ..) => {

@@ -184,7 +184,7 @@ pub(super) fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
     Ok(lanes)
 }
 
-/// Refuses what four lanes cannot do: strides other than 0 and 1, row tables along the axis, `f64`.
+/// Refuses what four lanes cannot do: strides that depend on the batch, stores to one word, row tables along the axis, `f64`.
 pub(super) fn check_vector(block: &Block, lanes: &[Lane], var: Var) -> Result<(), Error> {
     if lanes.contains(&Lane::F64) {
         return Err(Error::Malformed("an f64 in a vector loop".to_owned()));
@@ -196,7 +196,7 @@ pub(super) fn check_vector(block: &Block, lanes: &[Lane], var: Var) -> Result<()
             _ => continue,
         };
         let along = stride(view, var);
-        let fits = along == Linear::fixed(1) || (along == Linear::ZERO && !store);
+        let fits = along.is_fixed() && !(along == Linear::ZERO && store);
         if !fits || table_stride(view, var) != 0 {
             return Err(Error::Malformed(format!(
                 "a {} with stride {along} along a vector axis",

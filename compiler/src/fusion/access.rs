@@ -1,14 +1,14 @@
 //! Which nodes are computed where they are read, and what is read through them.
 
 use super::{Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
-use crate::graph::{Attributes, Graph, NodeId, Window};
+use crate::graph::{Attributes, Element, Graph, NodeId, Window};
 use crate::ops::{self, Lowering, Primitive};
 
 /// Most block instructions of a formula of sources that is computed anew wherever it is read.
 const FREE_COST: usize = 8;
 
-/// Most of them where the formula is of a computed value that stands in memory anyway: a store and the room for its result are saved, and a
-/// load is a load.
+/// Most of them where the formula is of a computed value that stands in memory anyway, or tells how several such compare: a store and the
+/// room for its result are saved, and a load is a load.
 const REMADE_COST: usize = 3;
 
 /// A formula that may be computed wherever it is read.
@@ -55,6 +55,8 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
             multiplied[words] |= node.primitive == Primitive::Contract;
         }
     }
+    let kept = kept_anyway(graph, live, &stored);
+    let mut remade: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut inlined = vec![false; graph.nodes.len()];
     let mut free: Vec<Option<Formula>> = vec![None; graph.nodes.len()];
     for id in graph.ids() {
@@ -79,12 +81,36 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
                 let from_step = node.operands.iter().any(|&operand| is_step_scalar(graph, operand));
                 let formula = operands().map(|of| Formula { cost: of.cost + super::cost(graph, id), ..of });
                 free[id.index()] = formula.filter(|formula| formula.is_cheap() && !from_step);
-                inlined[id.index()] = free[id.index()].is_some();
+                // What a comparison of words that stand in memory tells takes as many words again: it is told anew.
+                let is_truth = |id: NodeId| graph.ty(id).element == Element::Bool;
+                let of_words = |operand: NodeId| {
+                    let free = free[operand.index()].map(|formula| formula.cost);
+                    let known = remade[operand.index()].filter(|_| is_truth(operand)).or(free);
+                    known.or(kept[bottom(graph, operand).index()].then_some(0))
+                };
+                let of_truths = node.operands.iter().all(|&operand| is_truth(operand));
+                if is_truth(id) || of_truths {
+                    let operands = node.operands.iter().map(|&operand| of_words(operand)).sum::<Option<usize>>();
+                    let cost = operands.map(|cost| cost + super::cost(graph, id));
+                    remade[id.index()] = cost.filter(|cost| *cost <= REMADE_COST && !from_step);
+                }
+                inlined[id.index()] = free[id.index()].is_some() || remade[id.index()].is_some();
             }
             _ => {}
         }
     }
     inlined
+}
+
+/// Nodes that stand in memory whatever fusion decides: those that are stored, and those that are moved by nests of their own.
+fn kept_anyway(graph: &Graph, live: &[bool], stored: &[bool]) -> Vec<bool> {
+    let mut kept = stored.to_vec();
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        if matches!(ops::record(graph.node(id).primitive).lowering, Lowering::Opaque) {
+            graph.node(id).operands.iter().for_each(|&operand| kept[bottom(graph, operand).index()] = true);
+        }
+    }
+    kept
 }
 
 /// Whether a view is one of words in memory: only those have another shape, and what windows read more than once is not computed each time.

@@ -137,11 +137,16 @@ pub(super) fn fit(
 ) -> Result<(NodeId, NodeId, Contraction), BuildError> {
     let parts = Parts::of(&spec);
     if reads_windows(builder.graph(), b) {
-        if windows_fit(builder.graph(), (a, b), &spec, &parts) {
+        // A weight serves every image of a batch: its copy has the rows side by side, as tiles take them.
+        let has_batch = |id: NodeId| builder.graph().shape(id).0.contains(&Dim::Batch);
+        let serves_all = !has_batch(a) && has_batch(b);
+        if !serves_all && windows_fit(builder.graph(), (a, b), &spec, &parts) {
             return Ok((a, b, spec));
         }
         // A weight is copied rather than the windows of a batch.
-        let (left, turned) = copy(builder, a, &spec.left, [&parts.batch, &parts.rows, &parts.summed])?;
+        let order =
+            if serves_all { [&parts.batch, &parts.summed, &parts.rows] } else { [&parts.batch, &parts.rows, &parts.summed] };
+        let (left, turned) = copy(builder, a, &spec.left, order)?;
         let fitting = Contraction { left, ..spec.clone() };
         if windows_fit(builder.graph(), (turned, b), &fitting, &parts) {
             return Ok((turned, b, fitting));

@@ -15,7 +15,7 @@
 //! - Indices are affine in loop variables, the batch size `n` and values clamped into a fixed range; for every `n` in `1..=capacity`
 //!   every access lies in its buffer.
 //! - A block's values are defined before use and typed; only innermost axes are marked `vector`, and then every view in
-//!   the block has stride 0 or 1 along it (stores: 1) and no row table on it.
+//!   the block has a fixed stride along it (stores: not 0) and no row table on it.
 //! - There is one definition of each instruction ([`Instruction`]); the interpreter executes exactly it, and so does each emitter.
 //! - Schedule (tile steps, `vector`, `parallel`) never changes a bit of any result.
 

@@ -7,15 +7,20 @@ use super::nests::NestPlan;
 use super::storage::{Storage, push, title};
 use super::vector::is_vector;
 use super::{LowerError, linear, row_major, volume};
-use crate::fusion::CELL;
+use crate::fusion::{CELL, Work};
 use crate::graph::NodeId;
-use crate::loops::{Axis, Extent, Lane, Linear, Nest, Space, Statement};
+use crate::loops::{Axis, Block, Extent, Lane, Linear, Nest, Space, Statement, Value};
 use crate::ops::{self, Fold, Lowering};
+use std::collections::HashMap;
 
 /// Lanes that a long sum along the last axis is folded from.
 const LANES: i64 = 32;
 /// Rows of at most this many elements are folded one after the other.
 const SHORT_ROW: i64 = 32;
+/// Most terms of a sum along another axis that one block takes in, so that they need not be stored and loaded again after each.
+const MOST_TERMS: i64 = 32;
+/// Most instructions of such a block.
+const MOST_INSTRUCTIONS: i64 = 320;
 
 impl KernelLowering<'_> {
     fn fold_of(&self, node: NodeId) -> Result<Fold, LowerError> {
@@ -25,49 +30,80 @@ impl KernelLowering<'_> {
         }
     }
 
-    /// Sums along an axis that is not the last: one chain for each element of the result, in ascending order.
+    /// Sums along an axis that is not the last, or is a short one: one chain for each element of the result, in ascending order.
     pub(super) fn column(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
-        let graph = self.scope.graph;
-        let group = self.group;
+        let (mut loops, index) = self.loops(&nest.axes);
+        let along = nest.axes.iter().position(|axis| nest.folded == Some(*axis));
+        let long = match along.map(|along| loops[along].extent) {
+            Some(Extent::Whole(Linear { constant, batch: 0 })) => constant,
+            _ => 1,
+        };
+        let mut block = self.terms(nest, &index, 1, false)?;
+        let at_once = divisor(long, MOST_TERMS.min(MOST_INSTRUCTIONS / block.code.len().max(1) as i64));
+        let whole = at_once == long && long > 1;
+        if at_once > 1 {
+            block = self.terms(nest, &index, at_once, whole)?;
+        }
         let mut names = Vec::new();
         for &member in &nest.members {
-            let node = group.members[member].node;
-            let name = title(graph, node);
-            let storage = self.primary(node)?;
-            let fold = self.fold_of(node)?;
-            let axes = self.value_axes(member);
-            self.scope.serving = node;
-            self.clear(&storage, &axes, fold, &name);
+            let node = self.group.members[member].node;
+            let name = title(self.scope.graph, node);
+            if !whole {
+                let (storage, fold, axes) = (self.primary(node)?, self.fold_of(node)?, self.value_axes(member));
+                self.scope.serving = node;
+                self.clear(&storage, &axes, fold, &name);
+            }
             names.push(name);
         }
-        let (loops, index) = self.loops(&nest.axes);
-        let mut stores = Vec::new();
-        let mut folds = Vec::new();
-        for &member in &nest.members {
-            let node = group.members[member].node;
-            folds.push((member, self.fold_of(node)?, self.primary(node)?, self.value_axes(member)));
+        if let Some(along) = along {
+            match whole {
+                true => drop(loops.remove(along)),
+                false if at_once > 1 => loops[along].extent = Extent::fixed(long / at_once),
+                false => {}
+            }
         }
-        let mut writer = Writer::new(&mut self.scope);
-        for (member, fold, storage, axes) in folds {
-            let node = group.members[member].node;
-            writer.block.set_origin(node.0);
-            let value = writer.value(graph.node(node).operands[0], &Self::at(&index, &group.domains[member]))?;
-            let own = Self::at(&index, &axes);
-            let so_far = writer.load(&storage, &own);
-            writer.block.set_origin(node.0);
-            let next = fold.lower(&mut writer.block, so_far, value);
-            stores.push((node, storage, own, next));
-        }
-        for (node, storage, own, next) in stores {
-            writer.block.set_origin(node.0);
-            writer.store(&storage, &own, next);
-        }
-        let block = writer.block.finish();
         self.emit(names.join(", "), loops, block);
         for &member in &nest.members {
             self.spread(member)?;
         }
         Ok(())
+    }
+
+    /// The block that takes so many terms of each sum in: all there are, or some more beside those so far.
+    fn terms(&mut self, nest: &NestPlan, index: &HashMap<usize, Index>, at_once: i64, whole: bool) -> Result<Block, LowerError> {
+        let (graph, group) = (self.scope.graph, self.group);
+        let mut folds = Vec::new();
+        for &member in &nest.members {
+            let node = group.members[member].node;
+            folds.push((member, node, self.fold_of(node)?, self.primary(node)?, Self::at(index, &self.value_axes(member))));
+        }
+        let mut writer = Writer::new(&mut self.scope);
+        let mut sums: Vec<Option<Value>> = vec![None; folds.len()];
+        for term in 0..at_once {
+            let mut index = index.clone();
+            if let Some(axis) = nest.folded.filter(|_| at_once > 1) {
+                let first = if whole { Index::zero() } else { index[&axis].times(at_once) };
+                index.insert(axis, first.shifted(term));
+            }
+            for ((member, node, fold, storage, own), sum) in folds.iter().zip(&mut sums) {
+                writer.block.set_origin(node.0);
+                let value = writer.value(graph.node(*node).operands[0], &Self::at(&index, &group.domains[*member]))?;
+                let so_far = match *sum {
+                    Some(sum) => sum,
+                    None if whole => writer.block.f32(fold.identity()),
+                    None => writer.load(storage, own),
+                };
+                writer.block.set_origin(node.0);
+                *sum = Some(fold.lower(&mut writer.block, so_far, value));
+            }
+        }
+        for ((_, node, _, storage, own), sum) in folds.iter().zip(sums) {
+            if let Some(sum) = sum {
+                writer.block.set_origin(node.0);
+                writer.store(storage, own, sum);
+            }
+        }
+        Ok(writer.block.finish())
     }
 
     /// Sums along the last axis: short rows one after the other, long ones in 32 lanes that are folded by halving.
@@ -77,24 +113,13 @@ impl KernelLowering<'_> {
         let operand = graph.node(node).operands[0];
         let domain = self.group.domains[position].clone();
         let fold = self.fold_of(node)?;
-        let storage = self.primary(node)?;
         let axes = self.value_axes(position);
         let name = title(graph, node);
         let along = domain[domain.len() - 1];
         let size = self.axes[along].size;
         if size.is_fixed() && size.constant <= SHORT_ROW {
-            self.clear(&storage, &axes, fold, &name);
-            let (loops, index) = self.loops(&domain);
-            let mut writer = Writer::new(&mut self.scope);
-            let value = writer.value(operand, &Self::at(&index, &domain))?;
-            let own = Self::at(&index, &axes);
-            let so_far = writer.load(&storage, &own);
-            writer.block.set_origin(node.0);
-            let next = fold.lower(&mut writer.block, so_far, value);
-            writer.store(&storage, &own, next);
-            let block = writer.block.finish();
-            self.emit(name, loops, block);
-            return self.spread(position);
+            let nest = NestPlan { kind: Work::Row, axes: domain, folded: Some(along), members: vec![position] };
+            return self.column(&nest);
         }
         let lanes = self.lanes(&axes, &name)?;
         self.clear_lanes(&lanes, &axes, fold, &name);
@@ -263,4 +288,9 @@ impl KernelLowering<'_> {
         self.push(Statement::Tiles { var: rows, step: CELL[0] as i64, total: linear(shape[0]), body: vec![inner] });
         self.spread(position)
     }
+}
+
+/// The largest divisor of a number that is not above `most`.
+fn divisor(number: i64, most: i64) -> i64 {
+    (1..=most.min(number)).rev().find(|divisor| number % divisor == 0).unwrap_or(1)
 }

@@ -20,10 +20,10 @@ const LINE_WORDS: usize = 16;
 const MOST_SHARED_COLUMNS: usize = 512;
 /// Rows of a batch in a tile that has all columns.
 const SHARED_ROWS: usize = 32;
-/// Strips that a product's columns are cut into at least, if there are enough.
+/// Strips that an axis is cut into at least, if it is long enough.
 const STRIPS: usize = 8;
-/// Least columns of a tile of a product that gathers windows along them.
-const WINDOW_COLUMNS: usize = 64;
+/// Least columns of a tile of a product that gathers windows along them: each tile copies the other operand.
+const WINDOW_COLUMNS: usize = 128;
 /// Rows of a scan's tile: a batch gives work to several threads, and a product with the carry still has rows to share a weight.
 const SCAN_ROWS: usize = 16;
 /// Elements of a tile of a kernel without a product.
@@ -57,7 +57,13 @@ pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
     } else {
         let axis = group.parallel[0];
         let step = (MAP_ELEMENTS / rest(axis)).max(1);
-        let step = if axis == last { step.next_multiple_of(32) } else { step };
+        // Lanes run along the axis if it is the last wherever it is; else it is one of rows (of images), several of which lie side by side.
+        let in_lanes = group.domains.iter().all(|domain| !domain.contains(&axis) || domain.last() == Some(&axis));
+        let step = match axis == last {
+            true if in_lanes => step.next_multiple_of(32),
+            true => step.max(size(axis).div_ceil(STRIPS).min(32)),
+            false => step,
+        };
         Schedule { parallel: Some((axis, step)), inner: None }
     };
     // Random numbers are drawn 64 columns at a time: tiles are whole groups, and together they fill the padded width.

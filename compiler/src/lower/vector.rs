@@ -15,20 +15,18 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
     let stores: Vec<&View> = stores.collect();
     let varies = varying(block, axis.var, &stores);
     let picks_one = |place: &View| place.pick.is_none_or(|pick| !varies[pick.value.0 as usize]);
-    // A load may touch what another lane stores, unless it is the very word or out of the loop's reach.
-    let meets = |load: &View| {
-        stores.iter().any(|store| store.buffer == load.buffer && **store != *load && !out_of_reach(store, load, axis))
+    // An access may touch what another lane stores, unless it is the very word or out of the loop's reach.
+    let meets = |place: &View| {
+        stores.iter().any(|store| store.buffer == place.buffer && **store != *place && !out_of_reach(store, place, axis))
     };
     block.code.iter().all(|instruction| match instruction {
         Instruction::Load(place, lane) => {
-            let step = stride(place);
-            *lane != Lane::F64
-                && !in_table(place)
-                && picks_one(place)
-                && (step == Linear::ZERO || step == Linear::fixed(1))
-                && !meets(place)
+            *lane != Lane::F64 && !in_table(place) && picks_one(place) && stride(place).is_fixed() && !meets(place)
         }
-        Instruction::Store(place, _) => stride(place) == Linear::fixed(1) && !in_table(place) && picks_one(place),
+        Instruction::Store(place, _) => {
+            let step = stride(place);
+            step.is_fixed() && step != Linear::ZERO && !in_table(place) && picks_one(place) && !meets(place)
+        }
         Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,
         _ => true,
     })
@@ -52,12 +50,18 @@ fn varying(block: &Block, var: Var, stores: &[&View]) -> Vec<bool> {
     varies
 }
 
-/// Whether two views are further apart than the whole loop is long, as when lanes are folded by halving.
+/// Whether two views are further apart than the whole loop is long, as when lanes are folded by halving, or step past each other, as the
+/// elements of a short axis that is written out.
 fn out_of_reach(a: &View, b: &View, axis: &Axis) -> bool {
     let apart = (a.offset.constant - b.offset.constant).abs();
+    let stride = a.strides.iter().find(|(known, _)| *known == axis.var).map_or(0, |(_, stride)| stride.constant.abs()).max(1);
     let length = match axis.extent {
         Extent::Whole(size) if size.is_fixed() => size.constant,
         _ => i64::MAX,
     };
-    a.strides == b.strides && a.table == b.table && a.pick == b.pick && a.offset.batch == b.offset.batch && apart >= length
+    a.strides == b.strides
+        && a.table == b.table
+        && a.pick == b.pick
+        && a.offset.batch == b.offset.batch
+        && (apart % stride != 0 || apart / stride >= length)
 }

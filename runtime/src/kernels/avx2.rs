@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::pack::{self, Gathered, Panel};
-use super::tile::{self, Tile};
+use super::tile::{self, Sums, Tile};
 use super::vector::Vector;
 
 /// Eight floats in a YMM register.
@@ -24,6 +24,12 @@ impl Vector for Avx2 {
         let start = 8 - count.min(8);
         // SAFETY: `start <= 8`, so the eight words read are inside the table.
         unsafe { _mm256_loadu_si256(SELECT.as_ptr().add(start).cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn between(first: usize, end: usize) -> __m256i {
+        // SAFETY: the processor has AVX2.
+        unsafe { _mm256_andnot_si256(Self::part(first), Self::part(end)) }
     }
 
     #[inline(always)]
@@ -48,6 +54,12 @@ impl Vector for Avx2 {
     unsafe fn load_part(from: *const f32, part: __m256i) -> Self {
         // SAFETY: the processor has AVX, and lanes outside the mask are not read.
         Self(unsafe { _mm256_maskload_ps(from, part) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_over(self, from: *const f32, part: __m256i) -> Self {
+        // SAFETY: the processor has AVX, and lanes outside the mask are not read.
+        Self(unsafe { _mm256_blendv_ps(self.0, _mm256_maskload_ps(from, part), _mm256_castsi256_ps(part)) })
     }
 
     #[inline(always)]
@@ -100,11 +112,15 @@ impl Vector for Avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
-        tile: &Tile,
-    ) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
     }
 
     #[target_feature(enable = "avx2,fma")]

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::avx2;
 use super::pack::{self, Gathered, Panel};
-use super::tile::{self, Tile};
+use super::tile::{self, Sums, Tile};
 use super::vector::Vector;
 
 /// Sixteen floats in a ZMM register.
@@ -26,6 +26,11 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn part(count: usize) -> __mmask16 {
         first(count)
+    }
+
+    #[inline(always)]
+    unsafe fn between(start: usize, end: usize) -> __mmask16 {
+        first(end) & !first(start)
     }
 
     #[inline(always)]
@@ -50,6 +55,12 @@ impl Vector for Avx512 {
     unsafe fn load_part(from: *const f32, part: __mmask16) -> Self {
         // SAFETY: the processor has AVX-512F, and lanes outside the mask are not read.
         Self(unsafe { _mm512_maskz_loadu_ps(part, from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_over(self, from: *const f32, part: __mmask16) -> Self {
+        // SAFETY: as for `load_part`.
+        Self(unsafe { _mm512_mask_loadu_ps(self.0, part, from) })
     }
 
     #[inline(always)]
@@ -83,11 +94,15 @@ impl Vector for Avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
-        tile: &Tile,
-    ) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]

@@ -71,6 +71,23 @@ pub(super) struct Plan {
     pub columns_outside: bool,
 }
 
+/// What the beginning of a run of gathered columns costs, in elements copied.
+const RUN: usize = 5;
+/// What an element that is transposed costs.
+const TRANSPOSED: usize = 3;
+
+/// Whether a product whose right operand is gathered is walked turned, as the product of the transposes: then the places are looked up
+/// where they are read, element by element, as those of a left operand are, the other operand is copied, and tiles of the result are
+/// transposed when they are written. `runs` says in how many runs the columns lie side by side, `side_by_side` whether the rows of the left
+/// operand do, so that they are copied along with the first tile.
+///
+/// Estimated in quarters of a cycle, for what is copied and transposed, and for the multiply-adds with the lanes that tiles leave empty.
+pub(super) fn turns<V: Vector>(m: usize, n: usize, k: usize, runs: usize, side_by_side: bool) -> bool {
+    let work = |rows: usize, columns: usize| k * rows * columns.next_multiple_of(V::LANES) / 8;
+    let copied = if side_by_side { 0 } else { TRANSPOSED * m * k };
+    copied + TRANSPOSED * m * n + work(n, m) < k * (n + RUN * runs) + work(m, n)
+}
+
 /// The plan for a shape.
 ///
 /// A copy is repaid by the reads it makes cheap: a panel of `A` is read once for every panel of columns, a panel of `B` once for

@@ -2,7 +2,7 @@
 //! loops become vector instructions; elsewhere `mul_add` is an exact library call, slow but of the same bits.
 
 use super::pack::{self, Gathered, Panel};
-use super::tile::{self, Tile};
+use super::tile::{self, Sums, Tile};
 use super::vector::Vector;
 
 /// `LANES` floats in an array.
@@ -12,11 +12,17 @@ pub(super) struct Portable<const LANES: usize>([f32; LANES]);
 impl<const LANES: usize> Vector for Portable<LANES> {
     const LANES: usize = LANES;
     const ROWS: usize = if LANES <= 8 { 6 } else { 8 };
-    type Part = usize;
+    /// The first lane and the one behind the last.
+    type Part = (usize, usize);
 
     #[inline(always)]
-    unsafe fn part(count: usize) -> usize {
-        count
+    unsafe fn part(count: usize) -> (usize, usize) {
+        (0, count)
+    }
+
+    #[inline(always)]
+    unsafe fn between(first: usize, end: usize) -> (usize, usize) {
+        (first, end)
     }
 
     #[inline(always)]
@@ -37,13 +43,18 @@ impl<const LANES: usize> Vector for Portable<LANES> {
     }
 
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, count: usize) -> Self {
-        let mut lanes = [0.0; LANES];
-        for (index, lane) in lanes.iter_mut().enumerate().take(count) {
-            // SAFETY: `index < count`, and `count` floats lie at `from`.
-            *lane = unsafe { *from.add(index) };
+    unsafe fn load_part(from: *const f32, part: (usize, usize)) -> Self {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Self::zero().load_over(from, part) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_over(mut self, from: *const f32, (first, end): (usize, usize)) -> Self {
+        for (index, lane) in self.0.iter_mut().enumerate().take(end).skip(first) {
+            // SAFETY: `first <= index < end`, and a float lies at each of these lanes.
+            *lane = unsafe { *from.wrapping_add(index) };
         }
-        Self(lanes)
+        self
     }
 
     #[inline(always)]
@@ -86,11 +97,14 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         addend
     }
 
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
-        tile: &Tile,
-    ) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile) }
+    }
+
+    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
     }
 
     unsafe fn pack(panel: &Panel) {

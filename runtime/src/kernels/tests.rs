@@ -141,12 +141,12 @@ impl Case {
         let a_len = last(self.m, self.a_row) + last(self.k, self.a_k) + 1;
         let (mut b_rows, mut b_cols): (Vec<i32>, Vec<i32>) = (Vec::new(), Vec::new());
         if let Some(run) = self.runs {
-            b_rows.extend((0..self.k).map(|_| (random.below(self.k) * 5) as i32));
+            b_rows.extend((0..self.k).map(|_| (random.below(self.k) * 5) as i32 - self.back() as i32));
             b_cols.extend((0..self.n).map(|j| (j / run * (run + 3) + j % run) as i32));
         }
-        let reach = |places: &[i32]| places.iter().max().map_or(0, |&most| most as usize);
+        let reach = |places: &[i32]| places.iter().max().map_or(0, |&most| most.max(0) as usize);
         let b_len = match self.runs {
-            Some(_) => reach(&b_rows) + reach(&b_cols) + 1,
+            Some(_) => self.back() + reach(&b_rows) + reach(&b_cols) + 1,
             None => last(self.k, self.b_k) + last(self.n, self.b_col) + 1,
         };
         let places = |places: &Vec<i32>| if self.runs.is_some() { places.as_ptr() } else { std::ptr::null() };
@@ -172,7 +172,7 @@ impl Case {
                 a_k: self.a_k as i64,
                 a_table: if table.is_empty() { std::ptr::null() } else { table.as_ptr() },
                 a_table_on_k: i64::from(self.table == Table::Steps),
-                b: b.as_ptr(),
+                b: b[self.back()..].as_ptr(),
                 b_k: self.b_k as i64,
                 b_col: self.b_col as i64,
                 b_rows: places(&b_rows),
@@ -204,6 +204,11 @@ impl Case {
         }
     }
 
+    /// Places of gathered rows are counted from so far behind the first element, as those of a window that is read backwards.
+    fn back(&self) -> usize {
+        if self.runs.is_some() { self.k * 5 / 2 } else { 0 }
+    }
+
     /// The definition, word by word.
     fn define(&self, a: &[f32], (b, b_rows, b_cols): (&[f32], &[i32], &[i32]), table: &[u32], c: &mut [f32]) {
         let row = |i: usize| {
@@ -220,7 +225,7 @@ impl Case {
                     for p in start..self.k.min(start + PRODUCT_BLOCK) {
                         let a = a[row(i) * self.a_row + step(p) * self.a_k];
                         let place = match self.runs {
-                            Some(_) => (b_rows[p] + b_cols[j]) as usize,
+                            Some(_) => (self.back() as i32 + b_rows[p] + b_cols[j]) as usize,
                             None => p * self.b_k + j * self.b_col,
                         };
                         chain = a.mul_add(b[place], chain);
@@ -257,6 +262,19 @@ fn products_of_many_blocks_are_as_defined() {
     for (m, k, n) in [(150, 520, 300), (300, 513, 40), (24, 100, 1400), (1, 300, 500), (700, 90, 90)] {
         for _ in 0..4 {
             let case = Case::of_shape(&mut random, m, n, k);
+            case.check(&kernels);
+        }
+    }
+}
+
+/// Shapes of convolutions: wide and flat ones are walked as they are, others as the product of the transposes.
+#[test]
+fn windows_are_gathered_either_way() {
+    let kernels = kernels();
+    let mut random = Random(5);
+    for (m, n, k) in [(64, 196, 288), (32, 196, 576), (64, 72, 196), (32, 784, 9), (16, 9, 784), (19, 75, 530), (3, 50, 27)] {
+        for run in [1, 3, 14, 28] {
+            let case = Case { runs: Some(run), table: Table::None, ..Case::of_shape(&mut random, m, n, k) };
             case.check(&kernels);
         }
     }

@@ -1,5 +1,7 @@
 //! The micro-kernel: one tile of the output, held in registers while `k` runs over one block.
 
+use std::mem::MaybeUninit;
+
 use super::vector::{Vector, prefetch};
 
 /// Most rows of any instruction set's tile.
@@ -8,21 +10,38 @@ pub(super) const MOST_ROWS: usize = 8;
 /// Most vectors in a row of a tile.
 pub(super) const MOST_COLUMNS: usize = 4;
 
+/// Most floats in a vector.
+const MOST_LANES: usize = 16;
+
+/// The sums of a tile, a row of them for each row of the tile.
+pub(super) type Sums = [[MaybeUninit<f32>; MOST_COLUMNS * MOST_LANES]; MOST_ROWS];
+
 /// Steps by which a tile that copies `B` asks for it ahead: the copy is the first to read it, along rows that lie far apart.
 const KEEP_AHEAD: isize = 24;
 
 /// Steps of `k` behind which a line of `C` that was asked for has come.
 const LONG: usize = 256;
 
+/// How the steps of a tile's left operand are found.
+pub(super) mod steps {
+    /// One after the other.
+    pub const EVEN: u8 = 0;
+    /// By numbers in a table.
+    pub const NUMBERS: u8 = 1;
+    /// By places in a table.
+    pub const PLACES: u8 = 2;
+}
+
 /// One tile of one block of `k`: for every row `i` and lane `j`,
 /// `chain = fma(A[i, k-1], B[k-1, j], … fma(A[i, 0], B[0, j], +0))`, then `C = chain`, or `C = C + chain` with `add`.
 ///
-/// `A[i, p]` lies at `a[i] + p * a_k`, or at `a[i] + table[p] * a_k` where the table is used. `B[p, j]` lies at
-/// `b + p * b_k + j`, `C[i, j]` at `c + i * c_row + j`.
+/// `A[i, p]` lies at `a[i] + p * a_k`, or at `a[i] + table[p] * a_k` or `a[i] + places[p]` where a table is used. `B[p, j]` lies at
+/// `b + p * b_k + j`, `C[i, j]` at `c + i * c_row + j`, or at `c + j * c_row + i` where the tile is `turned`.
 pub(super) struct Tile {
     pub a: [*const f32; MOST_ROWS],
     pub a_k: isize,
     pub table: *const u32,
+    pub places: *const i32,
     pub b: *const f32,
     pub b_k: isize,
     /// Where the keeping form copies `B` as it reads it: step `p` to `keep + p * keep_k`, in whole vectors. Null for other forms.
@@ -30,6 +49,7 @@ pub(super) struct Tile {
     pub keep_k: usize,
     pub c: *mut f32,
     pub c_row: isize,
+    pub turned: bool,
     pub k: usize,
     /// Lanes of the last vector of each row, used by the partial form.
     pub lanes: usize,
@@ -40,7 +60,7 @@ pub(super) struct Tile {
 ///
 /// # Safety
 /// The processor has the instruction set of `V`, every element the tile names can be read (of `C`: also written), `C` overlaps
-/// neither operand, `ROWS <= MOST_ROWS`, `table` holds `k` entries if `TABLE`, and the copy of
+/// neither operand, `ROWS <= MOST_ROWS`, the table that `STEPS` names holds `k` entries, and the copy of
 /// `B` may be written if `KEEP`.
 #[inline(always)]
 pub(super) unsafe fn compute<
@@ -48,7 +68,7 @@ pub(super) unsafe fn compute<
     const ROWS: usize,
     const COLUMNS: usize,
     const PARTIAL: bool,
-    const TABLE: bool,
+    const STEPS: u8,
     const KEEP: bool,
 >(
     tile: &Tile,
@@ -60,7 +80,7 @@ pub(super) unsafe fn compute<
         let is_partial = |column: usize| PARTIAL && column + 1 == COLUMNS;
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
         let mut b = tile.b;
-        if tile.k >= LONG {
+        if tile.k >= LONG && !tile.turned {
             for row in 0..ROWS {
                 for column in 0..COLUMNS {
                     prefetch::<false>(tile.c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
@@ -68,9 +88,20 @@ pub(super) unsafe fn compute<
             }
         }
         for p in 0..tile.k {
-            step::<V, ROWS, COLUMNS, PARTIAL, TABLE, KEEP>(tile, p, b, part, &mut chain);
+            step::<V, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile, p, b, part, &mut chain);
             // The step after the last would leave the allocation.
             b = b.wrapping_offset(tile.b_k);
+        }
+        if tile.turned {
+            let mut sums: Sums = [[MaybeUninit::uninit(); MOST_COLUMNS * MOST_LANES]; MOST_ROWS];
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // What no row fills is transposed along, and not written.
+                let chain = chain.get(row).copied().unwrap_or([V::zero(); COLUMNS]);
+                for (column, sum) in chain.into_iter().enumerate() {
+                    sum.store(sums.as_mut_ptr().cast::<f32>().add(column * V::LANES));
+                }
+            }
+            return V::turn(tile, &sums, ROWS, (COLUMNS - 1) * V::LANES + tile.lanes);
         }
         for (row, chain) in chain.into_iter().enumerate() {
             let c = tile.c.offset(row as isize * tile.c_row);
@@ -94,7 +125,7 @@ pub(super) unsafe fn compute<
 
 /// One step of `k`: every chain takes in its product.
 #[inline(always)]
-unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
+unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(
     tile: &Tile,
     p: usize,
     b: *const f32,
@@ -103,7 +134,11 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
 ) {
     // SAFETY: as in `compute`, whose step this is.
     unsafe {
-        let offset = if TABLE { *tile.table.add(p) as isize } else { p as isize } * tile.a_k;
+        let offset = match STEPS {
+            steps::PLACES => *tile.places.add(p) as isize,
+            steps::NUMBERS => *tile.table.add(p) as isize * tile.a_k,
+            _ => p as isize * tile.a_k,
+        };
         let mut row_of_b = [V::zero(); COLUMNS];
         for (column, vector) in row_of_b.iter_mut().enumerate() {
             let from = b.add(column * V::LANES);
@@ -125,4 +160,91 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
             }
         }
     }
+}
+
+/// Writes the sums of a turned tile of `rows` rows and `columns` columns to `C`, which has them as columns and rows.
+///
+/// # Safety
+/// The processor has the instruction set of `V`, `C` can be read and written at these elements, and whole vectors of sums are there for
+/// these columns in all rows.
+#[inline(always)]
+pub(super) unsafe fn turn<V: Vector>(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+    for first in (0..columns).step_by(8) {
+        let mut block = [[0.0; MOST_ROWS]; 8];
+        // SAFETY: eight columns lie in the same vector, and the block has eight rows of eight; `C` is the caller's.
+        unsafe {
+            V::transpose_8x8(
+                sums.as_ptr().cast::<f32>().add(first),
+                (MOST_COLUMNS * MOST_LANES) as isize,
+                block.as_mut_ptr().cast(),
+                8,
+            );
+            for (column, sums) in block.iter().enumerate().take(columns - first) {
+                let c = tile.c.offset((first + column) as isize * tile.c_row);
+                if rows == MOST_ROWS {
+                    let c = c.cast::<[f32; MOST_ROWS]>();
+                    let before = if tile.add { c.read_unaligned() } else { [0.0; MOST_ROWS] };
+                    let after = std::array::from_fn(|row| if tile.add { before[row] + sums[row] } else { sums[row] });
+                    c.write_unaligned(after);
+                    continue;
+                }
+                for (row, &sum) in sums.iter().enumerate().take(rows) {
+                    let c = c.add(row);
+                    *c = if tile.add { *c + sum } else { sum };
+                }
+            }
+        }
+    }
+}
+
+/// Runs the widest tile that `left` columns fill, of up to `columns` vectors, and gives the number of columns it computed.
+///
+/// # Safety
+/// As for [`compute`].
+pub(super) unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usize) -> usize {
+    let vectors = left.div_ceil(V::LANES).min(columns);
+    let vectors = match vectors {
+        3 => 2,
+        vectors => vectors.min(MOST_COLUMNS),
+    };
+    let done = left.min(vectors * V::LANES);
+    tile.lanes = V::LANES - (vectors * V::LANES - done);
+    // SAFETY: the caller's promise.
+    unsafe {
+        use steps::{EVEN, NUMBERS, PLACES};
+        let numbers = !tile.table.is_null();
+        let places = !tile.places.is_null();
+        match (tile.lanes < V::LANES, numbers, places, !tile.keep.is_null()) {
+            (false, false, false, false) => select::<V, false, EVEN, false>(tile, rows, vectors),
+            (true, false, false, false) => select::<V, true, EVEN, false>(tile, rows, vectors),
+            (false, true, false, false) => select::<V, false, NUMBERS, false>(tile, rows, vectors),
+            (true, true, false, false) => select::<V, true, NUMBERS, false>(tile, rows, vectors),
+            (false, false, false, true) => select::<V, false, EVEN, true>(tile, rows, vectors),
+            (true, false, false, true) => select::<V, true, EVEN, true>(tile, rows, vectors),
+            (false, true, false, true) => select::<V, false, NUMBERS, true>(tile, rows, vectors),
+            (true, true, false, true) => select::<V, true, NUMBERS, true>(tile, rows, vectors),
+            (false, _, true, false) => select::<V, false, PLACES, false>(tile, rows, vectors),
+            (true, _, true, false) => select::<V, true, PLACES, false>(tile, rows, vectors),
+            (false, _, true, true) => select::<V, false, PLACES, true>(tile, rows, vectors),
+            (true, _, true, true) => select::<V, true, PLACES, true>(tile, rows, vectors),
+        }
+    }
+    done
+}
+
+/// Runs the tile of `rows` rows and `vectors` vectors.
+#[inline(always)]
+unsafe fn select<V: Vector, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile, rows: usize, vectors: usize) {
+    macro_rules! kernel {
+        ($($rows:literal x $vectors:literal)*) => {
+            match (rows, vectors) {
+                // SAFETY: the caller's promise.
+                $(($rows, $vectors) => unsafe { V::tile::<$rows, $vectors, PARTIAL, STEPS, KEEP>(tile) },)*
+                _ => {}
+            }
+        };
+    }
+    kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
+            1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
+            1 x 4 2 x 4)
 }

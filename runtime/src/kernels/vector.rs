@@ -4,7 +4,7 @@
 //! changes a bit of the result.
 
 use super::pack::{Gathered, Panel};
-use super::tile::Tile;
+use super::tile::{Sums, Tile};
 
 /// Asks for the cache line at `from`, which may lie anywhere; one that is needed `LATER` comes into the second-level cache.
 #[inline(always)]
@@ -22,8 +22,8 @@ pub(super) fn prefetch<const LATER: bool>(from: *const f32) {
 /// A vector of [`LANES`](Vector::LANES) floats of one instruction set.
 ///
 /// Every method requires that the processor has the instruction set. Those that take a pointer require that the floats they
-/// name are inside one allocation: `LANES` of them for [`load`](Vector::load) and [`store`](Vector::store), the first `count`
-/// for the partial forms, which touch nothing else.
+/// name are inside one allocation: `LANES` of them for [`load`](Vector::load) and [`store`](Vector::store), the lanes of the part
+/// or the first `count` for the partial forms, which touch nothing else.
 pub(super) trait Vector: Copy {
     /// Floats in a vector.
     const LANES: usize;
@@ -31,11 +31,14 @@ pub(super) trait Vector: Copy {
     /// Rows of the output that a tile holds in registers, at most [`MOST_ROWS`](super::tile::MOST_ROWS).
     const ROWS: usize;
 
-    /// The form in which the number of lanes of a partial vector is kept while a loop runs.
+    /// The form in which the lanes of a partial vector are kept while a loop runs.
     type Part: Copy;
 
-    /// `count` in `0..=LANES` as a [`Part`](Vector::Part).
+    /// The first `count` lanes, `count` in `0..=LANES`.
     unsafe fn part(count: usize) -> Self::Part;
+
+    /// The lanes `first..end`, both in `0..=LANES`.
+    unsafe fn between(first: usize, end: usize) -> Self::Part;
 
     /// All lanes +0.
     unsafe fn zero() -> Self;
@@ -46,8 +49,11 @@ pub(super) trait Vector: Copy {
     /// The floats at `from`.
     unsafe fn load(from: *const f32) -> Self;
 
-    /// The first floats at `from`, +0 in the other lanes.
+    /// The floats at `from + lane` for the lanes of the part, +0 in the others.
     unsafe fn load_part(from: *const f32, part: Self::Part) -> Self;
+
+    /// The floats at `from + lane` for the lanes of the part, `self` in the others.
+    unsafe fn load_over(self, from: *const f32, part: Self::Part) -> Self;
 
     /// The floats at `from + index[lane]`, for `LANES` indices.
     unsafe fn gather(from: *const f32, index: *const i32) -> Self;
@@ -65,9 +71,10 @@ pub(super) trait Vector: Copy {
     unsafe fn fused(self, factor: Self, addend: Self) -> Self;
 
     /// The micro-kernel, compiled for this instruction set; see [`tile::compute`](super::tile::compute).
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(
-        tile: &Tile,
-    );
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile);
+
+    /// The sums of a turned tile written, compiled for this instruction set; see [`tile::turn`](super::tile::turn).
+    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize);
 
     /// The copy into a panel, compiled for this instruction set; see [`pack::copy`](super::pack::copy).
     unsafe fn pack(panel: &Panel);

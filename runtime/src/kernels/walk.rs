@@ -3,8 +3,8 @@
 use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
-use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan};
-use super::tile::{MOST_COLUMNS, MOST_ROWS, Tile};
+use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
+use super::tile::{MOST_ROWS, Tile, run};
 use super::vector::{Vector, prefetch};
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
@@ -18,9 +18,17 @@ const STEPS_OF_A: usize = 8;
 /// Floats in a cache line.
 const LINE: usize = 16;
 
+/// Tables of the places that a turned product's left operand, which it has as its right one, is read at.
+#[derive(Clone, Copy)]
+struct Turned {
+    rows: *const i32,
+    steps: *const i32,
+}
+
 /// One block of `k`. Its methods rely on what [`product`] was promised.
 struct Block<'a> {
     product: &'a Product,
+    turned: Option<Turned>,
     plan: Plan,
     /// The left operand at the block's first step; at its very beginning where a table gives the steps.
     a: *const f32,
@@ -92,6 +100,12 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
     if m == 0 || n == 0 {
         return;
     }
+    // SAFETY: the table of columns has `n` entries.
+    let (product, turned) = match unsafe { turned::<V>(product, m, n, k) } {
+        Some((product, turned)) => (&product.clone(), Some(turned)),
+        None => (product, None),
+    };
+    let (m, n) = (count(product.m), count(product.n));
     let table_on_k = product.a_table_on_k != 0 && !product.a_table.is_null();
     let gathered = !product.b_rows.is_null();
     let mut start = 0;
@@ -99,6 +113,7 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
         let length = (k - start).min(PRODUCT_BLOCK);
         let block = Block {
             product,
+            turned: turned.map(|turned| Turned { steps: turned.steps.wrapping_add(start), ..turned }),
             plan: plan::<V>(Shape {
                 m,
                 n,
@@ -108,7 +123,11 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
                 b_col: product.b_col as isize,
                 gathered,
             }),
-            a: if table_on_k { product.a } else { product.a.wrapping_offset(start as isize * product.a_k as isize) },
+            a: if table_on_k || turned.is_some() {
+                product.a
+            } else {
+                product.a.wrapping_offset(start as isize * product.a_k as isize)
+            },
             a_steps: if table_on_k { product.a_table.wrapping_add(start) } else { std::ptr::null() },
             b: if gathered { product.b } else { product.b.wrapping_offset(start as isize * product.b_k as isize) },
             b_steps: if gathered { product.b_rows.wrapping_add(start) } else { std::ptr::null() },
@@ -123,6 +142,33 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
             return;
         }
     }
+}
+
+/// The product of the transposes, and where its left operand lies, if the product had better be walked so.
+///
+/// # Safety
+/// The table of columns has `n` entries.
+unsafe fn turned<V: Vector>(product: &Product, m: usize, n: usize, k: usize) -> Option<(Product, Turned)> {
+    if product.b_rows.is_null() || !product.a_table.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let columns = unsafe { std::slice::from_raw_parts(product.b_cols, n) };
+    let runs = 1 + columns.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    let transposes = Product {
+        a: product.b,
+        a_row: 1,
+        a_k: 1,
+        b: product.a,
+        b_k: product.a_k,
+        b_col: product.a_row,
+        b_rows: std::ptr::null(),
+        b_cols: std::ptr::null(),
+        m: product.n,
+        n: product.m,
+        ..*product
+    };
+    turns::<V>(m, n, k, runs, product.a_row == 1).then_some((transposes, Turned { rows: product.b_cols, steps: product.b_rows }))
 }
 
 impl Block<'_> {
@@ -224,6 +270,7 @@ impl Block<'_> {
                 a: [self.a; MOST_ROWS],
                 a_k: product.a_k as isize,
                 table: self.a_steps,
+                places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
                 b,
                 b_k,
                 keep: match right {
@@ -231,8 +278,9 @@ impl Block<'_> {
                     Right::InPlace | Right::Packed => std::ptr::null_mut(),
                 },
                 keep_k: width,
-                c: product.c.offset(row as isize * product.c_row as isize).add(column),
+                c: self.c(row, column),
                 c_row: product.c_row as isize,
+                turned: self.turned.is_some(),
                 k: self.k,
                 lanes: 0,
                 add: self.add,
@@ -253,7 +301,7 @@ impl Block<'_> {
             while left > 0 {
                 let done = run::<V>(&mut tile, row_panel.count, self.plan.columns, left);
                 tile.b = tile.b.wrapping_add(done);
-                tile.c = tile.c.wrapping_add(done);
+                tile.c = self.c(row, column + panel.count - left + done);
                 if !tile.keep.is_null() {
                     tile.keep = tile.keep.wrapping_add(done);
                 }
@@ -262,8 +310,18 @@ impl Block<'_> {
         }
     }
 
+    /// Where an element of the result stands; behind the last column the place has no meaning.
+    fn c(&self, row: usize, column: usize) -> *mut f32 {
+        let (row, column) = if self.turned.is_some() { (column, row) } else { (row, column) };
+        self.product.c.wrapping_offset(row as isize * self.product.c_row as isize).wrapping_add(column)
+    }
+
     /// Where row `row` of the left operand begins.
     unsafe fn row_of_a(&self, row: usize) -> *const f32 {
+        if let Some(turned) = self.turned {
+            // SAFETY: the table on rows holds a place for each row.
+            return self.a.wrapping_offset(unsafe { *turned.rows.add(row) } as isize);
+        }
         // SAFETY: a table on rows holds an entry for each row.
         self.a.wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
     }
@@ -389,49 +447,4 @@ fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> + Clone
         start += span.count;
         span
     })
-}
-
-/// Runs the widest tile that `left` columns fill and gives the number of columns it computed.
-///
-/// # Safety
-/// As for [`tile::compute`](super::tile::compute).
-unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usize) -> usize {
-    let vectors = left.div_ceil(V::LANES).min(columns);
-    let vectors = match vectors {
-        3 => 2,
-        vectors => vectors.min(MOST_COLUMNS),
-    };
-    let done = left.min(vectors * V::LANES);
-    tile.lanes = V::LANES - (vectors * V::LANES - done);
-    // SAFETY: the caller's promise.
-    unsafe {
-        match (tile.lanes < V::LANES, !tile.table.is_null(), !tile.keep.is_null()) {
-            (false, false, false) => select::<V, false, false, false>(tile, rows, vectors),
-            (true, false, false) => select::<V, true, false, false>(tile, rows, vectors),
-            (false, true, false) => select::<V, false, true, false>(tile, rows, vectors),
-            (true, true, false) => select::<V, true, true, false>(tile, rows, vectors),
-            (false, false, true) => select::<V, false, false, true>(tile, rows, vectors),
-            (true, false, true) => select::<V, true, false, true>(tile, rows, vectors),
-            (false, true, true) => select::<V, false, true, true>(tile, rows, vectors),
-            (true, true, true) => select::<V, true, true, true>(tile, rows, vectors),
-        }
-    }
-    done
-}
-
-/// Runs the tile of `rows` rows and `vectors` vectors.
-#[inline(always)]
-unsafe fn select<V: Vector, const PARTIAL: bool, const TABLE: bool, const KEEP: bool>(tile: &Tile, rows: usize, vectors: usize) {
-    macro_rules! kernel {
-        ($($rows:literal x $vectors:literal)*) => {
-            match (rows, vectors) {
-                // SAFETY: the caller's promise.
-                $(($rows, $vectors) => unsafe { V::tile::<$rows, $vectors, PARTIAL, TABLE, KEEP>(tile) },)*
-                _ => {}
-            }
-        };
-    }
-    kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
-            1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
-            1 x 4 2 x 4)
 }

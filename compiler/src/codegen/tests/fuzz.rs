@@ -80,14 +80,16 @@ fn number(b: &mut BlockBuilder, f: Value) -> Value {
 /// One random program: a nest of `[3, count]` (or `[count]` turned into rows by an outer tile), and what it stores.
 fn random(dice: &mut Dice) -> (Program, i64) {
     let count = [1, 2, 3, 4, 5, 7, 8, 16, 17, 19][dice.below(10)];
-    let words = Linear::fixed(3 * count);
+    // Words along the innermost axis lie so far apart: where that is more than 1, lanes are moved one by one.
+    let step = [1, 1, 1, 2, 3][dice.below(5)];
+    let words = Linear::fixed(3 * count * step);
     let mut program = program(&[
         ("x", Space::Arena, Lane::F32, words),
         ("y", Space::Arena, Lane::F32, words),
         ("i", Space::Arena, Lane::I32, words),
         ("row", Space::Arena, Lane::F32, Linear::fixed(3)),
-        ("floats", Space::Arena, Lane::F32, Linear::fixed(9 * count)),
-        ("ints", Space::Arena, Lane::I32, Linear::fixed(9 * count)),
+        ("floats", Space::Arena, Lane::F32, Linear::fixed(9 * count * step)),
+        ("ints", Space::Arena, Lane::I32, Linear::fixed(9 * count * step)),
         ("sum", Space::Arena, Lane::F32, Linear::fixed(3)),
     ]);
     let vector = dice.below(3) > 0;
@@ -96,7 +98,7 @@ fn random(dice: &mut Dice) -> (Program, i64) {
         _ => Extent::Whole(Linear::BATCH),
     };
     let axes = [axis(0, Extent::fixed(3), false), axis(1, extent, vector)];
-    let at = |buffer, part: i64| view(buffer, part * 3 * count, &[(0, count), (1, 1)]);
+    let at = |buffer, part: i64| view(buffer, part * 3 * count * step, &[(0, count * step), (1, step)]);
     let length = 5 + dice.below(56);
     let body = nest("random", &axes, |b| {
         let x = b.load(at(0, 0), Lane::F32);

@@ -183,21 +183,26 @@ fn holds(scope: &Scope, view: &View, lane: Lane) -> Checked {
     if held == lane { Ok(()) } else { Err(VerifyError::new("", format!("`{}` holds {held:?}, not {lane:?}", buffer.name))) }
 }
 
-/// Along a vector axis values are f32 or i32, views step by 0 or 1 (stores by 1), and no row is looked up.
+/// The stride of a view along an axis.
+fn along(view: &View, axis: &Axis) -> Linear {
+    let of_axis = |(var, stride): &(Var, Linear)| (*var == axis.var).then_some(*stride);
+    view.strides.iter().filter_map(of_axis).fold(Linear::ZERO, Linear::plus)
+}
+
+/// Along a vector axis values are f32 or i32, views step by a fixed number (stores not by 0), and no row is looked up.
 fn in_vector(instruction: &Instruction, lane: Option<Lane>, axis: &Axis) -> Checked {
-    let steps = |view: &View, allowed: &[Linear]| {
-        let of_axis = |(var, stride): &(Var, Linear)| (*var == axis.var).then_some(*stride);
-        let stride = view.strides.iter().filter_map(of_axis).fold(Linear::ZERO, Linear::plus);
+    let steps = |view: &View, is_store: bool| {
+        let stride = along(view, axis);
         let looked_up = view.table.as_ref().is_some_and(|table| table.index.iter().any(|(var, _)| *var == axis.var));
-        match allowed.contains(&stride) {
+        match stride.is_fixed() && !(is_store && stride == Linear::ZERO) {
             true if looked_up => Err(VerifyError::new("", format!("its vector axis {} goes through the row table", axis.var.0))),
             true => Ok(()),
             false => Err(VerifyError::new("", format!("its stride along the vector axis {} is {stride}", axis.var.0))),
         }
     };
     match instruction {
-        Instruction::Load(view, _) => steps(view, &[Linear::ZERO, Linear::fixed(1)])?,
-        Instruction::Store(view, _) => steps(view, &[Linear::fixed(1)])?,
+        Instruction::Load(view, _) => steps(view, false)?,
+        Instruction::Store(view, _) => steps(view, true)?,
         _ => {}
     }
     if lane == Some(Lane::F64) || matches!(instruction, Instruction::Demote(_)) {
@@ -206,21 +211,23 @@ fn in_vector(instruction: &Instruction, lane: Option<Lane>, axis: &Axis) -> Chec
     Ok(())
 }
 
-/// No iteration of a vector axis touches a word that another one writes: what is stored is loaded at the very same place only,
-/// or further away than the axis is long.
+/// No iteration of a vector axis touches a word that another one writes: what is stored is accessed at the very same place only,
+/// or further away than the axis is long, or at words that its steps leave out.
 fn lanes_apart(scope: &Scope, accesses: &[(usize, &View, bool)], axis: &Axis) -> Checked {
     let length = match axis.extent {
         Extent::Whole(count) => count.at(1).max(count.at(scope.capacity)),
         Extent::Tile { step, .. } => step,
     };
     for (at, stored, _) in accesses.iter().filter(|(_, _, is_store)| *is_store) {
+        let step = along(stored, axis).constant.unsigned_abs().max(1);
         for (number, view, _) in accesses {
             let same_words = view.buffer == stored.buffer && view != stored;
+            let distance = view.offset.constant.abs_diff(stored.offset.constant);
             let apart = view.strides == stored.strides
                 && view.table == stored.table
                 && view.pick == stored.pick
                 && view.offset.batch == stored.offset.batch
-                && i128::from(view.offset.constant).abs_diff(stored.offset.constant.into()) >= length.unsigned_abs().into();
+                && (distance % step != 0 || distance / step >= length.unsigned_abs());
             if same_words && !apart {
                 let why = format!("touches what %{at} writes in another turn of the vector axis {}", axis.var.0);
                 return Err(VerifyError::new(format!("%{number}"), why));

@@ -139,7 +139,7 @@ fn each_slip_is_named() {
         ("b = w[0] row 10 column 1", "b = mask[0] row 0 column 1", "product \"xw\", b: `mask` does not hold f32"),
         // Vector axes.
         ("i1 < min(48, n - 48*t0), j2", "i1 < min(48, n - 48*t0) vector, j2", "axis 1 is marked vector and is not the innermost"),
-        ("load s[i4] :", "load s[2*i4] :", "%0: its stride along the vector axis 4 is 2"),
+        ("load s[i4] :", "load s[n*i4] :", "%0: its stride along the vector axis 4 is n"),
         ("store s[4*t0 + i1]", "store s[4*t0]", "%1: its stride along the vector axis 1 is 0"),
         ("x[rows[48*t0 + i3]*6 + j4]", "x[rows[j4]*6 + j4]", "%0: its vector axis 4 goes through the row table"),
         ("load s[i4 + 5]", "load s[i4 + 4]", "%1: touches what %3 writes in another turn of the vector axis 4"),
