@@ -121,8 +121,8 @@ impl KernelLowering<'_> {
             let nest = NestPlan { kind: Work::Row, axes: domain, folded: Some(along), members: vec![position] };
             return self.column(&nest);
         }
-        let lanes = self.lanes(&axes, &name)?;
-        self.clear_lanes(&lanes, &axes, fold, &name);
+        let lanes = self.lanes(LANES, &axes, &name)?;
+        self.clear_lanes(LANES, &lanes, &axes, fold, &name);
         // Blocks of 32 columns; the last one may be shorter.
         let block_var = self.var();
         let (mut loops, mut index) = self.loops(&axes);
@@ -143,7 +143,7 @@ impl KernelLowering<'_> {
         }
         let body = vec![Statement::Nest(Nest { title: name.clone(), axes: loops, block })];
         self.push(Statement::Tiles { var: block_var, step: LANES, total: size, body });
-        self.halve(&lanes, &axes, fold, &name);
+        self.halve(LANES, &lanes, &axes, fold, &name);
         let (loops, index) = self.loops(&axes);
         let mut writer = Writer::new(&mut self.scope);
         let own = Self::at(&index, &axes);
@@ -156,10 +156,10 @@ impl KernelLowering<'_> {
         Ok(())
     }
 
-    /// Scratch of 32 lanes for each element over these axes.
-    fn lanes(&mut self, axes: &[usize], name: &str) -> Result<Storage, LowerError> {
+    /// Scratch of so many lanes for each element over these axes.
+    fn lanes(&mut self, count: i64, axes: &[usize], name: &str) -> Result<Storage, LowerError> {
         let mut dims: Vec<Linear> = axes.iter().map(|&axis| self.axes[axis].room()).collect();
-        dims.push(Linear::fixed(LANES));
+        dims.push(Linear::fixed(count));
         let strides = row_major(&dims)?;
         // One word: the kernel and the node, which the title starts with.
         let (short, node) = (self.name_short(), name.split(' ').next().unwrap_or_default());
@@ -167,10 +167,10 @@ impl KernelLowering<'_> {
         Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None, within: None })
     }
 
-    fn clear_lanes(&mut self, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
+    fn clear_lanes(&mut self, count: i64, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
         let (mut loops, index) = self.loops(axes);
         let lane_var = self.var();
-        loops.push(Axis { var: lane_var, extent: Extent::fixed(LANES), vector: false });
+        loops.push(Axis { var: lane_var, extent: Extent::fixed(count), vector: false });
         let mut own = Self::at(&index, axes);
         own.push(Index::var(lane_var));
         let mut writer = Writer::new(&mut self.scope);
@@ -180,9 +180,9 @@ impl KernelLowering<'_> {
         self.emit(format!("start {name}"), loops, block);
     }
 
-    /// Folds 32 lanes into the first one: 16 on 16, 8 on 8, and so on.
-    fn halve(&mut self, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
-        let mut half = LANES / 2;
+    /// Folds lanes into the first one: of 32 the last 16 on the first 16, then 8 on 8, and so on.
+    fn halve(&mut self, count: i64, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {
+        let mut half = count / 2;
         while half > 0 {
             let (mut loops, index) = self.loops(axes);
             let lane_var = self.var();
@@ -235,8 +235,12 @@ impl KernelLowering<'_> {
         let fold = self.fold_of(node)?;
         let name = title(graph, node);
         let partial = self.partials.get(&node).cloned().ok_or_else(|| LowerError(format!("%{} has no cells", node.0)))?;
-        let lanes = self.lanes(&[], &name)?;
-        self.clear_lanes(&lanes, &[], fold, &name);
+        // Lanes without a column hold +0, and what is added to +0 or more than that is never -0: adding them changes nothing.
+        let columns = self.axes[domain[1]].size;
+        let narrow = fold == Fold::Sum && columns.is_fixed() && (1..LANES).contains(&columns.constant);
+        let count = if narrow { columns.constant.unsigned_abs().next_power_of_two() as i64 } else { LANES };
+        let lanes = self.lanes(count, &[], &name)?;
+        self.clear_lanes(count, &lanes, &[], fold, &name);
         let (loops, index) = self.loops(domain);
         let lane_var = loops[1].var;
         let mut writer = Writer::new(&mut self.scope);
@@ -247,7 +251,7 @@ impl KernelLowering<'_> {
         writer.store(&lanes, &[Index::var(lane_var)], next);
         let block = writer.block.finish();
         self.emit(name.clone(), loops, block);
-        self.halve(&lanes, &[], fold, &name);
+        self.halve(count, &lanes, &[], fold, &name);
         let tile = |axis: usize| self.axes[axis].tile.map_or_else(Index::zero, |(var, _)| Index::var(var));
         let cell = [tile(domain[0]), tile(domain[1])];
         let mut writer = Writer::new(&mut self.scope);
