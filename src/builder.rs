@@ -53,7 +53,7 @@ use gradc_compiler::nn::fault::{CANNOT_BUILD, NAME_UNKNOWN, WRONG_ELEMENT};
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
-use gradc_runtime::model::front_error;
+use gradc_runtime::compiled::front_error;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;

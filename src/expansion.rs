@@ -2,8 +2,8 @@
 
 use crate::{Declaration, Model, Options, Predictor, Result};
 use gradc_compiler::base::place::Source;
+use gradc_runtime::compiled;
 use gradc_runtime::error::Error;
-use gradc_runtime::model;
 
 /// The text of a network as it stands in the user's file.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +38,11 @@ pub fn compile(text: &Text, seed: u64) -> Result<Model> {
 
 /// Compiles what serves, and loads a file of parameters.
 pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predictor> {
-    Predictor::load(model::front(&declaration(text)?)?, file, &Options::default())
+    Predictor::load(compiled::front(&declaration(text)?)?, file, &Options::default())
 }
 
 /// Reads a file of data, whose columns or arrays fill the inputs in the order of their declaration, then the targets.
 pub fn read(text: &Text, file: impl Into<gradc_runtime::data::Reader>) -> Result<crate::Dataset> {
-    let front = model::front(&declaration(text)?)?;
+    let front = compiled::front(&declaration(text)?)?;
     file.into().rows(&gradc_runtime::rows::specs(&front.info.fields, true), true)
 }

@@ -41,6 +41,7 @@ pub mod expansion;
 
 pub use gradc_compiler::language::declaration::Declaration;
 pub use gradc_macros::network;
+pub use gradc_runtime::compiled::Options;
 pub use gradc_runtime::data;
 pub use gradc_runtime::data::Dataset;
 pub use gradc_runtime::diagnosis::{Diagnosis, Signal, Verdict};
@@ -48,7 +49,7 @@ pub use gradc_runtime::error::{Error, Result};
 pub use gradc_runtime::evaluate::{Evaluation, Prediction, Table};
 pub use gradc_runtime::fit::{Fit, Monitor};
 pub use gradc_runtime::history::{Epoch, History, Step, Stopped, Zeros};
-pub use gradc_runtime::model::{Loaded, Model, Options, Stage};
+pub use gradc_runtime::model::{Loaded, Model, Stage};
 pub use gradc_runtime::predictor::Predictor;
 pub use gradc_runtime::profile::{KernelTime, Profile};
 pub use gradc_runtime::rows::{Rows, RowsBuilder};

@@ -6,6 +6,8 @@
 
 mod calls;
 pub mod checkpoint;
+#[allow(missing_docs, reason = "variants that are named by what they hold")]
+pub mod compiled;
 pub mod data;
 pub mod diagnosis;
 pub mod env;
@@ -17,7 +19,6 @@ mod interrupt;
 pub mod kernels;
 pub mod machine;
 pub mod memory;
-#[allow(missing_docs, reason = "variants that are named by what they hold")]
 pub mod model;
 pub mod predictor;
 pub mod profile;

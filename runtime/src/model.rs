@@ -1,80 +1,27 @@
 //! A compiled network with its parameters: what `network!` wraps.
 
-use crate::calls;
 use crate::checkpoint::{self, Checkpoint};
+use crate::compiled::{Compiled, Options, front};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::history::Zeros;
-use crate::kernels;
 use crate::rows::{Rows, bind};
-use crate::team::gradc_barrier;
 use crate::watch::{Watch, Watched};
 use crate::workspace::{Slots, Store, Workspace, capacity};
-use gradc_compiler::abi::{EntryFunction, Symbols};
-use gradc_compiler::codegen::{self, InstructionSet, Module, Target, Widen};
-use gradc_compiler::driver::{self, Front, FrontError, Info, Setting, Tensor};
+use gradc_compiler::abi::EntryFunction;
+use gradc_compiler::codegen::InstructionSet;
+use gradc_compiler::driver::{Front, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::{EPOCH, STEPS};
-use gradc_compiler::program::Assembled;
 use gradc_compiler::splitmix;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::checkpoint::Loaded;
-
-/// How a model is compiled; nothing here changes a bit of any result but `seed`.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Fixes weights, order and masks (default 0).
-    pub seed: u64,
-    /// Instruction set of kernels and generated code (default: the best of this machine, or `GRADC_ISA`).
-    pub instruction_set: InstructionSet,
-    /// Which loops have vectors wider than 128 bits (default: those that are worth it; none with `GRADC_WIDE=0`).
-    pub widen: Widen,
-    /// Keep the text of Cranelift's input and of the machine code (default: when `GRADC_DUMP` is set).
-    pub text: bool,
-    /// Threads that compile (default: all cores).
-    pub compile_threads: usize,
-    /// Compile the marks that [`Fit::profile`](crate::fit::Fit::profile) needs (default: no; without them it compiles the step once more).
-    pub profile: bool,
-}
-
-impl Options {
-    /// The set of kernels for products.
-    pub(crate) fn kernels(&self) -> kernels::InstructionSet {
-        kernel_set(self.instruction_set)
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            seed: 0,
-            instruction_set: crate::env::instruction_set(),
-            widen: crate::env::widen(),
-            text: crate::env::dump_folder().is_some(),
-            compile_threads: std::thread::available_parallelism().map_or(1, usize::from),
-            profile: false,
-        }
-    }
-}
-
-/// What is shared by a model and its predictors: code and description, never changed after compiling.
-pub(crate) struct Compiled {
-    pub info: Info,
-    pub assembled: Assembled,
-    pub module: Module,
-    pub front: Front,
-    pub times: Vec<(&'static str, Duration)>,
-    pub fields: Vec<String>,
-    pub options: Options,
-    /// The same with figures for a diagnosis, once someone has asked for it.
-    pub diagnosed: OnceLock<Arc<Compiled>>,
-}
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
 pub struct Model {
@@ -116,43 +63,12 @@ impl Model {
     /// # Errors
     /// An instruction set that the machine lacks, memory that is refused, and bugs of the compiler.
     pub fn compile(front: Front, options: &Options) -> Result<Model> {
-        if !options.instruction_set.runs_here() {
-            let best = format!("one that this machine has, at most {}", InstructionSet::host());
-            return Err(Error::setting("instruction_set", options.instruction_set, &best));
-        }
-        let mut times = Vec::new();
-        let start = Instant::now();
-        let assembled = gradc_compiler::program::assemble(&front.info.name, &front.graphs, &front.fusion)
-            .map_err(|error| Error::Internal { pass: "lowering".into(), text: error.to_string() })?;
-        times.push(("fuse, lower, plan", start.elapsed()));
-        let start = Instant::now();
-        check(&assembled)?;
-        times.push(("check bounds and lifetimes", start.elapsed()));
-        let start = Instant::now();
-        let mut target = Target::new(options.instruction_set);
-        target.text = options.text;
-        target.widen = options.widen;
-        target.marks = options.profile;
-        let symbols = Symbols {
-            product: kernels::product(options.kernels()) as *const u8,
-            barrier: gradc_barrier as *const u8,
-            mark: calls::mark as *const u8,
-            driver: calls::table(),
-        };
-        let module = codegen::compile(&assembled.program, target, &symbols, options.compile_threads)
-            .map_err(|error| Error::Internal { pass: "codegen".into(), text: error.to_string() })?;
-        times.push(("generate code", start.elapsed()));
-        let fields = front.info.fields.iter().map(|field| field.name.clone()).collect();
-        let settings = front.info.settings.iter().map(|setting| setting.value).collect();
-        let store = Store::new(&assembled.program)?;
-        let (options, diagnosed) = (options.clone(), OnceLock::new());
-        let seed = options.seed;
-        let compiled = Compiled { info: front.info.clone(), front, assembled, module, times, fields, options, diagnosed };
+        let compiled = Compiled::new(front, options)?;
         let mut model = Model {
+            store: Store::new(&compiled.assembled.program)?,
+            settings: compiled.info.settings.iter().map(|setting| setting.value).collect(),
+            seed: options.seed,
             compiled: Arc::new(compiled),
-            store,
-            settings,
-            seed,
             step: 0,
             batches: 0,
             epoch: 0,
@@ -160,7 +76,7 @@ impl Model {
             watches: Vec::new(),
             watched: Vec::new(),
         };
-        model.reset(seed)?;
+        model.reset(options.seed)?;
         if let Some(folder) = crate::env::dump_folder() {
             model.dump(folder)?;
         }
@@ -542,7 +458,9 @@ pub use crate::stages::Stage;
 /// What a network is trained on: a data set, or nothing for one without inputs.
 #[derive(Clone, Debug)]
 pub enum TrainingData<'a> {
+    /// These rows.
     Rows(Rows<'a>),
+    /// No rows: the network has no inputs.
     Nothing,
 }
 
@@ -564,42 +482,5 @@ impl<'a> From<Rows<'a>> for TrainingData<'a> {
     }
 }
 
-/// Elaborates a declaration for both times and runs the front half of the compiler.
-///
-/// # Errors
-/// As [`Model::from_declaration`].
-pub fn front(declaration: &Declaration) -> Result<Front> {
-    let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
-    let (training, evaluation) = (&elaborated.training, &elaborated.evaluation);
-    driver::front(training, evaluation, declaration.text(), crate::env::fuel()).map_err(|error| front_error(&error))
-}
-
-/// A mistake of the network, or a bug of the compiler.
-pub fn front_error(error: &FrontError) -> Error {
-    match error {
-        FrontError::Network(fault) => Error::Model(format!("{fault}\n")),
-        FrontError::Bug(bug) => Error::Internal { pass: "front".into(), text: bug.to_string() },
-    }
-}
-
-fn kernel_set(set: InstructionSet) -> kernels::InstructionSet {
-    match set {
-        InstructionSet::Portable => kernels::InstructionSet::Portable,
-        InstructionSet::Avx2 => kernels::InstructionSet::Avx2,
-        InstructionSet::Avx512 => kernels::InstructionSet::Avx512,
-    }
-}
-
 /// The key of a file's metadata under which a network is told from another with the same parameters.
 const FINGERPRINT: &str = "fingerprint";
-
-/// Proves program and memory plans.
-fn check(assembled: &Assembled) -> Result<()> {
-    const CAPACITY: i64 = 4096;
-    let bug = |pass: &str, text: String| Error::Internal { pass: pass.into(), text };
-    gradc_compiler::loops::verify::verify(&assembled.program, CAPACITY).map_err(|error| bug("loops", error.to_string()))?;
-    for unit in &assembled.units {
-        gradc_compiler::memory::check(&assembled.program, &unit.memory).map_err(|text| bug("memory plan", text))?;
-    }
-    Ok(())
-}

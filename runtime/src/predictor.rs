@@ -1,10 +1,11 @@
 //! A trained network for serving: shared, unchanging, without the code of training.
 
 use crate::checkpoint;
+use crate::compiled::Options;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
-use crate::model::{Model, Options};
+use crate::model::Model;
 use crate::rows::Rows;
 use gradc_compiler::driver::Front;
 use std::path::Path;

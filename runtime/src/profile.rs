@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::compiled::Compiled;
 use crate::evaluate::CHUNK;
 use crate::machine::Limits;
-use crate::model::Compiled;
 use crate::report::table::{Align, table};
 use gradc_compiler::fusion::{text, traffic};
 use gradc_compiler::graph::NodeId;

@@ -3,9 +3,10 @@
 //! A watch is compiled into the step as one more output; steps without one are the code that they always were. The bits of the run
 //! stay what they are.
 
+use crate::compiled::front_error;
 use crate::diagnosis::record::Recorder;
 use crate::error::{Error, Result};
-use crate::model::{Model, front_error};
+use crate::model::Model;
 use crate::report::table::{Align, table};
 use crate::workspace::Workspace;
 use gradc_compiler::graph::{Element, Type};

@@ -1,9 +1,10 @@
 //! A model that is looked at: a few steps on a copy.
 
 use super::{Diagnosis, Signal};
+use crate::compiled::{Compiled, front_error};
 use crate::data::{Dataset, Element};
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Model, TrainingData, front_error};
+use crate::model::{Model, TrainingData};
 use crate::random::Rng;
 use crate::rows::{bind, specs};
 use crate::workspace::Store;

@@ -1,7 +1,7 @@
 //! Scalars of a diagnosis while a run goes on: room for them is there before the first step.
 
 use super::{Diagnosis, Figures, Moment};
-use crate::model::Compiled;
+use crate::compiled::Compiled;
 use crate::workspace::Workspace;
 use gradc_compiler::diagnosis::{FIGURES, Layer, layers, output};
 use gradc_compiler::loops::BufferId;

@@ -1,0 +1,163 @@
+//! What a run is going to do: its options, checked.
+
+use super::Fit;
+use super::shared::Columns;
+use crate::compiled::Compiled;
+use crate::error::{Error, Result};
+use crate::model::TrainingData;
+use crate::random::permutation;
+use crate::rows::{Bound, bind};
+use gradc_compiler::lower::threads;
+use std::num::NonZeroUsize;
+
+/// Most batches of an update.
+const MOST_BATCHES: usize = 1 << 20;
+
+impl Fit<'_> {
+    /// Checks everything that can be checked before the first step.
+    pub(super) fn plan(&self) -> Result<Plan> {
+        let info = &self.model.compiled.info;
+        let train = match &self.data {
+            TrainingData::Rows(rows) => bind(rows, &info.fields, true)?,
+            TrainingData::Nothing if info.fields.is_empty() => Bound::nothing(1),
+            TrainingData::Nothing => {
+                let name = &info.fields[0].name;
+                return Err(Error::data(
+                    format!("the field `{name}` is not given"),
+                    "",
+                    "give every field that the network declares",
+                ));
+            }
+        };
+        let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
+        let batch = if info.fields.is_empty() { 1 } else { self.batch };
+        if batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
+        }
+        if batch > train.rows {
+            return Err(Error::setting("batch", batch, &format!("at most {}, the rows of the training set", train.rows)));
+        }
+        if !(1..=MOST_BATCHES).contains(&self.accumulate) {
+            return Err(Error::setting("accumulate", self.accumulate, &format!("at least 1 and at most {MOST_BATCHES} batches")));
+        }
+        let whole = train.rows / batch;
+        let rest = train.rows % batch;
+        let turns = if rest > 0 && !self.drop_last { whole + 1 } else { whole } as u64;
+        let updates = turns.div_ceil(self.accumulate as u64);
+        self.model.check_rows(batch)?;
+        if rest > 0 && !self.drop_last {
+            self.model.check_rows(rest)?;
+        }
+        let (epochs, steps) = match (self.epochs, self.steps) {
+            (Some(_), Some(_)) => return Err(Error::setting("steps", "given beside `epochs`", "one of the two")),
+            (Some(epochs), None) => (epochs, epochs.saturating_mul(updates)),
+            (None, Some(steps)) => (steps.div_ceil(updates), steps),
+            (None, None) => (1, updates),
+        };
+        if self.steps == Some(0) {
+            return Err(Error::setting("steps", 0, "at least 1"));
+        }
+        if epochs == 0 || epochs > i32::MAX as u64 {
+            return Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"));
+        }
+        if turns > i32::MAX as u64 || train.rows > u32::MAX as usize {
+            return Err(Error::setting("rows", train.rows, "below 2147483648"));
+        }
+        if self.patience == Some(0) {
+            return Err(Error::setting("patience", 0, "at least 1"));
+        }
+        if self.patience.is_some() && validation.is_none() {
+            return Err(Error::setting("patience", "used without a validation set", "accompanied by `.validate(…)`"));
+        }
+        if let Some((factor, epochs)) = self.plateau {
+            if validation.is_none() {
+                return Err(Error::setting("plateau", "used without a validation set", "accompanied by `.validate(…)`"));
+            }
+            if !(factor > 0.0 && factor < 1.0) {
+                return Err(Error::setting("plateau factor", factor, "above 0 and below 1"));
+            }
+            if epochs == 0 {
+                return Err(Error::setting("plateau epochs", 0, "at least 1"));
+            }
+        }
+        if !(self.least >= 0.0 && self.least.is_finite()) {
+            return Err(Error::setting("least", self.least, "a finite number of at least 0"));
+        }
+        let threads = NonZeroUsize::new(self.threads).filter(|threads| threads.get() <= 1024);
+        let Some(most) = threads else {
+            return Err(Error::setting("threads", self.threads, "at least 1 and at most 1024"));
+        };
+        let threads = if self.all_threads { most } else { worth(&self.model.compiled, batch, most) };
+        let monitor = self.monitor.clone().unwrap_or_else(|| "loss".into());
+        let report = info.reports.iter().find(|report| report.name == monitor);
+        if report.is_none() && monitor != "loss" {
+            let names: Vec<&str> =
+                std::iter::once("loss").chain(info.reports.iter().map(|report| report.name.as_str())).collect();
+            return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
+        }
+        let higher_is_better = report.is_some_and(|report| report.higher_is_better);
+        let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });
+        let shuffle = self.shuffle;
+        Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
+    }
+}
+
+/// The number of threads, at most `most`, that a step of the network is worth.
+fn worth(compiled: &Compiled, batch: usize, most: NonZeroUsize) -> NonZeroUsize {
+    let unit = compiled.assembled.unit("train");
+    let lanes = compiled.options.instruction_set.lanes();
+    let worth = unit.map(|unit| threads(&unit.graph, &unit.fusion, batch, lanes, most.get()));
+    worth.and_then(NonZeroUsize::new).unwrap_or(most)
+}
+
+/// A run whose options have been checked.
+pub(crate) struct Plan {
+    pub train: Bound,
+    pub validation: Option<Bound>,
+    pub batch: usize,
+    /// Batches of an update.
+    pub accumulate: usize,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
+    /// Rows of an epoch.
+    pub used: usize,
+    /// Batches of an epoch.
+    pub turns: u64,
+    pub epochs: u64,
+    pub steps: u64,
+    pub threads: NonZeroUsize,
+    pub monitor: String,
+    pub higher_is_better: bool,
+}
+
+/// A batch of an epoch, and where it stands among those of one update.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    /// Places in the epoch's order.
+    pub from: usize,
+    pub to: usize,
+    pub is_first: bool,
+    pub is_last: bool,
+    /// Its share of the rows of the update.
+    pub share: f64,
+}
+
+impl Plan {
+    /// Writes the order of an epoch; `out` holds the rows in order.
+    pub fn order(&self, seed: u64, epoch: u64, out: &mut [u32]) {
+        if self.shuffle {
+            permutation(seed, epoch, out);
+        }
+    }
+    /// The batch that begins at a place of the epoch's order.
+    pub fn turn(&self, from: usize) -> Turn {
+        let to = (from + self.batch).min(self.used);
+        let rows = self.batch * self.accumulate;
+        let first = from - from % rows;
+        let end = (first + rows).min(self.used);
+        Turn { from, to, is_first: from == first, is_last: to == end, share: (to - from) as f64 / (end - first).max(1) as f64 }
+    }
+    pub(super) fn columns(&self, metrics: usize) -> Columns {
+        Columns { metrics, validates: self.validation.is_some() }
+    }
+}
