@@ -276,7 +276,7 @@ fn speed(work: &Workload, threads: usize, snapshots: bool, seconds: f64) -> grad
         Ok(steps as f64 / start.elapsed().as_secs_f64())
     };
     // A run of a few steps would measure what a run costs once.
-    let least = (work.rows / work.batch).min(16) as u64;
+    let least = 16;
     let steps = |rate: f64, seconds: f64| ((rate * seconds) as u64).max(least);
     let first = run(least)?;
     let rate = run(steps(first, 0.1))?;
