@@ -119,7 +119,7 @@ impl Compiled {
 /// Elaborates a declaration for both times and runs the front half of the compiler.
 ///
 /// # Errors
-/// As [`Model::from_declaration`].
+/// As [`Model::from_declaration`](crate::model::Model::from_declaration).
 pub fn front(declaration: &Declaration) -> Result<Front> {
     let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
     let (training, evaluation) = (&elaborated.training, &elaborated.evaluation);
