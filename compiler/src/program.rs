@@ -17,7 +17,7 @@ use crate::loops::{BufferId, Comparison, Control, Entry, Lane, Linear, Program, 
 use crate::lower::{self, Layout, LowerError};
 use crate::memory::{self, MemoryPlan};
 use crate::ops::Primitive;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Functions of the symbol table that drivers call; each receives the context of the first thread.
@@ -81,6 +81,8 @@ pub struct Assembled {
     pub slots: BTreeMap<String, Slot>,
     /// Buffers of outputs, by `unit.name`.
     pub outputs: BTreeMap<String, BufferId>,
+    /// Buffers of parameters and states, by name.
+    pub kept: BTreeMap<String, BufferId>,
     /// For each parameter and state that is kept for restoring: its buffer and that of the copy.
     pub saved: Vec<(BufferId, BufferId)>,
     /// What an evaluation counts by cells, in the order of the names.
@@ -190,10 +192,11 @@ impl Assembly {
         let slots =
             self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
         let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
+        let kept = kept(&self.program);
         let tables = self.tables();
         let ranked =
             self.combinations.iter().filter(|(_, combination)| combination.ranked).map(|(name, _)| name.clone()).collect();
-        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved, tables, ranked })
+        Ok(Assembled { program: self.program, units: self.units, slots, outputs, kept, saved, tables, ranked })
     }
 
     fn take(&self, name: &str) -> Option<Unit> {
@@ -210,7 +213,7 @@ impl Assembly {
 
     /// One copy of each parameter, and of each state that evaluation reads: what the best epoch leaves behind.
     fn saved_copies(&mut self) -> Vec<(BufferId, BufferId)> {
-        let evaluated: Vec<String> = self
+        let evaluated: BTreeSet<String> = self
             .units
             .iter()
             .filter(|unit| unit.name == "evaluate")
@@ -362,6 +365,16 @@ fn call(symbol: &str) -> Control {
 fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
     let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None, pick: None };
     block.store(place, value);
+}
+
+fn kept(program: &Program) -> BTreeMap<String, BufferId> {
+    let mut kept = BTreeMap::new();
+    for (number, buffer) in program.buffers.iter().enumerate() {
+        if matches!(buffer.space, Space::Parameter(_) | Space::State(_)) {
+            kept.entry(buffer.name.clone()).or_insert(BufferId(number as u32));
+        }
+    }
+    kept
 }
 
 fn source_names(graph: &Graph, primitive: Primitive) -> Vec<String> {

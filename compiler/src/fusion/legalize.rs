@@ -7,6 +7,7 @@
 use super::operands;
 use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
+use std::collections::HashSet;
 
 /// The graph in legal form; dead nodes are dropped.
 pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
@@ -54,6 +55,7 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             builder.output(name.clone(), node);
         }
     }
+    let outputs: HashSet<NodeId> = builder.graph().roots.iter().map(Root::node).collect();
     // What is written in place comes last, after everything that reads the old value.
     for root in &graph.roots {
         if let Root::Update { source, node } = root {
@@ -62,8 +64,7 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             builder.set_origin(builder.graph().origin(next).clone());
             let mut node = builder.unary(Primitive::StopGradient, next)?;
             // No update is the copy that an output is: results are known before anything is overwritten.
-            let is_output = |root: &Root| matches!(root, Root::Output { node: output, .. } if *output == node);
-            if builder.graph().roots.iter().any(is_output) {
+            if outputs.contains(&node) {
                 node = builder.unary(Primitive::StopGradient, node)?;
             }
             builder.update(find(*source)?, node)?;

@@ -14,13 +14,14 @@
 mod access;
 pub mod legalize;
 mod operands;
+mod order;
 mod plan;
 pub mod reason;
 mod seat;
 pub mod text;
 pub mod traffic;
 
-pub(crate) use access::{Access, bottom, member_accesses};
+pub(crate) use access::{Access, Inlined, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::{loops_around_product, reads_windows, steps_in_product};
@@ -29,6 +30,7 @@ pub use reason::{Obstacle, Reason, Refusal};
 
 use crate::graph::{Attributes, Dim, Element, Graph, NodeId};
 use crate::ops::{self, Lowering, Primitive};
+use std::collections::BTreeSet;
 
 /// Batch size that costs are estimated at; the true one is known at run time only.
 pub const NOMINAL_BATCH: usize = 64;
@@ -87,20 +89,22 @@ pub struct Fusion {
     /// For each node, whether it is inlined where it is read.
     pub inlined: Vec<bool>,
     /// Sources whose next value cannot be written in place (something reads the old one later): it is staged and copied at the end.
-    pub staged: Vec<NodeId>,
+    pub staged: BTreeSet<NodeId>,
     /// For each node, whether something reads it as words in memory.
     pub(crate) in_words: Vec<bool>,
+    /// For each node the sources that it is the next value of.
+    updates: Vec<Vec<NodeId>>,
     /// For each node the group that makes its final value.
     home: Vec<Option<usize>>,
 }
 
 impl Fusion {
-    fn new(graph: &Graph, groups: Vec<Group>, inlined: Vec<bool>, staged: Vec<NodeId>) -> Self {
+    fn new(graph: &Graph, groups: Vec<Group>, inlined: Vec<bool>, updates: Vec<Vec<NodeId>>, staged: BTreeSet<NodeId>) -> Self {
         let mut home = vec![None; inlined.len()];
         for (number, group) in groups.iter().enumerate() {
             group.members.iter().for_each(|member| home[member.node.index()] = Some(number));
         }
-        Fusion { groups, inlined, staged, in_words: access::in_words(graph), home }
+        Fusion { groups, inlined, staged, in_words: access::in_words(graph), updates, home }
     }
 
     /// The nodes that a group reads and another one makes, in the order in which they are read; one may come more than once.
@@ -116,6 +120,11 @@ impl Fusion {
             }
         }
         found
+    }
+
+    /// Sources whose next value a node is.
+    pub(crate) fn updated_by(&self, node: NodeId) -> &[NodeId] {
+        self.updates.get(node.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Index of the group that makes a node's (final) value.

@@ -85,8 +85,6 @@ struct Found {
     read: BTreeSet<NodeId>,
     /// Nodes that are outputs.
     outputs: BTreeSet<NodeId>,
-    /// For each node that is some source's next value, those sources.
-    next: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl Found {
@@ -97,8 +95,6 @@ impl Found {
         let elsewhere = |(number, nodes): (usize, &BTreeSet<NodeId>)| -> Vec<NodeId> {
             nodes.iter().copied().filter(|node| fusion.group_of(*node) != Some(number)).collect()
         };
-        let mut next: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-        updates(graph).for_each(|(source, node)| next.entry(node).or_default().push(source));
         let output = |root: &Root| match root {
             Root::Output { node, .. } => Some(*node),
             Root::Update { .. } => None,
@@ -107,7 +103,6 @@ impl Found {
             read: reads.iter().enumerate().flat_map(elsewhere).collect(),
             outputs: graph.roots.iter().filter_map(output).collect(),
             reads,
-            next,
         }
     }
 }
@@ -136,7 +131,7 @@ fn of_group(graph: &Graph, fusion: &Fusion, found: &Found, number: usize) -> Tra
         if fusion.group_of(member.node) != Some(number) || work(graph, member) == Work::Cells {
             continue;
         }
-        let next = found.next.get(&member.node).map_or(&[][..], Vec::as_slice);
+        let next = fusion.updated_by(member.node);
         let in_place = next.iter().filter(|source| !fusion.staged.contains(source));
         moved.writes.extend(in_place.map(|&source| Tensor::Source(source)));
         let staged = next.iter().any(|source| fusion.staged.contains(source));
