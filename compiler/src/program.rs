@@ -167,40 +167,38 @@ impl Assembly {
         }
         self.slot("step", Lane::F64);
         let saved = self.saved_copies();
+        let units = std::mem::take(&mut self.units);
+        let unit = |name: &str| units.iter().find(|unit| unit.name == name);
         let mut entries = Vec::new();
-        if let Some(unit) = self.take("initialize") {
-            entries.push(Entry { name: "initialize".into(), body: self.kernels(&unit, 0..unit.memory.kernels.len()) });
+        if let Some(unit) = unit("initialize") {
+            entries.push(Entry { name: "initialize".into(), body: self.kernels(unit, 0..unit.memory.kernels.len()) });
         }
-        if let Some(unit) = self.take("predict") {
+        if let Some(unit) = unit("predict") {
             let batch = self.slot("batch", Lane::I32);
             let mut body = vec![Control::Batch(batch)];
-            body.extend(self.kernels(&unit, 0..unit.memory.kernels.len()));
+            body.extend(self.kernels(unit, 0..unit.memory.kernels.len()));
             entries.push(Entry { name: "predict".into(), body });
         }
-        let evaluation = self.take("evaluate");
-        if let Some(unit) = &evaluation {
+        let evaluation = unit("evaluate");
+        if let Some(unit) = evaluation {
             entries.push(Entry { name: "evaluate".into(), body: self.evaluation(unit, control) });
         }
-        if let Some(unit) = self.take("train") {
+        if let Some(unit) = unit("train") {
             let mut body = vec![Control::Barrier];
-            body.extend(self.training_step(&unit, control));
+            body.extend(self.training_step(unit, control));
             entries.push(Entry { name: "step".into(), body });
-            let body = self.fit(&unit, evaluation.as_ref(), control, &saved);
+            let body = self.fit(unit, evaluation, control, &saved);
             entries.push(Entry { name: "fit".into(), body });
         }
         self.program.entries = entries;
         let slots =
             self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
-        let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
+        let outputs = units.iter().flat_map(|unit| self.outputs(unit)).collect();
         let kept = kept(&self.program);
         let tables = self.tables();
         let ranked =
             self.combinations.iter().filter(|(_, combination)| combination.ranked).map(|(name, _)| name.clone()).collect();
-        Ok(Assembled { program: self.program, units: self.units, slots, outputs, kept, saved, tables, ranked })
-    }
-
-    fn take(&self, name: &str) -> Option<Unit> {
-        self.units.iter().find(|unit| unit.name == name).cloned()
+        Ok(Assembled { program: self.program, units, slots, outputs, kept, saved, tables, ranked })
     }
 
     fn outputs(&self, unit: &Unit) -> Vec<(String, BufferId)> {

@@ -141,7 +141,27 @@ impl<'a> From<&'a Vec<bool>> for Inlined<'a> {
     }
 }
 
+/// What members read, by their node; the second half of a full reduction reads nothing but the first.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Reads(Vec<Vec<Access>>);
+
+impl Reads {
+    /// Of nothing yet, in a graph of so many nodes.
+    pub fn with_room(nodes: usize) -> Self {
+        Reads(std::iter::repeat_with(Vec::new).take(nodes).collect())
+    }
+    /// Takes in what a node reads.
+    pub fn add(&mut self, graph: &Graph, inlined: &Vec<bool>, node: NodeId) {
+        self.0[node.index()] = member_accesses(graph, inlined, Member { node, total: false });
+    }
+    /// What a member reads.
+    pub fn of(&self, member: Member) -> &[Access] {
+        if member.total { &[] } else { &self.0[member.node.index()] }
+    }
+}
+
 /// A read of a computed node or source: for each axis of its value the reader's domain axis that indexes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Access {
     pub node: NodeId,
     pub axes: Vec<Option<usize>>,

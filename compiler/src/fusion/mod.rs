@@ -21,6 +21,7 @@ mod seat;
 pub mod text;
 pub mod traffic;
 
+use access::Reads;
 pub(crate) use access::{Access, Inlined, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
@@ -92,6 +93,8 @@ pub struct Fusion {
     pub staged: BTreeSet<NodeId>,
     /// For each node, whether something reads it as words in memory.
     pub(crate) in_words: Vec<bool>,
+    /// What members read.
+    reads: Reads,
     /// For each node the sources that it is the next value of.
     updates: Vec<Vec<NodeId>>,
     /// For each node the group that makes its final value.
@@ -99,12 +102,18 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    fn new(graph: &Graph, groups: Vec<Group>, inlined: Vec<bool>, updates: Vec<Vec<NodeId>>, staged: BTreeSet<NodeId>) -> Self {
+    fn new(
+        graph: &Graph,
+        groups: Vec<Group>,
+        (inlined, reads): (Vec<bool>, Reads),
+        updates: Vec<Vec<NodeId>>,
+        staged: BTreeSet<NodeId>,
+    ) -> Self {
         let mut home = vec![None; inlined.len()];
         for (number, group) in groups.iter().enumerate() {
             group.members.iter().for_each(|member| home[member.node.index()] = Some(number));
         }
-        Fusion { groups, inlined, staged, in_words: access::in_words(graph), updates, home }
+        Fusion { groups, inlined, staged, in_words: access::in_words(graph), reads, updates, home }
     }
 
     /// The nodes that a group reads and another one makes, in the order in which they are read; one may come more than once.
@@ -112,7 +121,7 @@ impl Fusion {
         let mut found = Vec::new();
         for (number, group) in self.groups.iter().enumerate() {
             for &member in &group.members {
-                let read = member_accesses(graph, &self.inlined, member).into_iter().map(|access| access.node);
+                let read = self.reads.of(member).iter().map(|access| access.node);
                 found.extend(read.filter(|node| {
                     let is_source = ops::record(graph.node(*node).primitive).is_source();
                     !is_source && self.group_of(*node).is_some_and(|home| home != number)
@@ -120,6 +129,11 @@ impl Fusion {
             }
         }
         found
+    }
+
+    /// What a member reads of computed nodes and sources.
+    pub(crate) fn reads(&self, member: Member) -> &[Access] {
+        self.reads.of(member)
     }
 
     /// Sources whose next value a node is.

@@ -1,6 +1,6 @@
 //! The greedy walk that forms groups: each node, in topological order, joins the latest group that may take it, or starts its own.
 
-use super::access::{Access, inlined, member_accesses};
+use super::access::{Access, Reads, inlined};
 use super::order::Order;
 use super::reason::{Obstacle, Reason, Refusal};
 use super::seat::Seat;
@@ -35,6 +35,7 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         graph,
         options,
         inlined,
+        reads: Reads::with_room(graph.nodes.len()),
         groups: Vec::new(),
         order: Order::default(),
         home: vec![None; graph.nodes.len()],
@@ -59,6 +60,7 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         if planner.inlined[id.index()] {
             continue;
         }
+        planner.reads.add(graph, &planner.inlined, id);
         planner.place(Member { node: id, total: false });
         if work(graph, Member { node: id, total: false }) == Work::Cells {
             planner.place(Member { node: id, total: true });
@@ -71,6 +73,7 @@ pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph,
     options: &'a Options,
     inlined: Vec<bool>,
+    reads: Reads,
     pub(super) groups: Vec<Group>,
     pub(super) order: Order,
     /// Group that makes each node's final value.
@@ -92,10 +95,10 @@ pub(super) struct Planner<'a> {
 impl Planner<'_> {
     /// Puts a member, and the deferred ones that it reads, into a group.
     fn place(&mut self, member: Member) {
-        let accesses = member_accesses(self.graph, &self.inlined, member);
+        let accesses = self.reads.of(member);
         let mut pending = Vec::new();
-        self.pending(&accesses, &mut pending);
-        let needs = self.needs(member, &accesses);
+        self.pending(accesses, &mut pending);
+        let needs = self.needs(member, accesses);
         let is_root = self.is_output[member.node.index()] || !self.updates[member.node.index()].is_empty();
         let from_step = self.graph.node(member.node).operands.iter().any(|&operand| is_step_scalar(self.graph, operand));
         // What reads sources and scalars alone can be computed anywhere: it goes where its first reader goes.
@@ -142,7 +145,7 @@ impl Planner<'_> {
         for access in accesses {
             let member = Member { node: access.node, total: false };
             if self.deferred[access.node.index()] && !found.contains(&member) {
-                self.pending(&member_accesses(self.graph, &self.inlined, member), found);
+                self.pending(self.reads.of(member), found);
                 found.push(member);
             }
         }
@@ -164,9 +167,9 @@ impl Planner<'_> {
         // What the first of several takes is given back where a later one finds no seat.
         let mut before = None;
         for &member in members {
-            let accesses = member_accesses(self.graph, &self.inlined, member);
-            let needs = self.needs(member, &accesses);
-            match self.seat(member, group, &accesses, &needs) {
+            let accesses = self.reads.of(member);
+            let needs = self.needs(member, accesses);
+            match self.seat(member, group, accesses, &needs) {
                 Ok(seat) => {
                     if members.len() > 1 && before.is_none() {
                         before = Some(self.groups[group].clone());
@@ -232,11 +235,11 @@ impl Planner<'_> {
     /// Records what the member makes and reads, and the order that follows from it.
     fn link(&mut self, member: Member, group: usize) {
         self.deferred[member.node.index()] = false;
-        let accesses = member_accesses(self.graph, &self.inlined, member);
-        for need in self.needs(member, &accesses) {
+        let accesses = self.reads.of(member);
+        for need in self.needs(member, accesses) {
             self.order.add(need, group);
         }
-        for access in &accesses {
+        for access in accesses {
             let readers = &mut self.readers[access.node.index()];
             if ops::record(self.graph.node(access.node).primitive).is_source() && !readers.contains(&group) {
                 readers.push(group);
@@ -281,7 +284,7 @@ impl Planner<'_> {
             }
         }
         let groups = self.order.sorted(&self.groups)?.into_iter().map(|group| self.groups[group].clone()).collect();
-        Ok(Fusion::new(self.graph, groups, self.inlined, self.updates, staged))
+        Ok(Fusion::new(self.graph, groups, (self.inlined, self.reads), self.updates, staged))
     }
 
     /// Whether all reads of `source` in the group that updates it are of the very element that is written.
@@ -292,7 +295,7 @@ impl Planner<'_> {
         let written: Vec<usize> =
             target.domains[position].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
         target.members.iter().zip(&target.domains).all(|(member, own)| {
-            member_accesses(self.graph, &self.inlined, *member).iter().filter(|access| access.node == source).all(|access| {
+            self.reads.of(*member).iter().filter(|access| access.node == source).all(|access| {
                 access.axes.len() == written.len()
                     && access.axes.iter().zip(&written).all(|(index, axis)| index.is_some_and(|dim| own[dim] == *axis))
             })

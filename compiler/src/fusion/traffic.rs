@@ -3,7 +3,7 @@
 //! A tensor that a kernel reads or writes counts once, at its whole size; what is made and read inside of a kernel is in cache and
 //! counts nothing, and neither do the scalars of a step.
 
-use super::{CELL, Fusion, Member, Work, member_accesses, work};
+use super::{CELL, Fusion, Member, Work, work};
 use crate::graph::{Attributes, Graph, NodeId, Root};
 use crate::ops::Primitive;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,11 +67,11 @@ pub fn updates(graph: &Graph) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
 }
 
 /// Groups other than its own that read a node.
-pub fn readers(graph: &Graph, fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
+pub fn readers(fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
     let home = fusion.group_of(node);
     let mut found = Vec::new();
     for (number, group) in fusion.groups.iter().enumerate().filter(|(number, _)| Some(*number) != home) {
-        let reads = |member: &&Member| member_accesses(graph, &fusion.inlined, **member).iter().any(|access| access.node == node);
+        let reads = |member: &&Member| fusion.reads(**member).iter().any(|access| access.node == node);
         found.extend(group.members.iter().find(reads).map(|member| (number, *member)));
     }
     found
@@ -89,7 +89,7 @@ struct Found {
 
 impl Found {
     fn new(graph: &Graph, fusion: &Fusion) -> Found {
-        let of_member = |member: &Member| member_accesses(graph, &fusion.inlined, *member).into_iter().map(|access| access.node);
+        let of_member = |member: &Member| fusion.reads(*member).iter().map(|access| access.node);
         let reads: Vec<BTreeSet<NodeId>> =
             fusion.groups.iter().map(|group| group.members.iter().flat_map(of_member).collect()).collect();
         let elsewhere = |(number, nodes): (usize, &BTreeSet<NodeId>)| -> Vec<NodeId> {

@@ -2,6 +2,7 @@
 
 use crate::fusion::{Access, Fusion, Group, Inlined, Work, cost, member_accesses, reduced_axes, work};
 use crate::graph::{Graph, NodeId};
+use std::borrow::Cow;
 
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
@@ -63,13 +64,18 @@ struct Members<'a> {
     kept: &'a [bool],
     inline: Inlined<'a>,
     /// What each member reads.
-    reads: Vec<Vec<Access>>,
+    reads: Vec<Cow<'a, [Access]>>,
 }
 
 impl<'a> Members<'a> {
     fn new(graph: &'a Graph, fusion: &'a Fusion, group: &'a Group, kept: &'a [bool], formulas: &'a [NodeId]) -> Self {
         let inline = Inlined::with(fusion, formulas);
-        let reads = group.members.iter().map(|member| member_accesses(graph, inline, *member)).collect();
+        // What reads no formula reads what it reads anywhere.
+        let reads = group.members.iter().map(|&member| match fusion.reads(member) {
+            known if known.iter().all(|access| formulas.binary_search(&access.node).is_err()) => Cow::Borrowed(known),
+            _ => Cow::Owned(member_accesses(graph, inline, member)),
+        });
+        let reads = reads.collect();
         Members { graph, fusion, group, kept, inline, reads }
     }
 
@@ -167,7 +173,7 @@ impl<'a> Members<'a> {
         let member = group.members[position];
         let own = &group.domains[position];
         let mut ready = 0;
-        for access in &self.reads[position] {
+        for access in self.reads[position].iter() {
             let Some(other) = (0..position).rev().find(|&other| group.members[other].node == access.node) else {
                 continue;
             };
