@@ -1,6 +1,6 @@
 //! Compile times by stage: digits, stacks of 10, 100 and 1000 dense layers, and an LSTM over 64 and 512 steps; the median of several runs.
 //!
-//! usage: cargo bench --bench compile -- [repetitions]
+//! usage: cargo bench --bench compile -- [repetitions] [words of a name, such as "dense layers"]
 
 use gradc::compiler::base::place::Source;
 use gradc::{Declaration, Model, Options};
@@ -49,11 +49,14 @@ fn sequences(steps: usize) -> String {
 }
 
 fn main() -> gradc::Result<()> {
-    let repetitions: usize = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(9);
+    // Cargo adds a `--bench` of its own.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let repetitions: usize = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(9);
+    let wanted = arguments.iter().find(|argument| argument.parse::<usize>().is_err());
     let stacks = [10, 100, 1000].map(|layers| (format!("{layers} dense layers"), stack(layers)));
     let sequences = [64, 512].map(|steps| (format!("lstm of {steps} steps"), sequences(steps)));
     let networks = std::iter::once(("digits".to_string(), DIGITS.to_string())).chain(stacks).chain(sequences);
-    for (name, text) in networks {
+    for (name, text) in networks.filter(|(name, _)| wanted.is_none_or(|wanted| name.contains(wanted))) {
         let declaration =
             Declaration::parse(Source::new("bench.net", &text)).map_err(|faults| gradc::Error::Model(format!("{faults:?}")))?;
         let mut stages: BTreeMap<usize, (&'static str, Vec<f64>)> = BTreeMap::new();

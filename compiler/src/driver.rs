@@ -205,16 +205,15 @@ pub fn front_with(training: &Network, evaluation: &Network, declaration: String,
     let mut states = evaluation.states.clone();
     if trains {
         let mut half = step::forward(training)?;
-        forward = half.graph.clone();
         let mut context = options.clone();
-        half.graph = passes::simplify_forward(&half.graph, &mut context)?;
+        let simple = passes::simplify_forward(&half.graph, &mut context)?;
+        forward = std::mem::replace(&mut half.graph, simple);
         forward_rewrites = Rewrites::take(&mut context, 0);
         let whole = step::complete(training, half)?;
-        gradient = whole.graph.clone();
         graphs.training = Some(passes::simplify_step(&whole.graph, &mut context)?);
         step_rewrites = Rewrites::take(&mut context, forward_rewrites.log.len());
         log = passes::log_text(&training.name, &context.log);
-        states = whole.states;
+        (gradient, states) = (whole.graph, whole.states);
     }
     let mut context = options.clone();
     if evaluation.loss.is_some() {

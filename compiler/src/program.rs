@@ -17,7 +17,7 @@ use crate::loops::{BufferId, Comparison, Control, Entry, Lane, Linear, Program, 
 use crate::lower::{self, Layout, LowerError};
 use crate::memory::{self, MemoryPlan};
 use crate::ops::Primitive;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Functions of the symbol table that drivers call; each receives the context of the first thread.
@@ -81,6 +81,8 @@ pub struct Assembled {
     pub slots: BTreeMap<String, Slot>,
     /// Buffers of outputs, by `unit.name`.
     pub outputs: BTreeMap<String, BufferId>,
+    /// Buffers of parameters and states, by name.
+    pub kept: BTreeMap<String, BufferId>,
     /// For each parameter and state that is kept for restoring: its buffer and that of the copy.
     pub saved: Vec<(BufferId, BufferId)>,
     /// What an evaluation counts by cells, in the order of the names.
@@ -165,39 +167,38 @@ impl Assembly {
         }
         self.slot("step", Lane::F64);
         let saved = self.saved_copies();
+        let units = std::mem::take(&mut self.units);
+        let unit = |name: &str| units.iter().find(|unit| unit.name == name);
         let mut entries = Vec::new();
-        if let Some(unit) = self.take("initialize") {
-            entries.push(Entry { name: "initialize".into(), body: self.kernels(&unit, 0..unit.memory.kernels.len()) });
+        if let Some(unit) = unit("initialize") {
+            entries.push(Entry { name: "initialize".into(), body: self.kernels(unit, 0..unit.memory.kernels.len()) });
         }
-        if let Some(unit) = self.take("predict") {
+        if let Some(unit) = unit("predict") {
             let batch = self.slot("batch", Lane::I32);
             let mut body = vec![Control::Batch(batch)];
-            body.extend(self.kernels(&unit, 0..unit.memory.kernels.len()));
+            body.extend(self.kernels(unit, 0..unit.memory.kernels.len()));
             entries.push(Entry { name: "predict".into(), body });
         }
-        let evaluation = self.take("evaluate");
-        if let Some(unit) = &evaluation {
+        let evaluation = unit("evaluate");
+        if let Some(unit) = evaluation {
             entries.push(Entry { name: "evaluate".into(), body: self.evaluation(unit, control) });
         }
-        if let Some(unit) = self.take("train") {
+        if let Some(unit) = unit("train") {
             let mut body = vec![Control::Barrier];
-            body.extend(self.training_step(&unit, control));
+            body.extend(self.training_step(unit, control));
             entries.push(Entry { name: "step".into(), body });
-            let body = self.fit(&unit, evaluation.as_ref(), control, &saved);
+            let body = self.fit(unit, evaluation, control, &saved);
             entries.push(Entry { name: "fit".into(), body });
         }
         self.program.entries = entries;
         let slots =
             self.program.slots.iter().enumerate().map(|(number, info)| (info.name.clone(), Slot(number as u32))).collect();
-        let outputs = self.units.iter().flat_map(|unit| self.outputs(unit)).collect();
+        let outputs = units.iter().flat_map(|unit| self.outputs(unit)).collect();
+        let kept = kept(&self.program);
         let tables = self.tables();
         let ranked =
             self.combinations.iter().filter(|(_, combination)| combination.ranked).map(|(name, _)| name.clone()).collect();
-        Ok(Assembled { program: self.program, units: self.units, slots, outputs, saved, tables, ranked })
-    }
-
-    fn take(&self, name: &str) -> Option<Unit> {
-        self.units.iter().find(|unit| unit.name == name).cloned()
+        Ok(Assembled { program: self.program, units, slots, outputs, kept, saved, tables, ranked })
     }
 
     fn outputs(&self, unit: &Unit) -> Vec<(String, BufferId)> {
@@ -210,7 +211,7 @@ impl Assembly {
 
     /// One copy of each parameter, and of each state that evaluation reads: what the best epoch leaves behind.
     fn saved_copies(&mut self) -> Vec<(BufferId, BufferId)> {
-        let evaluated: Vec<String> = self
+        let evaluated: BTreeSet<String> = self
             .units
             .iter()
             .filter(|unit| unit.name == "evaluate")
@@ -362,6 +363,16 @@ fn call(symbol: &str) -> Control {
 fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
     let place = View { buffer: control, offset: Linear::fixed(i64::from(slot.0)), strides: Vec::new(), table: None, pick: None };
     block.store(place, value);
+}
+
+fn kept(program: &Program) -> BTreeMap<String, BufferId> {
+    let mut kept = BTreeMap::new();
+    for (number, buffer) in program.buffers.iter().enumerate() {
+        if matches!(buffer.space, Space::Parameter(_) | Space::State(_)) {
+            kept.entry(buffer.name.clone()).or_insert(BufferId(number as u32));
+        }
+    }
+    kept
 }
 
 fn source_names(graph: &Graph, primitive: Primitive) -> Vec<String> {

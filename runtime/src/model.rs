@@ -13,7 +13,7 @@ use gradc_compiler::abi::EntryFunction;
 use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::driver::{Front, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
-use gradc_compiler::loops::{BufferId, Lane, Space};
+use gradc_compiler::loops::{BufferId, Lane};
 use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::splitmix;
 use std::collections::BTreeMap;
@@ -365,9 +365,7 @@ impl Model {
     }
 
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
-        let is_kept = |space: Space| matches!(space, Space::Parameter(_) | Space::State(_));
-        let buffers = &self.compiled.assembled.program.buffers;
-        buffers.iter().position(|buffer| buffer.name == name && is_kept(buffer.space)).map(|number| BufferId(number as u32))
+        self.compiled.assembled.kept.get(name).copied()
     }
 
     // --- running -----------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
-//! What every stage shares and what knows no stage: places in a source, the messages that point at them, columns of text.
+//! What every stage shares and what knows no stage: places in a source, the messages that point at them, columns of text,
+//! places of equal things in a list.
 
+pub mod chains;
 pub mod columns;
 pub mod diagnostics;
 pub mod place;

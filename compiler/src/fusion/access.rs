@@ -1,6 +1,6 @@
 //! Which nodes are computed where they are read, and what is read through them.
 
-use super::{Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
+use super::{Fusion, Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
 use crate::graph::{Attributes, Element, Graph, NodeId, Window};
 use crate::ops::{self, Lowering, Primitive};
 
@@ -142,7 +142,52 @@ pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
     id
 }
 
+/// Which nodes are computed where they are read: in every kernel, and those that one kernel keeps nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inlined<'a> {
+    everywhere: &'a [bool],
+    /// In ascending order.
+    here: &'a [NodeId],
+}
+
+impl<'a> Inlined<'a> {
+    /// In a kernel that keeps none of these nodes, which are in ascending order.
+    pub fn with(fusion: &'a Fusion, here: &'a [NodeId]) -> Self {
+        Inlined { everywhere: &fusion.inlined, here }
+    }
+    /// Whether a node is one of them.
+    pub fn holds(self, id: NodeId) -> bool {
+        self.everywhere[id.index()] || self.here.binary_search(&id).is_ok()
+    }
+}
+
+impl<'a> From<&'a Vec<bool>> for Inlined<'a> {
+    fn from(everywhere: &'a Vec<bool>) -> Self {
+        Inlined { everywhere, here: &[] }
+    }
+}
+
+/// What members read, by their node; the second half of a full reduction reads nothing but the first.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Reads(Vec<Vec<Access>>);
+
+impl Reads {
+    /// Of nothing yet, in a graph of so many nodes.
+    pub fn with_room(nodes: usize) -> Self {
+        Reads(std::iter::repeat_with(Vec::new).take(nodes).collect())
+    }
+    /// Takes in what a node reads.
+    pub fn add(&mut self, graph: &Graph, inlined: &Vec<bool>, node: NodeId) {
+        self.0[node.index()] = member_accesses(graph, inlined, Member { node, total: false });
+    }
+    /// What a member reads.
+    pub fn of(&self, member: Member) -> &[Access] {
+        if member.total { &[] } else { &self.0[member.node.index()] }
+    }
+}
+
 /// A read of a computed node or source: for each axis of its value the reader's domain axis that indexes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Access {
     pub node: NodeId,
     pub axes: Vec<Option<usize>>,
@@ -151,8 +196,8 @@ pub(crate) struct Access {
 }
 
 /// Everything that evaluating `id` at its own index reads, through inlined nodes. `axes` maps `id`'s axes to the reader's domain.
-pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
-    if !inlined[id.index()] || ops::record(graph.node(id).primitive).is_source() {
+pub(crate) fn accesses(graph: &Graph, inlined: Inlined, id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+    if !inlined.holds(id) || ops::record(graph.node(id).primitive).is_source() {
         found.push(Access { node: id, axes: axes.to_vec(), picked: false });
         return;
     }
@@ -180,7 +225,7 @@ pub(crate) fn accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Opti
 }
 
 /// What computing one element of a node reads through its operands.
-fn element_accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
+fn element_accesses(graph: &Graph, inlined: Inlined, id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
     let node = graph.node(id);
     for (number, &operand) in node.operands.iter().enumerate() {
         let first = found.len();
@@ -192,7 +237,8 @@ fn element_accesses(graph: &Graph, inlined: &[bool], id: NodeId, axes: &[Option<
 }
 
 /// What a member reads, in terms of its domain's axes.
-pub(crate) fn member_accesses(graph: &Graph, inlined: &[bool], member: Member) -> Vec<Access> {
+pub(crate) fn member_accesses<'a>(graph: &Graph, inlined: impl Into<Inlined<'a>>, member: Member) -> Vec<Access> {
+    let inlined = inlined.into();
     let node = graph.node(member.node);
     let mut found = Vec::new();
     match work(graph, member) {

@@ -5,8 +5,9 @@
 //! - every root is a computed node, so that it has a place to be stored.
 
 use super::operands;
-use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Root, Shape};
+use crate::graph::{Attributes, BuildError, Builder, Carried, Contraction, Dim, Graph, NodeId, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
+use std::collections::HashSet;
 
 /// The graph in legal form; dead nodes are dropped.
 pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
@@ -16,13 +17,13 @@ pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
 /// The graph in legal form, and for each node of the old graph the one that stands for it.
 pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>), BuildError> {
     let mut builder = Builder::with_room(graph.name.clone(), graph.nodes.len());
+    let mut origins = Carried::default();
     let live = graph.live();
     let mut map: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = graph.node(id);
-        let mut origin = graph.origin(id).clone();
-        origin.of = origin.of.and_then(|of| map[of.index()]);
-        builder.set_origin(origin);
+        let origin = (node.origin, graph.origin(id).of.and_then(|of| map[of.index()]));
+        origins.begin(&mut builder, graph, origin);
         let operands: Option<Vec<NodeId>> = node.operands.iter().map(|operand| map[operand.index()]).collect();
         let operands = operands.ok_or_else(|| BuildError::new("an operand is missing"))?;
         let new = match (&ops::record(node.primitive).lowering, &node.attributes) {
@@ -43,8 +44,9 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
                 builder.apply(node.primitive, &operands, node.attributes.clone(), None)?
             }
             (Lowering::View, _) if node.primitive == Primitive::Reshape => reshape(&mut builder, operands[0], &node.ty.shape)?,
-            _ => builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?,
+            _ => builder.put(node.primitive, &operands, node.attributes.clone(), node.ty.clone()),
         };
+        origins.end(&builder, origin);
         map[id.index()] = Some(new);
     }
     let find = |id: NodeId| map[id.index()].ok_or_else(|| BuildError::new("a root is missing"));
@@ -54,6 +56,7 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             builder.output(name.clone(), node);
         }
     }
+    let outputs: HashSet<NodeId> = builder.graph().roots.iter().map(Root::node).collect();
     // What is written in place comes last, after everything that reads the old value.
     for root in &graph.roots {
         if let Root::Update { source, node } = root {
@@ -62,8 +65,7 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             builder.set_origin(builder.graph().origin(next).clone());
             let mut node = builder.unary(Primitive::StopGradient, next)?;
             // No update is the copy that an output is: results are known before anything is overwritten.
-            let is_output = |root: &Root| matches!(root, Root::Output { node: output, .. } if *output == node);
-            if builder.graph().roots.iter().any(is_output) {
+            if outputs.contains(&node) {
                 node = builder.unary(Primitive::StopGradient, node)?;
             }
             builder.update(find(*source)?, node)?;

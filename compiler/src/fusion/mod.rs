@@ -14,13 +14,15 @@
 mod access;
 pub mod legalize;
 mod operands;
+mod order;
 mod plan;
 pub mod reason;
 mod seat;
 pub mod text;
 pub mod traffic;
 
-pub(crate) use access::{Access, bottom, member_accesses};
+use access::Reads;
+pub(crate) use access::{Access, Inlined, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::{loops_around_product, reads_windows, steps_in_product};
@@ -29,6 +31,7 @@ pub use reason::{Obstacle, Reason, Refusal};
 
 use crate::graph::{Attributes, Dim, Element, Graph, NodeId};
 use crate::ops::{self, Lowering, Primitive};
+use std::collections::BTreeSet;
 
 /// Batch size that costs are estimated at; the true one is known at run time only.
 pub const NOMINAL_BATCH: usize = 64;
@@ -87,20 +90,30 @@ pub struct Fusion {
     /// For each node, whether it is inlined where it is read.
     pub inlined: Vec<bool>,
     /// Sources whose next value cannot be written in place (something reads the old one later): it is staged and copied at the end.
-    pub staged: Vec<NodeId>,
+    pub staged: BTreeSet<NodeId>,
     /// For each node, whether something reads it as words in memory.
     pub(crate) in_words: Vec<bool>,
+    /// What members read.
+    reads: Reads,
+    /// For each node the sources that it is the next value of.
+    updates: Vec<Vec<NodeId>>,
     /// For each node the group that makes its final value.
     home: Vec<Option<usize>>,
 }
 
 impl Fusion {
-    fn new(graph: &Graph, groups: Vec<Group>, inlined: Vec<bool>, staged: Vec<NodeId>) -> Self {
+    fn new(
+        graph: &Graph,
+        groups: Vec<Group>,
+        (inlined, reads): (Vec<bool>, Reads),
+        updates: Vec<Vec<NodeId>>,
+        staged: BTreeSet<NodeId>,
+    ) -> Self {
         let mut home = vec![None; inlined.len()];
         for (number, group) in groups.iter().enumerate() {
             group.members.iter().for_each(|member| home[member.node.index()] = Some(number));
         }
-        Fusion { groups, inlined, staged, in_words: access::in_words(graph), home }
+        Fusion { groups, inlined, staged, in_words: access::in_words(graph), reads, updates, home }
     }
 
     /// The nodes that a group reads and another one makes, in the order in which they are read; one may come more than once.
@@ -108,7 +121,7 @@ impl Fusion {
         let mut found = Vec::new();
         for (number, group) in self.groups.iter().enumerate() {
             for &member in &group.members {
-                let read = member_accesses(graph, &self.inlined, member).into_iter().map(|access| access.node);
+                let read = self.reads.of(member).iter().map(|access| access.node);
                 found.extend(read.filter(|node| {
                     let is_source = ops::record(graph.node(*node).primitive).is_source();
                     !is_source && self.group_of(*node).is_some_and(|home| home != number)
@@ -116,6 +129,16 @@ impl Fusion {
             }
         }
         found
+    }
+
+    /// What a member reads of computed nodes and sources.
+    pub(crate) fn reads(&self, member: Member) -> &[Access] {
+        self.reads.of(member)
+    }
+
+    /// Sources whose next value a node is.
+    pub(crate) fn updated_by(&self, node: NodeId) -> &[NodeId] {
+        self.updates.get(node.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Index of the group that makes a node's (final) value.

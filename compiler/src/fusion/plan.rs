@@ -1,13 +1,12 @@
 //! The greedy walk that forms groups: each node, in topological order, joins the latest group that may take it, or starts its own.
 
-use super::access::{Access, inlined, member_accesses};
+use super::access::{Access, Reads, inlined};
+use super::order::Order;
 use super::reason::{Obstacle, Reason, Refusal};
 use super::seat::Seat;
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, reduced_axes, work};
 use crate::graph::{Attributes, Dim, Graph, NodeId, Root, Window};
 use crate::ops::{self, Primitive};
-use petgraph::algo::{has_path_connecting, toposort};
-use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::BTreeSet;
 
 /// What fusion may do; the results are the same bits whatever is set.
@@ -36,8 +35,9 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         graph,
         options,
         inlined,
+        reads: Reads::with_room(graph.nodes.len()),
         groups: Vec::new(),
-        order: DiGraph::new(),
+        order: Order::default(),
         home: vec![None; graph.nodes.len()],
         partial: vec![None; graph.nodes.len()],
         updates: vec![Vec::new(); graph.nodes.len()],
@@ -60,6 +60,7 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         if planner.inlined[id.index()] {
             continue;
         }
+        planner.reads.add(graph, &planner.inlined, id);
         planner.place(Member { node: id, total: false });
         if work(graph, Member { node: id, total: false }) == Work::Cells {
             planner.place(Member { node: id, total: true });
@@ -72,9 +73,9 @@ pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph,
     options: &'a Options,
     inlined: Vec<bool>,
+    reads: Reads,
     pub(super) groups: Vec<Group>,
-    /// An edge from each group to those that must run after it.
-    order: DiGraph<(), ()>,
+    pub(super) order: Order,
     /// Group that makes each node's final value.
     pub(super) home: Vec<Option<usize>>,
     /// Group that makes a full reduction's partial sums.
@@ -94,10 +95,10 @@ pub(super) struct Planner<'a> {
 impl Planner<'_> {
     /// Puts a member, and the deferred ones that it reads, into a group.
     fn place(&mut self, member: Member) {
-        let accesses = member_accesses(self.graph, &self.inlined, member);
+        let accesses = self.reads.of(member);
         let mut pending = Vec::new();
-        self.pending(&accesses, &mut pending);
-        let needs = self.needs(member, &accesses);
+        self.pending(accesses, &mut pending);
+        let needs = self.needs(member, accesses);
         let is_root = self.is_output[member.node.index()] || !self.updates[member.node.index()].is_empty();
         let from_step = self.graph.node(member.node).operands.iter().any(|&operand| is_step_scalar(self.graph, operand));
         // What reads sources and scalars alone can be computed anywhere: it goes where its first reader goes.
@@ -144,7 +145,7 @@ impl Planner<'_> {
         for access in accesses {
             let member = Member { node: access.node, total: false };
             if self.deferred[access.node.index()] && !found.contains(&member) {
-                self.pending(&member_accesses(self.graph, &self.inlined, member), found);
+                self.pending(self.reads.of(member), found);
                 found.push(member);
             }
         }
@@ -166,9 +167,9 @@ impl Planner<'_> {
         // What the first of several takes is given back where a later one finds no seat.
         let mut before = None;
         for &member in members {
-            let accesses = member_accesses(self.graph, &self.inlined, member);
-            let needs = self.needs(member, &accesses);
-            match self.seat(member, group, &accesses, &needs) {
+            let accesses = self.reads.of(member);
+            let needs = self.needs(member, accesses);
+            match self.seat(member, group, accesses, &needs) {
                 Ok(seat) => {
                     if members.len() > 1 && before.is_none() {
                         before = Some(self.groups[group].clone());
@@ -187,10 +188,6 @@ impl Planner<'_> {
             self.link(member, group);
         }
         Ok(())
-    }
-
-    pub(super) fn path(&self, from: usize, to: usize) -> bool {
-        from != to && has_path_connecting(&self.order, NodeIndex::new(from), NodeIndex::new(to), None)
     }
 
     fn take(&mut self, member: Member, group: usize, seat: Seat) {
@@ -226,7 +223,7 @@ impl Planner<'_> {
             reasons: vec![Reason::Starts],
             refusals: Vec::new(),
         });
-        self.order.add_node(());
+        self.order.add_group();
         let group = self.groups.len() - 1;
         if self.groups[group].parallel.is_empty() {
             self.serial.push(group);
@@ -238,11 +235,11 @@ impl Planner<'_> {
     /// Records what the member makes and reads, and the order that follows from it.
     fn link(&mut self, member: Member, group: usize) {
         self.deferred[member.node.index()] = false;
-        let accesses = member_accesses(self.graph, &self.inlined, member);
-        for need in self.needs(member, &accesses) {
-            self.edge(need, group);
+        let accesses = self.reads.of(member);
+        for need in self.needs(member, accesses) {
+            self.order.add(need, group);
         }
-        for access in &accesses {
+        for access in accesses {
             let readers = &mut self.readers[access.node.index()];
             if ops::record(self.graph.node(access.node).primitive).is_source() && !readers.contains(&group) {
                 readers.push(group);
@@ -258,45 +255,36 @@ impl Planner<'_> {
         }
         for source in self.updates[member.node.index()].clone() {
             for reader in self.readers[source.index()].clone() {
-                if !self.path(group, reader) {
-                    self.edge(reader, group);
+                if !self.order.path(group, reader) {
+                    self.order.add(reader, group);
                 }
             }
         }
         for result in self.results().collect::<Vec<_>>() {
-            if !self.path(group, result) {
-                self.edge(result, group);
+            if !self.order.path(group, result) {
+                self.order.add(result, group);
             }
-        }
-    }
-
-    fn edge(&mut self, from: usize, to: usize) {
-        if from != to {
-            self.order.update_edge(NodeIndex::new(from), NodeIndex::new(to), ());
         }
     }
 
     fn finish(mut self) -> Result<Fusion, String> {
-        let mut staged = Vec::new();
+        let mut staged = BTreeSet::new();
         for node in 0..self.graph.nodes.len() {
             for source in self.updates[node].clone() {
                 let Some(group) = self.home[node] else { continue };
                 for reader in self.readers[source.index()].clone() {
-                    if reader != group && !self.path(group, reader) {
-                        self.edge(reader, group);
+                    if reader != group && !self.order.path(group, reader) {
+                        self.order.add(reader, group);
                     }
                 }
-                let late = self.readers[source.index()].iter().any(|&reader| self.path(group, reader));
+                let late = self.readers[source.index()].iter().any(|&reader| self.order.path(group, reader));
                 if late || !self.reads_in_place(group, NodeId(node as u32), source) {
-                    staged.push(source);
+                    staged.insert(source);
                 }
             }
         }
-        let sorted = toposort(&self.order, None).map_err(|_| "fusion made a cycle of kernels".to_string())?;
-        // Among the orders that are right, the one closest to the graph's.
-        let sorted = stable_order(&self.order, &self.groups, sorted.len())?;
-        let groups = sorted.into_iter().map(|group| self.groups[group].clone()).collect();
-        Ok(Fusion::new(self.graph, groups, self.inlined, staged))
+        let groups = self.order.sorted(&self.groups)?.into_iter().map(|group| self.groups[group].clone()).collect();
+        Ok(Fusion::new(self.graph, groups, (self.inlined, self.reads), self.updates, staged))
     }
 
     /// Whether all reads of `source` in the group that updates it are of the very element that is written.
@@ -307,32 +295,12 @@ impl Planner<'_> {
         let written: Vec<usize> =
             target.domains[position].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
         target.members.iter().zip(&target.domains).all(|(member, own)| {
-            member_accesses(self.graph, &self.inlined, *member).iter().filter(|access| access.node == source).all(|access| {
+            self.reads.of(*member).iter().filter(|access| access.node == source).all(|access| {
                 access.axes.len() == written.len()
                     && access.axes.iter().zip(&written).all(|(index, axis)| index.is_some_and(|dim| own[dim] == *axis))
             })
         })
     }
-}
-
-/// Kahn's algorithm, always taking the ready group whose last member is earliest in the graph.
-fn stable_order(order: &DiGraph<(), ()>, groups: &[Group], count: usize) -> Result<Vec<usize>, String> {
-    let mut waiting: Vec<usize> =
-        order.node_indices().map(|group| order.neighbors_directed(group, petgraph::Incoming).count()).collect();
-    let key = |group: usize| (groups[group].members.last().map(|member| (member.node, member.total)), group);
-    let mut ready: BTreeSet<_> = (0..count).filter(|&group| waiting[group] == 0).map(key).collect();
-    let mut sorted = Vec::with_capacity(count);
-    while sorted.len() < count {
-        let (_, next) = ready.pop_first().ok_or("fusion made a cycle of kernels")?;
-        sorted.push(next);
-        for user in order.neighbors(NodeIndex::new(next)) {
-            waiting[user.index()] -= 1;
-            if waiting[user.index()] == 0 {
-                ready.insert(key(user.index()));
-            }
-        }
-    }
-    Ok(sorted)
 }
 
 /// The axis along which a member that moves memory moves it: the others are independent.

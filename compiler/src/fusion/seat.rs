@@ -34,7 +34,7 @@ impl Planner<'_> {
         if target.members.len() >= MOST_MEMBERS {
             return Err(Obstacle::Full { members: MOST_MEMBERS });
         }
-        if let Some(other) = needs.iter().find(|&&other| other != group && self.path(group, other)) {
+        if let Some(other) = needs.iter().find(|&&other| other != group && self.order.path(group, other)) {
             return Err(Obstacle::Between(self.groups[*other].members[0].node));
         }
         self.check_roots(member, group)?;
@@ -53,13 +53,13 @@ impl Planner<'_> {
         let members = &self.groups[group].members;
         if final_half && !self.updates[node].is_empty() {
             if members.iter().any(|other| self.is_output[other.node.index()])
-                || self.results().any(|result| self.path(group, result))
+                || self.results().any(|result| self.order.path(group, result))
             {
                 return Err(Obstacle::LossFirst);
             }
             for source in &self.updates[node] {
                 if let Some(reader) =
-                    self.readers[source.index()].iter().find(|&&reader| reader != group && self.path(group, reader))
+                    self.readers[source.index()].iter().find(|&&reader| reader != group && self.order.path(group, reader))
                 {
                     return Err(Obstacle::OldValue { reader: self.groups[*reader].members[0].node, source: *source });
                 }

@@ -65,7 +65,7 @@ pub fn unstored_gradients(graph: &Graph, fusion: &Fusion, number: usize) -> Vec<
     let is_product = |member: &&Member| work(graph, **member) == Work::Product;
     let mut found = Vec::new();
     for product in members.iter().filter(is_product).map(|member| member.node) {
-        if graph.roots.iter().any(|root| root.node() == product) || !readers(graph, fusion, product).is_empty() {
+        if graph.roots.iter().any(|root| root.node() == product) || !readers(fusion, product).is_empty() {
             continue;
         }
         let is_own = |source: NodeId| graph.shape(source) == graph.shape(product);
@@ -232,7 +232,7 @@ impl Printer<'_> {
                 }
             });
         }
-        let readers = readers(graph, self.fusion, member.node);
+        let readers = readers(self.fusion, member.node);
         let (forward, backward): (Vec<_>, Vec<_>) =
             readers.iter().partition(|(_, reader)| self.needed[reader.node.index()] || !self.needed[member.node.index()]);
         let list = |readers: &[&(usize, Member)]| {

@@ -3,7 +3,7 @@
 //! A tensor that a kernel reads or writes counts once, at its whole size; what is made and read inside of a kernel is in cache and
 //! counts nothing, and neither do the scalars of a step.
 
-use super::{CELL, Fusion, Member, Work, member_accesses, work};
+use super::{CELL, Fusion, Member, Work, work};
 use crate::graph::{Attributes, Graph, NodeId, Root};
 use crate::ops::Primitive;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,11 +67,11 @@ pub fn updates(graph: &Graph) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
 }
 
 /// Groups other than its own that read a node.
-pub fn readers(graph: &Graph, fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
+pub fn readers(fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
     let home = fusion.group_of(node);
     let mut found = Vec::new();
     for (number, group) in fusion.groups.iter().enumerate().filter(|(number, _)| Some(*number) != home) {
-        let reads = |member: &&Member| member_accesses(graph, &fusion.inlined, **member).iter().any(|access| access.node == node);
+        let reads = |member: &&Member| fusion.reads(**member).iter().any(|access| access.node == node);
         found.extend(group.members.iter().find(reads).map(|member| (number, *member)));
     }
     found
@@ -85,20 +85,16 @@ struct Found {
     read: BTreeSet<NodeId>,
     /// Nodes that are outputs.
     outputs: BTreeSet<NodeId>,
-    /// For each node that is some source's next value, those sources.
-    next: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl Found {
     fn new(graph: &Graph, fusion: &Fusion) -> Found {
-        let of_member = |member: &Member| member_accesses(graph, &fusion.inlined, *member).into_iter().map(|access| access.node);
+        let of_member = |member: &Member| fusion.reads(*member).iter().map(|access| access.node);
         let reads: Vec<BTreeSet<NodeId>> =
             fusion.groups.iter().map(|group| group.members.iter().flat_map(of_member).collect()).collect();
         let elsewhere = |(number, nodes): (usize, &BTreeSet<NodeId>)| -> Vec<NodeId> {
             nodes.iter().copied().filter(|node| fusion.group_of(*node) != Some(number)).collect()
         };
-        let mut next: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-        updates(graph).for_each(|(source, node)| next.entry(node).or_default().push(source));
         let output = |root: &Root| match root {
             Root::Output { node, .. } => Some(*node),
             Root::Update { .. } => None,
@@ -107,7 +103,6 @@ impl Found {
             read: reads.iter().enumerate().flat_map(elsewhere).collect(),
             outputs: graph.roots.iter().filter_map(output).collect(),
             reads,
-            next,
         }
     }
 }
@@ -136,7 +131,7 @@ fn of_group(graph: &Graph, fusion: &Fusion, found: &Found, number: usize) -> Tra
         if fusion.group_of(member.node) != Some(number) || work(graph, member) == Work::Cells {
             continue;
         }
-        let next = found.next.get(&member.node).map_or(&[][..], Vec::as_slice);
+        let next = fusion.updated_by(member.node);
         let in_place = next.iter().filter(|source| !fusion.staged.contains(source));
         moved.writes.extend(in_place.map(|&source| Tensor::Source(source)));
         let staged = next.iter().any(|source| fusion.staged.contains(source));

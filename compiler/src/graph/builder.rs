@@ -1,11 +1,9 @@
 //! The one way to make nodes: checks types, folds constants, shares equal nodes.
 
 use super::{Attributes, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
+use crate::base::chains::{Chains, hash_of};
 use crate::ops::{self, Primitive};
-use rustc_hash::{FxBuildHasher, FxHasher};
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 /// A node that cannot be: which primitive, and what its operands were.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,11 +34,10 @@ pub type Built = Result<NodeId, BuildError>;
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     graph: Graph,
-    /// The newest node of each hash: the nodes themselves are the keys, so that none is kept twice.
-    newest: HashMap<u64, NodeId, FxBuildHasher>,
-    /// For each node the next older one of its hash.
-    older: Vec<Option<NodeId>>,
-    origins: HashMap<Origin, u32, FxBuildHasher>,
+    /// Equal nodes.
+    nodes: Chains,
+    /// Equal origins.
+    origins: Chains,
     origin: Current,
     streams: u32,
 }
@@ -70,27 +67,21 @@ impl Builder {
     pub(crate) fn with_room(name: impl Into<String>, nodes: usize) -> Self {
         let mut builder = Builder::new(name);
         builder.graph.nodes.reserve(nodes);
-        builder.older.reserve(nodes);
-        builder.newest.reserve(nodes);
+        builder.nodes.reserve(nodes);
         builder
     }
 
     /// Goes on from a graph: its nodes keep their ids.
     pub fn continue_from(graph: Graph) -> Self {
         let mut builder = Builder { graph, ..Builder::default() };
-        builder.older.reserve(builder.graph.nodes.len());
-        builder.newest.reserve(builder.graph.nodes.len());
-        for id in builder.graph.ids() {
-            let node = builder.graph.node(id);
-            let hash = hash(node.primitive, &node.attributes, &node.operands, &node.ty);
-            builder.older.push(builder.newest.insert(hash, id));
+        builder.nodes.reserve(builder.graph.nodes.len());
+        for node in &builder.graph.nodes {
+            builder.nodes.add(hash_of((node.primitive, &node.attributes, node.operands.as_slice(), &node.ty)));
             if let Attributes::Stream(stream) = node.attributes {
                 builder.streams = builder.streams.max(stream + 1);
             }
         }
-        for (index, origin) in builder.graph.origins.iter().enumerate() {
-            builder.origins.insert(origin.clone(), index as u32);
-        }
+        builder.graph.origins.iter().for_each(|origin| builder.origins.add(hash_of(origin)));
         builder
     }
 
@@ -163,18 +154,23 @@ impl Builder {
         if ty.shape.0.iter().filter(|dim| **dim == Dim::Batch).count() > 1 {
             return Err(BuildError::new(format!("{}: {} has the batch on two axes", record.name, ty.shape)));
         }
+        Ok(self.put(primitive, operands, attributes, ty))
+    }
+
+    /// As [`Builder::apply`], of a node that has been made once, and whose operands have the types that they had there.
+    pub(crate) fn put(&mut self, primitive: Primitive, operands: &[NodeId], attributes: Attributes, ty: Type) -> NodeId {
         if let Some(folded) = self.fold(primitive, operands, &attributes, &ty) {
-            return Ok(folded);
+            return folded;
         }
-        let hash = hash(primitive, &attributes, operands, &ty);
+        let hash = hash_of((primitive, &attributes, operands, &ty));
         if let Some(known) = self.standing(hash, primitive, &attributes, operands, &ty) {
-            return Ok(known);
+            return known;
         }
         let id = NodeId(self.graph.nodes.len() as u32);
         let origin = self.intern_origin();
-        self.older.push(self.newest.insert(hash, id));
+        self.nodes.add(hash);
         self.graph.nodes.push(Node { primitive, attributes, operands: operands.to_vec(), ty, origin });
-        Ok(id)
+        id
     }
 
     /// The node with this hash and these parts.
@@ -186,22 +182,18 @@ impl Builder {
         operands: &[NodeId],
         ty: &Type,
     ) -> Option<NodeId> {
-        let mut next = self.newest.get(&hash).copied();
-        while let Some(id) = next {
-            let node = self.graph.node(id);
-            if node.primitive == primitive && node.operands == operands && node.ty == *ty && node.attributes == *attributes {
-                return Some(id);
-            }
-            next = self.older[id.index()];
-        }
-        None
+        let is_it = |place: usize| {
+            let node = &self.graph.nodes[place];
+            node.primitive == primitive && node.operands == operands && node.ty == *ty && node.attributes == *attributes
+        };
+        self.nodes.find(hash, is_it).map(|place| NodeId(place as u32))
     }
 
     /// The node that [`Builder::apply`] would find standing already, if there is one.
     pub fn find(&self, primitive: Primitive, operands: &[NodeId], attributes: Attributes, given: Option<Type>) -> Option<NodeId> {
         let types: Vec<&Type> = operands.iter().map(|&id| self.graph.ty(id)).collect();
         let ty = (ops::record(primitive).infer)(&types, &attributes, given.as_ref()).ok()?;
-        self.standing(hash(primitive, &attributes, operands, &ty), primitive, &attributes, operands, &ty)
+        self.standing(hash_of((primitive, &attributes, operands, &ty)), primitive, &attributes, operands, &ty)
     }
 
     fn intern_origin(&mut self) -> u32 {
@@ -209,14 +201,15 @@ impl Builder {
             Current::Known(place) => return *place,
             Current::Said(origin) => origin,
         };
-        let place = self.origins.get(origin).copied().unwrap_or_else(|| {
-            let place = self.graph.origins.len() as u32;
+        let hash = hash_of(origin);
+        let known = self.origins.find(hash, |place| self.graph.origins[place] == *origin);
+        let place = known.unwrap_or(self.graph.origins.len());
+        if known.is_none() {
+            self.origins.add(hash);
             self.graph.origins.push(origin.clone());
-            self.origins.insert(origin.clone(), place);
-            place
-        });
-        self.origin = Current::Known(place);
-        place
+        }
+        self.origin = Current::Known(place as u32);
+        place as u32
     }
 
     /// A pointwise node of constants is the constant of its f64 value.
@@ -518,13 +511,6 @@ impl Builder {
             .ok_or_else(|| BuildError::new(format!("contraction `{labels}` cannot be read")))?;
         self.apply(Primitive::Contract, &[a, b], Attributes::Contract(spec), None)
     }
-}
-
-/// What equal nodes have in common.
-fn hash(primitive: Primitive, attributes: &Attributes, operands: &[NodeId], ty: &Type) -> u64 {
-    let mut hasher = FxHasher::default();
-    (primitive, attributes, operands, ty).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The shape that both stretch to, aligned at the last axis.

@@ -15,6 +15,7 @@
 //! A graph knows nothing of files, threads, data or machine code.
 
 pub mod builder;
+mod carried;
 mod repeat;
 pub mod scan;
 pub mod text;
@@ -24,6 +25,7 @@ mod visit;
 
 use crate::ops::Primitive;
 pub use builder::{BuildError, Builder};
+pub(crate) use carried::Carried;
 pub use repeat::Body;
 pub use scan::Scan;
 pub use types::{Dim, Element, Shape, Type};

@@ -1,5 +1,7 @@
 //! Writing blocks: a thin builder that numbers values and shares equal pure instructions.
 
+use crate::base::chains::{Chains, hash_of};
+
 use super::{Block, BufferId, Comparison, Instruction, Lane, Linear, ScalarFunction, Value, Var, View};
 
 impl Instruction {
@@ -37,6 +39,8 @@ pub struct BlockBuilder {
     block: Block,
     lanes: Vec<Lane>,
     origin: u32,
+    /// Equal instructions.
+    equals: Chains,
 }
 
 impl BlockBuilder {
@@ -70,9 +74,12 @@ impl BlockBuilder {
 
     fn push(&mut self, instruction: Instruction, lane: Lane) -> Value {
         let shared = !matches!(instruction, Instruction::Store(..));
-        if shared && let Some(found) = self.block.code.iter().position(|known| same(known, &instruction)) {
+        let hash = likeness(&instruction);
+        let standing = || self.equals.find(hash, |known| same(&self.block.code[known], &instruction));
+        if shared && let Some(found) = standing() {
             return Value(found as u32);
         }
+        self.equals.add(hash);
         self.block.code.push(instruction);
         self.block.origins.push(self.origin);
         self.lanes.push(lane);
@@ -274,6 +281,19 @@ impl BlockBuilder {
         let bits = self.bits(a);
         let bits = combine(self, bits, mask);
         self.from_bits(bits)
+    }
+}
+
+/// A number that equal instructions have in common, and few others.
+fn likeness(instruction: &Instruction) -> u64 {
+    let kind = std::mem::discriminant(instruction);
+    match instruction {
+        Instruction::ConstF32(value) => hash_of((kind, value.to_bits())),
+        Instruction::ConstI32(value) => hash_of((kind, value)),
+        Instruction::ConstF64(value) => hash_of((kind, value.to_bits())),
+        Instruction::Index { offset, .. } => hash_of((kind, offset.constant, offset.batch)),
+        Instruction::Load(view, _) | Instruction::Store(view, _) => hash_of((kind, view.buffer.0, view.offset.constant)),
+        _ => hash_of((kind, instruction.operands().iter().map(|value| value.0).collect::<Vec<_>>())),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which kept members of a kernel share a nest, and in what order the nests run.
 
-use crate::fusion::{Access, Fusion, Group, Work, cost, member_accesses, reduced_axes, work};
+use crate::fusion::{Access, Fusion, Group, Inlined, Work, cost, member_accesses, reduced_axes, work};
 use crate::graph::{Graph, NodeId};
+use std::borrow::Cow;
 
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,8 +21,6 @@ pub struct Plan {
     pub nests: Vec<NestPlan>,
     /// For each member of the group, whether its value is kept.
     pub kept: Vec<bool>,
-    /// For each node of the graph, whether it is computed where it is read inside of this kernel.
-    pub inline: Vec<bool>,
 }
 
 /// A formula this cheap is computed again in another nest rather than kept.
@@ -35,12 +34,13 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
         .map(|member| work(graph, *member) != Work::Map || outside(member.node) || fusion.in_words[member.node.index()])
         .collect();
     loop {
-        let inline = inline(fusion, group, &kept);
-        let nests = nests(graph, group, &kept, &inline);
-        let early = overwritten_formulas(graph, group, &kept, &inline, &nests);
-        let member = shared_formula(graph, group, &kept, &inline, &nests);
+        let inline = formulas(group, &kept);
+        let members = Members::new(graph, fusion, group, &kept, &inline);
+        let nests = members.nests();
+        let early = members.overwritten_formulas(&nests);
+        let member = members.shared_formula(&nests);
         if early.is_empty() && member.is_none() {
-            return Plan { nests, kept, inline };
+            return Plan { nests, kept };
         }
         for member in early.into_iter().chain(member) {
             kept[member] = true;
@@ -48,151 +48,155 @@ pub fn plan(graph: &Graph, fusion: &Fusion, group: &Group, outside: impl Fn(Node
     }
 }
 
-fn inline(fusion: &Fusion, group: &Group, kept: &[bool]) -> Vec<bool> {
-    let mut inline = fusion.inlined.clone();
-    for (member, &kept) in group.members.iter().zip(kept) {
-        if !kept {
-            inline[member.node.index()] = true;
-        }
-    }
-    inline
+/// Nodes of the members that are not kept, in ascending order.
+pub fn formulas(group: &Group, kept: &[bool]) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> =
+        group.members.iter().zip(kept).filter(|(_, kept)| !**kept).map(|(member, _)| member.node).collect();
+    nodes.sort_unstable();
+    nodes
 }
 
-/// Members that are not kept and read the old value of a source which a nest overwrites before their formula is computed, in a later nest or
-/// in the same one at another element: kept, they are computed in time, for what overwrites waits for every nest that reads.
-fn overwritten_formulas(graph: &Graph, group: &Group, kept: &[bool], inline: &[bool], nests: &[NestPlan]) -> Vec<usize> {
-    let reads = |position: usize, source: NodeId| {
-        member_accesses(graph, inline, group.members[position]).iter().any(|access| access.node == source)
-    };
-    let mut found = Vec::new();
-    for (number, nest) in nests.iter().enumerate() {
-        for &member in &nest.members {
-            let written = &group.domains[member];
-            for source in updated_by(graph, group.members[member].node) {
-                let elsewhere = |&other: &usize| {
-                    member_accesses(graph, inline, group.members[other])
-                        .iter()
-                        .filter(|access| access.node == source)
-                        .any(|access| !is_element(&group.domains[other], access, written))
-                };
-                let mut later = nests[number + 1..].iter().flat_map(|nest| &nest.members);
-                if later.any(|&other| reads(other, source)) || nest.members.iter().any(elsewhere) {
-                    found.extend((0..group.members.len()).filter(|&other| !kept[other] && reads(other, source)));
+/// The members of a group, some of them kept.
+struct Members<'a> {
+    graph: &'a Graph,
+    fusion: &'a Fusion,
+    group: &'a Group,
+    kept: &'a [bool],
+    inline: Inlined<'a>,
+    /// What each member reads.
+    reads: Vec<Cow<'a, [Access]>>,
+}
+
+impl<'a> Members<'a> {
+    fn new(graph: &'a Graph, fusion: &'a Fusion, group: &'a Group, kept: &'a [bool], formulas: &'a [NodeId]) -> Self {
+        let inline = Inlined::with(fusion, formulas);
+        // What reads no formula reads what it reads anywhere.
+        let reads = group.members.iter().map(|&member| match fusion.reads(member) {
+            known if known.iter().all(|access| formulas.binary_search(&access.node).is_err()) => Cow::Borrowed(known),
+            _ => Cow::Owned(member_accesses(graph, inline, member)),
+        });
+        let reads = reads.collect();
+        Members { graph, fusion, group, kept, inline, reads }
+    }
+
+    fn reads(&self, position: usize, node: NodeId) -> bool {
+        self.reads[position].iter().any(|access| access.node == node)
+    }
+
+    /// Members that are not kept and read the old value of a source which a nest overwrites before their formula is computed, in a later nest
+    /// or in the same one at another element: kept, they are computed in time, for what overwrites waits for every nest that reads.
+    fn overwritten_formulas(&self, nests: &[NestPlan]) -> Vec<usize> {
+        let group = self.group;
+        let mut found = Vec::new();
+        for (number, nest) in nests.iter().enumerate() {
+            for &member in &nest.members {
+                let written = &group.domains[member];
+                for &source in self.fusion.updated_by(group.members[member].node) {
+                    let elsewhere = |&other: &usize| {
+                        let mut own = self.reads[other].iter().filter(|access| access.node == source);
+                        own.any(|access| !is_element(&group.domains[other], access, written))
+                    };
+                    let mut later = nests[number + 1..].iter().flat_map(|nest| &nest.members);
+                    if later.any(|&other| self.reads(other, source)) || nest.members.iter().any(elsewhere) {
+                        found.extend((0..group.members.len()).filter(|&other| !self.kept[other] && self.reads(other, source)));
+                    }
                 }
             }
         }
+        found
     }
-    found
-}
 
-/// A member that is not kept, costs more than a load, and would be computed in more than one nest.
-fn shared_formula(graph: &Graph, group: &Group, kept: &[bool], inline: &[bool], nests: &[NestPlan]) -> Option<usize> {
-    let mut seen: Vec<Vec<usize>> = vec![Vec::new(); group.members.len()];
-    for (number, nest) in nests.iter().enumerate() {
-        for &member in &nest.members {
-            let mut stack: Vec<NodeId> = graph.node(group.members[member].node).operands.clone();
-            while let Some(id) = stack.pop() {
-                if !inline[id.index()] {
-                    continue;
-                }
-                if let Some(position) = group.members.iter().position(|other| other.node == id) {
-                    if seen[position].last() == Some(&number) {
+    /// A member that is not kept, costs more than a load, and would be computed in more than one nest.
+    fn shared_formula(&self, nests: &[NestPlan]) -> Option<usize> {
+        let (graph, members) = (self.graph, &self.group.members);
+        let mut seen: Vec<Vec<usize>> = vec![Vec::new(); members.len()];
+        for (number, nest) in nests.iter().enumerate() {
+            for &member in &nest.members {
+                let mut stack: Vec<NodeId> = graph.node(members[member].node).operands.clone();
+                while let Some(id) = stack.pop() {
+                    if !self.inline.holds(id) {
                         continue;
                     }
-                    seen[position].push(number);
+                    if let Some(position) = members.iter().position(|other| other.node == id) {
+                        if seen[position].last() == Some(&number) {
+                            continue;
+                        }
+                        seen[position].push(number);
+                    }
+                    stack.extend(&graph.node(id).operands);
                 }
-                stack.extend(&graph.node(id).operands);
             }
         }
+        (0..members.len())
+            .find(|&member| !self.kept[member] && seen[member].len() > 1 && self.formula_cost(members[member].node) > CHEAP)
     }
-    (0..group.members.len()).find(|&member| {
-        !kept[member] && seen[member].len() > 1 && formula_cost(graph, group.members[member].node, inline) > CHEAP
-    })
-}
 
-/// Block instructions of a formula down to what is kept.
-fn formula_cost(graph: &Graph, id: NodeId, inline: &[bool]) -> usize {
-    let below: usize = graph
-        .node(id)
-        .operands
-        .iter()
-        .filter(|operand| inline[operand.index()])
-        .map(|&operand| formula_cost(graph, operand, inline))
-        .sum();
-    below.saturating_add(cost(graph, id))
-}
+    /// Block instructions of a formula down to what is kept.
+    fn formula_cost(&self, id: NodeId) -> usize {
+        let inline = self.graph.node(id).operands.iter().filter(|operand| self.inline.holds(**operand));
+        let below: usize = inline.map(|&operand| self.formula_cost(operand)).sum();
+        below.saturating_add(cost(self.graph, id))
+    }
 
-fn nests(graph: &Graph, group: &Group, kept: &[bool], inline: &[bool]) -> Vec<NestPlan> {
-    let mut nests: Vec<NestPlan> = Vec::new();
-    let mut home: Vec<Option<usize>> = vec![None; group.members.len()];
-    for (position, &member) in group.members.iter().enumerate() {
-        if !kept[position] {
-            continue;
+    fn nests(&self) -> Vec<NestPlan> {
+        let group = self.group;
+        let mut nests: Vec<NestPlan> = Vec::new();
+        let mut home: Vec<Option<usize>> = vec![None; group.members.len()];
+        for (position, &member) in group.members.iter().enumerate() {
+            if !self.kept[position] {
+                continue;
+            }
+            let kind = work(self.graph, member);
+            let own = &group.domains[position];
+            let ready = self.ready(position, &home, &nests);
+            let lost = reduced_axes(self.graph, member);
+            let folded = match kind {
+                Work::Row | Work::Column => Some(own[lost[0]]),
+                _ => None,
+            };
+            let shares = matches!(kind, Work::Map | Work::Column);
+            let found = (ready..nests.len())
+                .find(|&nest| shares && nests[nest].kind == kind && nests[nest].axes == *own && nests[nest].folded == folded);
+            let nest = found.unwrap_or_else(|| {
+                nests.push(NestPlan { kind, axes: own.clone(), folded, members: Vec::new() });
+                nests.len() - 1
+            });
+            nests[nest].members.push(position);
+            home[position] = Some(nest);
         }
-        let kind = work(graph, member);
+        nests
+    }
+
+    /// The first nest that a member may be computed in.
+    fn ready(&self, position: usize, home: &[Option<usize>], nests: &[NestPlan]) -> usize {
+        let (graph, group) = (self.graph, self.group);
+        let member = group.members[position];
         let own = &group.domains[position];
-        let ready = ready(graph, group, position, &home, inline, &nests);
-        let lost = reduced_axes(graph, member);
-        let folded = match kind {
-            Work::Row | Work::Column => Some(own[lost[0]]),
-            _ => None,
-        };
-        let shares = matches!(kind, Work::Map | Work::Column);
-        let found = (ready..nests.len())
-            .find(|&nest| shares && nests[nest].kind == kind && nests[nest].axes == *own && nests[nest].folded == folded);
-        let nest = found.unwrap_or_else(|| {
-            nests.push(NestPlan { kind, axes: own.clone(), folded, members: Vec::new() });
-            nests.len() - 1
-        });
-        nests[nest].members.push(position);
-        home[position] = Some(nest);
-    }
-    nests
-}
-
-/// The first nest that a member may be computed in.
-fn ready(graph: &Graph, group: &Group, position: usize, home: &[Option<usize>], inline: &[bool], nests: &[NestPlan]) -> usize {
-    let member = group.members[position];
-    let own = &group.domains[position];
-    let mut ready = 0;
-    for access in member_accesses(graph, inline, member) {
-        let Some(other) = (0..position).rev().find(|&other| group.members[other].node == access.node) else {
-            continue;
-        };
-        let Some(nest) = home[other] else { continue };
-        let beside = work(graph, group.members[other]) == Work::Map
-            && same_element(graph, group, other, own, &access)
-            && nests[nest].axes == *own;
-        ready = ready.max(if beside { nest } else { nest + 1 });
-    }
-    if member.total {
-        let partial = (0..position).rev().find(|&other| group.members[other].node == member.node).and_then(|other| home[other]);
-        ready = ready.max(partial.map_or(0, |nest| nest + 1));
-    }
-    // What is written in place waits for every nest that reads the old value.
-    for source in updated_by(graph, member.node) {
-        for (other, nest) in home.iter().enumerate() {
-            let Some(nest) = nest else { continue };
-            let reads = member_accesses(graph, inline, group.members[other]).iter().any(|access| access.node == source);
-            if reads {
-                let beside = nests[*nest].kind == Work::Map && nests[*nest].axes == *own;
-                ready = ready.max(if beside { *nest } else { *nest + 1 });
+        let mut ready = 0;
+        for access in self.reads[position].iter() {
+            let Some(other) = (0..position).rev().find(|&other| group.members[other].node == access.node) else {
+                continue;
+            };
+            let Some(nest) = home[other] else { continue };
+            let beside = work(graph, group.members[other]) == Work::Map
+                && same_element(graph, group, other, own, access)
+                && nests[nest].axes == *own;
+            ready = ready.max(if beside { nest } else { nest + 1 });
+        }
+        if member.total {
+            let partial = (0..position).rev().find(|&other| group.members[other].node == member.node);
+            ready = ready.max(partial.and_then(|other| home[other]).map_or(0, |nest| nest + 1));
+        }
+        // What is written in place waits for every nest that reads the old value.
+        for &source in self.fusion.updated_by(member.node) {
+            for (other, nest) in home.iter().enumerate() {
+                let Some(nest) = nest.filter(|_| self.reads(other, source)) else { continue };
+                let beside = nests[nest].kind == Work::Map && nests[nest].axes == *own;
+                ready = ready.max(if beside { nest } else { nest + 1 });
             }
         }
+        ready
     }
-    ready
-}
-
-/// Sources whose next value a node is.
-pub fn updated_by(graph: &Graph, id: NodeId) -> Vec<NodeId> {
-    graph
-        .roots
-        .iter()
-        .filter_map(|root| match root {
-            crate::graph::Root::Update { source, node } if *node == id => Some(*source),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Whether a reader with these axes accesses the element at its own index, where the value's axes are `axes` of the group.

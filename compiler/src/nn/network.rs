@@ -323,7 +323,7 @@ impl Network {
 
     /// Notes that a layer added a bias nobody asked for: normalisation right after it goes on without.
     pub(super) fn note_unasked_bias(&mut self, output: NodeId, without: NodeId, bias: NodeId) {
-        if let Some(place) = self.parameters.iter().position(|known| known.node == bias) {
+        if let Some(place) = self.parameters.iter().rposition(|known| known.node == bias) {
             self.unbiased.insert(output, (without, place));
         }
     }

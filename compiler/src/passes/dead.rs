@@ -4,6 +4,11 @@ use super::rebuild::Rebuild;
 use super::{Bug, Context};
 use crate::graph::Graph;
 
+/// Whether there is a node that no root needs.
+pub fn concerns(graph: &Graph) -> bool {
+    graph.live().contains(&false)
+}
+
 /// Copies what roots need.
 pub fn run(graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     let live = graph.live();

@@ -34,6 +34,8 @@ pub struct Pass {
     /// Why it stands where it stands.
     pub reason: &'static str,
     pub run: fn(&Graph, &mut Context) -> Result<Graph, Bug>,
+    /// Whether there is something to do in a graph; if not, it stays as it is.
+    pub concerns: fn(&Graph) -> bool,
 }
 
 /// Before differentiation: keeps every source, so that a parameter without influence can be named.
@@ -49,25 +51,34 @@ const RELEASE: Pass = Pass {
     name: "release",
     reason: "first: stop_gradient has spoken to autodiff and would only hide equal values from the rest",
     run: release::run,
+    concerns: release::concerns,
 };
 const SHARE: Pass = Pass {
     name: "share",
     reason: "before the rules: a variable that stands twice in a pattern is matched by identity",
     run: share::run,
+    concerns: |_| true,
 };
 const WIDEN: Pass = Pass {
     name: "widen",
     reason: "after share, for equal scans have equal operands; before the rules, which see what the steps give",
     run: widen::run,
+    concerns: widen::concerns,
 };
-const SIMPLIFY: Pass =
-    Pass { name: "simplify", reason: "the rules, to a fixed point; it shares what it makes", run: simplify::simplify };
+const SIMPLIFY: Pass = Pass {
+    name: "simplify",
+    reason: "the rules, to a fixed point; it shares what it makes",
+    run: simplify::simplify,
+    concerns: |_| true,
+};
 const MASKS: Pass = Pass {
     name: "masks",
     reason: "after the rules, whose patterns read masks of inputs; it decides what the backward pass keeps",
     run: simplify::masks,
+    concerns: |_| true,
 };
-const DEAD: Pass = Pass { name: "dead", reason: "last: rewrites leave behind what they replaced", run: dead::run };
+const DEAD: Pass =
+    Pass { name: "dead", reason: "last: rewrites leave behind what they replaced", run: dead::run, concerns: dead::concerns };
 
 impl Pass {
     /// The pass of this name.
@@ -149,6 +160,9 @@ pub fn run(passes: &[Pass], graph: &Graph, context: &mut Context) -> Result<Grap
     context.places = graph.ids().map(Some).collect();
     let mut current = Cow::Borrowed(graph);
     for pass in passes {
+        if !(pass.concerns)(&current) {
+            continue;
+        }
         let done = context.log.len();
         let next = (pass.run)(&current, context)?;
         if cfg!(debug_assertions) || context.validate {

@@ -1,11 +1,9 @@
 //! A graph on its way into a new one: which node became which, and what each is called in the log.
 
 use super::{Application, Bug, Context};
-use crate::graph::{BuildError, Builder, Graph, NodeId, Origin, Root};
+use crate::graph::{BuildError, Builder, Carried, Graph, NodeId, Root};
 use crate::ops::{self, Primitive};
 use crate::rules::Exactness;
-use rustc_hash::FxBuildHasher;
-use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Copies a graph node by node through the builder, which checks, folds and shares.
@@ -16,16 +14,18 @@ pub(super) struct Rebuild<'a> {
     map: Vec<Option<NodeId>>,
     old_labels: Vec<Option<u32>>,
     labels: Vec<Option<u32>>,
-    /// Places in the new graph of old origins, by the new node that the old one was made from.
-    origins: HashMap<(u32, Option<NodeId>), u32, FxBuildHasher>,
+    /// Operands of the node that is being placed.
+    operands: Vec<NodeId>,
+    origins: Carried,
 }
 
 impl<'a> Rebuild<'a> {
     pub fn new(from: &'a Graph, context: &mut Context) -> Self {
         let old_labels = std::mem::take(&mut context.labels);
         let map = vec![None; from.nodes.len()];
-        let (labels, origins) = (Vec::new(), HashMap::default());
-        Rebuild { from, builder: Builder::with_room(from.name.clone(), from.nodes.len()), map, old_labels, labels, origins }
+        let builder = Builder::with_room(from.name.clone(), from.nodes.len());
+        let (labels, operands, origins) = (Vec::new(), Vec::new(), Carried::default());
+        Rebuild { from, builder, map, old_labels, labels, operands, origins }
     }
 
     /// Copies a node whose operands are copied; operands of commutative primitives are put in ascending order, numbers
@@ -37,7 +37,8 @@ impl<'a> Rebuild<'a> {
     /// The same of a node that stands for another one: it comes from where that one comes from.
     pub fn place_for(&mut self, id: NodeId, other: NodeId, context: &mut Context) -> Result<NodeId, BuildError> {
         let node = self.from.node(id);
-        let mut operands = Vec::with_capacity(node.operands.len());
+        let mut operands = std::mem::take(&mut self.operands);
+        operands.clear();
         for operand in &node.operands {
             operands.push(self.map[operand.index()].ok_or_else(|| BuildError::new(format!("%{} was not copied", operand.0)))?);
         }
@@ -45,14 +46,10 @@ impl<'a> Rebuild<'a> {
             operands.sort_unstable_by_key(|&operand| (self.builder.graph().constant(operand).is_some(), operand));
         }
         let origin = (self.from.node(other).origin, self.made_from(other));
-        match self.origins.get(&origin) {
-            Some(&place) => self.builder.set_known_origin(place),
-            None => _ = self.builder.set_origin(Origin { of: origin.1, ..self.from.origin(other).clone() }),
-        }
-        let placed = self.builder.apply(node.primitive, &operands, node.attributes.clone(), Some(node.ty.clone()))?;
-        if let Some(place) = self.builder.known_origin() {
-            self.origins.insert(origin, place);
-        }
+        self.origins.begin(&mut self.builder, self.from, origin);
+        // What stands for an operand has its type.
+        let placed = self.builder.put(node.primitive, &operands, node.attributes.clone(), node.ty.clone());
+        self.origins.end(&self.builder, origin);
         self.map[id.index()] = Some(placed);
         let label = self.old_label(id);
         let (known, value) = (self.label(placed), self.builder.graph().constant(placed));
@@ -67,6 +64,7 @@ impl<'a> Rebuild<'a> {
             }
         }
         self.set_label(placed, label);
+        self.operands = operands;
         Ok(placed)
     }
 

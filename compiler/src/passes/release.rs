@@ -6,6 +6,11 @@ use crate::graph::Graph;
 use crate::ops::Primitive;
 use crate::rules::Exactness;
 
+/// Whether there is such a word.
+pub fn concerns(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| node.primitive == Primitive::StopGradient)
+}
+
 /// Replaces every `stop_gradient` by its operand.
 pub fn run(graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     let bug = |why: &str| Bug::new("release", graph, why);

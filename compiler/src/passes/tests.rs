@@ -387,7 +387,7 @@ mod seeded {
     ];
     static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(&[WRONG]));
     const PASSES: &[Pass] =
-        &[Pass { name: "wrong", reason: "a test", run: |graph, context| simplify::rewrite("wrong", &RULES, graph, context) }];
+        &[Pass { name: "wrong", run: |graph, context| simplify::rewrite("wrong", &RULES, graph, context), ..SIMPLIFY }];
 
     fn graph() -> Graph {
         let mut builder = Builder::new("t");

@@ -7,6 +7,11 @@ use super::{Application, Bug, Context};
 use crate::graph::{Attributes, Graph, NodeId, Scan};
 use crate::rules::Exactness;
 
+/// Whether there are scans of which one may stand for another.
+pub fn concerns(graph: &Graph) -> bool {
+    graph.ids().filter(|id| scan_of(graph, *id).is_some()).count() > 1
+}
+
 /// Replaces scans by columns of wider ones.
 pub fn run(graph: &Graph, context: &mut Context) -> Result<Graph, Bug> {
     let scans: Vec<NodeId> = graph.ids().filter(|id| scan_of(graph, *id).is_some()).collect();

@@ -55,7 +55,7 @@ fn apply<const N: usize>(graph: &Graph, context: &mut Context) -> Result<Graph, 
 }
 
 macro_rules! passes {
-    ($($number:literal)*) => { [$(Pass { name: "wrong", reason: "a test", run: apply::<$number> }),*] };
+    ($($number:literal)*) => { [$(Pass { name: "wrong", reason: "a test", run: apply::<$number>, concerns: |_| true }),*] };
 }
 
 const PASSES: [Pass; 20] = passes!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19);
@@ -129,6 +129,7 @@ fn the_right_rules_alone_pass() {
         name: "right",
         reason: "a test",
         run: |graph, context| simplify::rewrite("right", &RuleSet::new(&[&RIGHT[..]]), graph, context),
+        concerns: |_| true,
     };
     let mut context = Context { validate: true, ..Context::new() };
     run(&[pass], &graph(), &mut context).expect("right rules change nothing");

@@ -38,7 +38,7 @@ pub(super) fn sum(builder: &mut Builder, parameter: &str, gradient: NodeId, memo
     let part = builder.mul(gradient, share)?;
     let more = builder.add(so_far, part)?;
     let sum = builder.select(first, part, more)?;
-    memory.next.push((so_far, sum));
+    memory.set(so_far, sum);
     Ok(sum)
 }
 

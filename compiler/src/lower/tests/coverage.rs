@@ -1,7 +1,7 @@
 //! Where in kernels each primitive has stood: a table that shows what random graphs leave out.
 
 use super::trial::Trial;
-use crate::fusion::{Work, bottom, member_accesses, stands_in_memory, work};
+use crate::fusion::{Inlined, Work, bottom, member_accesses, stands_in_memory, work};
 use crate::graph::{Element, Graph, NodeId, Root};
 use crate::lower::nests;
 use crate::ops::{self, Exactness, Lowering, PRIMITIVES, Primitive};
@@ -121,6 +121,8 @@ impl Coverage {
         }
         for group in &fusion.groups {
             let plan = nests::plan(graph, fusion, group, |id| trial.outside[id.index()]);
+            let formulas = nests::formulas(group, &plan.kept);
+            let inline = Inlined::with(fusion, &formulas);
             let by_product = work(graph, group.members[0]) == Work::Product;
             for (position, member) in group.members.iter().enumerate() {
                 let id = member.node;
@@ -135,7 +137,7 @@ impl Coverage {
                     (true, false) => self.add(graph, id, Place::Kept),
                     _ => {}
                 }
-                let reads_fold = member_accesses(graph, &plan.inline, *member).iter().any(|access| {
+                let reads_fold = member_accesses(graph, inline, *member).iter().any(|access| {
                     let own = group.members[..position].iter().find(|other| other.node == access.node);
                     own.is_some_and(|other| matches!(work(graph, *other), Work::Row | Work::Column | Work::Total))
                 });

@@ -18,6 +18,8 @@ use super::parameters::State;
 use super::{Argument, Call, Fault, Kind, Parameter, SEMANTICS};
 use crate::graph::{BuildError, Builder, NodeId, Type};
 use crate::ops::Primitive;
+use rustc_hash::FxBuildHasher;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -171,16 +173,28 @@ pub struct Memory {
     pub states: Vec<State>,
     /// States and their next values.
     pub next: Vec<(NodeId, NodeId)>,
+    /// Nodes of the states.
+    known: HashSet<NodeId, FxBuildHasher>,
+    /// Where the next value of a state stands.
+    set: HashMap<NodeId, usize, FxBuildHasher>,
 }
 
 impl Memory {
     /// A state of the optimizer, found again under the same name.
     pub fn state(&mut self, builder: &mut Builder, name: String, ty: Type, initial: f64) -> Result<NodeId, Fault> {
         let node = builder.source(Primitive::State, &name, ty.clone())?;
-        if !self.states.iter().any(|known| known.node == node) {
+        if self.known.insert(node) {
             self.states.push(State { name, node, ty, initial, saved: false });
         }
         Ok(node)
+    }
+    /// Sets a state's next value.
+    pub fn set(&mut self, state: NodeId, next: NodeId) {
+        let place = *self.set.entry(state).or_insert(self.next.len());
+        match self.next.get_mut(place) {
+            Some(known) => known.1 = next,
+            None => self.next.push((state, next)),
+        }
     }
 }
 
@@ -198,10 +212,7 @@ impl Update<'_> {
     }
     /// Sets a state's next value.
     pub fn set_state(&mut self, state: NodeId, next: NodeId) {
-        match self.memory.next.iter_mut().find(|(known, _)| *known == state) {
-            Some((_, known)) => *known = next,
-            None => self.memory.next.push((state, next)),
-        }
+        self.memory.set(state, next);
     }
     /// A number argument as an f64 scalar; 0 if absent.
     pub fn number(&mut self, call: &Call, name: &str) -> NodeId {
