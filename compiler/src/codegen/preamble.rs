@@ -155,31 +155,14 @@ pub(super) fn counting(steps: &[Linear]) -> Option<usize> {
 
 /// The type of each value of a block, all of whose operands are made before they are used; a store counts as an `I32`.
 pub(super) fn lanes(block: &Block) -> Result<Vec<Lane>, Error> {
-    use Instruction::*;
     let mut lanes: Vec<Lane> = Vec::with_capacity(block.code.len());
     for instruction in &block.code {
         let late = |value: &Value| value.0 as usize >= lanes.len();
         if let Some(value) = instruction.operands().into_iter().find(late) {
             return Err(undefined(value));
         }
-        lanes.push(match instruction {
-            Load(_, lane) => *lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => lanes[a.0 as usize],
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
-            ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
-            ConstI32(_)
-            | Index { .. }
-            | Compare(..)
-            | And(..)
-            | Or(..)
-            | Xor(..)
-            | ShiftLeft(..)
-            | ShiftRight(..)
-            | ShiftRightSigned(..)
-            | ToInt(_)
-            | Bits(_)
-            | Store(..) => Lane::I32,
-        });
+        let lane = instruction.lane(|value| lanes[value.0 as usize]);
+        lanes.push(lane);
     }
     Ok(lanes)
 }

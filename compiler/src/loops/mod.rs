@@ -489,11 +489,11 @@ pub struct Program {
     pub entries: Vec<Entry>,
 }
 
-impl Block {
-    /// Type of a value; stores have none and are given as `I32`.
-    pub fn lane(&self, value: Value) -> Lane {
+impl Instruction {
+    /// Type of its value, given those of its operands; a store, which has none, counts as an `I32`.
+    pub fn lane(&self, of: impl Fn(Value) -> Lane) -> Lane {
         use Instruction::*;
-        match &self.code[value.0 as usize] {
+        match self {
             ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
             ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
             ConstI32(_)
@@ -509,12 +509,20 @@ impl Block {
             | Bits(_)
             | Store(..) => Lane::I32,
             Load(_, lane) => *lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => self.lane(*a),
+            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => of(*a),
         }
     }
+}
 
-    /// Type of every value.
+impl Block {
+    /// Type of every value; stores have none and are given as `I32`.
     pub fn lanes(&self) -> Vec<Lane> {
-        (0..self.code.len() as u32).map(|value| self.lane(Value(value))).collect()
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.code.len());
+        for instruction in &self.code {
+            // An operand that comes later has no type yet; who checks blocks refuses it.
+            let lane = instruction.lane(|value| lanes.get(value.0 as usize).copied().unwrap_or(Lane::I32));
+            lanes.push(lane);
+        }
+        lanes
     }
 }
