@@ -6,7 +6,7 @@ use super::reason::{Obstacle, Reason, Refusal};
 use super::seat::Seat;
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, reduced_axes, work};
 use crate::graph::{Attributes, Dim, Graph, NodeId, Root, Window};
-use crate::ops::{self, Primitive};
+use crate::ops::Primitive;
 use std::collections::BTreeSet;
 
 /// What fusion may do; the results are the same bits whatever is set.
@@ -42,6 +42,7 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
         partial: vec![None; graph.nodes.len()],
         updates: vec![Vec::new(); graph.nodes.len()],
         is_output: vec![false; graph.nodes.len()],
+        is_updated: vec![false; graph.nodes.len()],
         outputs: Vec::new(),
         serial: Vec::new(),
         readers: vec![Vec::new(); graph.nodes.len()],
@@ -53,7 +54,10 @@ pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
                 planner.is_output[node.index()] = true;
                 planner.outputs.push(*node);
             }
-            Root::Update { source, node } => planner.updates[node.index()].push(*source),
+            Root::Update { source, node } => {
+                planner.is_updated[source.index()] = true;
+                planner.updates[node.index()].push(*source);
+            }
         }
     }
     for id in graph.ids().filter(|id| live[id.index()]) {
@@ -86,7 +90,9 @@ pub(super) struct Planner<'a> {
     pub(super) outputs: Vec<NodeId>,
     /// Groups of one tile.
     serial: Vec<usize>,
-    /// Groups that read each source.
+    /// Sources that are updated.
+    is_updated: Vec<bool>,
+    /// Groups that read each of them.
     pub(super) readers: Vec<Vec<usize>>,
     /// Nodes of sources alone, not placed yet: they go where their first reader goes.
     deferred: Vec<bool>,
@@ -239,9 +245,9 @@ impl Planner<'_> {
         for need in self.needs(member, accesses) {
             self.order.add(need, group);
         }
-        for access in accesses {
+        for access in accesses.iter().filter(|access| self.is_updated[access.node.index()]) {
             let readers = &mut self.readers[access.node.index()];
-            if ops::record(self.graph.node(access.node).primitive).is_source() && !readers.contains(&group) {
+            if !readers.contains(&group) {
                 readers.push(group);
             }
         }

@@ -8,6 +8,7 @@ use crate::graph::{Attributes, Element, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Comparison, Lane, Linear, Program, Value, Var, View};
 use crate::ops::{self, Fold, Lowering, Operation, Primitive};
+use rustc_hash::FxBuildHasher;
 use std::collections::HashMap;
 
 /// Slot of the step at which the run ends; a program has it if it asks.
@@ -21,7 +22,7 @@ pub struct Scope<'a> {
     pub layout: &'a mut Layout,
     pub program: &'a mut Program,
     /// Members of the kernel that are kept, with the place that later nests read.
-    pub kept: HashMap<NodeId, Storage>,
+    pub kept: HashMap<NodeId, Storage, FxBuildHasher>,
     /// Tile variables of the kernel.
     pub tiles: Vec<Var>,
     /// The member that is being written: what instructions serve that serve nothing nearer.
@@ -33,8 +34,8 @@ pub struct Writer<'s, 'a> {
     pub scope: &'s mut Scope<'a>,
     pub block: BlockBuilder,
     /// Kept members that this nest computes itself, with the index that it computes them at.
-    pub own: HashMap<NodeId, Vec<Index>>,
-    known: HashMap<(NodeId, Vec<Index>), Value>,
+    pub own: HashMap<NodeId, Vec<Index>, FxBuildHasher>,
+    known: HashMap<(NodeId, Vec<Index>), Value, FxBuildHasher>,
 }
 
 impl<'s, 'a> Writer<'s, 'a> {
@@ -42,7 +43,7 @@ impl<'s, 'a> Writer<'s, 'a> {
     pub fn new(scope: &'s mut Scope<'a>) -> Self {
         let mut block = BlockBuilder::new();
         block.set_origin(scope.serving.0);
-        Writer { scope, block, own: HashMap::new(), known: HashMap::new() }
+        Writer { scope, block, own: HashMap::default(), known: HashMap::default() }
     }
 
     /// The value of a node at an index: loaded if it is kept, computed here otherwise.

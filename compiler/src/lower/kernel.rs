@@ -76,7 +76,7 @@ pub fn lower_group(
         .rfind(|member| work(graph, **member) == Work::Product)
         .unwrap_or(&group.members[group.members.len() - 1]);
     let name = format!("{prefix}.{number} {}", title(graph, head.node));
-    let scope = Scope { graph, layout, program, kept: HashMap::new(), tiles: Vec::new(), serving: group.members[0].node };
+    let scope = Scope { graph, layout, program, kept: HashMap::default(), tiles: Vec::new(), serving: group.members[0].node };
     let axes = group.axes.iter().map(|dim| GroupAxis { size: linear(*dim), tile: None }).collect();
     let lowering = KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new() };
     lowering.run(&plan, schedule, prefix)
@@ -139,7 +139,7 @@ impl KernelLowering<'_> {
             graph,
             layout,
             program: &mut *self.scope.program,
-            kept: HashMap::new(),
+            kept: HashMap::default(),
             tiles: self.scope.tiles.clone(),
             serving: group.members[0].node,
         };

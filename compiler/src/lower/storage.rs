@@ -5,6 +5,7 @@ use crate::fusion::{Fusion, Member, Work, work};
 use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
 use crate::ops::Primitive;
+use rustc_hash::FxBuildHasher;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -58,11 +59,11 @@ pub struct Layout {
     control: Option<BufferId>,
     outputs: HashMap<String, BufferId>,
     /// Kept tensors of the graph being lowered.
-    kept: HashMap<NodeId, Storage>,
+    kept: HashMap<NodeId, Storage, FxBuildHasher>,
     /// Further places that a node's value is stored to.
-    also: HashMap<NodeId, Vec<Storage>>,
+    also: HashMap<NodeId, Vec<Storage>, FxBuildHasher>,
     /// Partial sums of the graph's full reductions.
-    partials: HashMap<NodeId, Storage>,
+    partials: HashMap<NodeId, Storage, FxBuildHasher>,
     /// Copies that end the step.
     staged: Vec<StagedCopy>,
     /// Numbers given out, by kind.

@@ -20,7 +20,7 @@ use super::penalties::Applied;
 use super::{Call, Function, Kind};
 use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
 use crate::ops::Primitive;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One call of a function, for the summary and the choice of initialisers.
 #[derive(Clone, Debug)]
@@ -108,6 +108,10 @@ pub struct Network {
     counts: BTreeMap<String, usize>,
     /// Places of the parameters in their list, by name.
     by_name: HashMap<String, usize>,
+    /// Nodes of the states.
+    state_nodes: HashSet<NodeId>,
+    /// Where the next value of a state stands.
+    next_places: HashMap<NodeId, usize>,
     pub(super) place: String,
 }
 
@@ -144,6 +148,8 @@ impl Network {
             scopes: Vec::new(),
             counts: BTreeMap::new(),
             by_name: HashMap::new(),
+            state_nodes: HashSet::new(),
+            next_places: HashMap::new(),
             place: String::new(),
         }
     }
@@ -304,19 +310,20 @@ impl Network {
     pub fn source_state(&mut self, name: &str, shape: Shape, initial: f64) -> Result<NodeId, Fault> {
         let ty = Type::f32(shape);
         let node = self.builder.source(Primitive::State, name, ty.clone())?;
-        if !self.states.iter().any(|known| known.node == node) {
+        if self.state_nodes.insert(node) {
             self.states.push(State { name: name.to_string(), node, ty, initial, saved: true });
         }
         Ok(node)
     }
     /// A state's value after what stands before: its next value if one is set, else the old one.
     pub fn state_value(&self, state: NodeId) -> NodeId {
-        self.next_states.iter().find(|(known, _)| *known == state).map_or(state, |(_, next)| *next)
+        self.next_places.get(&state).map_or(state, |place| self.next_states[*place].1)
     }
     /// Sets a state's value for the next step.
     pub fn set_state(&mut self, state: NodeId, next: NodeId) {
-        match self.next_states.iter_mut().find(|(known, _)| *known == state) {
-            Some((_, known)) => *known = next,
+        let place = *self.next_places.entry(state).or_insert(self.next_states.len());
+        match self.next_states.get_mut(place) {
+            Some(known) => known.1 = next,
             None => self.next_states.push((state, next)),
         }
     }

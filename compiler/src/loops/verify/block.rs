@@ -1,7 +1,8 @@
 //! Checks of a block: types, what is defined where, addresses, and what a vector axis promises.
 
 use super::{Checked, Scope, VerifyError};
-use crate::loops::{Axis, Block, Extent, Instruction, Lane, Linear, ScalarFunction, Space, Value, Var, View};
+use crate::loops::{Axis, Block, BufferId, Extent, Instruction, Lane, Linear, ScalarFunction, Space, Value, Var, View};
+use std::collections::BTreeMap;
 
 /// Where a block stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,10 +219,12 @@ fn lanes_apart(scope: &Scope, accesses: &[(usize, &View, bool)], axis: &Axis) ->
         Extent::Whole(count) => count.at(1).max(count.at(scope.capacity)),
         Extent::Tile { step, .. } => step,
     };
+    let mut of_buffer: BTreeMap<BufferId, Vec<(usize, &View)>> = BTreeMap::new();
+    accesses.iter().for_each(|&(number, view, _)| of_buffer.entry(view.buffer).or_default().push((number, view)));
     for (at, stored, _) in accesses.iter().filter(|(_, _, is_store)| *is_store) {
         let step = along(stored, axis).constant.unsigned_abs().max(1);
-        for (number, view, _) in accesses {
-            let same_words = view.buffer == stored.buffer && view != stored;
+        for (number, view) in &of_buffer[&stored.buffer] {
+            let same_words = view != stored;
             let distance = view.offset.constant.abs_diff(stored.offset.constant);
             let apart = view.strides == stored.strides
                 && view.table == stored.table
