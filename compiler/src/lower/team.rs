@@ -16,6 +16,9 @@ const HANDOVER: f64 = 1e-6;
 /// The number of threads, `most` at most, with which a step of `rows` rows is likely to take the shortest time on cores whose vectors
 /// have `lanes` floats.
 pub fn threads(graph: &Graph, fusion: &Fusion, rows: usize, lanes: usize, most: usize) -> usize {
+    if most <= 1 {
+        return 1;
+    }
     let moved = traffic(graph, fusion);
     let kernels: Vec<(f64, usize)> = fusion
         .groups
@@ -33,7 +36,7 @@ pub fn threads(graph: &Graph, fusion: &Fusion, rows: usize, lanes: usize, most: 
         let shares = kernels.iter().map(|(work, tiles)| work * tiles.div_ceil(threads) as f64 / *tiles as f64).sum::<f64>();
         shares + HANDOVER * kernels.len() as f64 * (threads as f64).log2()
     };
-    (1..=most.max(1)).min_by(|one, other| time(*one).total_cmp(&time(*other))).unwrap_or(1)
+    (1..=most).min_by(|one, other| time(*one).total_cmp(&time(*other))).unwrap_or(1)
 }
 
 #[cfg(test)]
