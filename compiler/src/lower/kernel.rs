@@ -4,6 +4,7 @@ use super::block::{Scope, Writer};
 use super::index::Index;
 use super::nests::{NestPlan, Plan, plan};
 use super::schedule::{Schedule, schedule};
+use super::staged::Staged;
 use super::storage::{Layout, StagedCopy, Storage, cells, push, title};
 use super::vector::is_vector;
 use super::{LowerError, linear, product, row_major, volume};
@@ -56,6 +57,8 @@ pub struct KernelLowering<'a> {
     pub(super) body: Vec<Statement>,
     /// Storage of partial sums, by reduction.
     pub(super) partials: HashMap<NodeId, Storage>,
+    /// Words of the tile's rows that have been copied.
+    pub(super) staged: Vec<Staged>,
 }
 
 /// Lowers the group of this number.
@@ -78,7 +81,8 @@ pub fn lower_group(
     let name = format!("{prefix}.{number} {}", title(graph, head.node));
     let scope = Scope { graph, layout, program, kept: HashMap::default(), tiles: Vec::new(), serving: group.members[0].node };
     let axes = group.axes.iter().map(|dim| GroupAxis { size: linear(*dim), tile: None }).collect();
-    let lowering = KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new() };
+    let lowering =
+        KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new(), staged: Vec::new() };
     lowering.run(&plan, schedule, prefix)
 }
 
@@ -145,7 +149,16 @@ impl KernelLowering<'_> {
         };
         let axis = |dim: &Dim| if *dim == Dim::Batch { rows } else { GroupAxis { size: linear(*dim), tile: None } };
         let axes = group.axes.iter().map(axis).collect();
-        let mut inner = KernelLowering { scope, group, axes, vars: self.vars, name, body: Vec::new(), partials: HashMap::new() };
+        let mut inner = KernelLowering {
+            scope,
+            group,
+            axes,
+            vars: self.vars,
+            name,
+            body: Vec::new(),
+            partials: HashMap::new(),
+            staged: Vec::new(),
+        };
         inner.fill(plan, "")?;
         self.vars = inner.vars;
         Ok(inner.body)
@@ -261,9 +274,14 @@ impl KernelLowering<'_> {
     }
 
     /// Finishes a nest; the innermost axis becomes a vector axis where the block allows it.
-    pub(super) fn emit(&mut self, title: String, mut axes: Vec<Axis>, block: Block) {
+    pub(super) fn emit(&mut self, title: String, mut axes: Vec<Axis>, mut block: Block) {
         if let Some(last) = axes.last_mut() {
             last.vector = is_vector(&block, last);
+            if !last.vector
+                && let Some(on_copies) = self.on_copies(&block, last)
+            {
+                (last.vector, block) = (true, on_copies);
+            }
         }
         self.push(Statement::Nest(Nest { title, axes, block }));
     }

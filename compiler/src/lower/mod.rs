@@ -14,6 +14,7 @@ mod random;
 mod reductions;
 mod scan;
 mod schedule;
+mod staged;
 mod storage;
 mod team;
 #[cfg(test)]

@@ -7,12 +7,24 @@ use std::borrow::Cow;
 /// Members of one nest, by their position in the group.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NestPlan {
+    /// Of a nest that folds columns and computes elements along with them: [`Work::Column`].
     pub kind: Work,
     /// Group axes, from the outermost loop to the innermost.
     pub axes: Vec<usize>,
     /// Axis that is folded, for rows and columns.
     pub folded: Option<usize>,
     pub members: Vec<usize>,
+}
+
+impl NestPlan {
+    /// Takes members in that do such work.
+    fn take(&mut self, kind: Work, folded: Option<usize>, members: impl IntoIterator<Item = usize>) {
+        if self.kind == Work::Map {
+            (self.kind, self.folded) = (kind, folded);
+        }
+        self.members.extend(members);
+        self.members.sort_unstable();
+    }
 }
 
 /// The nests of a kernel, and which members are kept.
@@ -154,17 +166,62 @@ impl<'a> Members<'a> {
                 Work::Row | Work::Column => Some(own[lost[0]]),
                 _ => None,
             };
-            let shares = matches!(kind, Work::Map | Work::Column);
-            let found = (ready..nests.len())
-                .find(|&nest| shares && nests[nest].kind == kind && nests[nest].axes == *own && nests[nest].folded == folded);
+            let found = (ready..nests.len()).find(|&nest| self.takes(&nests[nest], position, folded));
             let nest = found.unwrap_or_else(|| {
                 nests.push(NestPlan { kind, axes: own.clone(), folded, members: Vec::new() });
                 nests.len() - 1
             });
-            nests[nest].members.push(position);
+            nests[nest].take(kind, folded, [position]);
             home[position] = Some(nest);
         }
+        self.sink(&mut nests);
         nests
+    }
+
+    /// Whether a nest may compute one more member, which folds that axis, along with its own: elements, and columns folded along one axis.
+    fn takes(&self, nest: &NestPlan, position: usize, folded: Option<usize>) -> bool {
+        let kind = work(self.graph, self.group.members[position]);
+        let fits = match (nest.kind, kind) {
+            (Work::Map, Work::Map) => true,
+            // What is written in place is written where nothing is folded.
+            (Work::Map, Work::Column) => nest.members.iter().all(|&member| !self.writes_in_place(member)),
+            (Work::Column, Work::Map) => !self.writes_in_place(position),
+            (Work::Column, Work::Column) => nest.folded == folded,
+            _ => false,
+        };
+        fits && nest.axes == self.group.domains[position]
+    }
+
+    fn writes_in_place(&self, position: usize) -> bool {
+        !self.fusion.updated_by(self.group.members[position].node).is_empty()
+    }
+
+    /// Joins each nest of elements with the first one that reads them, where nothing stands between them: what it read of them it has at hand.
+    fn sink(&self, nests: &mut Vec<NestPlan>) {
+        for early in (0..nests.len()).rev() {
+            let nest = &nests[early];
+            if nest.kind != Work::Map || nest.members.iter().any(|&member| self.writes_in_place(member)) {
+                continue;
+            }
+            let reads = |&other: &usize| nest.members.iter().any(|&member| self.reads(other, self.group.members[member].node));
+            let Some(late) = (early + 1..nests.len()).find(|&late| nests[late].members.iter().any(reads)) else { continue };
+            let passed = nests[early + 1..=late].iter().flat_map(|nest| &nest.members);
+            let overwritten = passed.flat_map(|&other| self.fusion.updated_by(self.group.members[other].node));
+            let keeps = overwritten.into_iter().all(|&source| !nest.members.iter().any(|&member| self.reads(member, source)));
+            let beside = |&other: &usize| nest.members.iter().all(|&member| self.reads_element(other, member));
+            let takes = |&member: &usize| self.takes(&nests[late], member, None);
+            if keeps && nests[late].members.iter().all(beside) && nest.members.iter().all(takes) {
+                let NestPlan { members, .. } = nests.remove(early);
+                nests[late - 1].take(Work::Map, None, members);
+            }
+        }
+    }
+
+    /// Whether all that a member reads of an earlier one is the very element that it computes.
+    fn reads_element(&self, position: usize, earlier: usize) -> bool {
+        let (group, own) = (self.group, &self.group.domains[position]);
+        let mut accesses = self.reads[position].iter().filter(|access| access.node == group.members[earlier].node);
+        accesses.all(|access| same_element(self.graph, group, earlier, own, access))
     }
 
     /// The first nest that a member may be computed in.

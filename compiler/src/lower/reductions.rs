@@ -7,7 +7,7 @@ use super::nests::NestPlan;
 use super::storage::{Storage, push, title};
 use super::vector::is_vector;
 use super::{LowerError, linear, row_major, volume};
-use crate::fusion::{CELL, Work};
+use crate::fusion::{CELL, Work, work};
 use crate::graph::NodeId;
 use crate::loops::{Axis, Block, Extent, Lane, Linear, Nest, Space, Statement, Value};
 use crate::ops::{self, Fold, Lowering};
@@ -30,7 +30,8 @@ impl KernelLowering<'_> {
         }
     }
 
-    /// Sums along an axis that is not the last, or is a short one: one chain for each element of the result, in ascending order.
+    /// Sums along an axis that is not the last, or is a short one: one chain for each element of the result, in ascending order. Members of
+    /// the nest that fold nothing are computed along with the terms.
     pub(super) fn column(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
         let (mut loops, index) = self.loops(&nest.axes);
         let along = nest.axes.iter().position(|axis| nest.folded == Some(*axis));
@@ -39,7 +40,14 @@ impl KernelLowering<'_> {
             _ => 1,
         };
         let mut block = self.terms(nest, &index, 1, false)?;
-        let at_once = divisor(long, MOST_TERMS.min(MOST_INSTRUCTIONS / block.code.len().max(1) as i64));
+        let at_once = if long > 1 {
+            // What terms have in common is computed once: only what a second one adds counts.
+            let first = block.code.len() as i64;
+            let further = (self.terms(nest, &index, 2, false)?.code.len() as i64 - first).max(1);
+            divisor(long, (1 + (MOST_INSTRUCTIONS - first).max(0) / further).min(MOST_TERMS))
+        } else {
+            1
+        };
         let whole = at_once == long && long > 1;
         if at_once > 1 {
             block = self.terms(nest, &index, at_once, whole)?;
@@ -48,7 +56,8 @@ impl KernelLowering<'_> {
         for &member in &nest.members {
             let node = self.group.members[member].node;
             let name = title(self.scope.graph, node);
-            if !whole {
+            let folds = work(self.scope.graph, self.group.members[member]) != Work::Map;
+            if folds && !whole {
                 let (storage, fold, axes) = (self.primary(node)?, self.fold_of(node)?, self.value_axes(member));
                 self.scope.serving = node;
                 self.clear(&storage, &axes, fold, &name);
@@ -63,7 +72,7 @@ impl KernelLowering<'_> {
             }
         }
         self.emit(names.join(", "), loops, block);
-        for &member in &nest.members {
+        for &member in nest.members.iter().filter(|&&member| work(self.scope.graph, self.group.members[member]) != Work::Map) {
             self.spread(member)?;
         }
         Ok(())
@@ -72,18 +81,30 @@ impl KernelLowering<'_> {
     /// The block that takes so many terms of each sum in: all there are, or some more beside those so far.
     fn terms(&mut self, nest: &NestPlan, index: &HashMap<usize, Index>, at_once: i64, whole: bool) -> Result<Block, LowerError> {
         let (graph, group) = (self.scope.graph, self.group);
-        let mut folds = Vec::new();
+        let (mut maps, mut folds) = (Vec::new(), Vec::new());
         for &member in &nest.members {
             let node = group.members[member].node;
-            folds.push((member, node, self.fold_of(node)?, self.primary(node)?, Self::at(index, &self.value_axes(member))));
+            if work(graph, group.members[member]) == Work::Map {
+                maps.push((member, node));
+            } else {
+                folds.push((member, node, self.fold_of(node)?, self.primary(node)?, Self::at(index, &self.value_axes(member))));
+            }
         }
         let mut writer = Writer::new(&mut self.scope);
         let mut sums: Vec<Option<Value>> = vec![None; folds.len()];
+        let mut elements = Vec::new();
         for term in 0..at_once {
             let mut index = index.clone();
             if let Some(axis) = nest.folded.filter(|_| at_once > 1) {
                 let first = if whole { Index::zero() } else { index[&axis].times(at_once) };
                 index.insert(axis, first.shifted(term));
+            }
+            for &(member, node) in &maps {
+                writer.own.insert(node, Self::at(&index, &group.domains[member]));
+            }
+            for &(member, node) in &maps {
+                let own = Self::at(&index, &group.domains[member]);
+                elements.push((node, writer.value(node, &own)?, own));
             }
             for ((member, node, fold, storage, own), sum) in folds.iter().zip(&mut sums) {
                 writer.block.set_origin(node.0);
@@ -96,6 +117,9 @@ impl KernelLowering<'_> {
                 writer.block.set_origin(node.0);
                 *sum = Some(fold.lower(&mut writer.block, so_far, value));
             }
+        }
+        for (node, value, own) in elements {
+            store_everywhere(&mut writer, node, &own, value);
         }
         for ((_, node, _, storage, own), sum) in folds.iter().zip(sums) {
             if let Some(sum) = sum {

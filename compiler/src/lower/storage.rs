@@ -2,7 +2,7 @@
 
 use super::{LowerError, linear, row_major, volume};
 use crate::fusion::{Fusion, Member, Work, work};
-use crate::graph::{Attributes, Element, Graph, NodeId, Root, Type};
+use crate::graph::{Attributes, Dim, Element, Graph, NodeId, Root, Type};
 use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
 use crate::ops::Primitive;
 use rustc_hash::FxBuildHasher;
@@ -133,7 +133,7 @@ impl Layout {
                 Root::Output { name, node } => {
                     let full = format!("{prefix}.{name}");
                     let number = self.outputs.len() as u32;
-                    let storage = whole(graph, *node, program, &full, Space::Output(number), &[])?;
+                    let storage = whole(graph, *node, program, &full, Space::Output(number), Rows::Adjacent)?;
                     self.outputs.insert(full, storage.buffer);
                     self.add(*node, storage);
                 }
@@ -150,7 +150,8 @@ impl Layout {
                         within: None,
                     };
                     if fusion.staged.contains(source) {
-                        let storage = whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, &[])?;
+                        let storage =
+                            whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, Rows::Adjacent)?;
                         let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
                         self.staged.push(StagedCopy {
                             from: storage.buffer,
@@ -168,8 +169,8 @@ impl Layout {
         }
         for node in fusion.crossing(graph) {
             if !self.kept.contains_key(&node) {
-                let pad = padding(graph, node);
-                let storage = whole(graph, node, program, &format!("{prefix}.%{}", node.0), Space::Arena, &pad)?;
+                let rows = rows_of(graph, fusion, node);
+                let storage = whole(graph, node, program, &format!("{prefix}.%{}", node.0), Space::Arena, rows)?;
                 self.add(node, storage);
             }
         }
@@ -210,9 +211,34 @@ impl Layout {
     }
 }
 
-/// Row padding: random numbers are drawn 64 columns at a time.
-fn padding(graph: &Graph, node: NodeId) -> Vec<i64> {
-    if work(graph, Member { node, total: false }) == Work::Random { vec![64] } else { Vec::new() }
+/// Rows of this many words begin in few sets of a cache, so that walking down some columns of them drives out what was just there: a whole
+/// number of 1 KiB leaves four of the 64 sets of a first-level cache.
+const CROWDED: i64 = 256;
+/// Words of a cache line.
+const LINE: i64 = 16;
+
+/// How the rows of a tensor in memory follow one another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Without gaps.
+    Adjacent,
+    /// In whole groups of so many words: random numbers are drawn 64 columns at a time.
+    Whole(i64),
+    /// A cache line apart.
+    Apart,
+}
+
+/// How the rows of a node lie between kernels.
+fn rows_of(graph: &Graph, fusion: &Fusion, node: NodeId) -> Rows {
+    let shape = graph.shape(node);
+    let is_crowded = |dim: &Dim| matches!(*dim, Dim::Fixed(words) if words as i64 % CROWDED == 0);
+    if work(graph, Member { node, total: false }) == Work::Random {
+        Rows::Whole(64)
+    } else if shape.rank() > 1 && shape.0.last().is_some_and(is_crowded) && !fusion.in_words[node.index()] {
+        Rows::Apart
+    } else {
+        Rows::Adjacent
+    }
 }
 
 /// Row-major strides of a type.
@@ -220,23 +246,23 @@ pub fn strides(ty: &Type) -> Result<Vec<Linear>, LowerError> {
     row_major(&ty.shape.0.iter().map(|dim| linear(*dim)).collect::<Vec<_>>())
 }
 
-/// A buffer for a whole tensor; `pad` rounds its last axis up.
+/// A buffer for a whole tensor.
 fn whole(
     graph: &Graph,
     node: NodeId,
     program: &mut Program,
     name: &str,
     space: Space,
-    pad: &[i64],
+    rows: Rows,
 ) -> Result<Storage, LowerError> {
     let ty = graph.ty(node);
     let mut dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
-    if let Some(multiple) = pad.first() {
-        match dims.last_mut() {
-            Some(last) if last.is_fixed() => last.constant = (last.constant + multiple - 1) / multiple * multiple,
-            Some(last) => last.constant += multiple,
-            None => dims.push(Linear::fixed(*multiple)),
-        }
+    match (rows, dims.last_mut()) {
+        (Rows::Adjacent, _) => {}
+        (Rows::Whole(group), Some(last)) if last.is_fixed() => last.constant = (last.constant + group - 1) / group * group,
+        (Rows::Whole(group), Some(last)) => last.constant += group,
+        (Rows::Whole(group), None) => dims.push(Linear::fixed(group)),
+        (Rows::Apart, last) => last.into_iter().for_each(|last| last.constant += LINE),
     }
     let mut steps = row_major(&dims)?;
     steps.truncate(ty.shape.rank());
