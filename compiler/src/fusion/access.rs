@@ -134,6 +134,23 @@ pub(super) fn in_words(graph: &Graph) -> Vec<bool> {
     found
 }
 
+/// Which nodes must lie in memory row behind row without a gap: those read as words, and those of which a product takes the last axis
+/// together with another one.
+pub(super) fn in_one_piece(graph: &Graph, in_words: &[bool]) -> Vec<bool> {
+    let mut found = in_words.to_vec();
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let Attributes::Contract(spec) = &node.attributes else { continue };
+        let lists = [&spec.left, &spec.right, &spec.out];
+        let role = |label: u8| lists.map(|labels| labels.contains(&label));
+        for (labels, of) in lists.into_iter().zip([node.operands[0], node.operands[1], id]) {
+            let Some((&last, rest)) = labels.split_last() else { continue };
+            found[bottom(graph, of).index()] |= rest.iter().any(|&label| role(label) == role(last));
+        }
+    }
+    found
+}
+
 /// The node that a chain of views ends in.
 pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
     while matches!(ops::record(graph.node(id).primitive).lowering, Lowering::View) {

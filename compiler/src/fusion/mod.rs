@@ -93,6 +93,8 @@ pub struct Fusion {
     pub staged: BTreeSet<NodeId>,
     /// For each node, whether something reads it as words in memory.
     pub(crate) in_words: Vec<bool>,
+    /// For each node, whether its rows must follow one another without a gap.
+    pub(crate) in_one_piece: Vec<bool>,
     /// What members read.
     reads: Reads,
     /// For each node the sources that it is the next value of.
@@ -113,7 +115,9 @@ impl Fusion {
         for (number, group) in groups.iter().enumerate() {
             group.members.iter().for_each(|member| home[member.node.index()] = Some(number));
         }
-        Fusion { groups, inlined, staged, in_words: access::in_words(graph), reads, updates, home }
+        let in_words = access::in_words(graph);
+        let in_one_piece = access::in_one_piece(graph, &in_words);
+        Fusion { groups, inlined, staged, in_words, in_one_piece, reads, updates, home }
     }
 
     /// The nodes that a group reads and another one makes, in the order in which they are read; one may come more than once.

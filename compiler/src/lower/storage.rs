@@ -234,7 +234,7 @@ fn rows_of(graph: &Graph, fusion: &Fusion, node: NodeId) -> Rows {
     let is_crowded = |dim: &Dim| matches!(*dim, Dim::Fixed(words) if words as i64 % CROWDED == 0);
     if work(graph, Member { node, total: false }) == Work::Random {
         Rows::Whole(64)
-    } else if shape.rank() > 1 && shape.0.last().is_some_and(is_crowded) && !fusion.in_words[node.index()] {
+    } else if shape.rank() > 1 && shape.0.last().is_some_and(is_crowded) && !fusion.in_one_piece[node.index()] {
         Rows::Apart
     } else {
         Rows::Adjacent

@@ -10,7 +10,10 @@ use crate::graph::{Attributes, BuildError, Builder, Dim, Element, Graph, NodeId,
 use crate::ops::{self, Exactness, PRIMITIVES, Primitive, Sample};
 
 /// Sizes that axes have: at and around a lane group, a cell, a group of 64 random columns, a block of 512 of a product.
-const SIZES: [usize; 10] = [1, 1, 2, 3, 7, 17, 32, 33, 70, 513];
+const SIZES: [usize; 10] = [1, 1, 2, 3, 7, 17, 32, 33, 70, LONG];
+const LONG: usize = 513;
+/// In place of [`LONG`] in graphs of every third seed: rows of whole KiB, which lie apart in memory.
+const CROWDED: usize = 512;
 /// Most elements of a row of a tensor, and of all rows together for a batch of [`NOMINAL`].
 const MOST: usize = 6000;
 const BUDGET: usize = 150_000;
@@ -38,6 +41,7 @@ pub(super) struct Draw {
     sources: Vec<NodeId>,
     inputs: Vec<NodeId>,
     elements: usize,
+    long: usize,
 }
 
 /// Size and kind follow from the seed.
@@ -83,11 +87,15 @@ impl Draw {
             sources: Vec::new(),
             inputs: Vec::new(),
             elements: 0,
+            long: if seed % 3 == 0 { CROWDED } else { LONG },
         }
     }
 
     fn size(&mut self) -> usize {
-        SIZES[self.numbers.below(SIZES.len())]
+        match SIZES[self.numbers.below(SIZES.len())] {
+            LONG => self.long,
+            size => size,
+        }
     }
 
     fn keep(&mut self, node: NodeId) {
