@@ -1,7 +1,7 @@
 //! Which kept members of a kernel share a nest, and in what order the nests run.
 
 use crate::fusion::{Access, Fusion, Group, Inlined, Work, cost, member_accesses, reduced_axes, work};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Dim, Graph, NodeId};
 use std::borrow::Cow;
 
 /// Members of one nest, by their position in the group.
@@ -181,11 +181,13 @@ impl<'a> Members<'a> {
     /// Whether a nest may compute one more member, which folds that axis, along with its own: elements, and columns folded along one axis.
     fn takes(&self, nest: &NestPlan, position: usize, folded: Option<usize>) -> bool {
         let kind = work(self.graph, self.group.members[position]);
+        // A sum along a fixed axis takes several terms in at once, and elements are not kept apart by one: each is faster alone.
+        let along_batch = |axis: Option<usize>| axis.is_some_and(|axis| self.group.axes[axis] == Dim::Batch);
         let fits = match (nest.kind, kind) {
             (Work::Map, Work::Map) => true,
             // What is written in place is written where nothing is folded.
-            (Work::Map, Work::Column) => nest.members.iter().all(|&member| !self.writes_in_place(member)),
-            (Work::Column, Work::Map) => !self.writes_in_place(position),
+            (Work::Map, Work::Column) => along_batch(folded) && nest.members.iter().all(|&member| !self.writes_in_place(member)),
+            (Work::Column, Work::Map) => along_batch(nest.folded) && !self.writes_in_place(position),
             (Work::Column, Work::Column) => nest.folded == folded,
             _ => false,
         };
