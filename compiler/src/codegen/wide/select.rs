@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use super::super::block::INT_BOUND;
 use super::super::plan::{Plan, moves, stride};
 use super::Form;
+use super::keep::{accumulators, can_keep};
 use super::operations::{Access, Constant, Held, Kind, One, Op, Scalar, Selection, Shift, Step, Test, Two, Virtual};
 use crate::loops::{Block, BufferId, Comparison, Instruction, Lane, Linear, Value, Var, View};
 
@@ -24,24 +25,31 @@ const UNEQUAL: u8 = 0x04;
 /// Selects that may test again what one comparison tests before its mask is made a value.
 const MOST_TESTS: usize = 2;
 
-/// Turns a block into operations; `None` if it holds what wide functions cannot do. With `rows` the function turns around another axis
-/// too, and this says of each instruction whether that moves it.
+/// The axis around, if the function has it too.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub var: Var,
+    /// For each instruction whether the axis moves it.
+    pub moves: &'a [bool],
+}
+
+/// Turns a block into operations; `None` if it holds what wide functions cannot do.
 pub(super) fn select(
     block: &Block,
     lanes: &[Lane],
     plan: &Plan,
     var: Var,
-    rows: Option<&[bool]>,
+    rows: Option<Rows>,
     words: &dyn Fn(BufferId) -> bool,
     form: Form,
 ) -> Option<Selection> {
     let order = order(block, plan, form);
-    let mut selector = Selector {
+    let selector = || Selector {
         block,
         lanes,
         plan,
         var,
-        rows,
+        rows: rows.map(|rows| rows.moves),
         form,
         words,
         made: vec![None; block.code.len()],
@@ -50,20 +58,25 @@ pub(super) fn select(
         known_scalars: HashMap::new(),
         known_places: Vec::new(),
         origin: 0,
+        kept: Vec::new(),
         selection: Selection {
             rows: rows.is_some(),
+            kept: Vec::new(),
+            before: Vec::new(),
             ops: Vec::new(),
+            after: Vec::new(),
             held: Vec::new(),
             constants: Vec::new(),
             scalars: Vec::new(),
             places: Vec::new(),
         },
     };
-    for at in order {
-        selector.origin = block.origins.get(at).copied().unwrap_or_default();
-        selector.instruction(at)?;
-    }
-    Some(selector.selection)
+    let kept = rows.map_or_else(Vec::new, |rows| accumulators(block, rows.var, var));
+    let keeping = match kept.is_empty() {
+        true => None,
+        false => selector().written(&order, kept).filter(|selection| can_keep(selection, form)),
+    };
+    keeping.or_else(|| selector().written(&order, Vec::new()))
 }
 
 /// The instructions that stores need, in the order in which they are written.
@@ -164,10 +177,25 @@ struct Selector<'a> {
     /// Views less their constant offsets, by number of the place.
     known_places: Vec<View>,
     origin: u32,
+    /// Views of the words that are kept from row to row, and what each is now.
+    kept: Vec<(View, Virtual)>,
     selection: Selection,
 }
 
 impl Selector<'_> {
+    /// Writes the instructions of an order, with the words of some views kept from row to row.
+    fn written(mut self, order: &[usize], kept: Vec<(usize, View)>) -> Option<Selection> {
+        for (at, view) in kept {
+            self.keep(at, view)?;
+        }
+        for &at in order {
+            self.origin = self.block.origins.get(at).copied().unwrap_or_default();
+            self.instruction(at)?;
+        }
+        self.keeps()?;
+        Some(self.selection)
+    }
+
     fn fresh(&mut self, held: Held) -> Virtual {
         self.selection.held.push(held);
         Virtual(self.selection.held.len() as u32 - 1)
@@ -183,6 +211,32 @@ impl Selector<'_> {
         let source = |at: usize| sources.get(at).copied();
         let sources = [source(0), source(1), source(2)];
         self.selection.ops.push(Op { kind, result, sources, origin: self.origin });
+    }
+
+    /// Keeps the words of a view from row to row; the load at `at` is the first.
+    fn keep(&mut self, at: usize, view: View) -> Option<()> {
+        let origin = self.block.origins.get(at).copied().unwrap_or_default();
+        let access = self.access(at, &view)?;
+        let value = self.fresh(Held::Made);
+        let op = |kind, result, source| Op { kind, result, sources: [source, None, None], origin };
+        self.selection.kept.push(value);
+        self.selection.before.push(op(Kind::Load(access), Some(value), None));
+        self.selection.after.push(op(Kind::Store(access), None, Some(value)));
+        self.kept.push((view, value));
+        Some(())
+    }
+
+    /// Ends a row: what is kept becomes what it is now, which must be a value of the row that is nothing else.
+    fn keeps(&mut self) -> Option<()> {
+        for at in 0..self.kept.len() {
+            let (kept, now) = (self.selection.kept[at], self.kept[at].1);
+            let is_own = self.selection.held[now.0 as usize] == Held::Made && !self.selection.kept.contains(&now);
+            if !is_own || self.kept[..at].iter().any(|&(_, other)| other == now) {
+                return None;
+            }
+            self.push(Kind::Keeps, Some(kept), &[now]);
+        }
+        Some(())
     }
 
     fn constant(&mut self, constant: Constant) -> Virtual {
@@ -352,12 +406,19 @@ impl Selector<'_> {
             ShiftRightSigned(a, count) => self.shift(Shift::RightSigned, *a, *count)?,
             Bits(a) | FromBits(a) => self.value(*a)?,
             Index { terms, .. } => self.index(at, terms)?,
-            Load(view, _) => {
-                let access = self.access(at, view)?;
-                self.op(Kind::Load(access), &[])
-            }
+            Load(view, _) => match self.kept.iter().find(|(kept, _)| kept == view) {
+                Some(&(_, now)) => now,
+                None => {
+                    let access = self.access(at, view)?;
+                    self.op(Kind::Load(access), &[])
+                }
+            },
             Store(view, value) => {
                 let value = self.value(*value)?;
+                if let Some((_, now)) = self.kept.iter_mut().find(|(kept, _)| kept == view) {
+                    *now = value;
+                    return Some(());
+                }
                 let access = self.access(at, view)?;
                 self.push(Kind::Store(access), None, &[value]);
                 return Some(());
