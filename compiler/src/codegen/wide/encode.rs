@@ -10,9 +10,10 @@ use iced_x86::{Code, Instruction, Register};
 
 use super::super::Error;
 use super::super::listing::{Made, Serves};
-use super::allocate::{Allocated, Pin, Site, allocate, pins};
+use super::allocate::{Allocated, Site, allocate};
 use super::keep::{Strip, strips};
 use super::operations::{Held, Kind, Op, Selection};
+use super::pins::{Pin, pins};
 use super::rest::left_over;
 use super::write::{ARGUMENTS, LANE, LEFT, SCRATCH, Writer, at};
 use super::{Form, Rest, Turns, Whole, Wide};

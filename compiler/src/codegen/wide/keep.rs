@@ -9,9 +9,9 @@
 //! are registers for.
 
 use super::super::plan::{moves, stride};
-use super::allocate::taken;
 use super::encode::MOST_POINTERS;
 use super::operations::{Access, Held, Kind, Op, Selection, Virtual};
+use super::pins::taken;
 use super::{Form, Turns, Whole};
 use crate::loops::{Block, Instruction, Linear, Var, View};
 

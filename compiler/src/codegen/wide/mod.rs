@@ -4,7 +4,7 @@
 //! # What a wide function is
 //! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
 //! then one group of which only the first lanes are loaded and stored; and all that for each turn of the axis around it, its **rows**, if
-//! from row to row nothing changes but pointers. All else stays in the kernel's Cranelift code: loops further out, addresses,
+//! from row to row nothing changes but pointers. Rows turn inside where only sums over them are stored (see [`keep`]). All else stays in the kernel's Cranelift code: loops further out, addresses,
 //! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
 //! place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
 //! of 4 bytes: invariant values, and start and step of each moving index.
@@ -28,7 +28,9 @@ mod keep;
 mod lines;
 mod operate;
 mod operations;
+mod order;
 mod pays;
+mod pins;
 mod rest;
 mod select;
 mod write;
