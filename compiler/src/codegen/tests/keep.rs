@@ -134,11 +134,13 @@ fn kernels(blocks: &[(&str, Write)], rows: i64, columns: Extent) -> Program {
     program
 }
 
-/// Whether a kernel's wide function counts its rows in a register.
+/// Whether a kernel's wide function counts its rows, but not the turns of each anew.
 fn keeps(program: &Program, index: usize, target: Target) -> bool {
     let function = compile_kernel(program, index, target).expect("it compiles");
     let text = function.text.as_ref().expect("text was asked for");
-    text.lines.iter().any(|line| line.text.starts_with("sub rdx"))
+    let wide = || text.lines.iter().skip_while(|line| line.label.as_deref() != Some("wide0"));
+    let has = |start: &str| wide().any(|line| line.text.starts_with(start));
+    has("sub rdx") && !has("mov rsi,[rdi")
 }
 
 #[test]

@@ -25,7 +25,7 @@ enum Known {
     Pointer(usize),
     /// The pointer of a place in some later row.
     Further(usize),
-    /// Rows that are left, where they turn inside.
+    /// Rows that are left.
     Rows,
     /// The number of turns that are left, in the first lane or in all.
     Left,
@@ -357,7 +357,7 @@ impl Checker<'_> {
             Mnemonic::Mov => {
                 let argument = self.argument(one)?;
                 let gain = || self.place_at(argument, true).filter(|_| self.selection.rows).map(Known::Gain);
-                let rows = || (self.selection.keeps() && argument == self.selection.rows_at()).then_some(Known::Rows);
+                let rows = || (self.selection.rows && argument == self.selection.rows_at()).then_some(Known::Rows);
                 let known = self.place_at(argument, false).map(Known::Pointer).or_else(gain).or_else(rows)?;
                 Some((to, known))
             }

@@ -1,7 +1,7 @@
 //! Bytes of a wide function.
 //!
 //! With rows, what is written for one stands in a loop that moves all pointers on, or, if values are kept from row to row, that loop
-//! stands around each group's operations and counts in `rdx`. Registers: `rdi` is the argument block, `rsi` the turns that are left, `rcx` the first lane of the current group; pointers of places
+//! stands around each group's operations. Rows are counted in `rdx` if pointers leave it. Registers: `rdi` is the argument block, `rsi` the turns that are left, `rcx` the first lane of the current group; pointers of places
 //! have registers while those last, else `rax` is loaded before each access. `k1` holds a comparison's bits, `k2` the lanes of the rest.
 //! The frame, if there is one, is aligned to vectors below `rbp`. Everything is encoded once; what refers to a place further on (jumps,
 //! constants) has 32 bits and is patched at the end.
@@ -31,9 +31,9 @@ const POINTERS: [Register; 10] = [
     Register::R14,
     Register::R15,
 ];
-/// The rows that are left where they turn inside; the first pointer has no register then.
+/// The rows that are left, if a pointer can do without it.
 const ROWS: Register = POINTERS[0];
-/// Places that have registers at least.
+/// Pointers that have registers while rows are counted in one.
 pub(super) const MOST_POINTERS: usize = POINTERS.len() - 1;
 /// How many of them a function may change.
 const FREE_POINTERS: usize = 5;
@@ -64,8 +64,11 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     }
     code.pin(&pins)?;
     code.writer.serve(node, None);
-    let row = code.writer.here();
     let around = selection.rows && !selection.keeps();
+    if around {
+        code.rows()?;
+    }
+    let row = code.writer.here();
     if around {
         code.writer.put(Instruction::with2(Code::Mov_r64_rm64, LEFT, at(ARGUMENTS, selection.turns_at())))?;
     }
@@ -91,6 +94,11 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     Ok(Some(code.writer.finish(&tail.constants, form)))
 }
 
+/// Whether rows are counted in a register: if all pointers have registers even so.
+fn counts(selection: &Selection) -> bool {
+    selection.rows && selection.places.len() <= MOST_POINTERS
+}
+
 /// The register of each place's pointer: for those that are accessed most.
 fn pointers(selection: &Selection) -> Vec<Option<Register>> {
     let mut accesses = vec![0_usize; selection.places.len()];
@@ -102,8 +110,8 @@ fn pointers(selection: &Selection) -> Vec<Option<Register>> {
     let mut order: Vec<usize> = (0..accesses.len()).collect();
     order.sort_by_key(|&place| (std::cmp::Reverse(accesses[place]), place));
     let mut pointers = vec![None; accesses.len()];
-    let counts = usize::from(selection.keeps());
-    for (place, &register) in order.into_iter().zip(&POINTERS[counts..]) {
+    let others = usize::from(counts(selection));
+    for (place, &register) in order.into_iter().zip(&POINTERS[others..]) {
         pointers[place] = Some(register);
     }
     pointers
@@ -151,10 +159,14 @@ impl Body<'_> {
         self.writer.put(Ok(Instruction::with(Code::Retnq)))
     }
 
-    /// Moves the pointers to the next row, and leads back to its beginning if there is one.
+    /// Moves the pointers to the next row, but those of what is kept, and leads back to its beginning if there is one.
     fn next_row(&mut self, row: usize) -> Result<(), Error> {
         self.writer.serve(self.node, None);
         for (place, pointer) in self.pointers.clone().into_iter().enumerate() {
+            let stored = |op: &Op| matches!(op.kind, Kind::Store(access) if access.place as usize == place);
+            if self.selection.after.iter().any(stored) {
+                continue;
+            }
             let gain = at(ARGUMENTS, self.selection.gain_at(place));
             match pointer {
                 Some(register) => self.writer.put(Instruction::with2(Code::Add_r64_rm64, register, gain))?,
@@ -165,10 +177,21 @@ impl Body<'_> {
                 }
             }
         }
-        self.writer.put(Instruction::with2(Code::Sub_rm64_imm8, at(ARGUMENTS, self.selection.rows_at()), 1))?;
+        match counts(self.selection) {
+            true => self.writer.put(Instruction::with2(Code::Sub_rm64_imm8, ROWS, 1))?,
+            false => self.writer.put(Instruction::with2(Code::Sub_rm64_imm8, at(ARGUMENTS, self.selection.rows_at()), 1))?,
+        }
         let again = self.writer.jump(Code::Jg_rel32_64)?;
         self.writer.lead(again, row);
         Ok(())
+    }
+
+    /// Loads the number of rows, if they are counted in a register.
+    fn rows(&mut self) -> Result<(), Error> {
+        match counts(self.selection) {
+            true => self.writer.put(Instruction::with2(Code::Mov_r64_rm64, ROWS, at(ARGUMENTS, self.selection.rows_at()))),
+            false => Ok(()),
+        }
     }
 
     /// The loop over whole strips; lanes are counted from zero in the first, and others follow if it goes on.
@@ -217,23 +240,10 @@ impl Body<'_> {
         self.point()?;
         self.operations(&part.before, &allocated.before)?;
         self.writer.serve(self.node, None);
-        self.writer.put(Instruction::with2(Code::Mov_r64_rm64, ROWS, at(ARGUMENTS, part.rows_at())))?;
+        self.rows()?;
         let head = self.writer.here();
         self.operations(&part.ops, &allocated.row)?;
-        self.writer.serve(self.node, None);
-        let fixed = |place| {
-            let on = |op: &Op| matches!(op.kind, Kind::Store(access) if access.place as usize == place);
-            part.after.iter().any(on)
-        };
-        for (place, pointer) in self.pointers.clone().into_iter().enumerate() {
-            if let Some(register) = pointer.filter(|_| !fixed(place)) {
-                let gain = at(ARGUMENTS, part.gain_at(place));
-                self.writer.put(Instruction::with2(Code::Add_r64_rm64, register, gain))?;
-            }
-        }
-        self.writer.put(Instruction::with2(Code::Sub_rm64_imm8, ROWS, 1))?;
-        let again = self.writer.jump(Code::Jg_rel32_64)?;
-        self.writer.lead(again, head);
+        self.next_row(head)?;
         self.operations(&part.after, &allocated.after)
     }
 

@@ -15,7 +15,7 @@ use super::pins::taken;
 use super::{Form, Turns, Whole};
 use crate::loops::{Block, Instruction, Linear, Var, View};
 
-/// Groups of lanes that a strip has at most: so many additions are on their way at once.
+/// Groups of lanes that a strip has at most, a power of two: so many additions are on their way at once.
 pub(super) const MOST_GROUPS: i64 = 4;
 
 /// The places of a block's accumulators over the turns of `rows`, each with the load that comes first; none if the block stores to
@@ -65,32 +65,27 @@ pub(super) struct Strip {
     pub whole: Whole,
 }
 
-/// The loops over whole groups of lanes, one after the other.
+/// The loops over whole groups of lanes, one after the other: in strips, in half as many groups, and so on.
 pub(super) fn strips(selection: &Selection, turns: Turns, form: Form) -> Vec<Strip> {
-    let one = |whole| Strip { selection: selection.clone(), groups: 1, whole };
-    let most = match turns.whole {
-        // As even as can be.
-        Whole::Known(groups) => even(groups),
-        Whole::Often | Whole::Unknown => MOST_GROUPS,
-    };
-    let widest = || (2..=most).rev().find_map(|groups| side_by_side(selection, groups, form).map(|wide| (groups, wide)));
-    let found = if selection.keeps() { widest() } else { None };
-    let loops = match (found, turns.whole) {
-        (None, whole) => vec![one(whole)],
-        (Some((groups, selection)), Whole::Known(all)) => {
-            vec![Strip { selection, groups, whole: Whole::Known(all / groups) }, one(Whole::Known(all % groups))]
+    let (mut found, mut left) = (Vec::new(), turns.whole);
+    let mut groups = if selection.keeps() { MOST_GROUPS } else { 1 };
+    while groups > 1 {
+        let (whole, over) = match left {
+            Whole::Known(all) => (Whole::Known(all / groups), Whole::Known(all % groups)),
+            Whole::Often | Whole::Unknown => (Whole::Unknown, Whole::Unknown),
+        };
+        if whole != Whole::Known(0)
+            && let Some(selection) = side_by_side(selection, groups, form)
+        {
+            found.push(Strip { selection, groups, whole });
+            left = over;
         }
-        (Some((groups, selection)), _) => {
-            vec![Strip { selection, groups, whole: Whole::Unknown }, one(Whole::Unknown)]
-        }
-    };
-    loops.into_iter().filter(|strip| strip.whole != Whole::Known(0)).collect()
-}
-
-/// Groups in a strip, of so many in all, so that few are left over.
-fn even(all: i64) -> i64 {
-    let strips = ((all + MOST_GROUPS - 1) / MOST_GROUPS).max(1);
-    (all + strips - 1) / strips
+        groups /= 2;
+    }
+    if left != Whole::Known(0) {
+        found.push(Strip { selection: selection.clone(), groups, whole: left });
+    }
+    found
 }
 
 /// The operations of several groups of lanes, if they have registers.

@@ -4,14 +4,14 @@
 //! # What a wide function is
 //! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
 //! then one group of which only the first lanes are loaded and stored; and all that for each turn of the axis around it, its **rows**, if
-//! from row to row nothing changes but pointers. Rows turn inside where only sums over them are stored (see [`keep`]). All else stays in the kernel's Cranelift code: loops further out, addresses,
-//! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
-//! place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
+//! from row to row nothing changes but pointers. Rows turn inside where only sums over them are stored (see [`keep`]). All else stays in
+//! the kernel's Cranelift code: loops further out, addresses, invariant values, the decision that there is a turn at all. It hands over,
+//! in a block on its stack, the pointer of each distinct place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
 //! of 4 bytes: invariant values, and start and step of each moving index.
 //!
 //! A wide function calls nothing and cannot trap; outside the lanes of `count` turns it touches only the argument block (which it reads,
-//! and in which it counts rows and moves pointers that have no register), its constants (behind its code) and its own frame. Its code stands behind that of its kernel, as part of the same function, so that
-//! dumps and profiles find it where it belongs.
+//! and in which it counts rows and moves pointers if registers do not last), its constants (behind its code) and its own frame. Its
+//! code stands behind that of its kernel, as part of the same function, so that dumps and profiles find it where it belongs.
 //!
 //! # How one is made
 //! [`select`] turns the block into vector [`operations`] on virtual registers, on demand, so that values live shortly; [`allocate`]
@@ -168,8 +168,8 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
             wide.bytes[from + at] = wide.bytes[from + at].wrapping_add(by);
             found.push((what, check::check(&wide, &rows(), turns, form)));
         };
-        changed("two rows taken off", [0x48, 0x83, 0x6f], 4, 1);
-        changed("a pointer that gains another's bytes", [0x48, 0x03, 0x57], 3, 8);
+        changed("two rows taken off", [0x48, 0x83, 0xea], 3, 1);
+        changed("a pointer that gains another's bytes", [0x4c, 0x03, 0x47], 3, 8);
         changed("a row that begins with what is no number of turns", [0x48, 0x8b, 0x77], 3, 8);
         found.extend(rejected_kept(form));
     }
@@ -209,7 +209,10 @@ fn rejected_kept(form: Form) -> Vec<(&'static str, Result<(), String>)> {
         ("two rows taken off a register", changed(&[0x48, 0x83, 0xea, 1], 3, 1)),
         ("a loop over rows that goes on for ever", changed(&[0x48, 0x83, 0xea, 1, 0x0f, 0x8f], 5, 0xfe)),
         ("a strip that is wider than the turns that are left", changed(&[0x48, 0x83, 0xee, strip], 3, form.lanes() as u8)),
-        ("a strip that is narrower than it is said to be", changed(&[0x48, 0x83, 0xee, strip], 3, strip.wrapping_neg() / 4)),
+        (
+            "a strip that is narrower than it is said to be",
+            changed(&[0x48, 0x83, 0xee, strip], 3, form.lanes().wrapping_neg() as u8),
+        ),
         ("a step that is wider than its strip", changed(&[0x48, 0x83, 0xc1, strip], 3, form.lanes() as u8)),
         ("a sum that the block does not store", {
             let mut other = selection.clone();
