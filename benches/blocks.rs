@@ -20,6 +20,18 @@ const ELEMENTS: i64 = 4096;
 /// A block from the values of four buffers to those that are stored in the first of them.
 type Write = fn(&mut BlockBuilder, [Value; 4]) -> Vec<Value>;
 
+/// A block, and whether its first buffer is one row, in which all others meet.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    write: Write,
+    sums: bool,
+}
+
+const fn case(name: &'static str, write: Write) -> Case {
+    Case { name, write, sums: false }
+}
+
 fn exp(b: &mut BlockBuilder, [x, ..]: [Value; 4]) -> Vec<Value> {
     vec![math::exp(b, x)]
 }
@@ -69,31 +81,46 @@ fn adam(b: &mut BlockBuilder, [w, g, m, v]: [Value; 4]) -> Vec<Value> {
     vec![b.sub(w, step), g, m, v]
 }
 
+/// Column sums of squares.
+fn norms(b: &mut BlockBuilder, [sum, x, ..]: [Value; 4]) -> Vec<Value> {
+    let square = b.mul(x, x);
+    vec![b.add(sum, square)]
+}
+
+/// Column sums of what a mask lets through.
+fn masked(b: &mut BlockBuilder, [sum, x, mask, scale]: [Value; 4]) -> Vec<Value> {
+    let zero = b.f32(0.0);
+    let lets = b.compare(Comparison::Lt, zero, mask);
+    let scaled = b.mul(x, scale);
+    let passed = b.select(lets, scaled, zero);
+    vec![b.add(sum, passed)]
+}
+
 /// The block that loads from all buffers at its row and column and stores what it makes, in rows of so many.
-fn block(write: Write, count: i64) -> Block {
+fn block(case: Case, count: i64) -> Block {
     let view = |buffer: u32| View {
         buffer: BufferId(buffer),
         offset: Linear::ZERO,
-        strides: vec![(Var(0), Linear::fixed(count)), (Var(1), Linear::fixed(1))],
+        strides: [(Var(0), Linear::fixed(count)), (Var(1), Linear::fixed(1))][usize::from(case.sums && buffer == 0)..].into(),
         table: None,
         pick: None,
     };
     let mut b = BlockBuilder::new();
     let values = [0, 1, 2, 3].map(|buffer| b.load(view(buffer), Lane::F32));
-    let stored = write(&mut b, values);
+    let stored = (case.write)(&mut b, values);
     for (buffer, value) in (0..).zip(stored) {
         b.store(view(buffer), value);
     }
     b.finish()
 }
 
-fn program(write: Write, count: i64) -> Program {
+fn program(case: Case, count: i64) -> Program {
     let buffer = |name: &str| Buffer { name: name.into(), space: Space::Arena, lane: Lane::F32, words: Linear::fixed(ELEMENTS) };
     let axes = vec![
         Axis { var: Var(0), extent: Extent::fixed(ELEMENTS / count), vector: false },
         Axis { var: Var(1), extent: Extent::fixed(count), vector: true },
     ];
-    let nest = Statement::Nest(Nest { title: "block".into(), axes, block: block(write, count) });
+    let nest = Statement::Nest(Nest { title: "block".into(), axes, block: block(case, count) });
     let kernel = Kernel { name: "block".into(), parallel: None, body: vec![nest], vars: 2 };
     Program {
         name: "block".into(),
@@ -191,18 +218,20 @@ fn in_rust(at: usize, instruction: &Instruction, lanes: &[Lane]) -> String {
 }
 
 /// A program of the same blocks in Rust, which times each as [`best`] does.
-fn source(blocks: &[(&str, Write)], rows: &[i64]) -> String {
+fn source(blocks: &[Case], rows: &[i64]) -> String {
     let mut text = String::from("#![allow(unused)]\n");
     let mut calls = String::new();
-    for (name, write) in blocks {
-        let block = block(*write, 1);
+    for &case in blocks {
+        let Case { name, sums, .. } = case;
+        let block = block(case, 1);
         let lanes = block.lanes();
         let lines: Vec<String> =
             block.code.iter().enumerate().map(|(at, instruction)| in_rust(at, instruction, &lanes)).collect();
         text += &format!(
             "#[inline(never)] fn {name}<const COUNT: usize>(all: &mut [Vec<f32>; 4]) {{ let [w, g, m, v] = all; for i in 0..{ELEMENTS} / COUNT {{ \
-             let at = i * COUNT..(i + 1) * COUNT; let (w, g) = (&mut w[at.clone()], &mut g[at.clone()]); \
+             let at = i * COUNT..(i + 1) * COUNT; let (w, g) = (&mut w[{}], &mut g[at.clone()]); \
              let (m, v) = (&mut m[at.clone()], &mut v[at]); for j in 0..COUNT {{\n{}\n}} }} }}\n",
+            if sums { "0..COUNT" } else { "at.clone()" },
             lines.join("\n")
         );
         for count in rows {
@@ -219,7 +248,7 @@ fn source(blocks: &[(&str, Write)], rows: &[i64]) -> String {
 }
 
 /// What rustc with `target-cpu=native` makes of the blocks: nanoseconds an element, by block and row.
-fn times_in_rust(blocks: &[(&str, Write)], rows: &[i64]) -> std::io::Result<HashMap<(String, i64), f64>> {
+fn times_in_rust(blocks: &[Case], rows: &[i64]) -> std::io::Result<HashMap<(String, i64), f64>> {
     let folder = std::env::temp_dir().join(format!("gradc-blocks-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let (file, program) = (folder.join("blocks.rs"), folder.join("blocks"));
@@ -247,8 +276,17 @@ fn main() {
         ("16 lanes", InstructionSet::Avx512, Widen::Always),
         ("chosen", InstructionSet::host(), Widen::Paying),
     ];
-    let blocks: [(&str, Write); 6] =
-        [("relu", relu), ("exp", exp), ("tanh", tanh), ("gelu", gelu), ("dropout", dropout), ("adam", adam)];
+    let sums = |name, write| Case { name, write, sums: true };
+    let blocks = [
+        case("relu", relu),
+        case("exp", exp),
+        case("tanh", tanh),
+        case("gelu", gelu),
+        case("dropout", dropout),
+        case("adam", adam),
+        sums("norms", norms),
+        sums("masked", masked),
+    ];
     let rows = [8, 16, 32, 64, 128, ELEMENTS];
     let in_rust = times_in_rust(&blocks, &rows).unwrap_or_else(|error| {
         eprintln!("no comparison with Rust: {error}");
@@ -258,13 +296,14 @@ fn main() {
     let forms: Vec<_> = forms.into_iter().filter(|(_, set, _)| set.runs_here()).collect();
     forms.iter().for_each(|(form, ..)| print!("{form:>11}"));
     println!("{:>11}{:>13}", "Rust", "of Rust's");
-    for (name, write) in blocks {
+    for case in blocks {
+        let name = case.name;
         for count in rows {
             print!("{name:8} {count:5}");
             let mut chosen = f64::NAN;
             for &(_, set, widen) in &forms {
                 let target = Target { widen, ..Target::new(set) };
-                match compile(&program(write, count), target, &symbols, 1) {
+                match compile(&program(case, count), target, &symbols, 1) {
                     Ok(module) => chosen = timed(&module).unwrap_or(f64::NAN),
                     Err(error) => eprintln!("{error}"),
                 }

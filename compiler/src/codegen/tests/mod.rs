@@ -7,6 +7,7 @@ mod differential;
 mod entries;
 mod fuzz;
 mod instructions;
+mod keep;
 mod nests;
 mod picks;
 mod products;

@@ -4,10 +4,12 @@
 //! goes to the frame, once; constants and words of the argument block are read again from where they lie. An operand that lies in
 //! memory is read there by the instruction itself, if it can be and no register is free for a value that is used again.
 //!
-//! Constants and words that are used most are **pinned**: loaded before the loop, while registers last.
+//! Constants and words that are used most are **pinned**: loaded before the loop, while registers last. What is kept from row to row
+//! is pinned too, and what it becomes is made where it stands, if what it was is not wanted any more.
 
 use super::Form;
 use super::operations::{Held, Kind, Op, Selection, Virtual};
+use super::pins::{Pin, registers, uses};
 
 /// Where an operand is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,87 +57,43 @@ pub(super) enum Step {
     },
 }
 
-/// A body with registers.
+/// Operations with registers.
 #[derive(Debug)]
-pub(super) struct Allocated {
+pub(super) struct Straight {
     pub steps: Vec<Step>,
     /// Vectors that the frame holds.
     pub slots: u32,
 }
 
-/// A value with a register of its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Pin {
-    pub value: Virtual,
-    pub register: u8,
-    /// The graph node that uses it first.
-    pub origin: u32,
-}
-
-/// Registers that pins leave at least: those of one operation, and some for values on their way.
-const LEAST_FREE: usize = 6;
-
-/// The values to pin.
-pub(super) fn pins(selection: &Selection, ops: &[Op], form: Form) -> Vec<Pin> {
-    let uses = uses(selection, ops);
-    let taken = (pressure(selection, ops, &uses) + 2).max(LEAST_FREE);
-    let free = form.registers().saturating_sub(taken);
-    let mut wanted: Vec<(usize, u32)> = (0..selection.held.len())
-        .filter(|&v| selection.held[v] != Held::Made && !uses[v].is_empty())
-        .map(|v| (uses[v].len(), v as u32))
-        .collect();
-    wanted.sort_by_key(|&(uses, value)| (std::cmp::Reverse(uses), value));
-    let registers = (0..form.registers() as u8).rev();
-    let pin = |((_, value), register): ((usize, u32), u8)| Pin {
-        value: Virtual(value),
-        register,
-        origin: ops[uses[value as usize][0] as usize].origin,
-    };
-    wanted.into_iter().take(free).zip(registers).map(pin).collect()
-}
-
-/// For each value the operations that use it, in order.
-fn uses(selection: &Selection, ops: &[Op]) -> Vec<Vec<u32>> {
-    let mut uses = vec![Vec::new(); selection.held.len()];
-    for (op, at) in ops.iter().zip(0..) {
-        for source in op.sources.iter().flatten() {
-            let uses = &mut uses[source.0 as usize];
-            if uses.last() != Some(&at) {
-                uses.push(at);
-            }
-        }
-    }
-    uses
-}
-
-/// The most values that operations made and that are wanted at once.
-fn pressure(selection: &Selection, ops: &[Op], uses: &[Vec<u32>]) -> usize {
-    let (mut now, mut most) = (0_usize, 0);
-    for (op, at) in ops.iter().zip(0..) {
-        if let Some(result) = op.result {
-            now += 1;
-            most = most.max(now);
-            if uses[result.0 as usize].is_empty() {
-                now -= 1;
-            }
-        }
-        let mut ended: Vec<Virtual> = op.sources.iter().flatten().copied().collect();
-        ended.sort();
-        ended.dedup();
-        let ends = |v: &&Virtual| selection.held[v.0 as usize] == Held::Made && uses[v.0 as usize].last() == Some(&at);
-        now = now.saturating_sub(ended.iter().filter(ends).count());
-    }
-    most
+/// A body's operations with registers: what is before its rows, a row, and what is behind them.
+pub(super) struct Allocated {
+    pub before: Straight,
+    pub row: Straight,
+    pub after: Straight,
 }
 
 /// Gives registers to a body; `None` if that is impossible, which too few registers for one operation would be.
-pub(super) fn allocate(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form) -> Option<Allocated> {
+pub(super) fn allocate(body: &Selection, pins: &[Pin], form: Form) -> Option<Allocated> {
+    let kept = body.kept.iter().zip(registers(form).skip(pins.len()));
+    let kept = kept.map(|(&value, register)| Pin { value, register, origin: 0 });
+    let pins: Vec<Pin> = pins.iter().copied().chain(kept).collect();
+    let allocate = |ops| straight(body, ops, &pins, form);
+    Some(Allocated { before: allocate(&body.before)?, row: allocate(&body.ops)?, after: allocate(&body.after)? })
+}
+
+/// Gives registers to operations.
+fn straight(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form) -> Option<Straight> {
     let values = selection.held.len();
+    let mut becomes = vec![None; values];
+    for op in ops.iter().filter(|op| op.kind == Kind::Keeps) {
+        becomes[op.sources[0]?.0 as usize] = op.result;
+    }
     let mut allocator = Allocator {
         selection,
         form,
         ops,
         uses: uses(selection, ops),
+        becomes,
         passed: vec![0; values],
         register: vec![None; values],
         slot: vec![None; values],
@@ -156,7 +114,7 @@ pub(super) fn allocate(selection: &Selection, ops: &[Op], pins: &[Pin], form: Fo
     for at in 0..ops.len() {
         allocator.op(at)?;
     }
-    Some(Allocated { steps: allocator.steps, slots: allocator.slots })
+    Some(Straight { steps: allocator.steps, slots: allocator.slots })
 }
 
 struct Allocator<'a> {
@@ -164,6 +122,8 @@ struct Allocator<'a> {
     form: Form,
     ops: &'a [Op],
     uses: Vec<Vec<u32>>,
+    /// For each value the kept one that it is to be in the next row.
+    becomes: Vec<Option<Virtual>>,
     /// How many uses of each value lie behind.
     passed: Vec<usize>,
     register: Vec<Option<u8>>,
@@ -217,7 +177,11 @@ impl Allocator<'_> {
             Some(value) => self.define(value)?,
             None => 0,
         };
-        self.steps.push(Step::Act { op: at as u32, result, sources });
+        match (op.kind, sources[0]) {
+            (Kind::Keeps, Site::Register(from)) if from == result => {}
+            (Kind::Keeps, Site::Register(from)) => self.steps.push(Step::Copy { op: at as u32, to: result, from }),
+            _ => self.steps.push(Step::Act { op: at as u32, result, sources }),
+        }
         self.end(&op);
         Some(())
     }
@@ -228,7 +192,8 @@ impl Allocator<'_> {
         let ends = |e: &Self, v: Virtual| {
             let alone = op.sources.iter().flatten().filter(|&&other| other == v).count() == 1;
             let pinned = e.register[v.0 as usize].is_some_and(|register| e.pinned & (1 << register) != 0);
-            alone && !pinned && e.next(v, 1).is_none() && e.register[v.0 as usize].is_some()
+            let becomes = op.result.is_some_and(|result| e.becomes[result.0 as usize] == Some(v));
+            alone && (!pinned || becomes) && e.next(v, 1).is_none() && e.register[v.0 as usize].is_some()
         };
         let (adds, tied, x, y) = match () {
             _ if ends(self, c) => (true, c, a, b),
@@ -377,6 +342,15 @@ impl Allocator<'_> {
     }
 
     fn define(&mut self, value: Virtual) -> Option<u8> {
+        // What is pinned has its register.
+        if let Some(register) = self.register[value.0 as usize] {
+            return Some(register);
+        }
+        let kept = self.becomes[value.0 as usize].filter(|&kept| self.next(kept, 0).is_none());
+        if let Some(register) = kept.and_then(|kept| self.register[kept.0 as usize]) {
+            self.register[value.0 as usize] = Some(register);
+            return Some(register);
+        }
         let register = self.take()?;
         self.register[value.0 as usize] = Some(register);
         self.holds[register as usize] = Some(value);
@@ -407,6 +381,7 @@ fn in_memory(kind: Kind) -> Option<usize> {
         | Kind::Load(_)
         | Kind::Store(_)
         | Kind::Counter { .. }
-        | Kind::Left => None,
+        | Kind::Left
+        | Kind::Keeps => None,
     }
 }

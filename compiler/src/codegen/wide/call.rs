@@ -14,7 +14,7 @@ use super::Wide;
 use super::encode::encode;
 use super::operations::{Scalar, Selection};
 use super::pays::{Work, pays, turns};
-use super::select::select;
+use super::select::{Rows, select};
 use crate::loops::{Axis, Block, Instruction, Linear, Value, Var};
 
 /// A wide function, and what its caller hands over.
@@ -64,10 +64,11 @@ impl Emitter<'_> {
         let lanes = lanes(block)?;
         check_vector(block, &lanes, axis.var)?;
         let along = plan(block, &lanes, Some(axis.var), true);
-        let moving: Option<Vec<bool>> =
+        let moves: Option<Vec<bool>> =
             rows.map(|rows| plan(block, &lanes, Some(rows.var), true).invariant.iter().map(|fixed| !fixed).collect());
+        let around = rows.zip(moves.as_deref()).map(|(rows, moves)| Rows { var: rows.var, moves });
         let words = |buffer| self.unit(buffer) == Ok(4);
-        let selection = select(block, &lanes, &along, axis.var, moving.as_deref(), &words, form);
+        let selection = select(block, &lanes, &along, axis.var, around, &words, form);
         let Some(selection) = selection else { return Ok(None) };
         let gains = match rows {
             Some(rows) => gains(block, &selection, rows.var),

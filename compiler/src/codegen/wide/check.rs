@@ -4,7 +4,8 @@
 //! - each access is to a place of the block, at the current group's lanes: all of them before the rest, only those of the mask in it;
 //!   to the argument block, to constants (reads only), or to the frame;
 //! - the group's first lane grows by whole groups from zero, in each row anew, and turns are counted as [`encode`](super::encode) says;
-//! - from row to row a pointer gains what the argument block says of its place;
+//! - from row to row a pointer gains what the argument block says of its place, and behind the last row no pointer that did is used;
+//! - each loop ends: it counts its rows, or its lanes up to the turns that are left;
 //! - what a caller may rely on is given back: saved registers in order, the stack, clean upper halves.
 
 use iced_x86::{
@@ -13,6 +14,7 @@ use iced_x86::{
 };
 use std::collections::{HashMap, HashSet};
 
+use super::keep::MOST_GROUPS;
 use super::operations::{Constant, Kind, Selection};
 use super::{Form, Rest, Turns, Wide};
 
@@ -21,6 +23,10 @@ use super::{Form, Rest, Turns, Wide};
 enum Known {
     Arguments,
     Pointer(usize),
+    /// The pointer of a place in some later row.
+    Further(usize),
+    /// Rows that are left.
+    Rows,
     /// The number of turns that are left, in the first lane or in all.
     Left,
     /// The lanes that are left.
@@ -44,6 +50,8 @@ struct Checker<'a> {
     /// Whether the first lane counts from zero in this row.
     is_counting: bool,
     is_rest: bool,
+    /// Whole groups that the turns that are left were lowered by, so that as many may be accessed at once.
+    lowered: u64,
     is_clean: bool,
 }
 
@@ -66,6 +74,7 @@ pub(in super::super) fn check(wide: &Wide, selection: &Selection, turns: Turns, 
         frame: None,
         is_counting: false,
         is_rest: false,
+        lowered: 0,
         is_clean: false,
     };
     let (mut at, mut looped) = (0, HashSet::new());
@@ -78,8 +87,13 @@ pub(in super::super) fn check(wide: &Wide, selection: &Selection, turns: Turns, 
             FlowControl::ConditionalBranch => {
                 let target =
                     offsets.binary_search(&(one.near_branch_target() as usize)).map_err(|_| "a jump into an instruction")?;
-                if target < at && looped.insert(at) {
-                    at = target;
+                if target < at {
+                    checker.turns(one, &instructions[at - 2])?;
+                    if looped.insert(at) {
+                        at = target;
+                    } else if checker.counts_rows(&instructions[at - 2]) {
+                        checker.registers.retain(|_, known| !matches!(known, Known::Further(_)));
+                    }
                 }
             }
             FlowControl::Return if at == instructions.len() => return Ok(()),
@@ -132,10 +146,23 @@ impl Checker<'_> {
             self.registers.insert(register, known);
         }
         // What turns are counted with stays known.
-        if one.op0_register() == Register::RSI {
+        if one.op0_register() == Register::RSI && one.mnemonic() != Mnemonic::Cmp {
             self.registers.insert(Register::RSI, Known::Left);
+            self.lowered = match one.mnemonic() {
+                Mnemonic::Sub => one.immediate(1) / self.form.lanes() as u64,
+                _ => 0,
+            };
         }
         Ok(())
+    }
+
+    /// Whether a jump back is that of a loop that ends.
+    fn turns(&self, jump: &Instruction, before: &Instruction) -> Result<(), String> {
+        let lanes = before.code() == Code::Cmp_r64_rm64
+            && (before.op0_register(), before.op1_register()) == (Register::RCX, Register::RSI)
+            && jump.mnemonic() == Mnemonic::Jle;
+        let rows = before.mnemonic() == Mnemonic::Sub && self.counts_rows(before) && jump.mnemonic() == Mnemonic::Jg;
+        if lanes || rows { Ok(()) } else { Err(format!("a loop without end at {:#x}", jump.ip())) }
     }
 
     /// The frame and the end.
@@ -181,6 +208,20 @@ impl Checker<'_> {
         }
     }
 
+    /// Whole groups that are accessed at once.
+    fn groups(&self) -> u64 {
+        self.lowered.max(1)
+    }
+
+    fn most_groups(&self) -> u64 {
+        if self.selection.keeps() { MOST_GROUPS as u64 } else { 1 }
+    }
+
+    /// What an instruction adds or takes off, if it is a number.
+    fn by(&self, one: &Instruction) -> Option<u64> {
+        (one.op1_kind() != OpKind::Register).then(|| one.immediate(1))
+    }
+
     fn written(&self, one: &Instruction, register: Register) -> Result<(), String> {
         let lanes = self.form.lanes() as u64;
         let allowed = match register {
@@ -188,12 +229,16 @@ impl Checker<'_> {
             Register::RBX | Register::R12 | Register::R13 | Register::R14 | Register::R15 => self.pushed.contains(&register),
             Register::RCX => match one.mnemonic() {
                 Mnemonic::Xor => one.op1_register() == Register::ECX,
-                Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes,
+                Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes * self.groups(),
                 _ => false,
             },
             Register::RSI => match one.mnemonic() {
-                Mnemonic::Mov => self.selection.rows && self.argument(one) == Some(self.selection.turns_at()),
-                Mnemonic::Sub | Mnemonic::Add => one.op1_kind() != OpKind::Register && one.immediate(1) == lanes,
+                Mnemonic::Mov => {
+                    let around = self.selection.rows && !self.selection.keeps();
+                    around && self.argument(one) == Some(self.selection.turns_at())
+                }
+                Mnemonic::Sub => self.lowered == 0 && (1..=self.most_groups()).any(|groups| self.by(one) == Some(lanes * groups)),
+                Mnemonic::Add => self.lowered > 0 && self.by(one) == Some(lanes * self.lowered),
                 _ => false,
             },
             Register::K1 => true,
@@ -222,7 +267,7 @@ impl Checker<'_> {
                 let fits = inside(self.selection.arguments() as u64) && (!stores || self.counts_rows(one));
                 if fits { Ok(()) } else { Err("outside the argument block".into()) }
             }
-            Some(&Known::Pointer(place)) => self.access(one, memory, place, stores),
+            Some(&(Known::Pointer(place) | Known::Further(place))) => self.access(one, memory, place, stores),
             other => Err(format!("an access through {:?}, which holds {other:?}", memory.base())),
         }
     }
@@ -240,6 +285,9 @@ impl Checker<'_> {
 
     /// Whether an instruction takes one row off, or moves a pointer to the next one.
     fn counts_rows(&self, one: &Instruction) -> bool {
+        if one.mnemonic() == Mnemonic::Sub && self.registers.get(&one.op0_register()) == Some(&Known::Rows) {
+            return self.by(one) == Some(1);
+        }
         let Some(argument) = self.argument(one).filter(|_| self.selection.rows) else { return false };
         match one.mnemonic() {
             Mnemonic::Sub => argument == self.selection.rows_at() && one.op1_kind() != OpKind::Register && one.immediate(1) == 1,
@@ -263,14 +311,15 @@ impl Checker<'_> {
             _ => 0,
         };
         let from = memory.displacement() as i64;
-        let known = self.selection.ops.iter().any(|op| match op.kind {
-            Kind::Load(access) | Kind::Store(access) => {
-                let first = i64::from(access.displacement);
+        let groups = (0..self.groups() as i64).map(|group| group * self.form.bytes() as i64);
+        let known = self.selection.all().any(|op| match op.kind {
+            Kind::Load(access) | Kind::Store(access) => groups.clone().any(|further| {
+                let first = i64::from(access.displacement) + if moves { further } else { 0 };
                 matches!(op.kind, Kind::Store(_)) == stores
                     && (access.place as usize, access.moves) == (place, moves)
                     && (first..=first + pieces).contains(&from)
                     && (from - first) % 4 == 0
-            }
+            }),
             _ => false,
         });
         if !known {
@@ -308,13 +357,15 @@ impl Checker<'_> {
             Mnemonic::Mov => {
                 let argument = self.argument(one)?;
                 let gain = || self.place_at(argument, true).filter(|_| self.selection.rows).map(Known::Gain);
-                let known = self.place_at(argument, false).map(Known::Pointer).or_else(gain)?;
+                let rows = || (self.selection.rows && argument == self.selection.rows_at()).then_some(Known::Rows);
+                let known = self.place_at(argument, false).map(Known::Pointer).or_else(gain).or_else(rows)?;
                 Some((to, known))
             }
+            Mnemonic::Sub if holds(to) == Some(Known::Rows) => self.counts_rows(one).then_some((to, Known::Rows)),
             Mnemonic::Add => {
                 let (argument, pointer) = (self.argument(one)?, holds(to)?);
-                let gained = self.place_at(argument, true).filter(|_| self.selection.rows).map(Known::Pointer);
-                (gained == Some(pointer)).then_some((to, pointer))
+                let place = self.place_at(argument, true).filter(|_| self.selection.rows)?;
+                [Known::Pointer(place), Known::Further(place)].contains(&pointer).then_some((to, Known::Further(place)))
             }
             Mnemonic::Vmovd | Mnemonic::Vpbroadcastd
                 if register_to_register && holds(one.op1_register()) == Some(Known::Left) =>

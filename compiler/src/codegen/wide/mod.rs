@@ -4,14 +4,14 @@
 //! # What a wide function is
 //! `wide(arguments, count)` executes the block of one nest for `count` turns of its innermost axis: a loop over whole groups of lanes,
 //! then one group of which only the first lanes are loaded and stored; and all that for each turn of the axis around it, its **rows**, if
-//! from row to row nothing changes but pointers. All else stays in the kernel's Cranelift code: loops further out, addresses,
-//! invariant values, the decision that there is a turn at all. It hands over, in a block on its stack, the pointer of each distinct
-//! place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
+//! from row to row nothing changes but pointers. Rows turn inside where only sums over them are stored (see [`keep`]). All else stays in
+//! the kernel's Cranelift code: loops further out, addresses, invariant values, the decision that there is a turn at all. It hands over,
+//! in a block on its stack, the pointer of each distinct place at the first turn (8 bytes each), for rows how many bytes each gains in one, `count` again and the number of rows, then words
 //! of 4 bytes: invariant values, and start and step of each moving index.
 //!
 //! A wide function calls nothing and cannot trap; outside the lanes of `count` turns it touches only the argument block (which it reads,
-//! and in which it counts rows and moves pointers that have no register), its constants (behind its code) and its own frame. Its code stands behind that of its kernel, as part of the same function, so that
-//! dumps and profiles find it where it belongs.
+//! and in which it counts rows and moves pointers if registers do not last), its constants (behind its code) and its own frame. Its
+//! code stands behind that of its kernel, as part of the same function, so that dumps and profiles find it where it belongs.
 //!
 //! # How one is made
 //! [`select`] turns the block into vector [`operations`] on virtual registers, on demand, so that values live shortly; [`allocate`]
@@ -24,9 +24,13 @@ mod call;
 mod check;
 mod codes;
 mod encode;
+mod keep;
 mod lines;
+mod operate;
 mod operations;
+mod order;
 mod pays;
+mod pins;
 mod rest;
 mod select;
 mod write;
@@ -79,7 +83,7 @@ impl Form {
 /// What is known of the number of turns when the code is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Turns {
-    /// There may be this many whole groups: none, one, or any number.
+    /// How many whole groups there are.
     pub whole: Whole,
     /// The turns left over.
     pub rest: Rest,
@@ -88,8 +92,9 @@ pub(super) struct Turns {
 /// How often the loop over whole groups turns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Whole {
-    Never,
-    Once,
+    /// So often.
+    Known(i64),
+    /// At least once.
     Often,
     Unknown,
 }
@@ -123,7 +128,7 @@ pub(super) struct Span {
 #[cfg(test)]
 pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> Vec<(&'static str, Result<(), String>)> {
     use operations::Kind;
-    use select::select;
+    use select::{Rows, select};
     let lanes = block.lanes();
     let plan = super::plan::plan(block, &lanes, Some(var), true);
     let turns = Turns { whole: Whole::Unknown, rest: Rest::Unknown };
@@ -153,7 +158,8 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
         found.push(("a group of another size", check::check(&wide, &selection(), turns, form)));
         // As many rows as there may be, none of which moves a pointer of this block.
         let still = vec![false; block.code.len()];
-        let rows = || select(block, &lanes, &plan, var, Some(&still), &|_| true, form).expect("there is a wide form");
+        let around = Rows { var: crate::loops::Var(u32::MAX), moves: &still };
+        let rows = || select(block, &lanes, &plan, var, Some(around), &|_| true, form).expect("there is a wide form");
         let written = || encode::encode(&rows(), turns, form, Serves::Function).expect("it is written").expect("it is small");
         assert_eq!(check::check(&written(), &rows(), turns, form), Ok(()));
         let mut changed = |what, bytes: [u8; 3], at: usize, by: u8| {
@@ -162,9 +168,56 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
             wide.bytes[from + at] = wide.bytes[from + at].wrapping_add(by);
             found.push((what, check::check(&wide, &rows(), turns, form)));
         };
-        changed("two rows taken off", [0x48, 0x83, 0x6f], 4, 1);
-        changed("a pointer that gains another's bytes", [0x48, 0x03, 0x57], 3, 8);
+        changed("two rows taken off", [0x48, 0x83, 0xea], 3, 1);
+        changed("a pointer that gains another's bytes", [0x4c, 0x03, 0x47], 3, 8);
         changed("a row that begins with what is no number of turns", [0x48, 0x8b, 0x77], 3, 8);
+        found.extend(rejected_kept(form));
     }
     found
+}
+
+/// The same of a function that keeps a sum over rows in registers.
+#[cfg(test)]
+fn rejected_kept(form: Form) -> Vec<(&'static str, Result<(), String>)> {
+    use crate::loops::{BufferId, Lane, Linear, Var, View, block::BlockBuilder};
+    use select::{Rows, select};
+    let view = |buffer, strides| View { buffer: BufferId(buffer), offset: Linear::ZERO, strides, table: None, pick: None };
+    let one = (Var(1), Linear::fixed(1));
+    let mut b = BlockBuilder::new();
+    let x = b.load(view(0, vec![(Var(0), Linear::fixed(100)), one]), Lane::F32);
+    let sum = b.load(view(1, vec![one]), Lane::F32);
+    let sum = b.add(sum, x);
+    b.store(view(1, vec![one]), sum);
+    let block = b.finish();
+    let lanes = block.lanes();
+    let plan = super::plan::plan(&block, &lanes, Some(Var(1)), true);
+    let moves = [true; 4];
+    let rows = Some(Rows { var: Var(0), moves: &moves });
+    let selection = select(&block, &lanes, &plan, Var(1), rows, &|_| true, form).expect("there is a wide form");
+    assert!(selection.keeps());
+    let turns = Turns { whole: Whole::Unknown, rest: Rest::Unknown };
+    let written = encode::encode(&selection, turns, form, Serves::Function).expect("it is written").expect("it is small");
+    assert_eq!(check::check(&written, &selection, turns, form), Ok(()));
+    let changed = |bytes: &[u8], at: usize, by: u8| {
+        let mut wide = written.clone();
+        let from = wide.bytes.windows(bytes.len()).position(|window| window == bytes).expect("the instruction is there");
+        wide.bytes[from + at] = wide.bytes[from + at].wrapping_add(by);
+        check::check(&wide, &selection, turns, form)
+    };
+    let strip = keep::MOST_GROUPS as u8 * form.lanes() as u8;
+    vec![
+        ("two rows taken off a register", changed(&[0x48, 0x83, 0xea, 1], 3, 1)),
+        ("a loop over rows that goes on for ever", changed(&[0x48, 0x83, 0xea, 1, 0x0f, 0x8f], 5, 0xfe)),
+        ("a strip that is wider than the turns that are left", changed(&[0x48, 0x83, 0xee, strip], 3, form.lanes() as u8)),
+        (
+            "a strip that is narrower than it is said to be",
+            changed(&[0x48, 0x83, 0xee, strip], 3, form.lanes().wrapping_neg() as u8),
+        ),
+        ("a step that is wider than its strip", changed(&[0x48, 0x83, 0xc1, strip], 3, form.lanes() as u8)),
+        ("a sum that the block does not store", {
+            let mut other = selection.clone();
+            other.after.clear();
+            check::check(&written, &other, turns, form)
+        }),
+    ]
 }

@@ -123,6 +123,8 @@ pub(super) enum Kind {
     },
     /// The mask of the lanes that are left.
     Left,
+    /// The result, which is kept from row to row, is what the source is.
+    Keeps,
 }
 
 /// What an index gains in a turn.
@@ -155,11 +157,17 @@ pub(super) struct Op {
 }
 
 /// A block as vector operations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Selection {
     /// Whether the function turns around another axis too.
     pub rows: bool,
+    /// Values in registers of their own from row to row; if there are any, the loop over rows is the innermost.
+    pub kept: Vec<Virtual>,
+    /// Makes what is kept, before the first row.
+    pub before: Vec<Op>,
     pub ops: Vec<Op>,
+    /// Stores what is kept, behind the last row.
+    pub after: Vec<Op>,
     pub held: Vec<Held>,
     pub constants: Vec<Constant>,
     pub scalars: Vec<Scalar>,
@@ -170,6 +178,14 @@ pub(super) struct Selection {
 /// Bytes of the argument block before its parts: pointers of places; with rows what each pointer gains in a row, turns of a row, rows
 /// that are left; words.
 impl Selection {
+    /// Whether values are kept from row to row.
+    pub fn keeps(&self) -> bool {
+        !self.kept.is_empty()
+    }
+    /// The operations, of rows and around them.
+    pub fn all(&self) -> impl Iterator<Item = &Op> {
+        self.before.iter().chain(&self.ops).chain(&self.after)
+    }
     pub fn pointer_at(&self, place: usize) -> i64 {
         8 * place as i64
     }

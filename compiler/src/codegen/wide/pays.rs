@@ -38,16 +38,11 @@ pub(super) fn pays(selection: &Selection, work: Work, form: Form) -> bool {
 pub(super) fn turns(extent: Extent, form: Form) -> Turns {
     let lanes = form.lanes();
     let known = |turns: i64| {
-        let whole = match turns / lanes {
-            0 => Whole::Never,
-            1 => Whole::Once,
-            _ => Whole::Often,
-        };
         let rest = match (turns % lanes) as u8 {
             0 => Rest::None,
             left => Rest::Known(left),
         };
-        Turns { whole, rest }
+        Turns { whole: Whole::Known(turns / lanes), rest }
     };
     let divides = |number: Linear| number.constant % lanes == 0 && number.batch % lanes == 0;
     let often = Turns { whole: Whole::Often, rest: Rest::None };
@@ -58,7 +53,7 @@ pub(super) fn turns(extent: Extent, form: Form) -> Turns {
         Extent::Whole(_) => unknown,
         Extent::Tile { step, total, .. } if total.is_fixed() && total.constant % step == 0 => known(step),
         Extent::Tile { step, total, .. } if total.is_fixed() && total.constant <= step => known(total.constant),
-        Extent::Tile { step, .. } if step < lanes => Turns { whole: Whole::Never, rest: Rest::Unknown },
+        Extent::Tile { step, .. } if step < lanes => Turns { whole: Whole::Known(0), rest: Rest::Unknown },
         Extent::Tile { step, total, .. } if step % lanes == 0 && divides(total) => often,
         Extent::Tile { .. } => unknown,
     }

@@ -32,23 +32,29 @@ pub(super) fn left_over(selection: &Selection, rest: Rest, form: Form) -> Select
         held.push(Held::Made);
         Virtual(held.len() as u32 - 1)
     };
-    let mut ops = Vec::new();
-    let mask = (!rest.is_exact()).then(|| {
-        let mask = fresh();
-        let origin = selection.ops.iter().find(|op| matches!(op.kind, Kind::Load(_) | Kind::Store(_))).map_or(0, |op| op.origin);
-        ops.push(Op { kind: Kind::Left, result: Some(mask), sources: [None; 3], origin });
-        mask
+    let mut made = (!rest.is_exact()).then(|| {
+        let origin = selection.all().find(|op| matches!(op.kind, Kind::Load(_) | Kind::Store(_))).map_or(0, |op| op.origin);
+        Op { kind: Kind::Left, result: Some(fresh()), sources: [None; 3], origin }
     });
-    let mask = mask.filter(|_| form == Form::Eight);
-    for &op in &selection.ops {
-        let mut op = op;
-        match (op.kind, rest) {
-            (Kind::Load(Access { moves: true, .. }), _) => op.sources[0] = mask,
-            (Kind::Store(_), Rest::Known(_)) => op.result = Some(fresh()),
-            (Kind::Store(_), _) => op.sources[1] = mask,
-            _ => {}
+    let mask = made.and_then(|op| op.result).filter(|_| form == Form::Eight);
+    let mut guarded = |ops: &[Op], is_first: bool| {
+        let mut guarded: Vec<Op> = if is_first { made.take().into_iter().collect() } else { Vec::new() };
+        for &op in ops {
+            let mut op = op;
+            match (op.kind, rest) {
+                (Kind::Load(Access { moves: true, .. }), _) => op.sources[0] = mask,
+                (Kind::Store(_), Rest::Known(_)) => op.result = Some(fresh()),
+                (Kind::Store(_), _) => op.sources[1] = mask,
+                _ => {}
+            }
+            guarded.push(op);
         }
-        ops.push(op);
-    }
-    Selection { rows: selection.rows, ops, held, constants, scalars: selection.scalars.clone(), places: selection.places.clone() }
+        guarded
+    };
+    let before = guarded(&selection.before, selection.keeps());
+    let ops = guarded(&selection.ops, !selection.keeps());
+    let after = guarded(&selection.after, false);
+    // Where rows turn inside, all of them have one mask.
+    let kept = selection.kept.iter().copied().chain(mask.filter(|_| selection.keeps())).collect();
+    Selection { before, ops, after, kept, held, constants, ..selection.clone() }
 }

@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use super::super::block::INT_BOUND;
 use super::super::plan::{Plan, moves, stride};
 use super::Form;
+use super::keep::{accumulators, can_keep};
 use super::operations::{Access, Constant, Held, Kind, One, Op, Scalar, Selection, Shift, Step, Test, Two, Virtual};
+use super::order::{extreme, order, rotation, tests};
 use crate::loops::{Block, BufferId, Comparison, Instruction, Lane, Linear, Value, Var, View};
 
 // Predicates of `vcmpps`: ordered and quiet, but for the last, which is true of NaN.
@@ -24,24 +26,31 @@ const UNEQUAL: u8 = 0x04;
 /// Selects that may test again what one comparison tests before its mask is made a value.
 const MOST_TESTS: usize = 2;
 
-/// Turns a block into operations; `None` if it holds what wide functions cannot do. With `rows` the function turns around another axis
-/// too, and this says of each instruction whether that moves it.
+/// The axis around, if the function has it too.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub var: Var,
+    /// For each instruction whether the axis moves it.
+    pub moves: &'a [bool],
+}
+
+/// Turns a block into operations; `None` if it holds what wide functions cannot do.
 pub(super) fn select(
     block: &Block,
     lanes: &[Lane],
     plan: &Plan,
     var: Var,
-    rows: Option<&[bool]>,
+    rows: Option<Rows>,
     words: &dyn Fn(BufferId) -> bool,
     form: Form,
 ) -> Option<Selection> {
     let order = order(block, plan, form);
-    let mut selector = Selector {
+    let selector = || Selector {
         block,
         lanes,
         plan,
         var,
-        rows,
+        rows: rows.map(|rows| rows.moves),
         form,
         words,
         made: vec![None; block.code.len()],
@@ -50,101 +59,25 @@ pub(super) fn select(
         known_scalars: HashMap::new(),
         known_places: Vec::new(),
         origin: 0,
+        kept: Vec::new(),
         selection: Selection {
             rows: rows.is_some(),
+            kept: Vec::new(),
+            before: Vec::new(),
             ops: Vec::new(),
+            after: Vec::new(),
             held: Vec::new(),
             constants: Vec::new(),
             scalars: Vec::new(),
             places: Vec::new(),
         },
     };
-    for at in order {
-        selector.origin = block.origins.get(at).copied().unwrap_or_default();
-        selector.instruction(at)?;
-    }
-    Some(selector.selection)
-}
-
-/// The instructions that stores need, in the order in which they are written.
-fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
-    let size = block.code.len();
-    let operands = |at: usize| match rotation(block, at, form) {
-        Some((value, _)) => vec![value],
-        None => block.code[at].operands(),
+    let kept = rows.map_or_else(Vec::new, |rows| accumulators(block, rows.var, var));
+    let keeping = match kept.is_empty() {
+        true => None,
+        false => selector().written(&order, kept).filter(|selection| can_keep(selection, form)),
     };
-    let mut needed = vec![false; size];
-    for (at, instruction) in block.code.iter().enumerate().rev() {
-        if matches!(instruction, Instruction::Store(..)) {
-            needed[at] = true;
-        }
-        if needed[at] {
-            operands(at).iter().for_each(|value| needed[value.0 as usize] = true);
-        }
-    }
-    let (mut done, mut order) = (vec![false; size], Vec::new());
-    let mut visit = |root: usize| {
-        let mut open = vec![(root, false)];
-        while let Some((at, ready)) = open.pop() {
-            if done[at] || plan.invariant[at] {
-                continue;
-            }
-            if ready {
-                done[at] = true;
-                order.push(at);
-                continue;
-            }
-            open.push((at, true));
-            // The first operand is written first.
-            open.extend(operands(at).iter().rev().map(|value| (value.0 as usize, false)));
-        }
-    };
-    for (at, instruction) in block.code.iter().enumerate() {
-        let Instruction::Store(to, _) = instruction else { continue };
-        for (before, other) in block.code[..at].iter().enumerate() {
-            if needed[before] && matches!(other, Instruction::Load(from, _) if from.buffer == to.buffer) {
-                visit(before);
-            }
-        }
-        visit(at);
-    }
-    order
-}
-
-/// The value that a pair of shifts turns round, and by how many bits to the left; there is an instruction for it with 16 lanes.
-fn rotation(block: &Block, at: usize, form: Form) -> Option<(Value, u8)> {
-    let Instruction::Or(a, b) = block.code[at] else { return None };
-    let code = |value: Value| &block.code[value.0 as usize];
-    let (Instruction::ShiftLeft(x, left), Instruction::ShiftRight(y, right)) = (code(a), code(b)) else { return None };
-    (form == Form::Sixteen && x == y && left + right == 32).then_some((*x, *left))
-}
-
-/// For each comparison, how many selects must test it: those that are no minimum or maximum.
-fn tests(block: &Block, lanes: &[Lane], order: &[usize]) -> Vec<usize> {
-    let mut tests = vec![0; block.code.len()];
-    for &at in order {
-        if let Instruction::Select(mask, a, b) = block.code[at]
-            && extreme(block, lanes, mask, a, b).is_none()
-        {
-            tests[mask.0 as usize] += 1;
-        }
-    }
-    tests
-}
-
-/// The minimum or maximum that a select is, with its operands in order.
-fn extreme(block: &Block, lanes: &[Lane], mask: Value, a: Value, b: Value) -> Option<(Two, Value, Value)> {
-    let Instruction::Compare(Comparison::Lt, x, y) = block.code[mask.0 as usize] else { return None };
-    let float = match lanes[x.0 as usize] {
-        Lane::F32 => true,
-        Lane::I32 => false,
-        Lane::F64 => return None,
-    };
-    match (a, b) {
-        _ if (a, b) == (x, y) => Some((if float { Two::MinFloat } else { Two::MinInt }, a, b)),
-        _ if (a, b) == (y, x) => Some((if float { Two::MaxFloat } else { Two::MaxInt }, a, b)),
-        _ => None,
-    }
+    keeping.or_else(|| selector().written(&order, Vec::new()))
 }
 
 struct Selector<'a> {
@@ -164,10 +97,25 @@ struct Selector<'a> {
     /// Views less their constant offsets, by number of the place.
     known_places: Vec<View>,
     origin: u32,
+    /// Views of the words that are kept from row to row, and what each is now.
+    kept: Vec<(View, Virtual)>,
     selection: Selection,
 }
 
 impl Selector<'_> {
+    /// Writes the instructions of an order, with the words of some views kept from row to row.
+    fn written(mut self, order: &[usize], kept: Vec<(usize, View)>) -> Option<Selection> {
+        for (at, view) in kept {
+            self.keep(at, view)?;
+        }
+        for &at in order {
+            self.origin = self.block.origins.get(at).copied().unwrap_or_default();
+            self.instruction(at)?;
+        }
+        self.keeps()?;
+        Some(self.selection)
+    }
+
     fn fresh(&mut self, held: Held) -> Virtual {
         self.selection.held.push(held);
         Virtual(self.selection.held.len() as u32 - 1)
@@ -183,6 +131,32 @@ impl Selector<'_> {
         let source = |at: usize| sources.get(at).copied();
         let sources = [source(0), source(1), source(2)];
         self.selection.ops.push(Op { kind, result, sources, origin: self.origin });
+    }
+
+    /// Keeps the words of a view from row to row; the load at `at` is the first.
+    fn keep(&mut self, at: usize, view: View) -> Option<()> {
+        let origin = self.block.origins.get(at).copied().unwrap_or_default();
+        let access = self.access(at, &view)?;
+        let value = self.fresh(Held::Made);
+        let op = |kind, result, source| Op { kind, result, sources: [source, None, None], origin };
+        self.selection.kept.push(value);
+        self.selection.before.push(op(Kind::Load(access), Some(value), None));
+        self.selection.after.push(op(Kind::Store(access), None, Some(value)));
+        self.kept.push((view, value));
+        Some(())
+    }
+
+    /// Ends a row: what is kept becomes what it is now, which must be a value of the row that is nothing else.
+    fn keeps(&mut self) -> Option<()> {
+        for at in 0..self.kept.len() {
+            let (kept, now) = (self.selection.kept[at], self.kept[at].1);
+            let is_own = self.selection.held[now.0 as usize] == Held::Made && !self.selection.kept.contains(&now);
+            if !is_own || self.kept[..at].iter().any(|&(_, other)| other == now) {
+                return None;
+            }
+            self.push(Kind::Keeps, Some(kept), &[now]);
+        }
+        Some(())
     }
 
     fn constant(&mut self, constant: Constant) -> Virtual {
@@ -352,12 +326,19 @@ impl Selector<'_> {
             ShiftRightSigned(a, count) => self.shift(Shift::RightSigned, *a, *count)?,
             Bits(a) | FromBits(a) => self.value(*a)?,
             Index { terms, .. } => self.index(at, terms)?,
-            Load(view, _) => {
-                let access = self.access(at, view)?;
-                self.op(Kind::Load(access), &[])
-            }
+            Load(view, _) => match self.kept.iter().find(|(kept, _)| kept == view) {
+                Some(&(_, now)) => now,
+                None => {
+                    let access = self.access(at, view)?;
+                    self.op(Kind::Load(access), &[])
+                }
+            },
             Store(view, value) => {
                 let value = self.value(*value)?;
+                if let Some((_, now)) = self.kept.iter_mut().find(|(kept, _)| kept == view) {
+                    *now = value;
+                    return Some(());
+                }
                 let access = self.access(at, view)?;
                 self.push(Kind::Store(access), None, &[value]);
                 return Some(());
