@@ -10,6 +10,7 @@ mod instructions;
 mod nests;
 mod picks;
 mod products;
+mod straight;
 mod threads;
 mod wide;
 
