@@ -46,6 +46,7 @@ impl Scores {
     }
 
     /// Keeps those of a batch.
+    #[inline]
     pub fn add(&mut self, workspace: &Workspace, rows: usize) {
         for one in &mut self.kept {
             let (scores, answers) = (workspace.output(one.score), workspace.output(one.answer));

@@ -250,6 +250,7 @@ struct Kept {
 
 impl Keeper {
     /// After a step.
+    #[inline]
     pub(crate) fn stepped(&mut self, workspace: &Workspace, step: u64, rows: usize) {
         if let Some(recorder) = &mut self.recorder {
             recorder.stepped(workspace, step);

@@ -8,6 +8,7 @@ use gradc_compiler::loops::places::Places;
 use gradc_compiler::loops::{Buffer, BufferId, Lane, Program, Slot, Space};
 use gradc_compiler::memory::{ALIGN_WORDS, Layout, MemoryPlan};
 use gradc_compiler::program::Assembled;
+use std::marker::PhantomData;
 
 /// Parameters, states and their best copies: what a model is between runs. Indexed by buffer.
 #[derive(Debug)]
@@ -165,6 +166,34 @@ impl<'a> Placed<'a> {
     }
 }
 
+/// The control block of a workspace.
+#[derive(Clone, Copy)]
+pub struct Scalars<'w> {
+    first: *mut u32,
+    /// Where the last slot begins.
+    last: usize,
+    _workspace: PhantomData<&'w Workspace>,
+}
+
+impl Scalars<'_> {
+    fn slot(self, slot: Slot) -> *mut u32 {
+        self.first.wrapping_add((2 * slot.0 as usize).min(self.last))
+    }
+
+    /// Writes a scalar.
+    pub fn set_f64(self, slot: Slot, value: f64) {
+        // SAFETY: the slot's two words lie in the control block, which is aligned to 64 bytes and lives as long as `self`; raw because
+        // generated code has the same words.
+        unsafe { self.slot(slot).cast::<f64>().write(value) }
+    }
+
+    /// Writes an integer.
+    pub fn set_i32(self, slot: Slot, value: i32) {
+        // SAFETY: as for `set_f64`.
+        unsafe { self.slot(slot).cast::<i32>().write(value) }
+    }
+}
+
 /// Memory of one run of an entry: temporaries, scratch, rows, outputs and the control block.
 #[derive(Debug)]
 pub struct Workspace {
@@ -315,31 +344,33 @@ impl Workspace {
         self.output(buffer).chunks_exact(2).map(number).collect()
     }
 
-    fn slot(&self, slot: Slot) -> *mut u32 {
-        let at = (2 * slot.0 as usize).min(self.control.len().saturating_sub(2));
-        self.control.as_ptr().wrapping_add(at).cast()
+    /// The control block, for who sets several of its scalars.
+    pub fn scalars(&mut self) -> Scalars<'_> {
+        self.reading()
+    }
+
+    fn reading(&self) -> Scalars<'_> {
+        Scalars { first: self.control.as_ptr().cast(), last: self.control.len().saturating_sub(2), _workspace: PhantomData }
     }
 
     /// Reads a scalar of the control block.
     pub fn f64(&self, slot: Slot) -> f64 {
         // SAFETY: the slot's two words lie in the control block, which is aligned to 64 bytes; raw because generated code has the
         // same words.
-        unsafe { self.slot(slot).cast::<f64>().read() }
+        unsafe { self.reading().slot(slot).cast::<f64>().read() }
     }
     /// Writes a scalar of the control block.
     pub fn set_f64(&mut self, slot: Slot, value: f64) {
-        // SAFETY: as for `f64`.
-        unsafe { self.slot(slot).cast::<f64>().write(value) }
+        self.scalars().set_f64(slot, value);
     }
     /// Reads an integer of the control block.
     pub fn i32(&self, slot: Slot) -> i32 {
         // SAFETY: as for `f64`.
-        unsafe { self.slot(slot).cast::<i32>().read() }
+        unsafe { self.reading().slot(slot).cast::<i32>().read() }
     }
     /// Writes an integer of the control block.
     pub fn set_i32(&mut self, slot: Slot, value: i32) {
-        // SAFETY: as for `f64`.
-        unsafe { self.slot(slot).cast::<i32>().write(value) }
+        self.scalars().set_i32(slot, value);
     }
 
     /// Whether no write has strayed outside of the run's memory.

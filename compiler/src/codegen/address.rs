@@ -117,7 +117,7 @@ impl Emitter<'_> {
     }
 
     /// `base` plus an index, clamped, times its stride.
-    fn picked(&mut self, base: ir::Value, pick: Pick, values: &Values) -> Result<ir::Value, Error> {
+    pub(super) fn picked(&mut self, base: ir::Value, pick: Pick, values: &Values) -> Result<ir::Value, Error> {
         let last = i32::try_from(pick.count - 1).ok().filter(|last| *last >= 0);
         let last = last.ok_or_else(|| Error::Malformed(format!("an index below {}", pick.count)))?;
         let value = defined(values, pick.value)?;

@@ -10,8 +10,9 @@ use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::function::{Batch, Emitter, Machine};
 use super::listing::{Line, Made, Serves, listing};
-use super::outline::Outline;
+use super::outline::{Outline, Part};
 use super::symbols::{Callee, Names, signature};
+use super::synchronize::Step;
 use super::target::Effort;
 use super::text;
 use super::wide::{self, Form, Wide};
@@ -77,16 +78,22 @@ pub(super) fn compile_function(outline: &Outline, index: usize, target: Target) 
     let index = index - kernels.len();
     if let Some(steps) = entries.get(index) {
         let callee = Callee::Entry(index as u32);
-        return function(outline, callee, target, Effort::Quick, |e, _| e.entry(steps));
+        // Beside a turn of a few instructions the driver's own count.
+        let effort = if steps.iter().any(Step::has_alone) { Effort::Optimize } else { Effort::Quick };
+        return function(outline, callee, target, effort, |e, _| e.entry(steps));
     }
     let index = index - entries.len();
     let part = outline.parts.get(index).ok_or_else(|| Error::Malformed(format!("there is no part {index}")))?;
-    function(outline, Callee::Part(index as u32), target, Effort::Quick, |e, arguments| {
-        let &[_, n] = arguments else {
-            return Err(Error::Malformed("a part takes two arguments".to_owned()));
-        };
-        e.part(part, n)
-    })
+    let callee = Callee::Part(index as u32);
+    match part {
+        Part::Run(steps) => function(outline, callee, target, Effort::Quick, |e, arguments| {
+            let &[_, n] = arguments else {
+                return Err(Error::Malformed("a part takes two arguments".to_owned()));
+            };
+            e.part(steps, n)
+        }),
+        Part::Alone(alone) => function(outline, callee, target, Effort::Optimize, |e, _| e.alone(alone)),
+    }
 }
 
 /// Compiles a kernel whose pointers are so many bytes further than they will be, but for the near ones.

@@ -16,9 +16,10 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, StackSlotData, StackSlotKind, types};
 
 use super::Error;
-use super::function::{Batch, Emitter, MEMORY};
+use super::function::{Batch, Emitter, FIXED, MEMORY};
 use super::kernel::buffers_in;
 use super::listing::{DRIVER, KERNEL};
+use super::straight::{self, Alone};
 use super::symbols::Callee;
 use super::synchronize::{Step, Turns};
 use crate::abi;
@@ -53,6 +54,15 @@ impl Emitter<'_> {
         self.batch = Batch::Argument(n);
         let thread = self.thread(steps)?;
         self.steps(steps, thread)
+    }
+
+    /// Writes a turn for one row on one thread, whose entry block is current.
+    pub fn alone(&mut self, alone: &Alone) -> Result<(), Error> {
+        self.is_driver = true;
+        self.statement = Some(DRIVER);
+        self.origin(None);
+        self.load_pointers_as(FIXED, alone.buffers(self.program).into_iter().map(|buffer| (buffer, None)));
+        self.written_out(alone)
     }
 
     /// What the thread knows of itself, and pointers to what the steps touch.
@@ -96,6 +106,7 @@ impl Emitter<'_> {
                     let n = self.n();
                     self.call(Callee::Part(*index), &[self.context, n]);
                 }
+                Step::Alone { part, otherwise } => self.alone_or(*part, otherwise, thread)?,
                 Step::Scalar(block) => {
                     self.title("scalar".to_owned(), Some(DRIVER));
                     self.guarded(thread.first, |e| e.straight(block))?;
@@ -247,6 +258,26 @@ impl Emitter<'_> {
         Ok(())
     }
 
+    /// A turn by the function for one row on one thread, or by its steps. A program with marks shows each of its kernels.
+    fn alone_or(&mut self, part: u32, otherwise: &[Step], thread: Thread) -> Result<(), Error> {
+        if self.machine.marks {
+            return self.steps(otherwise, thread);
+        }
+        let n = self.n();
+        let shares = self.builder.ins().imul(n, thread.team);
+        let is_alone = self.builder.ins().icmp_imm_s(IntCC::Equal, shares, straight::ROWS);
+        let [alone, others, done] = [(); 3].map(|()| self.builder.create_block());
+        self.builder.ins().brif(is_alone, alone, &[], others, &[]);
+        self.builder.switch_to_block(alone);
+        self.call(Callee::Part(part), &[self.context, n]);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(others);
+        self.steps(otherwise, thread)?;
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+        Ok(())
+    }
+
     fn repeated(&mut self, turns: &Turns, thread: Thread) -> Result<(), Error> {
         let zero = self.int(0);
         let (head, number) = self.head(&[types::I64]);
@@ -296,6 +327,7 @@ fn collect(steps: &[Step], found: &mut BTreeMap<BufferId, Option<u32>>) {
                 collect(otherwise, found);
             }
             Step::Loop(turns) => collect(&turns.body, found),
+            Step::Alone { otherwise, .. } => collect(otherwise, found),
             Step::Barrier | Step::Kernel(_) | Step::Part(_) | Step::Batch(_) | Step::Call(_) => {}
         }
     }

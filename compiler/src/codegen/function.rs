@@ -85,6 +85,8 @@ pub(super) const NEAR: u32 = 16;
 
 /// Memory that generated code may touch without trapping, at any alignment.
 pub(super) const MEMORY: MemFlagsData = MemFlagsData::new().with_notrap();
+/// Such memory that no one writes while the function runs.
+pub(super) const FIXED: MemFlagsData = MEMORY.with_readonly().with_can_move();
 
 impl<'f> Emitter<'f> {
     /// Begins a function whose entry block is current.
@@ -179,11 +181,16 @@ impl<'f> Emitter<'f> {
 
     /// Loads the pointers of these buffers; called in the entry block.
     pub fn load_pointers(&mut self, buffers: impl IntoIterator<Item = (BufferId, Option<u32>)>) {
+        self.load_pointers_as(MEMORY, buffers);
+    }
+
+    /// As [`Emitter::load_pointers`], with what is known of the table.
+    pub fn load_pointers_as(&mut self, flags: MemFlagsData, buffers: impl IntoIterator<Item = (BufferId, Option<u32>)>) {
         let table = self.context_field(std::mem::offset_of!(abi::Context, pointers));
         for (buffer, origin) in buffers {
             self.origin(origin);
             let offset = 8 * buffer.0 as i32 + if buffer.0 < NEAR { 0 } else { self.far };
-            let pointer = self.builder.ins().load(types::I64, MEMORY, table, offset);
+            let pointer = self.builder.ins().load(types::I64, flags, table, offset);
             self.pointers.insert(buffer, pointer);
         }
         self.origin(None);

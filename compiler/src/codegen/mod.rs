@@ -35,6 +35,7 @@ mod plan;
 mod preamble;
 mod product;
 mod small_product;
+mod straight;
 mod symbols;
 mod synchronize;
 mod target;

@@ -2,9 +2,12 @@
 //!
 //! A run of very many kernels or copies, such as the step of a network of a thousand layers, would make one function whose compile time
 //! grows faster than it does: pointers to all that is copied live as long as the run. Such a run is cut into parts, which are functions
-//! too; entries that have a run in common share its parts. A part takes the context and the number of rows.
+//! too; entries that have a run in common share its parts. A part takes the context and the number of rows. What a turn of a loop does
+//! between its batch and its next call is a part too, beside the steps that it stands for, if it is short enough to be written
+//! [straight](super::straight) for one row on one thread.
 
 use super::Error;
+use super::straight::Alone;
 use super::symbols::Names;
 use super::synchronize::{Step, synchronize};
 use crate::loops::Program;
@@ -23,8 +26,16 @@ pub(super) struct Outline<'p> {
     pub places: Places,
     /// What each entry does.
     pub entries: Vec<Vec<Step<'p>>>,
-    /// Kernels, barriers and copies of each part.
-    pub parts: Vec<Vec<Step<'p>>>,
+    pub parts: Vec<Part<'p>>,
+}
+
+/// A part of an entry.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Part<'p> {
+    /// Kernels, barriers and copies.
+    Run(Vec<Step<'p>>),
+    /// A turn for one row on one thread.
+    Alone(Alone<'p>),
 }
 
 impl<'p> Outline<'p> {
@@ -38,7 +49,7 @@ impl<'p> Outline<'p> {
         for (number, entry) in program.entries.iter().enumerate() {
             let steps = synchronize(program, &entry.body)
                 .map_err(|error| Error::In { function: format!("entry{number}.{}", entry.name), error: Box::new(error) })?;
-            entries.push(cut(steps, &mut parts));
+            entries.push(cut(split(program, steps, false, &mut parts), &mut parts));
         }
         Ok(Outline { program, names: Names::of(program, parts.len()), places: Places::of(program), entries, parts })
     }
@@ -49,22 +60,57 @@ impl<'p> Outline<'p> {
     }
 }
 
-fn cut<'p>(steps: Vec<Step<'p>>, parts: &mut Vec<Vec<Step<'p>>>) -> Vec<Step<'p>> {
+/// The number of a part, which is added if it is new.
+fn number<'p>(part: Part<'p>, parts: &mut Vec<Part<'p>>) -> u32 {
+    let known = parts.iter().position(|known| *known == part);
+    known.unwrap_or_else(|| {
+        parts.push(part);
+        parts.len() - 1
+    }) as u32
+}
+
+/// In loops, puts a part for one row on one thread beside what stands between a batch and the next call, where there can be one.
+fn split<'p>(program: &'p Program, steps: Vec<Step<'p>>, turns: bool, parts: &mut Vec<Part<'p>>) -> Vec<Step<'p>> {
+    let mut result = Vec::new();
+    let mut steps = steps.into_iter().peekable();
+    while let Some(step) = steps.next() {
+        let is_batch = matches!(step, Step::Batch(_));
+        result.push(match step {
+            Step::If { condition, then, otherwise } => {
+                let [then, otherwise] = [then, otherwise].map(|steps| split(program, steps, turns, parts));
+                Step::If { condition, then, otherwise }
+            }
+            Step::Loop(mut inner) => {
+                inner.body = split(program, inner.body, true, parts);
+                Step::Loop(inner)
+            }
+            other => other,
+        });
+        if is_batch && turns {
+            let mut otherwise = Vec::new();
+            while let Some(step) = steps.next_if(|step| !matches!(step, Step::Call(_) | Step::Batch(_) | Step::Loop(_))) {
+                otherwise.push(step);
+            }
+            match Alone::of(program, &otherwise) {
+                Some(alone) => result.push(Step::Alone { part: number(Part::Alone(alone), parts), otherwise }),
+                None => result.append(&mut otherwise),
+            }
+        }
+    }
+    result
+}
+
+fn cut<'p>(steps: Vec<Step<'p>>, parts: &mut Vec<Part<'p>>) -> Vec<Step<'p>> {
     let is_plain = |step: &Step| matches!(step, Step::Kernel(_) | Step::Barrier | Step::Copy { .. });
     let mut result = Vec::new();
     let mut run: Vec<Step<'p>> = Vec::new();
-    let end = |run: &mut Vec<Step<'p>>, result: &mut Vec<Step<'p>>, parts: &mut Vec<Vec<Step<'p>>>| {
+    let end = |run: &mut Vec<Step<'p>>, result: &mut Vec<Step<'p>>, parts: &mut Vec<Part<'p>>| {
         if run.len() <= MOST_STEPS {
             result.append(run);
             return;
         }
         for chunk in std::mem::take(run).chunks(PART_STEPS) {
-            let known = parts.iter().position(|part| part == chunk);
-            let number = known.unwrap_or_else(|| {
-                parts.push(chunk.to_vec());
-                parts.len() - 1
-            });
-            result.push(Step::Part(number as u32));
+            result.push(Step::Part(number(Part::Run(chunk.to_vec()), parts)));
         }
     };
     for step in steps {

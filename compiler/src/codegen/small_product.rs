@@ -49,7 +49,7 @@ impl Emitter<'_> {
 
 /// A product as nests: each sum begins with zero, and takes its products in. `None` for what only the micro-kernel can look up, and for
 /// sums that are added to.
-fn nests(product: &ProductStatement) -> Option<Vec<Nest>> {
+pub(super) fn nests(product: &ProductStatement) -> Option<Vec<Nest>> {
     let [row, column, step] = VARS;
     if product.accumulate {
         return None;

@@ -29,6 +29,11 @@ pub(super) enum Step<'p> {
     Kernel(u32),
     /// Kernels, barriers and copies that stand in a function of their own.
     Part(u32),
+    /// A turn for one row on one thread in a function of its own, of this number, for all others as steps.
+    Alone {
+        part: u32,
+        otherwise: Vec<Step<'p>>,
+    },
     Scalar(&'p Block),
     Batch(Slot),
     Copy {
@@ -42,6 +47,18 @@ pub(super) enum Step<'p> {
         otherwise: Vec<Step<'p>>,
     },
     Loop(Turns<'p>),
+}
+
+impl Step<'_> {
+    /// Whether some turn in it has a function of its own.
+    pub fn has_alone(&self) -> bool {
+        match self {
+            Step::Alone { .. } => true,
+            Step::If { then, otherwise, .. } => then.iter().chain(otherwise).any(Step::has_alone),
+            Step::Loop(turns) => turns.body.iter().any(Step::has_alone),
+            _ => false,
+        }
+    }
 }
 
 /// A loop with its barriers; one always stands after the counter's slot is written.

@@ -152,6 +152,9 @@ impl Plan {
     /// The batch that begins at a place of the epoch's order.
     pub fn turn(&self, from: usize) -> Turn {
         let to = (from + self.batch).min(self.used);
+        if self.accumulate == 1 {
+            return Turn { from, to, is_first: true, is_last: true, share: 1.0 };
+        }
         let rows = self.batch * self.accumulate;
         let first = from - from % rows;
         let end = (first + rows).min(self.used);

@@ -91,8 +91,9 @@ pub(super) struct Run<'a> {
     /// For each step its number, rows, and results.
     steps: Vec<f64>,
     keeper: Keeper,
-    /// Rows of the last step.
+    /// Rows of the last step, and of all so far.
     rows: usize,
+    seen: u64,
     /// Where time goes, of a program with marks.
     clock: Option<Clock>,
 }
@@ -196,6 +197,7 @@ impl<'a> Run<'a> {
             steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
             keeper,
             rows: 0,
+            seen: 0,
             clock: asked.profile.then(|| Clock::new(model.compiled.assembled.program.kernels.len())),
             workspace,
         })
@@ -281,7 +283,11 @@ impl Driver for Run<'_> {
         }
         self.since_snapshot += 1;
         let count = turn.to - turn.from;
-        self.workspace.rows_mut()[..count].copy_from_slice(&self.order[turn.from..turn.to]);
+        // A call that copies one word would take longer than the word.
+        match self.order[turn.from..turn.to] {
+            [row] => self.workspace.rows_mut()[0] = row,
+            ref rows => self.workspace.rows_mut()[..count].copy_from_slice(rows),
+        }
         self.position = turn.to;
         if turn.is_first {
             self.taken += 1;
@@ -290,9 +296,10 @@ impl Driver for Run<'_> {
         self.batches += 1;
         self.rows = count;
         self.slots.group.set(self.workspace, turn);
-        self.workspace.set_i32(self.slots.batch, count as i32);
-        self.workspace.set_f64(self.slots.step, self.step as f64);
-        self.workspace.set_i32(self.slots.step_word, self.batches as u32 as i32);
+        let scalars = self.workspace.scalars();
+        scalars.set_i32(self.slots.batch, count as i32);
+        scalars.set_f64(self.slots.step, self.step as i64 as f64);
+        scalars.set_i32(self.slots.step_word, self.batches as u32 as i32);
     }
 
     fn stepped(&mut self) {
@@ -305,7 +312,9 @@ impl Driver for Run<'_> {
         }
         self.scores[0].add(self.workspace, self.rows);
         self.keeper.stepped(self.workspace, self.step, self.rows);
-        self.shared.rows.fetch_add(self.rows as u64, Ordering::Relaxed);
+        self.seen += self.rows as u64;
+        // No one else writes it; an addition in one piece would wait for all that the step has stored.
+        self.shared.rows.store(self.seen, Ordering::Relaxed);
         self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
         if let Some(metric) = self.slots.metrics.first() {
             self.shared.metric.store(self.mean(*metric, self.slots.rows).to_bits(), Ordering::Relaxed);

@@ -8,33 +8,33 @@ use crate::codegen::synchronize::{Step, synchronize};
 use crate::loops::interpret::run_entry;
 use crate::loops::{Comparison, Control, Entry, Slot, SlotInfo};
 
-const CONTROL: u32 = 0;
-const EPOCH: Slot = Slot(0);
-const EPOCHS: Slot = Slot(1);
-const STEP: Slot = Slot(2);
-const STEPS: Slot = Slot(3);
-const STOP: Slot = Slot(4);
-const BATCH: Slot = Slot(5);
-const FLAG: Slot = Slot(6);
-const SUM: Slot = Slot(7);
-const CALLS: Slot = Slot(8);
+pub(super) const CONTROL: u32 = 0;
+pub(super) const EPOCH: Slot = Slot(0);
+pub(super) const EPOCHS: Slot = Slot(1);
+pub(super) const STEP: Slot = Slot(2);
+pub(super) const STEPS: Slot = Slot(3);
+pub(super) const STOP: Slot = Slot(4);
+pub(super) const BATCH: Slot = Slot(5);
+pub(super) const FLAG: Slot = Slot(6);
+pub(super) const SUM: Slot = Slot(7);
+pub(super) const CALLS: Slot = Slot(8);
 
-fn slot(slot: Slot) -> View {
+pub(super) fn slot(slot: Slot) -> View {
     view(CONTROL, i64::from(slot.0), &[])
 }
 
-fn scalar(write: impl FnOnce(&mut BlockBuilder)) -> Control {
+pub(super) fn scalar(write: impl FnOnce(&mut BlockBuilder)) -> Control {
     Control::Scalar(block(write))
 }
 
-fn set(to: Slot, number: i32) -> Control {
+pub(super) fn set(to: Slot, number: i32) -> Control {
     scalar(|b| {
         let number = b.i32(number);
         b.store(slot(to), number);
     })
 }
 
-fn with_slots(buffers: &[(&str, Space, Lane, Linear)]) -> Program {
+pub(super) fn with_slots(buffers: &[(&str, Space, Lane, Linear)]) -> Program {
     let control = ("control", Space::Control, Lane::F64, Linear::fixed(9));
     let mut program = program(&[&[control], buffers].concat());
     program.slots = (0..9)
@@ -68,7 +68,7 @@ unsafe extern "C" fn bump(context: *const abi::Context) {
     }
 }
 
-fn team_symbols() -> Symbols {
+pub(super) fn team_symbols() -> Symbols {
     Symbols { barrier: meet as *const u8, driver: vec![("bump".to_owned(), bump as *const u8)], ..symbols() }
 }
 
@@ -84,7 +84,7 @@ impl Shared {
 }
 
 /// Runs an entry on a team and returns its memory.
-fn run_team(module: &Module, name: &str, memory: &Memory, threads: i64) -> Native {
+pub(super) fn run_team(module: &Module, name: &str, memory: &Memory, threads: i64) -> Native {
     let function = module.entry(name).expect("there is such an entry");
     let mut native = Native::of(memory);
     let pointers = native.pointers();

@@ -11,6 +11,7 @@ mod keep;
 mod nests;
 mod picks;
 mod products;
+mod straight;
 mod threads;
 mod wide;
 

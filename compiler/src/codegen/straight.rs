@@ -1,0 +1,402 @@
+//! The turn of a small loop, for one row on one thread: straight-line code in which memory is values.
+//!
+//! A network of a few parameters that learns row by row spends less on its sums than on what stands around them: calls of kernels, loops
+//! of one turn, words that one nest stores and the next loads. Such a turn is written a second time, with every index known: no loop is
+//! left, a word is loaded when it is first read and handed on as a value from then on, and stored if anything outside may read it:
+//! most temporaries have no place in memory at all. Each sum is the chain that it is anywhere else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cranelift_codegen::ir::{self, InstBuilder, types};
+
+use super::Error;
+use super::block::{Lanes, Values, Width, defined};
+use super::function::{Emitter, FIXED, MEMORY};
+use super::listing::{DRIVER, KERNEL};
+use super::small_product::nests;
+use super::synchronize::Step;
+use crate::loops::{
+    Axis, Block, BufferId, Extent, Instruction, Lane, Linear, Nest, Program, Slot, Space, Statement, Table, Var, View,
+};
+use crate::memory::touched;
+
+/// The rows that it is for.
+pub(super) const ROWS: i64 = 1;
+/// Instructions of a turn at most; beyond them loops, vectors and micro-kernels win.
+const MOST_WORK: i64 = 1024;
+
+/// What a turn reads and writes.
+#[derive(Default)]
+struct Touched {
+    reads: BTreeSet<BufferId>,
+    writes: BTreeSet<BufferId>,
+    kernels: BTreeSet<u32>,
+}
+
+/// A turn that is written so.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Alone<'p> {
+    pub steps: Vec<Step<'p>>,
+    /// Buffers that something outside may read, or what follows a branch that may or may not store to them.
+    lasting: BTreeSet<BufferId>,
+}
+
+impl<'p> Alone<'p> {
+    /// A turn that is short enough for it, and changes parameters: an evaluation takes many rows at once.
+    pub fn of(program: &Program, steps: &[Step<'p>]) -> Option<Alone<'p>> {
+        let mut touched = Touched::default();
+        let work = work(program, steps, &mut touched)?;
+        let space = |buffer: &BufferId| program.buffers.get(buffer.0 as usize).map(|buffer| buffer.space);
+        let learns = touched.writes.iter().any(|buffer| matches!(space(buffer), Some(Space::Parameter(_))));
+        if work > MOST_WORK || !learns || !is_plain(program, &touched) {
+            return None;
+        }
+        let others = program.kernels.iter().zip(0..).filter(|(_, number)| !touched.kernels.contains(number));
+        let elsewhere: BTreeSet<BufferId> = others.flat_map(|(kernel, _)| crate::memory::touched(kernel).reads).collect();
+        let is_lasting = |buffer: &BufferId| match space(buffer) {
+            Some(Space::Scratch) => false,
+            Some(Space::Arena) => elsewhere.contains(buffer),
+            _ => true,
+        };
+        let mut lasting: BTreeSet<BufferId> = touched.writes.into_iter().filter(is_lasting).collect();
+        branched(program, steps, &BTreeSet::new(), &mut lasting);
+        Some(Alone { steps: steps.to_vec(), lasting })
+    }
+
+    /// All buffers that it touches.
+    pub fn buffers(&self, program: &Program) -> BTreeSet<BufferId> {
+        let mut touched = Touched::default();
+        work(program, &self.steps, &mut touched);
+        touched.reads.into_iter().chain(touched.writes).collect()
+    }
+}
+
+/// Adds what steps store in branches and read behind them; `after` is read behind all of them.
+fn branched(program: &Program, steps: &[Step], after: &BTreeSet<BufferId>, found: &mut BTreeSet<BufferId>) {
+    for (at, step) in steps.iter().enumerate() {
+        let Step::If { then, otherwise, .. } = step else { continue };
+        let (mut later, mut inside) = (Touched::default(), Touched::default());
+        work(program, &steps[at + 1..], &mut later);
+        later.reads.extend(after);
+        for branch in [then, otherwise] {
+            work(program, branch, &mut inside);
+            branched(program, branch, &later.reads, found);
+        }
+        found.extend(inside.writes.intersection(&later.reads));
+    }
+}
+
+/// Instructions of the steps; `None` if they do more than run kernels and scalars.
+fn work(program: &Program, steps: &[Step], found: &mut Touched) -> Option<i64> {
+    let mut sum = 0i64;
+    for step in steps {
+        sum = sum.saturating_add(match step {
+            Step::Barrier => 0,
+            Step::Kernel(index) => {
+                let kernel = program.kernels.get(*index as usize)?;
+                let of = touched(kernel);
+                found.reads.extend(of.reads);
+                found.writes.extend(of.writes);
+                found.kernels.insert(*index);
+                kernel.parallel.map_or(1, |parallel| parallel.tiles(ROWS)).saturating_mul(statements(&kernel.body)?)
+            }
+            Step::Scalar(block) => {
+                for instruction in &block.code {
+                    match instruction {
+                        Instruction::Load(view, _) => found.reads.insert(view.buffer),
+                        Instruction::Store(view, _) => found.writes.insert(view.buffer),
+                        _ => true,
+                    };
+                }
+                block.code.len() as i64
+            }
+            Step::If { then, otherwise, .. } => {
+                found.reads.extend(control(program));
+                work(program, then, found)?.saturating_add(work(program, otherwise, found)?)
+            }
+            Step::Part(_) | Step::Alone { .. } | Step::Batch(_) | Step::Copy { .. } | Step::Call(_) | Step::Loop(_) => {
+                return None;
+            }
+        });
+    }
+    Some(sum)
+}
+
+fn statements(body: &[Statement]) -> Option<i64> {
+    let nest = |nest: &Nest| {
+        let turns = nest.axes.iter().fold(1i64, |turns, axis| turns.saturating_mul(axis.extent.most(ROWS).max(0)));
+        turns.saturating_mul(nest.block.code.len() as i64)
+    };
+    body.iter().try_fold(0i64, |sum, statement| {
+        Some(sum.saturating_add(match statement {
+            Statement::Nest(one) => nest(one),
+            Statement::Product(product) => nests(product)?.iter().map(nest).fold(0, i64::saturating_add),
+            Statement::Tiles { step, total, body, .. } => tiles(*step, *total).saturating_mul(statements(body)?),
+        }))
+    })
+}
+
+fn tiles(step: i64, total: Linear) -> i64 {
+    let step = step.max(1);
+    (total.at(ROWS).max(0) + step - 1) / step
+}
+
+/// Whether each word that is stored to, or read where something is stored to, is known by a number.
+fn is_plain(program: &Program, of: &Touched) -> bool {
+    fn views(body: &[Statement], is_plain: &dyn Fn(&View, bool) -> bool) -> bool {
+        body.iter().all(|statement| match statement {
+            Statement::Nest(nest) => nest.block.code.iter().all(|instruction| match instruction {
+                Instruction::Load(view, _) => is_plain(view, false),
+                Instruction::Store(view, _) => is_plain(view, true),
+                _ => true,
+            }),
+            Statement::Product(product) => product.c.rows.is_none() && is_plain(&product.c.base, true),
+            Statement::Tiles { body, .. } => views(body, is_plain),
+        })
+    }
+    let is_plain = |view: &View, stores: bool| {
+        let known = view.pick.is_none() && view.table.is_none();
+        known || !stores && !of.writes.contains(&view.buffer)
+    };
+    let mut kernels = of.kernels.iter().filter_map(|&index| program.kernels.get(index as usize));
+    kernels.all(|kernel| views(&kernel.body, &is_plain))
+}
+
+fn control(program: &Program) -> Option<BufferId> {
+    let at = program.buffers.iter().position(|buffer| buffer.space == Space::Control)?;
+    Some(BufferId(at as u32))
+}
+
+/// A data row: the row table, a place in it, and the words between rows.
+type Row = (BufferId, i64, i64);
+
+/// A word of memory: of a buffer, or of a data row in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Word {
+    buffer: BufferId,
+    row: Option<Row>,
+    offset: i64,
+}
+
+/// What a word holds.
+#[derive(Clone, Copy)]
+struct Held {
+    value: Lanes,
+    /// Whether it was only loaded, and can be loaded again.
+    is_loaded: bool,
+}
+
+/// What is known where the next instruction is written.
+#[derive(Clone, Default)]
+struct Known {
+    words: BTreeMap<Word, Held>,
+    /// First bytes of data rows.
+    rows: BTreeMap<(BufferId, Row), ir::Value>,
+}
+
+struct Straight<'e, 'f> {
+    emitter: &'e mut Emitter<'f>,
+    lasting: &'e BTreeSet<BufferId>,
+    vars: HashMap<Var, i64>,
+    known: Known,
+}
+
+impl<'f> Emitter<'f> {
+    /// Writes a turn for one row on one thread, whose buffers' pointers are loaded.
+    pub fn written_out(&mut self, alone: &Alone) -> Result<(), Error> {
+        let mut straight = Straight { emitter: self, lasting: &alone.lasting, vars: HashMap::new(), known: Known::default() };
+        straight.steps(&alone.steps)
+    }
+}
+
+impl<'f> Straight<'_, 'f> {
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Error> {
+        for step in steps {
+            self.emitter.statement = Some(if let Step::Kernel(index) = step { KERNEL | index } else { DRIVER });
+            self.emitter.origin(None);
+            match step {
+                Step::Barrier => {}
+                Step::Kernel(index) => self.kernel(*index)?,
+                Step::Scalar(block) => self.block(block)?,
+                Step::If { condition, then, otherwise } => self.branch(*condition, [then, otherwise])?,
+                Step::Part(_) | Step::Alone { .. } | Step::Batch(_) | Step::Copy { .. } | Step::Call(_) | Step::Loop(_) => {
+                    return Err(Error::Malformed("a turn that is more than kernels and scalars".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was loaded before a branch is loaded again in it, which costs less than a register for so long; what a branch stores is known
+    /// to memory alone where the branches meet.
+    fn branch(&mut self, condition: Slot, branches: [&Vec<Step>; 2]) -> Result<(), Error> {
+        let mut inside = Touched::default();
+        for branch in branches {
+            work(self.emitter.program, branch, &mut inside);
+        }
+        let buffer = control(self.emitter.program);
+        let buffer = buffer.ok_or_else(|| Error::Malformed("the program has no control buffer".to_owned()))?;
+        let condition = self.load(Word { buffer, row: None, offset: i64::from(condition.0) }, Lane::I32)?.value;
+        self.known.words.retain(|_, held| !held.is_loaded);
+        let before = self.known.clone();
+        let [yes, no, done] = [(); 3].map(|()| self.emitter.builder.create_block());
+        self.emitter.builder.ins().brif(condition, yes, &[], no, &[]);
+        for (block, steps) in [yes, no].into_iter().zip(branches) {
+            self.emitter.builder.switch_to_block(block);
+            self.steps(steps)?;
+            self.emitter.builder.ins().jump(done, &[]);
+            self.known = before.clone();
+        }
+        self.emitter.builder.switch_to_block(done);
+        self.known.words.retain(|word, _| !inside.writes.contains(&word.buffer));
+        Ok(())
+    }
+
+    fn kernel(&mut self, index: u32) -> Result<(), Error> {
+        let Some(kernel) = self.emitter.program.kernels.get(index as usize) else {
+            return Err(Error::Malformed(format!("there is no kernel {index}")));
+        };
+        self.emitter.title(kernel.name.clone(), Some(KERNEL | index));
+        match kernel.parallel {
+            None => self.statements(&kernel.body),
+            Some(parallel) => self.turns(parallel.var, parallel.tiles(ROWS), &mut |s| s.statements(&kernel.body)),
+        }
+    }
+
+    fn turns(&mut self, var: Var, turns: i64, inside: &mut dyn FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        for turn in 0..turns {
+            self.vars.insert(var, turn);
+            inside(self)?;
+        }
+        self.vars.remove(&var);
+        Ok(())
+    }
+
+    fn statements(&mut self, body: &[Statement]) -> Result<(), Error> {
+        body.iter().try_for_each(|statement| match statement {
+            Statement::Nest(nest) => self.axes(&nest.axes, &nest.block),
+            Statement::Product(product) => {
+                let nests = nests(product).ok_or_else(|| Error::Malformed("a product that is no nest".to_owned()))?;
+                nests.iter().try_for_each(|nest| self.axes(&nest.axes, &nest.block))
+            }
+            Statement::Tiles { var, step, total, body } => self.turns(*var, tiles(*step, *total), &mut |s| s.statements(body)),
+        })
+    }
+
+    fn axes(&mut self, axes: &[Axis], block: &Block) -> Result<(), Error> {
+        let Some((axis, inner)) = axes.split_first() else { return self.block(block) };
+        let count = match axis.extent {
+            Extent::Whole(count) => count.at(ROWS),
+            Extent::Tile { tile, step, total } => step.min(total.at(ROWS) - self.var(tile)? * step),
+        };
+        self.turns(axis.var, count, &mut |s| s.axes(inner, block))
+    }
+
+    fn var(&self, var: Var) -> Result<i64, Error> {
+        let value = self.vars.get(&var).copied();
+        value.ok_or_else(|| Error::Malformed(format!("loop variable {} is used outside its loop", var.0)))
+    }
+
+    fn sum(&self, start: i64, terms: impl IntoIterator<Item = (Var, i64)>) -> Result<i64, Error> {
+        terms.into_iter().try_fold(start, |sum, (var, factor)| Ok(sum + self.var(var)? * factor))
+    }
+
+    fn affine(&self, offset: Linear, terms: &[(Var, Linear)]) -> Result<i64, Error> {
+        self.sum(offset.at(ROWS), terms.iter().map(|&(var, factor)| (var, factor.at(ROWS))))
+    }
+
+    fn block(&mut self, block: &Block) -> Result<(), Error> {
+        let mut values: Values = vec![None; block.code.len()];
+        for (at, instruction) in block.code.iter().enumerate() {
+            values[at] = match instruction {
+                Instruction::Index { terms, offset } => {
+                    // Wrapped to 32 bits, as the instruction says.
+                    let index = self.affine(*offset, terms)? as i32;
+                    let value = self.emitter.builder.ins().iconst(types::I32, i64::from(index));
+                    Some(Lanes::plain(value, Lane::I32))
+                }
+                Instruction::Load(view, lane) => {
+                    let word = self.word(view)?;
+                    Some(match view.pick {
+                        None => self.load(word, *lane)?,
+                        Some(pick) => {
+                            let unit = self.emitter.unit(view.buffer)?;
+                            let pick = crate::loops::Pick { stride: pick.stride.times(unit), ..pick };
+                            let (base, displacement) = self.address(word)?;
+                            let base = self.emitter.picked(base, pick, &values)?;
+                            let loaded = self.emitter.builder.ins().load(Width::One.of(*lane), MEMORY, base, displacement);
+                            Lanes::plain(loaded, *lane)
+                        }
+                    })
+                }
+                Instruction::Store(view, value) => {
+                    let value = defined(&values, *value)?;
+                    let word = self.word(view)?;
+                    self.store(word, Lanes::plain(value.value, value.lane))?;
+                    None
+                }
+                pure => Some(self.emitter.pure(pure, Width::One, &values)?),
+            };
+        }
+        Ok(())
+    }
+
+    /// The word of a view, without its pick.
+    fn word(&self, view: &View) -> Result<Word, Error> {
+        let offset = self.affine(view.offset, &view.strides)?;
+        let row = |table: &Table| Ok::<_, Error>((table.rows, self.sum(0, table.index.iter().copied())?, table.stride));
+        Ok(Word { buffer: view.buffer, row: view.table.as_ref().map(row).transpose()?, offset })
+    }
+
+    fn load(&mut self, word: Word, lane: Lane) -> Result<Lanes, Error> {
+        if let Some(held) = self.known.words.get(&word).filter(|held| held.value.lane == lane) {
+            return Ok(held.value);
+        }
+        let (base, displacement) = self.address(word)?;
+        // No one writes data and their order while a turn goes on.
+        let flags = if word.row.is_some() { FIXED } else { MEMORY };
+        let value = Lanes::plain(self.emitter.builder.ins().load(Width::One.of(lane), flags, base, displacement), lane);
+        self.known.words.insert(word, Held { value, is_loaded: true });
+        Ok(value)
+    }
+
+    fn store(&mut self, word: Word, value: Lanes) -> Result<(), Error> {
+        if self.lasting.contains(&word.buffer) {
+            let (base, displacement) = self.address(word)?;
+            self.emitter.builder.ins().store(MEMORY, value.value, base, displacement);
+        }
+        self.known.words.insert(word, Held { value, is_loaded: false });
+        Ok(())
+    }
+
+    /// The address of a word as pointer and displacement.
+    fn address(&mut self, word: Word) -> Result<(ir::Value, i32), Error> {
+        let unit = self.emitter.unit(word.buffer)?;
+        let base = match word.row {
+            None => self.emitter.pointer(word.buffer)?,
+            Some(row) => self.row(word.buffer, row)?,
+        };
+        let bytes = word.offset * unit;
+        Ok(match i32::try_from(bytes) {
+            Ok(displacement) => (base, displacement),
+            Err(_) => (self.emitter.plus(base, bytes), 0),
+        })
+    }
+
+    /// First byte of a data row.
+    fn row(&mut self, buffer: BufferId, row: Row) -> Result<ir::Value, Error> {
+        if let Some(&known) = self.known.rows.get(&(buffer, row)) {
+            return Ok(known);
+        }
+        let (rows, index, stride) = row;
+        let unit = self.emitter.unit(buffer)?;
+        let (base, entries) = (self.emitter.pointer(buffer)?, self.emitter.pointer(rows)?);
+        let entry = self.emitter.plus(entries, 4 * index);
+        let number = self.emitter.builder.ins().load(types::I32, FIXED, entry, 0);
+        let number = self.emitter.builder.ins().uextend(types::I64, number);
+        let bytes = self.emitter.times(number, stride * unit);
+        let first = self.emitter.builder.ins().iadd(base, bytes);
+        self.known.rows.insert((buffer, row), first);
+        Ok(first)
+    }
+}
