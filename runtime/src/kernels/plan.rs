@@ -104,7 +104,13 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
         pack_a: far(shape.a_k) && shape.n > 3 * width,
         pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 8),
         block_n: (BLOCK_OF_B / k / width).max(1) * width,
-        block_m: (block_of_a() / (k + SLACK_OF_A) / V::ROWS).max(1) * V::ROWS,
+        block_m: even(shape.m, (block_of_a() / k / V::ROWS).max(1) * V::ROWS, V::ROWS),
         columns_outside: k <= SHORT,
     }
+}
+
+/// The longest of the pieces of at most `most` that `extent` is cut into, all nearly the same and multiples of `unit`: a short last piece
+/// would not repay its copies.
+fn even(extent: usize, most: usize, unit: usize) -> usize {
+    extent.div_ceil(extent.div_ceil(most).max(1)).next_multiple_of(unit)
 }

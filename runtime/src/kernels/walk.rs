@@ -10,7 +10,10 @@ use super::vector::{Vector, prefetch};
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
 const SLACK: usize = 64;
 
-const _: () = assert!(MOST_BLOCK_OF_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
+/// Floats of the packed rows with what is left free between them.
+const PACKED_A: usize = MOST_BLOCK_OF_A + MOST_BLOCK_OF_A / 4;
+
+const _: () = assert!(PACKED_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
 
 /// Steps of `k` that panels of rows take in turn.
 const STEPS_OF_A: usize = 8;
@@ -338,7 +341,7 @@ impl Block<'_> {
 
     /// Where the panels of packed columns begin.
     fn packed_b(&self) -> *mut f32 {
-        self.product.pack.wrapping_add(MOST_BLOCK_OF_A + SLACK)
+        self.product.pack.wrapping_add(PACKED_A + SLACK)
     }
 
     /// Copies rows of the left operand into panels.
