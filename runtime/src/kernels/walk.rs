@@ -239,14 +239,14 @@ impl Block<'_> {
                 self.panel::<V>(rows, row_panel, columns, column_panel, right);
             };
             if self.plan.columns_outside {
-                for column_panel in pieces(columns.count, width) {
+                for column_panel in panels::<V>(columns.count, width) {
                     for row_panel in row_panels.clone() {
                         run(row_panel, column_panel);
                     }
                 }
             } else {
                 for row_panel in row_panels {
-                    for column_panel in pieces(columns.count, width) {
+                    for column_panel in panels::<V>(columns.count, width) {
                         run(row_panel, column_panel);
                     }
                 }
@@ -257,7 +257,7 @@ impl Block<'_> {
     /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
     unsafe fn panel<V: Vector>(&self, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
         let product = self.product;
-        let width = self.plan.columns * V::LANES;
+        let width = panel.count.next_multiple_of(V::LANES);
         let row = rows.start + row_panel.start;
         let column = columns.start + panel.start;
         // SAFETY: rows and columns lie inside the product; a packed panel is where `pack_a`, `pack_b` or an earlier tile put it.
@@ -302,7 +302,7 @@ impl Block<'_> {
             }
             let mut left = panel.count;
             while left > 0 {
-                let done = run::<V>(&mut tile, row_panel.count, self.plan.columns, left);
+                let done = run::<V>(&mut tile, row_panel.count, left);
                 tile.b = tile.b.wrapping_add(done);
                 tile.c = self.c(row, column + panel.count - left + done);
                 if !tile.keep.is_null() {
@@ -396,7 +396,7 @@ impl Block<'_> {
     /// Copies columns of the right operand into panels.
     unsafe fn pack_b<V: Vector>(&self, columns: Span) {
         let width = self.plan.columns * V::LANES;
-        for panel in pieces(columns.count, width) {
+        for panel in panels::<V>(columns.count, width) {
             let column = columns.start + panel.start;
             let to = self.packed_b().wrapping_add(panel.start * self.k);
             // SAFETY: the columns lie inside the product; `columns.count * k <= BLOCK_OF_B` by the plan.
@@ -409,7 +409,7 @@ impl Block<'_> {
                         width: panel.count,
                         k: self.k,
                         to,
-                        row: width,
+                        row: panel.count.next_multiple_of(V::LANES),
                     });
                     continue;
                 }
@@ -422,7 +422,7 @@ impl Block<'_> {
                     width: panel.count,
                     k: self.k,
                     to,
-                    row: width,
+                    row: panel.count.next_multiple_of(V::LANES),
                 });
             }
         }
@@ -434,6 +434,19 @@ fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let span = Span { start, count: size.min(extent - start) };
+        start += span.count;
+        (span.count > 0).then_some(span)
+    })
+}
+
+/// Columns in panels of `width`; the last takes in a single vector behind it, if tiles can be as wide: by itself that one would wait for as many
+/// elements of the left operand as two do.
+fn panels<V: Vector>(columns: usize, width: usize) -> impl Iterator<Item = Span> {
+    let wide = if width == 2 * V::LANES { V::WIDEST * V::LANES } else { width };
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = columns - start;
+        let span = Span { start, count: if left <= wide { left } else { width } };
         start += span.count;
         (span.count > 0).then_some(span)
     })
