@@ -2,7 +2,7 @@
 //! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
 
 use crate::fusion::{self, CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
-use crate::graph::{Attributes, Dim, Graph};
+use crate::graph::{Dim, Graph};
 
 /// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
 const HOT_WORDS: usize = 4096;
@@ -141,7 +141,7 @@ fn product_schedule(
     if let Some(step) = rows.and_then(|rows| whole_rows(group.axes[rows], columns)) {
         return Schedule { parallel: rows.map(|rows| (rows, step)), inner: None };
     }
-    let hot = hot_words(rest(axis) * columns, summed(graph, group));
+    let hot = hot_words(rest(axis) * columns, fusion::summed(graph, group.members[0].node));
     let most = if hot >= 2 * LARGE_ROWS * 32 { LARGE_ROWS } else { PRODUCT_ROWS };
     let cut = rows.filter(|rows| size(*rows) > most || group.axes[*rows] == Dim::Batch);
     let tall = cut.map_or(rest(axis), |rows| size(rows).min(most));
@@ -157,21 +157,6 @@ fn whole_rows(rows: Dim, columns: usize) -> Option<usize> {
     let Dim::Fixed(rows) = rows else { return None };
     let step = WHOLE_ROWS.min(rows / STRIPS).min(WHOLE_WORDS / columns) / LEAST_WHOLE_ROWS * LEAST_WHOLE_ROWS;
     (rows * columns >= FAR_WORDS && step > 0).then_some(step)
-}
-
-/// Elements that the product sums up for each of its own.
-fn summed(graph: &Graph, group: &Group) -> usize {
-    let node = graph.node(group.members[0].node);
-    let Attributes::Contract(spec) = &node.attributes else {
-        return 1;
-    };
-    let shape = graph.shape(node.operands[0]);
-    spec.left
-        .iter()
-        .zip(&shape.0)
-        .filter(|(label, _)| !spec.out.contains(label))
-        .map(|(_, size)| size.at(NOMINAL_BATCH))
-        .product()
 }
 
 /// Words of a tile of a product of that many elements. Small tiles keep what follows the product in the first-level cache; large ones
