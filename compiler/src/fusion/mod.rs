@@ -208,6 +208,14 @@ pub fn reduced_axes(graph: &Graph, member: Member) -> Vec<usize> {
     }
 }
 
+/// Elements that a contraction sums up for each of its own.
+pub fn summed(graph: &Graph, contract: NodeId) -> usize {
+    let node = graph.node(contract);
+    let Attributes::Contract(spec) = &node.attributes else { return 1 };
+    let summed = spec.left.iter().zip(&graph.shape(node.operands[0]).0).filter(|(label, _)| !spec.out.contains(label));
+    summed.map(|(_, size)| size.at(NOMINAL_BATCH)).product()
+}
+
 /// A rough count of block instructions that one element of a pointwise node takes.
 pub fn cost(graph: &Graph, id: NodeId) -> usize {
     let node = graph.node(id);

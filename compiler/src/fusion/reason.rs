@@ -50,6 +50,7 @@ pub enum Obstacle {
     Whole { axis: usize, size: Dim },
     NoAxis,
     CellAxes,
+    LongSums,
     DrawnInCells,
 }
 
@@ -90,6 +91,7 @@ impl fmt::Display for Obstacle {
             }
             Obstacle::NoAxis => f.write_str("no axis is left whose tiles are independent"),
             Obstacle::DrawnInCells => f.write_str("random numbers are drawn 64 columns at a time, cells have 32"),
+            Obstacle::LongSums => f.write_str("tiles of a product with long sums are larger than cells"),
             Obstacle::CellAxes => f.write_str("sums of cells need both axes in tiles"),
         }
     }

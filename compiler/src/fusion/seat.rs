@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::plan::{MOST_MEMBERS, Planner, SERIAL_ELEMENTS, elements};
 use super::reason::{Obstacle, Reason};
-use super::{Group, Member, Work, domain, reduced_axes, work};
+use super::{CELL, Group, Member, Work, domain, reduced_axes, work};
 use crate::graph::{Dim, NodeId};
 
 /// How a member would sit in a group.
@@ -13,6 +13,12 @@ pub(super) struct Seat {
     pub(super) parallel: Vec<usize>,
     pub(super) reason: Reason,
 }
+
+/// Terms of a product's sums from which on its tiles had better be larger than cells: what copies and reads operands once for many columns
+/// saves more than what a pass over the result costs.
+const LONG_SUM: usize = 512;
+/// Elements of a product that is more than a few cells.
+const MANY_CELLS: usize = 16 * CELL[0] * CELL[1];
 
 impl Planner<'_> {
     /// Whether a member may join a group, and how.
@@ -172,6 +178,12 @@ impl Planner<'_> {
                 || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
             if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
                 return Err(Obstacle::CellAxes);
+            }
+            if work(self.graph, head) == Work::Product
+                && super::summed(self.graph, head.node) >= LONG_SUM
+                && elements(&domain(self.graph, head)) >= MANY_CELLS
+            {
+                return Err(Obstacle::LongSums);
             }
         }
         let reason = match kind {

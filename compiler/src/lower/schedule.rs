@@ -2,7 +2,7 @@
 //! It is a cost model of cache sizes and shapes; whatever it chooses, the bits are the same.
 
 use crate::fusion::{self, CELL, Group, NOMINAL_BATCH, Work, reduced_axes, work};
-use crate::graph::{Attributes, Dim, Graph};
+use crate::graph::{Dim, Graph};
 
 /// Words that the hot values of a tile should fit into: half of a 32 KiB first-level cache.
 const HOT_WORDS: usize = 4096;
@@ -14,6 +14,12 @@ const LARGE_ROWS: usize = 512;
 const LARGE_WORDS: usize = 128 * 1024;
 /// Words of a result that no second-level cache holds.
 const FAR_WORDS: usize = 1 << 20;
+/// Rows that a tile with all columns of a large matrix has at most, and multiples of which it has: the copy of so many rows of the left
+/// operand stays in the second-level cache.
+const WHOLE_ROWS: usize = 256;
+const LEAST_WHOLE_ROWS: usize = 64;
+/// Words of such a tile at most: 4 MiB for each thread, which the last cache holds.
+const WHOLE_WORDS: usize = 1 << 20;
 /// Words of a cache line.
 const LINE_WORDS: usize = 16;
 /// Columns from which on the lines that neighbouring strips share are few beside the others.
@@ -132,7 +138,10 @@ fn product_schedule(
         };
         return Schedule { parallel: Some((rows, step)), inner: None };
     }
-    let hot = hot_words(rest(axis) * columns, summed(graph, group));
+    if let Some(step) = rows.and_then(|rows| whole_rows(group.axes[rows], columns)) {
+        return Schedule { parallel: rows.map(|rows| (rows, step)), inner: None };
+    }
+    let hot = hot_words(rest(axis) * columns, fusion::summed(graph, group.members[0].node));
     let most = if hot >= 2 * LARGE_ROWS * 32 { LARGE_ROWS } else { PRODUCT_ROWS };
     let cut = rows.filter(|rows| size(*rows) > most || group.axes[*rows] == Dim::Batch);
     let tall = cut.map_or(rest(axis), |rows| size(rows).min(most));
@@ -142,19 +151,12 @@ fn product_schedule(
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, most)) }
 }
 
-/// Elements that the product sums up for each of its own.
-fn summed(graph: &Graph, group: &Group) -> usize {
-    let node = graph.node(group.members[0].node);
-    let Attributes::Contract(spec) = &node.attributes else {
-        return 1;
-    };
-    let shape = graph.shape(node.operands[0]);
-    spec.left
-        .iter()
-        .zip(&shape.0)
-        .filter(|(label, _)| !spec.out.contains(label))
-        .map(|(_, size)| size.at(NOMINAL_BATCH))
-        .product()
+/// Rows of a tile that has all columns of a large matrix, as the gradient of a weight is. Rows of the left operand are then copied once,
+/// and what follows goes through memory word by word: through strips of columns it would jump from page to page.
+fn whole_rows(rows: Dim, columns: usize) -> Option<usize> {
+    let Dim::Fixed(rows) = rows else { return None };
+    let step = WHOLE_ROWS.min(rows / STRIPS).min(WHOLE_WORDS / columns) / LEAST_WHOLE_ROWS * LEAST_WHOLE_ROWS;
+    (rows * columns >= FAR_WORDS && step > 0).then_some(step)
 }
 
 /// Words of a tile of a product of that many elements. Small tiles keep what follows the product in the first-level cache; large ones

@@ -17,6 +17,7 @@ static SELECT: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0,
 impl Vector for Avx2 {
     const LANES: usize = 8;
     const ROWS: usize = 6;
+    const WIDEST: usize = 2;
     type Part = __m256i;
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! AVX-512: sixteen lanes, tiles of 8×32 in sixteen of the thirty-two registers. Eight rows keep all their addresses in general
+//! AVX-512: sixteen lanes, tiles of 8×32 in sixteen of the thirty-two registers, or of 8×48 in twenty-four. Eight rows keep all their addresses in general
 //! registers, and divide the heights that batches have.
 
 use std::arch::x86_64::*;
@@ -21,6 +21,7 @@ fn first(count: usize) -> __mmask16 {
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const ROWS: usize = 8;
+    const WIDEST: usize = 3;
     type Part = __mmask16;
 
     #[inline(always)]

@@ -57,7 +57,7 @@ pub(super) struct Shape {
 /// How to walk a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Vectors in a row of a full tile: 2, or 4 where there are too few rows to hide the latency of a multiply-add.
+    /// Vectors in a row of a full tile: 2 (the last may take one more in), or 4 where there are too few rows to hide the latency of a multiply-add.
     pub columns: usize,
     /// Whether the left operand is copied into panels.
     pub pack_a: bool,
@@ -102,9 +102,15 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
     Plan {
         columns,
         pack_a: far(shape.a_k) && shape.n > 3 * width,
-        pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 8),
+        pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 4),
         block_n: (BLOCK_OF_B / k / width).max(1) * width,
-        block_m: (block_of_a() / (k + SLACK_OF_A) / V::ROWS).max(1) * V::ROWS,
+        block_m: even(shape.m, (block_of_a() / k / V::ROWS).max(1) * V::ROWS, V::ROWS),
         columns_outside: k <= SHORT,
     }
+}
+
+/// The longest of the pieces of at most `most` that `extent` is cut into, all nearly the same and multiples of `unit`: a short last piece
+/// would not repay its copies.
+fn even(extent: usize, most: usize, unit: usize) -> usize {
+    extent.div_ceil(extent.div_ceil(most).max(1)).next_multiple_of(unit)
 }

@@ -12,6 +12,7 @@ pub(super) struct Portable<const LANES: usize>([f32; LANES]);
 impl<const LANES: usize> Vector for Portable<LANES> {
     const LANES: usize = LANES;
     const ROWS: usize = if LANES <= 8 { 6 } else { 8 };
+    const WIDEST: usize = 2;
     /// The first lane and the one behind the last.
     type Part = (usize, usize);
 

@@ -10,6 +10,9 @@ pub(super) const MOST_ROWS: usize = 8;
 /// Most vectors in a row of a tile.
 pub(super) const MOST_COLUMNS: usize = 4;
 
+/// Rows from which on a tile of three vectors in a row is better than one of two and one of one.
+const TALL: usize = 5;
+
 /// Most floats in a vector.
 const MOST_LANES: usize = 16;
 
@@ -197,14 +200,13 @@ pub(super) unsafe fn turn<V: Vector>(tile: &Tile, sums: &Sums, rows: usize, colu
     }
 }
 
-/// Runs the widest tile that `left` columns fill, of up to `columns` vectors, and gives the number of columns it computed.
+/// Runs the widest tile that `left` columns fill, and gives the number of columns it computed; four vectors are left for two rows at most.
 ///
 /// # Safety
 /// As for [`compute`].
-pub(super) unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, columns: usize, left: usize) -> usize {
-    let vectors = left.div_ceil(V::LANES).min(columns);
-    let vectors = match vectors {
-        3 => 2,
+pub(super) unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, left: usize) -> usize {
+    let vectors = match left.div_ceil(V::LANES) {
+        3 if rows < TALL || V::WIDEST < 3 => 2,
         vectors => vectors.min(MOST_COLUMNS),
     };
     let done = left.min(vectors * V::LANES);
@@ -246,5 +248,6 @@ unsafe fn select<V: Vector, const PARTIAL: bool, const STEPS: u8, const KEEP: bo
     }
     kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
             1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
+            5 x 3 6 x 3 7 x 3 8 x 3
             1 x 4 2 x 4)
 }

@@ -31,6 +31,9 @@ pub(super) trait Vector: Copy {
     /// Rows of the output that a tile holds in registers, at most [`MOST_ROWS`](super::tile::MOST_ROWS).
     const ROWS: usize;
 
+    /// Vectors in a row of a tile of [`ROWS`](Vector::ROWS) at most: 2, or 3 where there are registers for it.
+    const WIDEST: usize;
+
     /// The form in which the lanes of a partial vector are kept while a loop runs.
     type Part: Copy;
 

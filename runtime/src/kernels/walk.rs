@@ -10,7 +10,10 @@ use super::vector::{Vector, prefetch};
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
 const SLACK: usize = 64;
 
-const _: () = assert!(MOST_BLOCK_OF_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
+/// Floats of the packed rows with what is left free between them.
+const PACKED_A: usize = MOST_BLOCK_OF_A + MOST_BLOCK_OF_A / 4;
+
+const _: () = assert!(PACKED_A + SLACK + BLOCK_OF_B + SLACK <= PACK_FLOATS);
 
 /// Steps of `k` that panels of rows take in turn.
 const STEPS_OF_A: usize = 8;
@@ -236,14 +239,14 @@ impl Block<'_> {
                 self.panel::<V>(rows, row_panel, columns, column_panel, right);
             };
             if self.plan.columns_outside {
-                for column_panel in pieces(columns.count, width) {
+                for column_panel in panels::<V>(columns.count, width) {
                     for row_panel in row_panels.clone() {
                         run(row_panel, column_panel);
                     }
                 }
             } else {
                 for row_panel in row_panels {
-                    for column_panel in pieces(columns.count, width) {
+                    for column_panel in panels::<V>(columns.count, width) {
                         run(row_panel, column_panel);
                     }
                 }
@@ -254,7 +257,7 @@ impl Block<'_> {
     /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
     unsafe fn panel<V: Vector>(&self, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
         let product = self.product;
-        let width = self.plan.columns * V::LANES;
+        let width = panel.count.next_multiple_of(V::LANES);
         let row = rows.start + row_panel.start;
         let column = columns.start + panel.start;
         // SAFETY: rows and columns lie inside the product; a packed panel is where `pack_a`, `pack_b` or an earlier tile put it.
@@ -299,7 +302,7 @@ impl Block<'_> {
             }
             let mut left = panel.count;
             while left > 0 {
-                let done = run::<V>(&mut tile, row_panel.count, self.plan.columns, left);
+                let done = run::<V>(&mut tile, row_panel.count, left);
                 tile.b = tile.b.wrapping_add(done);
                 tile.c = self.c(row, column + panel.count - left + done);
                 if !tile.keep.is_null() {
@@ -338,7 +341,7 @@ impl Block<'_> {
 
     /// Where the panels of packed columns begin.
     fn packed_b(&self) -> *mut f32 {
-        self.product.pack.wrapping_add(MOST_BLOCK_OF_A + SLACK)
+        self.product.pack.wrapping_add(PACKED_A + SLACK)
     }
 
     /// Copies rows of the left operand into panels.
@@ -393,7 +396,7 @@ impl Block<'_> {
     /// Copies columns of the right operand into panels.
     unsafe fn pack_b<V: Vector>(&self, columns: Span) {
         let width = self.plan.columns * V::LANES;
-        for panel in pieces(columns.count, width) {
+        for panel in panels::<V>(columns.count, width) {
             let column = columns.start + panel.start;
             let to = self.packed_b().wrapping_add(panel.start * self.k);
             // SAFETY: the columns lie inside the product; `columns.count * k <= BLOCK_OF_B` by the plan.
@@ -406,7 +409,7 @@ impl Block<'_> {
                         width: panel.count,
                         k: self.k,
                         to,
-                        row: width,
+                        row: panel.count.next_multiple_of(V::LANES),
                     });
                     continue;
                 }
@@ -419,7 +422,7 @@ impl Block<'_> {
                     width: panel.count,
                     k: self.k,
                     to,
-                    row: width,
+                    row: panel.count.next_multiple_of(V::LANES),
                 });
             }
         }
@@ -431,6 +434,19 @@ fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let span = Span { start, count: size.min(extent - start) };
+        start += span.count;
+        (span.count > 0).then_some(span)
+    })
+}
+
+/// Columns in panels of `width`; the last takes in a single vector behind it, if tiles can be as wide: by itself that one would wait for as many
+/// elements of the left operand as two do.
+fn panels<V: Vector>(columns: usize, width: usize) -> impl Iterator<Item = Span> {
+    let wide = if width == 2 * V::LANES { V::WIDEST * V::LANES } else { width };
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = columns - start;
+        let span = Span { start, count: if left <= wide { left } else { width } };
         start += span.count;
         (span.count > 0).then_some(span)
     })
