@@ -10,11 +10,14 @@ pub(super) const BLOCK_OF_B: usize = 64 * 1024;
 /// Most floats of one block of the left operand: half of a second-level cache of 1 MiB.
 pub(super) const MOST_BLOCK_OF_A: usize = 128 * 1024;
 
+/// Most floats of one where the second-level cache is smaller.
+const SMALL_BLOCK_OF_A: usize = MOST_BLOCK_OF_A / 4;
+
 /// Floats of one block of the left operand on this processor: half of the second-level cache where a block of the right operand fits
 /// beside it twice, else a quarter.
 fn block_of_a() -> usize {
     static FLOATS: OnceLock<usize> = OnceLock::new();
-    *FLOATS.get_or_init(|| if second_level_cache() >= 1 << 20 { MOST_BLOCK_OF_A } else { MOST_BLOCK_OF_A / 4 })
+    *FLOATS.get_or_init(|| if second_level_cache() >= 1 << 20 { MOST_BLOCK_OF_A } else { SMALL_BLOCK_OF_A })
 }
 
 /// Bytes of the second-level cache, 512 KiB where the processor does not say.
@@ -103,8 +106,17 @@ pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
         columns,
         pack_a: far(shape.a_k) && shape.n > 3 * width,
         pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 4),
-        block_n: (BLOCK_OF_B / k / width).max(1) * width,
-        block_m: even(shape.m, (block_of_a() / k / V::ROWS).max(1) * V::ROWS, V::ROWS),
+        // What fits as a whole is not divided for: a small product is over in the time of a few divisions.
+        block_n: if k * shape.n.next_multiple_of(V::LANES) <= BLOCK_OF_B {
+            shape.n
+        } else {
+            (BLOCK_OF_B / k / width).max(1) * width
+        },
+        block_m: if k * shape.m <= SMALL_BLOCK_OF_A {
+            shape.m
+        } else {
+            even(shape.m, (block_of_a() / k / V::ROWS).max(1) * V::ROWS, V::ROWS)
+        },
         columns_outside: k <= SHORT,
     }
 }
