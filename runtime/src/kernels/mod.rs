@@ -16,6 +16,7 @@ mod avx512;
 mod pack;
 mod plan;
 mod portable;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -4,6 +4,7 @@ use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
 use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
+use super::spans::{Span, even_pieces, panels, pieces};
 use super::tile::{MOST_ROWS, Tile, run};
 use super::vector::{Vector, prefetch};
 
@@ -81,13 +82,6 @@ impl Ahead {
             self.steps -= 1;
         }
     }
-}
-
-/// Rows or columns `start..start + count` of a block.
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    count: usize,
 }
 
 /// Computes a product as [`Product`] defines it.
@@ -270,9 +264,9 @@ impl Block<'_> {
                 Right::Packed => (packed.cast_const(), width as isize),
             };
             let mut tile = Tile {
-                a: [self.a; MOST_ROWS],
-                a_k: product.a_k as isize,
-                table: self.a_steps,
+                a: self.rows_of_a(row, row_panel),
+                a_k: if self.plan.pack_a { row_panel.count as isize } else { product.a_k as isize },
+                table: if self.plan.pack_a { std::ptr::null() } else { self.a_steps },
                 places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
                 b,
                 b_k,
@@ -288,27 +282,14 @@ impl Block<'_> {
                 lanes: 0,
                 add: self.add,
             };
-            if self.plan.pack_a {
-                let packed = self.packed_a(row_panel);
-                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
-                    *a = packed.add(index);
-                }
-                tile.a_k = row_panel.count as isize;
-                tile.table = std::ptr::null();
-            } else {
-                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
-                    *a = self.row_of_a(row + index);
-                }
-            }
-            let mut left = panel.count;
-            while left > 0 {
-                let done = run::<V>(&mut tile, row_panel.count, left);
-                tile.b = tile.b.wrapping_add(done);
-                tile.c = self.c(row, column + panel.count - left + done);
+            let mut done = run::<V>(&mut tile, row_panel.count, panel.count);
+            while done < panel.count {
+                tile.b = b.wrapping_add(done);
+                tile.c = self.c(row, column + done);
                 if !tile.keep.is_null() {
-                    tile.keep = tile.keep.wrapping_add(done);
+                    tile.keep = packed.wrapping_add(done);
                 }
-                left -= done;
+                done += run::<V>(&mut tile, row_panel.count, panel.count - done);
             }
         }
     }
@@ -319,12 +300,27 @@ impl Block<'_> {
         self.product.c.wrapping_offset(row as isize * self.product.c_row as isize).wrapping_add(column)
     }
 
-    /// Where row `row` of the left operand begins.
-    unsafe fn row_of_a(&self, row: usize) -> *const f32 {
-        if let Some(turned) = self.turned {
-            // SAFETY: the table on rows holds a place for each row.
-            return self.a.wrapping_offset(unsafe { *turned.rows.add(row) } as isize);
+    /// Where the rows of a panel begin, of which the first is row `row` of the product; behind the last row the places have no meaning.
+    unsafe fn rows_of_a(&self, row: usize, panel: Span) -> [*const f32; MOST_ROWS] {
+        let evenly = |first: *const f32, step: isize| std::array::from_fn(|index| first.wrapping_offset(index as isize * step));
+        let mut rows = [self.a; MOST_ROWS];
+        let looked_up = rows.iter_mut().enumerate().take(panel.count);
+        // SAFETY: tables on rows hold an entry for each row.
+        unsafe {
+            match (self.turned, self.a_rows()) {
+                _ if self.plan.pack_a => return evenly(self.packed_a(panel), 1),
+                (Some(turned), _) => {
+                    looked_up.for_each(|(index, a)| *a = self.a.wrapping_offset(*turned.rows.add(row + index) as isize))
+                }
+                (None, table) if !table.is_null() => looked_up.for_each(|(index, a)| *a = self.row_of_a(row + index)),
+                _ => return evenly(self.row_of_a(row), self.product.a_row as isize),
+            }
         }
+        rows
+    }
+
+    /// Where row `row` of the left operand begins, which is not turned.
+    unsafe fn row_of_a(&self, row: usize) -> *const f32 {
         // SAFETY: a table on rows holds an entry for each row.
         self.a.wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
     }
@@ -427,40 +423,4 @@ impl Block<'_> {
             }
         }
     }
-}
-
-/// `0..extent` in pieces of `size`, the last one shorter. (`step_by` would divide.)
-fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let span = Span { start, count: size.min(extent - start) };
-        start += span.count;
-        (span.count > 0).then_some(span)
-    })
-}
-
-/// Columns in panels of `width`; the last takes in a single vector behind it, if tiles can be as wide: by itself that one would wait for as many
-/// elements of the left operand as two do.
-fn panels<V: Vector>(columns: usize, width: usize) -> impl Iterator<Item = Span> {
-    let wide = if width == 2 * V::LANES { V::WIDEST * V::LANES } else { width };
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let left = columns - start;
-        let span = Span { start, count: if left <= wide { left } else { width } };
-        start += span.count;
-        (span.count > 0).then_some(span)
-    })
-}
-
-/// `0..extent` in as few pieces of at most `size` as there can be, all of nearly the same size: a short last tile would run at
-/// the latency of its few chains.
-fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> + Clone {
-    let number = extent.div_ceil(size).max(1);
-    let (least, longer) = (extent / number, extent % number);
-    let mut start = 0;
-    (0..number).map(move |index| {
-        let span = Span { start, count: least + usize::from(index < longer) };
-        start += span.count;
-        span
-    })
 }

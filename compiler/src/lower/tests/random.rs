@@ -87,7 +87,7 @@ impl Draw {
             sources: Vec::new(),
             inputs: Vec::new(),
             elements: 0,
-            long: if seed % 3 == 0 { CROWDED } else { LONG },
+            long: if seed.is_multiple_of(3) { CROWDED } else { LONG },
         }
     }
 
