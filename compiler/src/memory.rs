@@ -108,21 +108,13 @@ fn touched_by(statement: &Statement) -> Touched {
 }
 
 fn visit(body: &[Statement], touched: &mut Touched) {
-    use crate::loops::Instruction::{Load, Store};
     for statement in body {
         match statement {
             Statement::Nest(nest) => {
-                for instruction in &nest.block.code {
-                    match instruction {
-                        Load(view, _) => {
-                            touched.reads.insert(view.buffer);
-                            touched.reads.extend(view.table.as_ref().map(|table| table.rows));
-                        }
-                        Store(view, _) => {
-                            touched.writes.insert(view.buffer);
-                        }
-                        _ => {}
-                    }
+                touched.writes.extend(nest.block.stores().map(|view| view.buffer));
+                for view in nest.block.loads() {
+                    touched.reads.insert(view.buffer);
+                    touched.reads.extend(view.table.as_ref().map(|table| table.rows));
                 }
             }
             Statement::Product(product) => {

@@ -278,16 +278,9 @@ impl Emitter<'_> {
 fn joined(outer: &Axis, inner: &Axis, block: &Block) -> Option<Extent> {
     let columns = turns(inner.extent)?;
     let goes_on = |outer: Linear, inner: Linear| outer == inner.times(columns);
-    let views = || {
-        block.code.iter().filter_map(|instruction| match instruction {
-            Instruction::Load(view, _) => Some((view, false)),
-            Instruction::Store(view, _) => Some((view, true)),
-            _ => None,
-        })
-    };
     // Lanes of one vector may then lie in two turns of the outer axis: no turn may read what another has written.
-    let apart = |stored: &View| views().all(|(view, _)| view.buffer != stored.buffer || view == stored);
-    if !views().all(|(view, stores)| !stores || apart(view)) {
+    let is_apart = |stored: &View| block.accesses().all(|other| other.view.buffer != stored.buffer || other.view == stored);
+    if !block.stores().all(is_apart) {
         return None;
     }
     let fits = block.code.iter().all(|instruction| match instruction {

@@ -6,6 +6,7 @@
 //!   before the first turn (if a load comes before the first store), handed from turn to turn, and stored after the last. These are
 //!   the accumulators of reductions. In a vector loop there are none, as lanes store to words of their own.
 
+use crate::loops::block::Access;
 use crate::loops::{Block, BufferId, Instruction, Lane, Linear, Var, View};
 
 /// A word that lives in a register while the loop runs.
@@ -45,14 +46,7 @@ pub(super) fn moves(view: &View, var: Var) -> bool {
 
 /// Plans a block inside the loop of `var`; without a loop nothing is kept.
 pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool) -> Plan {
-    let stored: Vec<BufferId> = block
-        .code
-        .iter()
-        .filter_map(|instruction| match instruction {
-            Instruction::Store(view, _) => Some(view.buffer),
-            _ => None,
-        })
-        .collect();
+    let stored: Vec<BufferId> = block.stores().map(|view| view.buffer).collect();
     let mut invariant = Vec::with_capacity(block.code.len());
     for instruction in &block.code {
         let fixed = match instruction {
@@ -76,34 +70,26 @@ pub(super) fn plan(block: &Block, lanes: &[Lane], var: Option<Var>, vector: bool
 }
 
 fn keep(block: &Block, lanes: &[Lane], var: Var, stored: &[BufferId]) -> (Vec<Kept>, Vec<Option<usize>>) {
-    let accesses = || {
-        block.code.iter().enumerate().filter_map(|(at, instruction)| match instruction {
-            Instruction::Load(view, lane) => Some((at, view, Some(*lane), true)),
-            Instruction::Store(view, value) => Some((at, view, lanes.get(value.0 as usize).copied(), false)),
-            _ => None,
-        })
-    };
+    let lane = |access: &Access| lanes.get(access.stored.map_or(access.at, |value| value.0 as usize)).copied();
     let mut kept: Vec<Kept> = Vec::new();
     let mut kept_at = vec![None; block.code.len()];
     for &buffer in stored {
         if kept.iter().any(|known| known.view.buffer == buffer) {
             continue;
         }
-        let mut on_buffer = accesses().filter(|(_, view, ..)| view.buffer == buffer);
-        let Some((_, first, Some(lane), loaded)) = on_buffer.next() else {
+        let mut on_buffer = block.accesses().filter(|access| access.view.buffer == buffer);
+        let Some((first, Some(own))) = on_buffer.next().map(|first| (first, lane(&first))) else {
             continue;
         };
-        let alone = on_buffer.all(|(_, view, other, _)| view == first && other == Some(lane));
-        let in_table = accesses().any(|(_, view, ..)| view.table.as_ref().is_some_and(|table| table.rows == buffer));
-        if !alone || in_table || moves(first, var) || first.pick.is_some() {
+        let alone = on_buffer.all(|other| other.view == first.view && lane(&other) == Some(own));
+        let in_table = block.accesses().any(|other| other.view.table.as_ref().is_some_and(|table| table.rows == buffer));
+        if !alone || in_table || moves(first.view, var) || first.view.pick.is_some() {
             continue;
         }
-        for (at, view, ..) in accesses() {
-            if view.buffer == buffer {
-                kept_at[at] = Some(kept.len());
-            }
+        for access in block.accesses().filter(|access| access.view.buffer == buffer) {
+            kept_at[access.at] = Some(kept.len());
         }
-        kept.push(Kept { view: first.clone(), lane, read_first: loaded });
+        kept.push(Kept { view: first.view.clone(), lane: own, read_first: first.stored.is_none() });
     }
     (kept, kept_at)
 }

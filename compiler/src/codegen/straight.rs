@@ -101,13 +101,8 @@ fn work(program: &Program, steps: &[Step], found: &mut Touched) -> Option<i64> {
                 kernel.parallel.map_or(1, |parallel| parallel.tiles(ROWS)).saturating_mul(statements(&kernel.body)?)
             }
             Step::Scalar(block) => {
-                for instruction in &block.code {
-                    match instruction {
-                        Instruction::Load(view, _) => found.reads.insert(view.buffer),
-                        Instruction::Store(view, _) => found.writes.insert(view.buffer),
-                        _ => true,
-                    };
-                }
+                found.reads.extend(block.loads().map(|view| view.buffer));
+                found.writes.extend(block.stores().map(|view| view.buffer));
                 block.code.len() as i64
             }
             Step::If { then, otherwise, .. } => {

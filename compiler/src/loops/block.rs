@@ -33,6 +33,38 @@ impl Instruction {
     }
 }
 
+/// A load or store of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'b> {
+    /// The place of the instruction.
+    pub at: usize,
+    /// The word.
+    pub view: &'b View,
+    /// What is stored there; a load has none.
+    pub stored: Option<Value>,
+}
+
+impl Block {
+    /// Its loads and stores, in their order.
+    pub fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
+        self.code.iter().enumerate().filter_map(|(at, instruction)| match instruction {
+            Instruction::Load(view, _) => Some(Access { at, view, stored: None }),
+            Instruction::Store(view, value) => Some(Access { at, view, stored: Some(*value) }),
+            _ => None,
+        })
+    }
+
+    /// The words that it stores to.
+    pub fn stores(&self) -> impl Iterator<Item = &View> {
+        self.accesses().filter(|access| access.stored.is_some()).map(|access| access.view)
+    }
+
+    /// The words that it loads.
+    pub fn loads(&self) -> impl Iterator<Item = &View> {
+        self.accesses().filter(|access| access.stored.is_none()).map(|access| access.view)
+    }
+}
+
 /// Builds one [`Block`]. Equal pure instructions become one value; loads are shared too as long as the block stores last.
 #[derive(Debug, Default)]
 pub struct BlockBuilder {

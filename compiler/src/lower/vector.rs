@@ -8,11 +8,7 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
         |place: &View| place.strides.iter().find(|(known, _)| *known == axis.var).map_or(Linear::ZERO, |(_, stride)| *stride);
     let in_table =
         |place: &View| place.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == axis.var));
-    let stores = block.code.iter().filter_map(|instruction| match instruction {
-        Instruction::Store(place, _) => Some(place),
-        _ => None,
-    });
-    let stores: Vec<&View> = stores.collect();
+    let stores: Vec<&View> = block.stores().collect();
     let varies = varying(block, axis.var, &stores);
     let picks_one = |place: &View| place.pick.is_none_or(|pick| !varies[pick.value.0 as usize]);
     // An access may touch what another lane stores, unless it is the very word or out of the loop's reach.

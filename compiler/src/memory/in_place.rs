@@ -4,7 +4,7 @@
 //! writes what stores need in the order of the stores, so that every load of the element comes before.
 
 use super::Touched;
-use crate::loops::{Axis, BufferId, Extent, Instruction, Kernel, Linear, Nest, Statement, Var, View};
+use crate::loops::{Axis, BufferId, Extent, Kernel, Linear, Nest, Statement, Var, View};
 use std::collections::BTreeSet;
 
 /// A loop around a statement: its variable counts tiles of `step` of `total`.
@@ -48,22 +48,14 @@ fn flatten<'k>(body: &'k [Statement], around: &mut Vec<Tiles>, out: &mut Vec<(&'
 
 /// Buffers that a nest reads only where its last store writes `result`.
 fn nest_operands(nest: &Nest, around: &[Tiles], result: BufferId) -> BTreeSet<BufferId> {
-    let stores = nest.block.code.iter().filter_map(|instruction| match instruction {
-        Instruction::Store(view, _) => Some(view),
-        _ => None,
-    });
-    let stores: Vec<&View> = stores.collect();
+    let stores: Vec<&View> = nest.block.stores().collect();
     let Some((place, before)) = stores.split_last() else { return BTreeSet::new() };
     let is_alone = place.buffer == result && before.iter().all(|view| view.buffer != result);
     if !is_alone || !is_apart(place, &nest.axes, around) {
         return BTreeSet::new();
     }
-    let loads = nest.block.code.iter().filter_map(|instruction| match instruction {
-        Instruction::Load(view, _) => Some(view),
-        _ => None,
-    });
     let (mut here, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
-    for view in loads {
+    for view in nest.block.loads() {
         let is_here = View { buffer: result, ..view.clone() } == **place;
         if is_here { &mut here } else { &mut elsewhere }.insert(view.buffer);
     }

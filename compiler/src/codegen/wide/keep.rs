@@ -13,7 +13,7 @@ use super::encode::MOST_POINTERS;
 use super::operations::{Access, Held, Kind, Op, Selection, Virtual};
 use super::pins::taken;
 use super::{Form, Turns, Whole};
-use crate::loops::{Block, Instruction, Linear, Var, View};
+use crate::loops::{Block, Linear, Var, View};
 
 /// Groups of lanes that a strip has at most, a power of two: so many additions are on their way at once.
 pub(super) const MOST_GROUPS: i64 = 4;
@@ -21,30 +21,24 @@ pub(super) const MOST_GROUPS: i64 = 4;
 /// The places of a block's accumulators over the turns of `rows`, each with the load that comes first; none if the block stores to
 /// anything else.
 pub(super) fn accumulators(block: &Block, rows: Var, var: Var) -> Vec<(usize, View)> {
-    let accesses = || {
-        block.code.iter().enumerate().filter_map(|(at, instruction)| match instruction {
-            Instruction::Load(view, _) => Some((at, view, false)),
-            Instruction::Store(view, _) => Some((at, view, true)),
-            _ => None,
-        })
-    };
     let mut found: Vec<(usize, View)> = Vec::new();
-    for (_, view, stores) in accesses() {
-        if !stores || found.iter().any(|(_, known)| known == view) {
+    for view in block.stores() {
+        if found.iter().any(|(_, known)| known == view) {
             continue;
         }
-        let in_table = accesses().any(|(_, other, _)| other.table.as_ref().is_some_and(|table| table.rows == view.buffer));
+        let in_table = block.accesses().any(|other| other.view.table.as_ref().is_some_and(|table| table.rows == view.buffer));
         let is_fixed = view.pick.is_none() && view.table.is_none() && !moves(view, rows);
-        let mut on_buffer = accesses().filter(|(_, other, _)| other.buffer == view.buffer);
+        let mut on_buffer = block.accesses().filter(|other| other.view.buffer == view.buffer);
         match on_buffer.next() {
-            Some((first, place, false))
+            Some(first)
                 if is_fixed
                     && !in_table
-                    && place == view
+                    && first.stored.is_none()
+                    && first.view == view
                     && stride(view, var) == Linear::fixed(1)
-                    && on_buffer.all(|(_, other, _)| other == view) =>
+                    && on_buffer.all(|other| other.view == view) =>
             {
-                found.push((first, view.clone()));
+                found.push((first.at, view.clone()));
             }
             _ => return Vec::new(),
         }
