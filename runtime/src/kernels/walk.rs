@@ -264,9 +264,9 @@ impl Block<'_> {
                 Right::Packed => (packed.cast_const(), width as isize),
             };
             let mut tile = Tile {
-                a: self.rows_of_a(row, row_panel),
-                a_k: if self.plan.pack_a { row_panel.count as isize } else { product.a_k as isize },
-                table: if self.plan.pack_a { std::ptr::null() } else { self.a_steps },
+                a: [self.a; MOST_ROWS],
+                a_k: product.a_k as isize,
+                table: self.a_steps,
                 places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
                 b,
                 b_k,
@@ -282,14 +282,27 @@ impl Block<'_> {
                 lanes: 0,
                 add: self.add,
             };
-            let mut done = run::<V>(&mut tile, row_panel.count, panel.count);
-            while done < panel.count {
-                tile.b = b.wrapping_add(done);
-                tile.c = self.c(row, column + done);
-                if !tile.keep.is_null() {
-                    tile.keep = packed.wrapping_add(done);
+            if self.plan.pack_a {
+                let packed = self.packed_a(row_panel);
+                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
+                    *a = packed.add(index);
                 }
-                done += run::<V>(&mut tile, row_panel.count, panel.count - done);
+                tile.a_k = row_panel.count as isize;
+                tile.table = std::ptr::null();
+            } else {
+                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
+                    *a = self.row_of_a(row + index);
+                }
+            }
+            let mut left = panel.count;
+            while left > 0 {
+                let done = run::<V>(&mut tile, row_panel.count, left);
+                tile.b = tile.b.wrapping_add(done);
+                tile.c = self.c(row, column + panel.count - left + done);
+                if !tile.keep.is_null() {
+                    tile.keep = tile.keep.wrapping_add(done);
+                }
+                left -= done;
             }
         }
     }
@@ -300,27 +313,12 @@ impl Block<'_> {
         self.product.c.wrapping_offset(row as isize * self.product.c_row as isize).wrapping_add(column)
     }
 
-    /// Where the rows of a panel begin, of which the first is row `row` of the product; behind the last row the places have no meaning.
-    unsafe fn rows_of_a(&self, row: usize, panel: Span) -> [*const f32; MOST_ROWS] {
-        let evenly = |first: *const f32, step: isize| std::array::from_fn(|index| first.wrapping_offset(index as isize * step));
-        let mut rows = [self.a; MOST_ROWS];
-        let looked_up = rows.iter_mut().enumerate().take(panel.count);
-        // SAFETY: tables on rows hold an entry for each row.
-        unsafe {
-            match (self.turned, self.a_rows()) {
-                _ if self.plan.pack_a => return evenly(self.packed_a(panel), 1),
-                (Some(turned), _) => {
-                    looked_up.for_each(|(index, a)| *a = self.a.wrapping_offset(*turned.rows.add(row + index) as isize))
-                }
-                (None, table) if !table.is_null() => looked_up.for_each(|(index, a)| *a = self.row_of_a(row + index)),
-                _ => return evenly(self.row_of_a(row), self.product.a_row as isize),
-            }
-        }
-        rows
-    }
-
-    /// Where row `row` of the left operand begins, which is not turned.
+    /// Where row `row` of the left operand begins.
     unsafe fn row_of_a(&self, row: usize) -> *const f32 {
+        if let Some(turned) = self.turned {
+            // SAFETY: the table on rows holds a place for each row.
+            return self.a.wrapping_offset(unsafe { *turned.rows.add(row) } as isize);
+        }
         // SAFETY: a table on rows holds an entry for each row.
         self.a.wrapping_offset(unsafe { entry(self.a_rows(), row) } * self.product.a_row as isize)
     }
