@@ -162,6 +162,14 @@ impl Extent {
             Extent::Tile { step, total, .. } => step.min(total.at(n)),
         }
     }
+    /// Room for all its iterations in every tile.
+    pub fn room(self) -> Linear {
+        match self {
+            Extent::Whole(count) => count,
+            Extent::Tile { step, total, .. } if total.is_fixed() => Linear::fixed(step.min(total.constant)),
+            Extent::Tile { step, .. } => Linear::fixed(step),
+        }
+    }
 }
 
 /// One loop of a nest.

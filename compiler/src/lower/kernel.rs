@@ -32,11 +32,7 @@ impl GroupAxis {
     }
     /// Most iterations inside of a tile.
     pub fn room(&self) -> Linear {
-        match self.tile {
-            Some((_, step)) if self.size.is_fixed() => Linear::fixed(step.min(self.size.constant)),
-            Some((_, step)) => Linear::fixed(step),
-            None => self.size,
-        }
+        self.extent().room()
     }
     /// The element that a loop variable inside of the tile stands for.
     pub fn index(&self, var: Var) -> Index {

@@ -30,6 +30,11 @@ impl KernelLowering<'_> {
         }
     }
 
+    /// Whether a member of a nest of sums is one; others are elements computed along with them.
+    fn folds(&self, position: usize) -> bool {
+        work(self.scope.graph, self.group.members[position]) != Work::Map
+    }
+
     /// Sums along an axis that is not the last, or is a short one: one chain for each element of the result, in ascending order. Members of
     /// the nest that fold nothing are computed along with the terms.
     pub(super) fn column(&mut self, nest: &NestPlan) -> Result<(), LowerError> {
@@ -56,8 +61,7 @@ impl KernelLowering<'_> {
         for &member in &nest.members {
             let node = self.group.members[member].node;
             let name = title(self.scope.graph, node);
-            let folds = work(self.scope.graph, self.group.members[member]) != Work::Map;
-            if folds && !whole {
+            if self.folds(member) && !whole {
                 let (storage, fold, axes) = (self.primary(node)?, self.fold_of(node)?, self.value_axes(member));
                 self.scope.serving = node;
                 self.clear(&storage, &axes, fold, &name);
@@ -72,8 +76,10 @@ impl KernelLowering<'_> {
             }
         }
         self.emit(names.join(", "), loops, block);
-        for &member in nest.members.iter().filter(|&&member| work(self.scope.graph, self.group.members[member]) != Work::Map) {
-            self.spread(member)?;
+        for &member in &nest.members {
+            if self.folds(member) {
+                self.spread(member)?;
+            }
         }
         Ok(())
     }
@@ -84,10 +90,10 @@ impl KernelLowering<'_> {
         let (mut maps, mut folds) = (Vec::new(), Vec::new());
         for &member in &nest.members {
             let node = group.members[member].node;
-            if work(graph, group.members[member]) == Work::Map {
-                maps.push((member, node));
-            } else {
+            if self.folds(member) {
                 folds.push((member, node, self.fold_of(node)?, self.primary(node)?, Self::at(index, &self.value_axes(member))));
+            } else {
+                maps.push((member, node));
             }
         }
         let mut writer = Writer::new(&mut self.scope);

@@ -67,11 +67,7 @@ impl KernelLowering<'_> {
         if let Some(known) = known {
             return Some(known.copy);
         }
-        let words = match axis.extent {
-            Extent::Whole(size) => size,
-            Extent::Tile { step, total, .. } if total.is_fixed() => Linear::fixed(step.min(total.constant)),
-            Extent::Tile { step, .. } => Linear::fixed(step),
-        };
+        let words = axis.extent.room();
         let source = self.scope.program.buffers[word.buffer.0 as usize].name.clone();
         let copy = push(
             self.scope.program,
