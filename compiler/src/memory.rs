@@ -1,19 +1,22 @@
 //! The memory plan: which temporaries of a step may share memory, by the kernels between which they live.
 //!
 //! A value lives from the kernel that writes it to the last that reads it, and holds its place until no thread can be in one of them any
-//! more. A value that is computed element by element from one that dies there takes its place. [`MemoryPlan::layout`] gives places for a
-//! capacity; scratch (values of one tile) is laid out kernel by kernel from its start. [`check`] proves a plan by replaying its kernels,
-//! [`MemoryPlan::prove`] a layout, without knowing how they were made.
+//! more. A value takes the place of one that dies where it is computed from it, element by element, or of one that died before in the same
+//! tiles of the same threads. [`MemoryPlan::layout`] gives places for a capacity; scratch (values of one tile) is laid out kernel by kernel
+//! from its start. [`check`] proves a plan by replaying its kernels, [`MemoryPlan::prove`] a layout, without knowing how they were made.
 
 mod barriers;
 mod in_place;
 mod layout;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use crate::loops::{BufferId, Kernel, Lane, Linear, Program, Space, Statement};
 pub use layout::Layout;
+use shares::{Share, shares};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 pub use text::print;
 
@@ -33,7 +36,7 @@ pub struct Life {
     /// First and last kernel beside which a thread could still, or already, be in one that touches it.
     pub from: usize,
     pub until: usize,
-    /// The value whose place it takes, in the kernel that reads that one last.
+    /// The value whose place it takes: one that is read last in its first kernel, or before it in the same tiles.
     pub over: Option<BufferId>,
 }
 
@@ -68,7 +71,8 @@ impl MemoryPlan {
         for life in &self.lives {
             let words = life.words.at(capacity);
             // In the kernel in which one value takes another's place, both are one.
-            change[life.first + usize::from(life.over.is_some())] += words;
+            let takes_over = life.over.and_then(|operand| self.life(operand)).is_some_and(|operand| operand.last == life.first);
+            change[life.first + usize::from(takes_over)] += words;
             change[life.last + 1] -= words;
         }
         let live = change.iter().scan(0, |live, change| {
@@ -137,20 +141,39 @@ fn align(words: Linear) -> Linear {
     Linear { constant: (words.constant + ALIGN_WORDS - 1) / ALIGN_WORDS * ALIGN_WORDS, batch: words.batch }
 }
 
-/// Plans the memory of a list of kernels that run in order.
-pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
-    let touched: Vec<Touched> = kernels.iter().map(|kernel| touched(&program.kernels[*kernel as usize])).collect();
-    let barriers = barriers::barriers(program, kernels, &touched);
-    let mut plan = MemoryPlan { kernels: kernels.to_vec(), barriers, ..MemoryPlan::default() };
-    place_scratch(program, &touched, &mut plan);
-    let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
-    for (position, touched) in touched.iter().enumerate() {
+/// Buffers that a kernel touches, and what its tiles keep to in them.
+struct Uses {
+    touched: Touched,
+    shares: BTreeMap<BufferId, Share>,
+}
+
+fn uses(program: &Program, kernels: &[u32]) -> Vec<Uses> {
+    let kernels = kernels.iter().map(|kernel| &program.kernels[*kernel as usize]);
+    kernels.map(|kernel| Uses { touched: touched(kernel), shares: shares(kernel) }).collect()
+}
+
+/// Each temporary, with the positions of the kernels that touch it.
+type Positions = BTreeMap<BufferId, Vec<usize>>;
+
+fn positions(program: &Program, uses: &[Uses]) -> Positions {
+    let mut positions = Positions::new();
+    for (position, Uses { touched, .. }) in uses.iter().enumerate() {
         for &buffer in touched.reads.union(&touched.writes) {
             if program.buffers[buffer.0 as usize].space == Space::Arena {
                 positions.entry(buffer).or_default().push(position);
             }
         }
     }
+    positions
+}
+
+/// Plans the memory of a list of kernels that run in order.
+pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
+    let uses = uses(program, kernels);
+    let barriers = barriers::barriers(program, kernels, &uses);
+    let mut plan = MemoryPlan { kernels: kernels.to_vec(), barriers, ..MemoryPlan::default() };
+    place_scratch(program, &uses, &mut plan);
+    let positions = positions(program, &uses);
     let held = held(program, &plan);
     let life = |(buffer, at): (&BufferId, &Vec<usize>)| Life {
         buffer: *buffer,
@@ -162,12 +185,12 @@ pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
         over: None,
     };
     plan.lives = positions.iter().map(life).collect();
-    take_places(program, &positions, &mut plan);
+    take_places(program, &uses, &positions, &mut plan);
     plan
 }
 
-fn place_scratch(program: &Program, touched: &[Touched], plan: &mut MemoryPlan) {
-    for touched in touched {
+fn place_scratch(program: &Program, uses: &[Uses], plan: &mut MemoryPlan) {
+    for Uses { touched, .. } in uses {
         let mut scratch = Linear::ZERO;
         for &buffer in touched.reads.union(&touched.writes) {
             let info = &program.buffers[buffer.0 as usize];
@@ -192,40 +215,76 @@ fn held(program: &Program, plan: &MemoryPlan) -> Vec<(usize, usize)> {
     held
 }
 
-/// Lets values take the places of those that die where they are written.
-fn take_places(program: &Program, positions: &BTreeMap<BufferId, Vec<usize>>, plan: &mut MemoryPlan) {
+/// Lets values take the places of those that die where they are written, or that have died since the last barrier in the same tiles.
+fn take_places(program: &Program, uses: &[Uses], positions: &Positions, plan: &mut MemoryPlan) {
     let mut taken: BTreeSet<BufferId> = BTreeSet::new();
-    for number in 0..plan.lives.len() {
+    let mut dying = (0..plan.lives.len()).collect::<Vec<_>>();
+    dying.sort_by_key(|life| plan.lives[*life].last);
+    let mut dying = dying.into_iter().peekable();
+    // What died between these barriers, by its size and the words that tiles keep to.
+    let (mut turn, mut dead): (_, BTreeMap<(Linear, Share), Vec<BufferId>>) = ((0, 0), BTreeMap::new());
+    for number in plan.in_order() {
         let result = plan.lives[number].clone();
-        let may = |operand: &BufferId| !taken.contains(operand) && is_in_place(program, plan, positions, *operand, &result);
+        let own = plan.turn(result.first);
+        if own != turn {
+            (turn, dead) = (own, BTreeMap::new());
+        }
+        while let Some(gone) = dying.next_if(|life| plan.lives[*life].last < result.first) {
+            let Life { buffer, words, .. } = plan.lives[gone];
+            if let Some(share) = share_between(uses, &positions[&buffer], buffer, turn) {
+                dead.entry((words, share)).or_default().push(buffer);
+            }
+        }
+        let may = |operand: &BufferId| !taken.contains(operand) && takes_place(program, plan, uses, positions, *operand, &result);
         let kernel = &program.kernels[plan.kernels[result.first] as usize];
-        plan.lives[number].over = in_place::read_where_written(kernel, result.buffer).into_iter().find(may);
-        taken.extend(plan.lives[number].over);
+        let read = in_place::read_where_written(kernel, result.buffer).into_iter().find(may);
+        let over = read.or_else(|| {
+            let share = share_between(uses, &positions[&result.buffer], result.buffer, turn)?;
+            let alike = dead.get_mut(&(result.words, share))?;
+            while let Some(operand) = alike.pop() {
+                if may(&operand) {
+                    return Some(operand);
+                }
+            }
+            None
+        });
+        plan.lives[number].over = over;
+        taken.extend(over);
     }
 }
 
-/// Whether an operand that `result`'s first kernel reads where it writes dies there, is of the same size, and no kernel beside it
-/// touches either.
-fn is_in_place(
+/// The words that each tile of the kernels between two barriers keeps to in a buffer, if any touches it, and they are cut alike and do.
+fn share_between(uses: &[Uses], positions: &[usize], buffer: BufferId, (from, until): (usize, usize)) -> Option<Share> {
+    let mut shares = positions.iter().filter(|at| (from..=until).contains(*at)).map(|at| uses[*at].shares.get(&buffer));
+    let first = shares.next()??;
+    shares.all(|share| share == Some(first)).then_some(*first)
+}
+
+/// Whether a value of the same size that dies in `result`'s first kernel, which reads it where it writes, or before it can give it its
+/// place: no other thread touches either meanwhile.
+fn takes_place(
     program: &Program,
     plan: &MemoryPlan,
-    positions: &BTreeMap<BufferId, Vec<usize>>,
+    uses: &[Uses],
+    positions: &Positions,
     operand: BufferId,
     result: &Life,
 ) -> bool {
     let Some(dying) = plan.life(operand) else { return false };
     let is_word = |buffer: BufferId| program.buffers[buffer.0 as usize].lane != Lane::F64;
-    let (from, until) = plan.turn(result.first);
+    let turn @ (from, until) = plan.turn(result.first);
     let is_serial = |position: usize| program.kernels[plan.kernels[position] as usize].parallel.is_none();
     let is_beside =
         |at: &usize| (from..=until).contains(at) && *at != result.first && !(is_serial(*at) && is_serial(result.first));
     let is_alone = |buffer| !positions[&buffer].iter().any(is_beside);
-    dying.last == result.first
-        && dying.words == result.words
-        && is_word(operand)
-        && is_word(result.buffer)
-        && is_alone(operand)
-        && is_alone(result.buffer)
+    let share = |buffer| share_between(uses, &positions[&buffer], buffer, turn);
+    let in_same_tiles = share(operand).is_some() && share(operand) == share(result.buffer);
+    let in_turn = match dying.last.cmp(&result.first) {
+        Ordering::Less => in_same_tiles,
+        Ordering::Equal => in_same_tiles || is_alone(operand) && is_alone(result.buffer),
+        Ordering::Greater => false,
+    };
+    in_turn && dying.words == result.words && is_word(operand) && is_word(result.buffer)
 }
 
 /// A size that is at least both, for every batch.
@@ -241,32 +300,29 @@ fn larger(a: Linear, b: Linear) -> Linear {
 pub fn check(program: &Program, plan: &MemoryPlan) -> Result<(), String> {
     let name = |buffer: BufferId| program.buffers[buffer.0 as usize].name.as_str();
     let held = held(program, plan);
-    let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
-    for (position, &kernel) in plan.kernels.iter().enumerate() {
-        let kernel = &program.kernels[kernel as usize];
-        let touched = touched(kernel);
-        for &buffer in touched.reads.union(&touched.writes) {
-            if program.buffers[buffer.0 as usize].space != Space::Arena {
-                continue;
+    let uses = uses(program, &plan.kernels);
+    let positions = positions(program, &uses);
+    for (buffer, at) in &positions {
+        let Some(life) = plan.life(*buffer) else { return Err(format!("`{}` has no place", name(*buffer))) };
+        for position in at {
+            let kernel = &program.kernels[plan.kernels[*position] as usize].name;
+            let (from, until) = held[*position];
+            if life.from > from || life.until < until || !(life.first..=life.last).contains(position) {
+                return Err(format!("kernel `{kernel}` uses `{}` outside of its life", name(*buffer)));
             }
-            let Some(life) = plan.life(buffer) else { return Err(format!("`{}` has no place", name(buffer))) };
-            let (from, until) = held[position];
-            if life.from > from || life.until < until || !(life.first..=life.last).contains(&position) {
-                return Err(format!("kernel `{}` uses `{}` outside of its life", kernel.name, name(buffer)));
+            if *position == at[0] && !uses[*position].touched.writes.contains(buffer) {
+                return Err(format!("kernel `{kernel}` reads `{}`, which is not there", name(*buffer)));
             }
-            let at = positions.entry(buffer).or_default();
-            if at.is_empty() && !touched.writes.contains(&buffer) {
-                return Err(format!("kernel `{}` reads `{}`, which is not there", kernel.name, name(buffer)));
-            }
-            at.push(position);
         }
     }
     let mut taken: BTreeSet<BufferId> = BTreeSet::new();
     for life in &plan.lives {
         let Some(operand) = life.over else { continue };
         let kernel = &program.kernels[plan.kernels[life.first] as usize];
-        let is_read_there = in_place::read_where_written(kernel, life.buffer).contains(&operand);
-        if !is_read_there || !is_in_place(program, plan, &positions, operand, life) || !taken.insert(operand) {
+        let is_dead = plan.life(operand).is_some_and(|operand| operand.last < life.first);
+        let is_read_there = || in_place::read_where_written(kernel, life.buffer).contains(&operand);
+        let may = (is_dead || is_read_there()) && takes_place(program, plan, &uses, &positions, operand, life);
+        if !may || !taken.insert(operand) {
             return Err(format!("`{}` cannot take the place of `{}`", name(life.buffer), name(operand)));
         }
     }

@@ -22,6 +22,8 @@ const LEAST_WHOLE_ROWS: usize = 64;
 const WHOLE_WORDS: usize = 1 << 20;
 /// Words of a cache line.
 const LINE_WORDS: usize = 16;
+/// Columns that a tile can have beside whole vectors without leaving most of a vector empty.
+const QUARTER: usize = 4;
 /// Columns from which on the lines that neighbouring strips share are few beside the others.
 const MOST_SHARED_COLUMNS: usize = 512;
 /// Rows of a batch in a tile that has all columns.
@@ -148,6 +150,8 @@ fn product_schedule(
     // Every thread gets some strips.
     let fair = (columns / STRIPS).max(64);
     let step = (hot / tall).clamp(32, 512).min(fair) / 32 * 32;
+    // Two strips are halves, for two threads.
+    let step = if columns.div_ceil(step) == 2 { columns.div_ceil(2).next_multiple_of(QUARTER) } else { step };
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, most)) }
 }
 

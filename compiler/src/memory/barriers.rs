@@ -1,48 +1,73 @@
 //! Where the threads of a team wait for each other between kernels: wherever, and only where, they could meet in a buffer.
 //!
-//! Kernels without a parallel loop run on the first thread, in order; all others on every thread. Temporaries that share memory add no
-//! barrier: the plan gives a place to another value only behind one.
+//! Kernels without a parallel loop run on the first thread, in order; all others on every thread, which gets the same tiles of each that
+//! is cut alike. Temporaries that share memory add no barrier: the plan gives a place to another value only behind one, or tile by tile.
 
-use super::Touched;
-use crate::loops::{Program, Space};
+use super::shares::Share;
+use super::{Touched, Uses};
+use crate::loops::{BufferId, Program, Space};
+use std::collections::BTreeMap;
 
 /// For each kernel, whether a barrier stands before it.
-pub(super) fn barriers(program: &Program, kernels: &[u32], touched: &[Touched]) -> Vec<bool> {
-    let space = |buffer: &crate::loops::BufferId| program.buffers[buffer.0 as usize].space;
-    // Every thread has scratch of its own.
-    let shared_among_threads = |touched: &Touched| Touched {
-        reads: touched.reads.iter().filter(|buffer| space(buffer) != Space::Scratch).copied().collect(),
-        writes: touched.writes.iter().filter(|buffer| space(buffer) != Space::Scratch).copied().collect(),
-    };
-    let is_kept = |buffer: &crate::loops::BufferId| matches!(space(buffer), Space::Parameter(_) | Space::State(_));
+pub(super) fn barriers(program: &Program, kernels: &[u32], uses: &[Uses]) -> Vec<bool> {
+    let space = |buffer: BufferId| program.buffers[buffer.0 as usize].space;
+    let is_kept = |buffer: BufferId| matches!(space(buffer), Space::Parameter(_) | Space::State(_));
     // What kernels on one thread and kernels on all threads have touched since the last barrier.
-    let (mut serial, mut shared) = (Touched::default(), Touched::default());
+    let (mut serial, mut shared) = (Met::default(), Met::default());
     let mut updates = false;
-    let mut before = |(kernel, touched): (&u32, &Touched)| {
-        let own = shared_among_threads(touched);
+    let before = |(kernel, uses): (&u32, &Uses)| {
+        // Every thread has scratch of its own.
+        let own = uses.all().filter(|one| space(one.buffer) != Space::Scratch);
         let is_serial = program.kernels[*kernel as usize].parallel.is_none();
         // The loss is looked at before the first update.
-        let begins = !updates && own.writes.iter().any(is_kept);
+        let begins = !updates && own.clone().any(|one| one.writes && is_kept(one.buffer));
         updates |= begins;
-        let stands = begins || own.conflicts(&shared) || (!is_serial && own.conflicts(&serial));
+        let stands = begins || shared.conflicts(own.clone()) || (!is_serial && serial.conflicts(own.clone()));
         if stands {
-            (serial, shared) = (Touched::default(), Touched::default());
+            (serial, shared) = (Met::default(), Met::default());
         }
         if is_serial { &mut serial } else { &mut shared }.extend(own);
         stands
     };
-    kernels.iter().zip(touched).map(&mut before).collect()
+    kernels.iter().zip(uses).map(before).collect()
 }
 
-impl Touched {
-    /// Whether one of the two writes what the other touches.
-    fn conflicts(&self, earlier: &Touched) -> bool {
-        let meet = |a: &std::collections::BTreeSet<_>, b: &std::collections::BTreeSet<_>| !a.is_disjoint(b);
-        meet(&self.reads, &earlier.writes) || meet(&self.writes, &earlier.writes) || meet(&self.writes, &earlier.reads)
+/// How a kernel uses a buffer.
+#[derive(Clone, Copy)]
+struct Use {
+    buffer: BufferId,
+    writes: bool,
+    /// The words that each of its tiles keeps to, if they do.
+    share: Option<Share>,
+}
+
+impl Uses {
+    fn all(&self) -> impl Iterator<Item = Use> + Clone + '_ {
+        let Touched { reads, writes } = &self.touched;
+        let one =
+            |buffer: &BufferId| Use { buffer: *buffer, writes: writes.contains(buffer), share: self.shares.get(buffer).copied() };
+        reads.union(writes).map(one)
+    }
+}
+
+/// How several kernels used their buffers.
+#[derive(Default)]
+struct Met(BTreeMap<BufferId, Use>);
+
+impl Met {
+    /// Whether threads could meet: one of them writes what another touches.
+    fn conflicts(&self, mut uses: impl Iterator<Item = Use>) -> bool {
+        uses.any(|own| {
+            let earlier = self.0.get(&own.buffer);
+            earlier.is_some_and(|earlier| (earlier.writes || own.writes) && !(own.share.is_some() && own.share == earlier.share))
+        })
     }
 
-    fn extend(&mut self, other: Touched) {
-        self.reads.extend(other.reads);
-        self.writes.extend(other.writes);
+    fn extend(&mut self, uses: impl Iterator<Item = Use>) {
+        for own in uses {
+            let all = self.0.entry(own.buffer).or_insert(own);
+            all.writes |= own.writes;
+            all.share = all.share.filter(|share| Some(*share) == own.share);
+        }
     }
 }

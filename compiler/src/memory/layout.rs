@@ -116,7 +116,7 @@ impl MemoryPlan {
     }
 }
 
-/// Whether the second stands where the first was read for the last time.
+/// Whether the second stands where the first was read for the last time, in the same kernel or before.
 fn takes_over(operand: &Life, result: &Life) -> bool {
-    result.over == Some(operand.buffer) && operand.words == result.words && operand.last == result.first
+    result.over == Some(operand.buffer) && operand.words == result.words && operand.last <= result.first
 }

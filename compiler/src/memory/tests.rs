@@ -79,13 +79,68 @@ fn nothing_is_overwritten_before_it_is_read() {
         let plan = plan(&program, &[0, 1, 2, 3]);
         assert_eq!(plan.lives[B].over, None, "{body}");
     }
-    // A kernel beside it, behind no barrier, may still read `a`.
-    let beside =
-        "kernel 2 \"c\" parallel t0 over n by 4, vars 3\n  nest \"c\" for i1 < min(4, n - 4*t0), j2 < 8\n    %0 = load a";
-    let program = parse(&CHAIN.replace(&beside.replace("load a", "load b"), beside)).unwrap();
-    let plan = plan(&program, &[0, 2, 1, 3]);
-    assert_eq!(plan.barriers, [false, true, false, true]);
-    assert_eq!(plan.lives[B].over, None);
+    // A kernel beside it, behind no barrier, may still read `a`, and not its own tile of it.
+    let beside = |read: &str| {
+        let kernel =
+            "kernel 2 \"c\" parallel t0 over n by 4, vars 3\n  nest \"c\" for i1 < min(4, n - 4*t0), j2 < 8\n    %0 = load ";
+        let program = parse(&CHAIN.replace(&format!("{kernel}b[32*t0 + 8*i1]"), &format!("{kernel}{read}"))).unwrap();
+        plan(&program, &[0, 2, 1, 3])
+    };
+    let elsewhere = beside("a[8*i1]");
+    assert_eq!(elsewhere.barriers, [false, true, false, true]);
+    assert_eq!(elsewhere.lives[B].over, None);
+    let own = beside("a[32*t0 + 8*i1]");
+    assert_eq!(own.barriers, [false, false, false, true]);
+    assert_eq!(own.lives[B].over, Some(BufferId(1)));
+}
+
+/// Threads wait where a kernel is cut otherwise than the one before, or touches what another tile of that has touched.
+#[test]
+fn threads_wait_only_where_they_could_meet() {
+    let barrier_before_b = |from: &str, to: &str| {
+        let changed = CHAIN.replace(from, to);
+        assert_ne!(changed, CHAIN);
+        plan(&parse(&changed).unwrap(), &[0, 1, 2, 3]).barriers[B]
+    };
+    assert_eq!(chain().1.barriers, [false, false, false, true]);
+    let load = "%0 = load a[32*t0 + 8*i1 + j2]";
+    assert!(barrier_before_b(load, "%0 = load a[32*t0 + 8*i1 + j2 + 32]"));
+    assert!(barrier_before_b(load, "%0 = load a[8*i1 + j2]"));
+    assert!(barrier_before_b(load, "%0 = load a[64*t0 + 8*i1 + j2]"));
+    assert!(!barrier_before_b(load, "%0 = load a[32*t0 + 7*i1 + j2]"));
+    let by = |step: i64| format!("kernel 1 \"b\" parallel t0 over n by {step}, vars 3");
+    assert!(barrier_before_b(&by(4), &by(8)));
+    assert!(barrier_before_b(&by(4), &by(4).replace("over n", "over 2n")));
+}
+
+/// Along a chain of kernels without a barrier two places serve all values: tiles of one that is dead are the same thread's.
+#[test]
+fn a_value_takes_the_place_of_one_that_died_in_the_same_tiles() {
+    let mut text =
+        CHAIN[..CHAIN.find("kernel 1").unwrap()].replace("buffer @4 s : f32[8] output 0\n", "buffer @4 d : f32[8n] arena\n");
+    for (number, [read, written]) in [["a", "b"], ["b", "c"], ["c", "d"]].into_iter().enumerate() {
+        let kernel = number + 1;
+        text += &format!(
+            "kernel {kernel} \"{written}\" parallel t0 over n by 4, vars 3\n  nest \"{written}\" for i1 < min(4, n - 4*t0), j2 < 8\n    \
+             %0 = load {read}[32*t0 + 8*i1] : f32\n    store {written}[32*t0 + 8*i1 + j2] = %0\n"
+        );
+    }
+    let program = parse(&text).unwrap();
+    let plan = plan(&program, &[0, 1, 2, 3]);
+    check(&program, &plan).unwrap();
+    assert_eq!(plan.barriers, [false; 4]);
+    assert_eq!(plan.lives.iter().map(|life| life.over).collect::<Vec<_>>(), [None, None, Some(BufferId(1)), Some(BufferId(2))]);
+    assert_eq!(plan.lower_bound(64).0, 1024);
+    let layout = plan.layout(64);
+    assert_eq!(layout.words, 1024);
+    plan.prove(&layout, 64).unwrap();
+    // What still lives, or is cut otherwise, keeps its place.
+    let mut bad = plan.clone();
+    (bad.lives[2].over, bad.lives[3].over) = (Some(BufferId(2)), None);
+    assert!(check(&program, &bad).unwrap_err().contains("cannot take the place"));
+    let other =
+        parse(&text.replace("kernel 3 \"d\" parallel t0 over n by 4", "kernel 3 \"d\" parallel t0 over 2n by 4")).unwrap();
+    assert!(check(&other, &plan).is_err());
 }
 
 #[test]
