@@ -1,5 +1,5 @@
 //! What autodiff makes of common formulas, read back as one would write it: the slope of a sigmoid from its value, the slope of
-//! softplus as a sigmoid.
+//! softplus as a sigmoid, the slope of elu without its condition.
 
 use super::Exactness::{Approximates, BitExact, Reassociates};
 use super::{Bindings, Condition, Rule, rule};
@@ -67,6 +67,14 @@ pub(super) const RULES: &[Rule] = &[
         "sigmoid(neg(z))",
         Approximates { ulp: 4 },
         "What the two halves of log sigmoid add up to.",
+    )
+    .single(),
+    rule(
+        "elu-slope",
+        "select(c, g, mul(select(c, 0, g), add(expm1(select(c, 0, x)), 1)))",
+        "mul(g, add(expm1(select(c, 0, x)), 1))",
+        BitExact,
+        "Where c holds, the slope e^0 is 1 by itself.",
     )
     .single(),
     rule(
