@@ -149,7 +149,7 @@ fn all_kinds_of_runs(between: impl Fn(&Model)) -> (Vec<String>, Vec<(String, Vec
         said.push(format!("{:?}", std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()));
         between(&net);
         net.set("rate", 1e30).expect("a rate");
-        let failed = net.fit(&large).batch(32).epochs(3).quiet().run().err().expect("it fails");
+        let failed = net.fit(&large).batch(32).epochs(3).quiet().run().expect_err("it fails");
         said.push(failed.to_string());
         net.set("rate", 1e-2).expect("a rate");
         net.reset(round as u64).expect("parameters anew");
