@@ -2,6 +2,7 @@
 
 use gradc::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts every allocation of the process.
@@ -9,10 +10,15 @@ struct Counting;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
+thread_local! {
+    /// Bytes that this thread has asked for.
+    static BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        counted();
+        counted(layout.size());
         // SAFETY: as for this function.
         unsafe { System.alloc(layout) }
     }
@@ -21,7 +27,7 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        counted();
+        counted(size);
         // SAFETY: as for this function.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -35,8 +41,12 @@ thread_local! {
     static WATCHES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+/// One test at a time counts.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Allocations of all threads but the one that watches.
-fn counted() {
+fn counted(bytes: usize) {
+    BYTES.set(BYTES.get() + bytes);
     if !WATCHES.get() {
         COUNT.fetch_add(1, Ordering::Relaxed);
     }
@@ -63,6 +73,7 @@ fn data(rows: usize) -> gradc::Result<Dataset> {
 
 #[test]
 fn three_epochs_with_validation_allocate_nothing() {
+    let _alone = ALONE.lock();
     WATCHES.set(true);
     let (train, valid) = (data(500).expect("rows"), data(300).expect("rows"));
     let mut net = Small::options().compile().expect("it compiles");
@@ -80,4 +91,34 @@ fn three_epochs_with_validation_allocate_nothing() {
         assert!(counts[0] > 0, "nothing is counted at all");
         assert_eq!(counts[0], counts[3], "{threads} threads: {counts:?}");
     }
+}
+
+/// What is left are names and shapes of the fields that each call checks, and names of settings.
+#[test]
+fn a_second_step_or_prediction_allocates_no_tensor() {
+    let _alone = ALONE.lock();
+    WATCHES.set(true);
+    let rows = data(500).expect("rows");
+    let declaration = Small::declaration().expect("no mistake");
+    let mut net = Model::from_declaration(&declaration, &gradc::Options::default()).expect("it compiles");
+    let bytes = |net: &mut Model, call: &dyn Fn(&mut Model)| {
+        let before = BYTES.get();
+        call(net);
+        BYTES.get() - before
+    };
+    let step = |net: &mut Model| {
+        net.step(&rows).expect("it steps");
+    };
+    let predict = |net: &mut Model| drop(net.predict(&rows).expect("it predicts"));
+    let fit = |net: &mut Model| drop(net.fit(&rows).batch(500).steps(3).threads_exactly(1).quiet().run().expect("it trains"));
+    let first = bytes(&mut net, &step);
+    assert!(first > 16 << 10, "a workspace has more than {first} bytes");
+    let second = bytes(&mut net, &step);
+    assert!(second < 2 << 10, "{second} bytes in a second step");
+    bytes(&mut net, &predict);
+    let (step_again, predicted) = (bytes(&mut net, &step), bytes(&mut net, &predict));
+    assert_eq!(step_again, second, "the workspace serves both");
+    assert!(predicted < (2 << 10) + 4 * 3 * 500 * 3, "{predicted} bytes in a second prediction");
+    let (fit_first, fit_second) = (bytes(&mut net, &fit), bytes(&mut net, &fit));
+    assert!(fit_second < fit_first, "{fit_second} bytes after {fit_first}");
 }

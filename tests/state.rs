@@ -124,3 +124,64 @@ fn a_file_of_another_network_is_told_by_its_formulas() {
     again.load(&file).expect("the same network");
     assert!(Bent::predictor(&file).is_ok());
 }
+
+/// Runs of all kinds one after the other; `between` is called after each. What they gave, and the bits at the end.
+fn all_kinds_of_runs(between: impl Fn(&Model)) -> (Vec<String>, Vec<(String, Vec<u32>)>) {
+    let (large, small) = (mixed(300).expect("rows"), mixed(11).expect("rows"));
+    let options = gradc::Options { seed: 3, ..gradc::Options::default() };
+    let mut net = Model::from_declaration(&Mixed::declaration().expect("no mistake"), &options).expect("it compiles");
+    let mut said = Vec::new();
+    for round in 0..3 {
+        let history = net.fit(&large).validate(&small).batch(32).epochs(2).threads_exactly(2).quiet().run();
+        said.push(format!("{:?}", history.map(|history| history.loss())));
+        between(&net);
+        said.push(format!("{:?}", net.evaluate(&large)));
+        between(&net);
+        for rows in [&small, &large.take(40 + round), &small] {
+            said.push(format!("{:?}", net.step(rows)));
+            between(&net);
+            said.push(format!("{:?}", net.predict_all(rows)));
+            between(&net);
+        }
+        // A run that a callback ends, one that fails, and one of another program.
+        let panics = |_: &gradc::Epoch| panic!("on purpose");
+        let run = || net.fit(&large).batch(64).epochs(9).on_epoch(panics).quiet().run().map(drop);
+        said.push(format!("{:?}", std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()));
+        between(&net);
+        net.set("rate", 1e30).expect("a rate");
+        let failed = net.fit(&large).batch(32).epochs(3).quiet().run().expect_err("it fails");
+        said.push(failed.to_string());
+        net.set("rate", 1e-2).expect("a rate");
+        net.reset(round as u64).expect("parameters anew");
+        between(&net);
+        net.fit(&large).batch(16).accumulate(2).epochs(1).quiet().run().expect("it trains");
+        between(&net);
+    }
+    (said, bits(&net))
+}
+
+/// In this build a run fills the memory that it is given with NaN.
+#[test]
+fn what_a_run_finds_in_memory_does_not_matter() {
+    let (said, ends) = all_kinds_of_runs(|_| {});
+    let (anew, ends_anew) = all_kinds_of_runs(Model::release_memory);
+    assert_eq!(said, anew);
+    assert_eq!(ends, ends_anew);
+}
+
+#[test]
+fn several_threads_predict_with_memory_of_their_own() {
+    let data = mixed(700).expect("rows");
+    let model = Model::from_declaration(&Mixed::declaration().expect("no mistake"), &gradc::Options::default());
+    let model = model.expect("it compiles");
+    let alone = model.predict_all(&data).expect("it predicts");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    assert_eq!(model.predict_all(&data).expect("it predicts"), alone);
+                }
+            });
+        }
+    });
+}

@@ -177,7 +177,9 @@ impl Model {
         // SAFETY: as for `Model::run`; `user` is the handle that driver calls expect, and the run's rows stay bound until it ends.
         unsafe { function(&raw const context) };
         let notes = run.scores.notes();
-        Ok(Evaluation { notes, ..self.evaluation(&workspace) })
+        let evaluation = Evaluation { notes, ..self.evaluation(&workspace) };
+        self.spare.put(workspace);
+        Ok(evaluation)
     }
 
     /// Means of the pass that the workspace has just seen.
@@ -222,6 +224,7 @@ impl Model {
                 prediction.values.extend_from_slice(&values[..count.min(values.len())]);
             }
         }
+        self.spare.put(workspace);
         Ok(served.into_iter().map(|(name, prediction, _)| (name, prediction)).collect())
     }
 

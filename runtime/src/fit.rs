@@ -245,6 +245,8 @@ impl<'m> Fit<'m> {
         }
         self.model.must_train()?;
         self.plan()?;
+        // A run of another program takes none of it.
+        self.model.release_memory();
         let other = self.variant()?;
         let store = Store::new(&other.assembled.program)?;
         let (compiled, store) = self.model.change_to(other, store);
@@ -393,8 +395,10 @@ impl<'m> Fit<'m> {
         if spoilt {
             (model.step, model.batches) = (step + 1, batches + 1);
         }
-        let diverged = (!finite || spoilt).then(|| model.recover(&plan, snapshot, &mut workspace, last, loss, history.clone()));
+        let diverged = (!finite || spoilt).then(|| model.recover(&plan, &snapshot, &mut workspace, last, loss, history.clone()));
         let diverged = diverged.map(crate::diagnosis::failed);
+        snapshot.leave(model);
+        model.spare.put(workspace);
         if let Err(panic) = watched {
             resume_unwind(panic);
         }

@@ -28,6 +28,7 @@ pub mod report;
 pub mod rows;
 mod scale;
 mod scores;
+mod spare;
 mod stages;
 pub mod team;
 pub mod watch;

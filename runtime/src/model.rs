@@ -6,15 +6,14 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::history::Zeros;
-use crate::rows::{Rows, bind};
+use crate::rows::Rows;
+use crate::spare::{Room, Spare};
 use crate::watch::{Watch, Watched};
-use crate::workspace::{Slots, Store, Workspace, capacity};
-use gradc_compiler::abi::EntryFunction;
+use crate::workspace::{Slots, Store, capacity};
 use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::driver::{Front, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
-use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::splitmix;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,10 +22,18 @@ use std::time::{Duration, Instant};
 
 pub use crate::checkpoint::Loaded;
 
+mod running;
+
 /// A compiled network and its state: parameters, moments, running statistics, step.
+///
+/// It keeps the memory of its runs for the next ones: temporaries, which one workspace has for training, evaluation and prediction alike, and
+/// the copy that [`Fit::snapshots`] speaks of. A run of another kind, of more rows or on more threads than any before gives it back before
+/// it makes its own; else it is kept until the model is dropped, or [`Model::release_memory`] is called.
 pub struct Model {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) store: Store,
+    /// What runs have left.
+    pub(crate) spare: Spare,
     pub(crate) settings: Vec<f64>,
     pub(crate) seed: u64,
     /// Steps taken so far.
@@ -69,6 +76,7 @@ impl Model {
             settings: compiled.info.settings.iter().map(|setting| setting.value).collect(),
             seed: options.seed,
             compiled: Arc::new(compiled),
+            spare: Spare::default(),
             step: 0,
             batches: 0,
             epoch: 0,
@@ -101,7 +109,9 @@ impl Model {
         if self.compiled.module.entry("initialize").is_none() {
             return Ok(());
         }
-        let mut workspace = self.workspace(&[("initialize", capacity(1))], 1)?;
+        // No later run would take its memory.
+        let mut workspace = self.new_workspace(Room::default().and(&[("initialize", capacity(1))], 1))?;
+        self.begin(&mut workspace);
         Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
         self.run("initialize", &workspace)
     }
@@ -113,6 +123,7 @@ impl Model {
                 store.get_mut(buffer).copy_from_slice(self.store.get(own));
             }
         }
+        self.spare.clear();
         let setting = |setting: &Setting| self.setting(&setting.name).unwrap_or(setting.value);
         self.settings = compiled.info.settings.iter().map(setting).collect();
         (std::mem::replace(&mut self.compiled, compiled), std::mem::replace(&mut self.store, store))
@@ -146,41 +157,6 @@ impl Model {
     /// Trains on a data set; see [`Fit`].
     pub fn fit<'m>(&'m mut self, data: impl Into<TrainingData<'m>>) -> Fit<'m> {
         Fit::new(self, data.into())
-    }
-
-    /// One update on a batch; returns its loss (mean over the rows, without penalties).
-    ///
-    /// # Errors
-    /// Faulty rows, and [`Error::Diverged`] with nothing changed if the loss is not finite.
-    pub fn step<'r>(&mut self, batch: impl Into<Rows<'r>>) -> Result<f64> {
-        self.must_train()?;
-        let bound = bind(&batch.into(), &self.compiled.info.fields, true)?;
-        self.check_rows(bound.rows)?;
-        self.measure_scalers(&bound)?;
-        let mut workspace = self.workspace(&[("train", capacity(bound.rows))], 1)?;
-        workspace.bind(&bound);
-        for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {
-            *place = row;
-        }
-        let mut keeper = self.keeper(bound.rows, 1)?;
-        (self.step, self.batches) = (self.step + 1, self.batches + 1);
-        let compiled = self.compiled.clone();
-        let slots = Slots(&compiled.assembled);
-        slots.set(&mut workspace, "batch", bound.rows as f64);
-        slots.set(&mut workspace, "step", self.step as f64);
-        slots.set(&mut workspace, "step.word", f64::from(self.batches as u32 as i32));
-        slots.set(&mut workspace, STEPS, f64::INFINITY);
-        slots.set(&mut workspace, EPOCH, (self.epoch + 1) as f64);
-        self.run("step", &workspace)?;
-        keeper.stepped(&workspace, self.step, bound.rows);
-        keeper.ended(&workspace, self.step, bound.rows);
-        self.keep(keeper);
-        let loss = self.output(&workspace, "train.loss");
-        if slots.get(&workspace, "finite") == 0.0 {
-            (self.step, self.batches) = (self.step - 1, self.batches - 1);
-            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
-        }
-        Ok(loss)
     }
 
     /// Names and shapes of the parameters, in the order of the declaration.
@@ -366,49 +342,6 @@ impl Model {
 
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
         self.compiled.assembled.kept.get(name).copied()
-    }
-
-    // --- running -----------------------------------------------------------------------------------------------------
-
-    /// Memory for a run of these units, with seed and settings in the control block.
-    pub(crate) fn workspace(&self, units: &[(&str, usize)], threads: usize) -> Result<Workspace> {
-        let mut workspace = Workspace::new(&self.compiled.assembled, &self.compiled.fields, units, threads, &self.store)?;
-        if cfg!(debug_assertions) {
-            // NaN, so that a read of what was never written shows.
-            workspace.poison(0x7fc0_dead);
-        }
-        let slots = Slots(&self.compiled.assembled);
-        slots.set(&mut workspace, "seed.low", f64::from(self.seed as u32 as i32));
-        slots.set(&mut workspace, "seed.high", f64::from((self.seed >> 32) as u32 as i32));
-        for (setting, value) in self.compiled.info.settings.iter().zip(&self.settings) {
-            slots.set(&mut workspace, &format!("setting.{}", setting.name), *value);
-        }
-        Ok(workspace)
-    }
-
-    pub(crate) fn entry(&self, name: &str) -> Result<EntryFunction> {
-        let missing = || Error::Setting {
-            name: "network".into(),
-            found: format!("`{}` without what `{name}` needs", self.name()),
-            expected: "complete".into(),
-        };
-        self.compiled.module.entry(name).ok_or_else(missing)
-    }
-
-    /// Runs an entry on the calling thread, without driver calls.
-    pub(crate) fn run(&self, entry: &str, workspace: &Workspace) -> Result<()> {
-        let function = self.entry(entry)?;
-        let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
-        // SAFETY: the function is an entry of this model's program, and the workspace holds memory for it: every pointer of its table
-        // leads to a buffer of the planned size. `initialize`, `step` and `predict` make no driver calls.
-        unsafe { function(&raw const context) };
-        Ok(())
-    }
-
-    /// First value of an output.
-    pub(crate) fn output(&self, workspace: &Workspace, name: &str) -> f64 {
-        let buffer = self.compiled.assembled.outputs.get(name);
-        buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
     }
 
     /// Exact zeros in each parameter under a proximal penalty, as it is now.

@@ -21,8 +21,10 @@ use gradc_compiler::memory::touched;
 pub(crate) struct Snapshot {
     /// Whether there is a copy; if not, it knows where the run stood.
     holds: bool,
-    tensors: Vec<(*const f32, Arena)>,
     buffers: Vec<BufferId>,
+    /// For each buffer where its tensor stands, and its copy.
+    tensors: Vec<*const f32>,
+    copies: Vec<Arena>,
     step: u64,
     batches: u64,
     epoch: u64,
@@ -33,7 +35,7 @@ pub(crate) struct Snapshot {
 unsafe impl Send for Snapshot {}
 
 impl Snapshot {
-    /// Room for a copy of the model's parameters and states, if one is to be kept; [`take`](Snapshot::take) fills it.
+    /// Room for a copy of the model's parameters and states, if one is to be kept; [`take`](Snapshot::take) fills it. A run may have left it.
     ///
     /// # Errors
     /// When memory is refused.
@@ -42,25 +44,39 @@ impl Snapshot {
             matches!(model.compiled.assembled.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_))
         };
         let buffers: Vec<BufferId> = model.store.buffers().filter(|buffer| holds && kept(buffer)).collect();
-        let room = |buffer: &BufferId| {
-            let room = arena(model.store.get(*buffer).len())?;
-            Ok((model.store.pointer(*buffer).cast_const().cast::<f32>(), room))
-        };
-        let tensors = buffers.iter().map(room).collect::<Result<_>>()?;
-        Ok(Snapshot { holds, tensors, buffers, step: model.step, batches: model.batches, epoch: model.epoch, position: 0 })
+        let tensors = buffers.iter().map(|buffer| model.store.pointer(*buffer).cast_const().cast::<f32>()).collect();
+        let left = model.spare.copies();
+        let lengths = || buffers.iter().map(|buffer| model.store.get(*buffer).len());
+        let copies =
+            if left.iter().map(Arena::len).eq(lengths()) { left } else { lengths().map(arena).collect::<Result<_>>()? };
+        Ok(Snapshot {
+            holds,
+            buffers,
+            tensors,
+            copies,
+            step: model.step,
+            batches: model.batches,
+            epoch: model.epoch,
+            position: 0,
+        })
     }
 
     /// Copies the state as it is now, after so many steps and batches, `position` rows into an epoch, where a step begins.
     pub fn take(&mut self, step: u64, batches: u64, epoch: u64, position: usize) {
-        for (from, to) in &mut self.tensors {
+        for (from, to) in self.tensors.iter().zip(&mut self.copies) {
             // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.
             unsafe { std::ptr::copy_nonoverlapping(*from, to.as_ptr(), to.len()) };
         }
         (self.step, self.batches, self.epoch, self.position) = (step, batches, epoch, position);
     }
 
+    /// Leaves the room for the copy to the model's next run.
+    pub fn leave(self, model: &Model) {
+        model.spare.put_copies(self.copies);
+    }
+
     fn restore(&self, model: &mut Model) {
-        for (buffer, (_, values)) in self.buffers.iter().zip(&self.tensors) {
+        for (buffer, values) in self.buffers.iter().zip(&self.copies) {
             model.store.get_mut(*buffer).copy_from_slice(values.as_slice());
         }
         (model.step, model.batches) = (self.step, self.batches);
@@ -77,7 +93,7 @@ impl Model {
     pub(crate) fn recover(
         &mut self,
         plan: &Plan,
-        snapshot: Snapshot,
+        snapshot: &Snapshot,
         workspace: &mut Workspace,
         at: usize,
         loss: f64,
@@ -88,16 +104,16 @@ impl Model {
         // The failing step itself has changed nothing.
         (self.step, self.batches) = (failed.saturating_sub(1), self.batches.saturating_sub(1));
         if snapshot.holds && !self.parameters_finite() {
-            let (good, _) = self.replay(plan, &snapshot, workspace, failed);
+            let (good, _) = self.replay(plan, snapshot, workspace, failed);
             if good < failed.saturating_sub(1) {
-                let (_, next) = self.replay(plan, &snapshot, workspace, good);
+                let (_, next) = self.replay(plan, snapshot, workspace, good);
                 failing = plan.turn(next);
                 while !failing.is_last {
                     failing = plan.turn(failing.to);
                 }
             }
         }
-        let (node, place) = self.first_not_finite(plan, &snapshot, workspace, failing);
+        let (node, place) = self.first_not_finite(plan, snapshot, workspace, failing);
         let step = if loss.is_finite() { self.step + 1 } else { failed };
         Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }
     }

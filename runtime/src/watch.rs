@@ -178,6 +178,8 @@ impl Model {
     fn recompile(&mut self, watches: Vec<Watch>) -> Result<()> {
         let names = watches.iter().map(|watch| watch.name.as_str());
         let front = self.compiled.front.variant(names, false, crate::env::fuel()).map_err(|error| front_error(&error))?;
+        // A run of another program takes none of it.
+        self.release_memory();
         let other = Model::compile(front, &self.compiled.options)?;
         self.change_to(other.compiled, other.store);
         self.watches = watches;

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::memory::Arena;
 use crate::rows::Bound;
+use crate::spare::Room;
 use gradc_compiler::abi::{Context, PACK_FLOATS};
 use gradc_compiler::loops::places::Places;
 use gradc_compiler::loops::{Buffer, BufferId, Lane, Program, Slot, Space};
@@ -194,9 +195,10 @@ impl Scalars<'_> {
     }
 }
 
-/// Memory of one run of an entry: temporaries, scratch, rows, outputs and the control block.
+/// Memory of one run at a time: temporaries, scratch, rows, outputs and the control block.
 #[derive(Debug)]
 pub struct Workspace {
+    room: Room,
     control: Arena,
     rows: Arena,
     /// Outputs and sums, by buffer.
@@ -219,17 +221,19 @@ pub struct Workspace {
 unsafe impl Send for Workspace {}
 
 impl Workspace {
-    /// Memory for units that run with these capacities on so many threads.
+    /// Memory for the units of a room, whose rows are capacities.
     ///
     /// # Errors
     /// When memory is refused, with the bytes asked for.
-    pub fn new(assembled: &Assembled, fields: &[String], units: &[(&str, usize)], threads: usize, store: &Store) -> Result<Self> {
+    pub fn new(assembled: &Assembled, fields: &[String], room: Room, store: &Store) -> Result<Self> {
         let program = &assembled.program;
-        let plans: Vec<Placed> = units
+        let threads = room.threads;
+        let plans: Vec<Placed> = room
+            .units
             .iter()
             .filter_map(|(name, capacity)| assembled.unit(name).map(|unit| Placed::new(program, &unit.memory, *capacity as i64)))
             .collect::<Result<_>>()?;
-        let most = units.iter().map(|(_, capacity)| *capacity).max().unwrap_or(1);
+        let most = room.units.iter().map(|(_, capacity)| *capacity).max().unwrap_or(1);
         let arena_words = plans.iter().map(|placed| words(placed.layout.words)).max().unwrap_or(0);
         let scratch_words = plans.iter().map(|placed| words(placed.plan.scratch_words.at(placed.capacity))).max().unwrap_or(0);
         let mut outputs = Vec::with_capacity(program.buffers.len());
@@ -249,6 +253,7 @@ impl Workspace {
         let places = Places::of(program).tables();
         let control_words = 2 * words(control.words.constant);
         let mut workspace = Workspace {
+            room,
             control: arena(control_words)?,
             rows: arena(most)?,
             outputs,
@@ -296,6 +301,20 @@ impl Workspace {
             }
         }
         table
+    }
+
+    /// What it has room for.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Makes a run's beginning of what another has left: scalars are 0 and no rows are bound.
+    ///
+    /// The rest stays as it is. Temporaries, scratch and copies of operands, outputs, the row table and sums are written in every step, or at
+    /// the beginning of every pass, before they are read: a step finds what the step before it has left, within a run as well.
+    pub fn reset(&mut self) {
+        self.control.poison(0);
+        self.bind(&Bound::nothing(0));
     }
 
     /// Lets the fields point to these rows.
@@ -374,15 +393,15 @@ impl Workspace {
     }
 
     /// Whether no write has strayed outside of the run's memory.
-    fn guards_intact(&self) -> bool {
+    pub(crate) fn guards_intact(&self) -> bool {
         let fixed = [&self.control, &self.rows, &self.arena];
         fixed.into_iter().chain(&self.scratch).chain(&self.pack).chain(self.outputs.iter().flatten()).all(Arena::guards_intact)
     }
 
-    /// Fills temporaries and scratch with a bit pattern: a correct program does not notice.
+    /// Fills all but the control block with a bit pattern: a correct program does not notice.
     pub fn poison(&mut self, bits: u32) {
-        self.arena.poison(bits);
-        self.scratch.iter_mut().for_each(|scratch| scratch.poison(bits));
+        let each = self.scratch.iter_mut().chain(&mut self.pack).chain(self.outputs.iter_mut().flatten());
+        each.chain([&mut self.arena, &mut self.rows]).for_each(|arena| arena.poison(bits));
     }
 }
 

@@ -50,7 +50,7 @@ fn fits(column: &Column, spec: &FieldSpec) -> Result<()> {
         (Values::F32(values), Element::F32, Element::F32) => finite(&column.name, row_width, values),
         // Unsigned integers may serve as classes: the range is checked either way.
         (Values::U32(values), Element::Class(_) | Element::U32, Element::Class(classes)) => {
-            labels(&column.name, classes, row_width, values).map(|_| ())
+            in_range(&column.name, classes, row_width, values)
         }
         (_, found, expected) if found == expected => Ok(()),
         (_, found, expected) => Err(Error::data(
@@ -72,11 +72,18 @@ fn finite(name: &str, row_width: usize, values: &[f32]) -> Result<()> {
 
 /// `labels` as indices, or the first that is not in `0..classes`.
 pub(super) fn labels<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, labels: &[L]) -> Result<Vec<u32>> {
-    let wide = |label: &L| (*label).try_into().unwrap_or(i64::MAX);
+    in_range(name, classes, row_width, labels)?;
+    Ok(labels.iter().map(|label| wide(label) as u32).collect())
+}
+
+fn wide<L: Copy + TryInto<i64>>(label: &L) -> i64 {
+    (*label).try_into().unwrap_or(i64::MAX)
+}
+
+/// Whether all labels are in `0..classes`; the error names the first that is not.
+fn in_range<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, labels: &[L]) -> Result<()> {
     let outside = |label: i64| !(0..i64::from(classes)).contains(&label);
-    let Some(first) = labels.iter().position(|label| outside(wide(label))) else {
-        return Ok(labels.iter().map(|label| wide(label) as u32).collect());
-    };
+    let Some(first) = labels.iter().position(|label| outside(wide(label))) else { return Ok(()) };
     let least = labels.iter().map(wide).min().unwrap_or(0);
     let greatest = labels.iter().map(wide).max().unwrap_or(0);
     let found = format!("`{name}` has the label {}", wide(&labels[first]));

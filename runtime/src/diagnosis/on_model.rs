@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, TrainingData};
 use crate::random::Rng;
 use crate::rows::{bind, specs};
+use crate::spare::Spare;
 use crate::workspace::Store;
 use std::sync::Arc;
 
@@ -90,11 +91,14 @@ impl Model {
 
     /// The same model once more; the code is shared.
     fn copy(&self) -> Result<Model> {
+        // The copy's runs make memory of their own.
+        self.release_memory();
         let mut store = Store::new(&self.compiled.assembled.program)?;
         for buffer in store.buffers().collect::<Vec<_>>() {
             store.get_mut(buffer).copy_from_slice(self.store.get(buffer));
         }
         Ok(Model {
+            spare: Spare::default(),
             compiled: self.compiled.clone(),
             store,
             settings: self.settings.clone(),

@@ -1,0 +1,107 @@
+//! What a model runs in: memory that it has or makes, the entries of its program, and the single step.
+
+use super::Model;
+use crate::error::{Error, Result};
+use crate::rows::{Rows, bind};
+use crate::spare::{Room, UnitRows};
+use crate::workspace::{Slots, Workspace, capacity};
+use gradc_compiler::abi::EntryFunction;
+use gradc_compiler::lower::{EPOCH, STEPS};
+
+impl Model {
+    /// One update on a batch; returns its loss (mean over the rows, without penalties).
+    ///
+    /// # Errors
+    /// Faulty rows, and [`Error::Diverged`] with nothing changed if the loss is not finite.
+    pub fn step<'r>(&mut self, batch: impl Into<Rows<'r>>) -> Result<f64> {
+        self.must_train()?;
+        let bound = bind(&batch.into(), &self.compiled.info.fields, true)?;
+        self.check_rows(bound.rows)?;
+        self.measure_scalers(&bound)?;
+        let mut workspace = self.workspace(&[("train", capacity(bound.rows))], 1)?;
+        workspace.bind(&bound);
+        for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {
+            *place = row;
+        }
+        let mut keeper = self.keeper(bound.rows, 1)?;
+        (self.step, self.batches) = (self.step + 1, self.batches + 1);
+        let compiled = self.compiled.clone();
+        let slots = Slots(&compiled.assembled);
+        slots.set(&mut workspace, "batch", bound.rows as f64);
+        slots.set(&mut workspace, "step", self.step as f64);
+        slots.set(&mut workspace, "step.word", f64::from(self.batches as u32 as i32));
+        slots.set(&mut workspace, STEPS, f64::INFINITY);
+        slots.set(&mut workspace, EPOCH, (self.epoch + 1) as f64);
+        self.run("step", &workspace)?;
+        keeper.stepped(&workspace, self.step, bound.rows);
+        keeper.ended(&workspace, self.step, bound.rows);
+        self.keep(keeper);
+        let (loss, finite) = (self.output(&workspace, "train.loss"), slots.get(&workspace, "finite") != 0.0);
+        self.spare.put(workspace);
+        if !finite {
+            (self.step, self.batches) = (self.step - 1, self.batches - 1);
+            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
+        }
+        Ok(loss)
+    }
+
+    /// Gives back the memory that runs have left. The next run asks the system for its own, which for a large network takes as long as a
+    /// part of a step.
+    pub fn release_memory(&self) {
+        self.spare.clear();
+    }
+
+    /// Memory for a run of these units, left by another if one has, with seed and settings in the control block.
+    pub(crate) fn workspace(&self, units: &[UnitRows], threads: usize) -> Result<Workspace> {
+        let mut workspace = match self.spare.workspace(units, threads) {
+            Ok(left) => left,
+            Err(room) => self.new_workspace(room)?,
+        };
+        self.begin(&mut workspace);
+        Ok(workspace)
+    }
+
+    pub(super) fn new_workspace(&self, room: Room) -> Result<Workspace> {
+        Workspace::new(&self.compiled.assembled, &self.compiled.fields, room, &self.store)
+    }
+
+    /// A workspace as every run finds it.
+    pub(super) fn begin(&self, workspace: &mut Workspace) {
+        workspace.reset();
+        if cfg!(debug_assertions) {
+            // NaN, and a row that no data set has, so that a read of what this run has not written shows.
+            workspace.poison(0x7fc0_dead);
+        }
+        let slots = Slots(&self.compiled.assembled);
+        slots.set(workspace, "seed.low", f64::from(self.seed as u32 as i32));
+        slots.set(workspace, "seed.high", f64::from((self.seed >> 32) as u32 as i32));
+        for (setting, value) in self.compiled.info.settings.iter().zip(&self.settings) {
+            slots.set(workspace, &format!("setting.{}", setting.name), *value);
+        }
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Result<EntryFunction> {
+        let missing = || Error::Setting {
+            name: "network".into(),
+            found: format!("`{}` without what `{name}` needs", self.name()),
+            expected: "complete".into(),
+        };
+        self.compiled.module.entry(name).ok_or_else(missing)
+    }
+
+    /// Runs an entry on the calling thread, without driver calls.
+    pub(crate) fn run(&self, entry: &str, workspace: &Workspace) -> Result<()> {
+        let function = self.entry(entry)?;
+        let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
+        // SAFETY: the function is an entry of this model's program, and the workspace holds memory for it: every pointer of its table
+        // leads to a buffer of the planned size. `initialize`, `step` and `predict` make no driver calls.
+        unsafe { function(&raw const context) };
+        Ok(())
+    }
+
+    /// First value of an output.
+    pub(crate) fn output(&self, workspace: &Workspace, name: &str) -> f64 {
+        let buffer = self.compiled.assembled.outputs.get(name);
+        buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
+    }
+}
