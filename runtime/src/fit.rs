@@ -37,7 +37,7 @@ pub struct Monitor(pub &'static str);
 /// What `on_epoch` is called with after each epoch.
 type OnEpoch<'m> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'm>;
 
-/// Steps between two snapshots within an epoch.
+/// Steps between two snapshots.
 const SNAPSHOT_STEPS: u64 = 1000;
 
 /// A training run about to start. Nothing is checked before [`Fit::run`].
@@ -356,7 +356,7 @@ impl<'m> Fit<'m> {
         model.keep(keeper);
         let finite = slots.get(&workspace, "finite") != 0.0;
         // An update that was stopped before its last batch has not been made.
-        let unmade = u64::from(finite && !plan.turn(last).is_last);
+        let unmade = u64::from(finite && !plan.turn(last.position).is_last);
         let step = slots.get(&workspace, "step") as u64 - unmade;
         let set = compiled.options.kernels();
         let profile =

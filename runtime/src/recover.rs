@@ -1,11 +1,11 @@
 //! What happens when a loss is not finite: nothing is lost, and the place where it arose gets a name.
 //!
 //! The step whose loss is not finite has changed no parameter. An earlier one may have: then the last snapshot is put back and the steps
-//! since then are run again, natively, up to the last one that leaves all parameters finite. A step is a pure function of state, seed and
-//! step, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
+//! since then are run again, natively, from epoch to epoch, up to the last one that leaves all parameters finite. A step is a pure function
+//! of state, seed, step and batch, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
 
 use crate::error::{Error, Result};
-use crate::fit::{Group, Plan, Turn};
+use crate::fit::{Group, Plan};
 use crate::history::History;
 use crate::memory::Arena;
 use crate::model::Model;
@@ -15,6 +15,21 @@ use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::EPOCH;
 use gradc_compiler::memory::touched;
+
+/// Where a batch begins: an epoch, as the order of its rows is numbered, and how many rows lie before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub epoch: u64,
+    pub position: usize,
+}
+
+impl Place {
+    /// Where the batch behind this one begins.
+    fn next(self, plan: &Plan) -> Place {
+        let position = plan.turn(self.position).to;
+        if position < plan.used { Place { position, ..self } } else { Place { epoch: self.epoch + 1, position: 0 } }
+    }
+}
 
 /// A copy of everything that is kept between steps, and where the run stood. It is made before the run and written in place.
 #[derive(Debug)]
@@ -27,8 +42,7 @@ pub(crate) struct Snapshot {
     copies: Vec<Arena>,
     step: u64,
     batches: u64,
-    epoch: u64,
-    position: usize,
+    place: Place,
 }
 
 // SAFETY: the pointers lead into the model's store, which outlives the run; they are read on the first thread while no kernel runs.
@@ -49,25 +63,17 @@ impl Snapshot {
         let lengths = || buffers.iter().map(|buffer| model.store.get(*buffer).len());
         let copies =
             if left.iter().map(Arena::len).eq(lengths()) { left } else { lengths().map(arena).collect::<Result<_>>()? };
-        Ok(Snapshot {
-            holds,
-            buffers,
-            tensors,
-            copies,
-            step: model.step,
-            batches: model.batches,
-            epoch: model.epoch,
-            position: 0,
-        })
+        let place = Place { epoch: model.epoch, position: 0 };
+        Ok(Snapshot { holds, buffers, tensors, copies, step: model.step, batches: model.batches, place })
     }
 
-    /// Copies the state as it is now, after so many steps and batches, `position` rows into an epoch, where a step begins.
-    pub fn take(&mut self, step: u64, batches: u64, epoch: u64, position: usize) {
+    /// Copies the state as it is now, after so many steps and batches, where a step begins.
+    pub fn take(&mut self, step: u64, batches: u64, place: Place) {
         for (from, to) in self.tensors.iter().zip(&mut self.copies) {
             // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.
             unsafe { std::ptr::copy_nonoverlapping(*from, to.as_ptr(), to.len()) };
         }
-        (self.step, self.batches, self.epoch, self.position) = (step, batches, epoch, position);
+        (self.step, self.batches, self.place) = (step, batches, place);
     }
 
     /// Leaves the room for the copy to the model's next run.
@@ -89,31 +95,30 @@ fn all_finite(values: &[f32]) -> bool {
 }
 
 impl Model {
-    /// Brings back the last good state and makes the error. A loss that is finite means that the step after the last would have failed. `at` is the place in the epoch's order at which the failing batch begins.
+    /// Brings back the last good state and makes the error. A loss that is finite means that the step after the last would have failed.
+    /// `failing` is where the failing batch begins.
     pub(crate) fn recover(
         &mut self,
         plan: &Plan,
         snapshot: &Snapshot,
         workspace: &mut Workspace,
-        at: usize,
+        mut failing: Place,
         loss: f64,
         history: History,
     ) -> Error {
         let failed = self.step;
-        let mut failing = plan.turn(at);
         // The failing step itself has changed nothing.
         (self.step, self.batches) = (failed.saturating_sub(1), self.batches.saturating_sub(1));
         if snapshot.holds && !self.parameters_finite() {
             let (good, _) = self.replay(plan, snapshot, workspace, failed);
             if good < failed.saturating_sub(1) {
-                let (_, next) = self.replay(plan, snapshot, workspace, good);
-                failing = plan.turn(next);
-                while !failing.is_last {
-                    failing = plan.turn(failing.to);
+                (_, failing) = self.replay(plan, snapshot, workspace, good);
+                while !plan.turn(failing.position).is_last {
+                    failing = failing.next(plan);
                 }
             }
         }
-        let (node, place) = self.first_not_finite(plan, snapshot, workspace, failing);
+        let (node, place) = self.first_not_finite(plan, workspace, failing);
         let step = if loss.is_finite() { self.step + 1 } else { failed };
         Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }
     }
@@ -124,36 +129,36 @@ impl Model {
         names.filter_map(|name| self.parameter(name).ok()).all(all_finite)
     }
 
-    /// Runs steps again from the snapshot, to `until` at most; gives the last step with finite parameters, and where in the epoch's order
-    /// the one after it begins.
-    fn replay(&mut self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, until: u64) -> (u64, usize) {
+    /// Runs steps again from the snapshot, to `until` at most; gives the last step with finite parameters, and where the one after it begins.
+    fn replay(&mut self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, until: u64) -> (u64, Place) {
         snapshot.restore(self);
-        let mut from = snapshot.position;
-        let mut good = (self.step, from);
-        while self.step < until && from < plan.used {
-            let turn = plan.turn(from);
-            self.bind_turn(plan, snapshot, workspace, turn);
+        let mut place = snapshot.place;
+        let mut good = (self.step, place);
+        while self.step < until {
+            self.bind_turn(plan, workspace, place);
             let finite = self.run("step", workspace).is_ok() && Slots(&self.compiled.assembled).get(workspace, "finite") != 0.0;
             if !finite {
                 break;
             }
             self.batches += 1;
-            from = turn.to;
-            if turn.is_last {
+            let is_last = plan.turn(place.position).is_last;
+            place = place.next(plan);
+            if is_last {
                 self.step += 1;
                 if !self.parameters_finite() {
                     break;
                 }
-                good = (self.step, from);
+                good = (self.step, place);
             }
         }
         good
     }
 
-    /// Rows and scalars of a batch of the step after the present state, in the snapshot's epoch.
-    fn bind_turn(&self, plan: &Plan, snapshot: &Snapshot, workspace: &mut Workspace, turn: Turn) {
+    /// Rows and scalars of a batch of the step after the present state.
+    fn bind_turn(&self, plan: &Plan, workspace: &mut Workspace, place: Place) {
         let mut order: Vec<u32> = (0..plan.train.rows as u32).collect();
-        plan.order(self.seed, snapshot.epoch, &mut order);
+        plan.order(self.seed, place.epoch, &mut order);
+        let turn = plan.turn(place.position);
         let rows = &order[turn.from..turn.to];
         workspace.bind(&plan.train);
         workspace.rows_mut()[..rows.len()].copy_from_slice(rows);
@@ -162,20 +167,14 @@ impl Model {
         slots.set(workspace, "batch", rows.len() as f64);
         slots.set(workspace, "step", (self.step + 1) as f64);
         slots.set(workspace, "step.word", f64::from((self.batches + 1) as u32 as i32));
-        slots.set(workspace, EPOCH, (snapshot.epoch + 1) as f64);
+        slots.set(workspace, EPOCH, (place.epoch + 1) as f64);
     }
 
     /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.
-    fn first_not_finite(
-        &self,
-        plan: &Plan,
-        snapshot: &Snapshot,
-        workspace: &mut Workspace,
-        failing: Turn,
-    ) -> (Option<String>, Option<String>) {
+    fn first_not_finite(&self, plan: &Plan, workspace: &mut Workspace, failing: Place) -> (Option<String>, Option<String>) {
         let compiled = &self.compiled;
         let Some(unit) = compiled.assembled.unit("train") else { return (None, None) };
-        self.bind_turn(plan, snapshot, workspace, failing);
+        self.bind_turn(plan, workspace, failing);
         let program = &compiled.assembled.program;
         let n = Slots(&compiled.assembled).get(workspace, "batch") as i64;
         let mut memory = Memory::new(program, n.max(1));

@@ -8,7 +8,7 @@ use crate::evaluate::Pass;
 use crate::history::{Epoch, Step};
 use crate::model::Model;
 use crate::profile::Clock;
-use crate::recover::Snapshot;
+use crate::recover::{Place, Snapshot};
 use crate::scores::Scores;
 use crate::watch::Keeper;
 use crate::workspace::Workspace;
@@ -119,8 +119,8 @@ pub(super) struct Ended {
     pub(super) snapshot: Snapshot,
     pub(super) begun: u64,
     pub(super) batches: u64,
-    /// Where in its epoch's order the last batch begins.
-    pub(super) last: usize,
+    /// Where the last batch begins.
+    pub(super) last: Place,
     pub(super) keeper: Keeper,
     /// Why a value is NaN, where it is known.
     pub(super) notes: Vec<String>,
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             ),
             done: 0,
             snapshot: Snapshot::new(model, asked.snapshots)?,
-            since_snapshot: 0,
+            since_snapshot: SNAPSHOT_STEPS,
             asked,
             results,
             steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
@@ -203,9 +203,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn keep_snapshot(&mut self) {
-        self.snapshot.take(self.step, self.batches, self.first_epoch + self.begun, self.position);
-        self.since_snapshot = 0;
+    /// A place in the epoch that has begun last.
+    fn place(&self, position: usize) -> Place {
+        Place { epoch: (self.first_epoch + self.begun).saturating_sub(1), position }
     }
 
     pub(super) fn finish(mut self) -> Ended {
@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
             metrics: row[4..].to_vec(),
         };
         let steps = self.steps.chunks(Self::STEP + self.results.len()).map(step).collect();
-        let last = self.position.saturating_sub(self.rows);
+        let last = self.place(self.position.saturating_sub(self.rows));
         let [training, validation] = &self.scores;
         let passes = [("training", training), ("validation", validation)];
         let notes =
@@ -257,12 +257,16 @@ impl Driver for Run<'_> {
 
     fn epoch(&mut self) {
         self.epoch_started = Instant::now();
-        self.rate_factor = self.slots.rate_factor.map_or(1.0, |slot| self.workspace.f64(slot));
+        let rate_factor = self.slots.rate_factor.map_or(1.0, |slot| self.workspace.f64(slot));
+        if rate_factor != self.rate_factor {
+            // Steps are run again with the factor that is in force.
+            self.since_snapshot = SNAPSHOT_STEPS;
+        }
+        self.rate_factor = rate_factor;
         self.skipped = self.skips.map_or(0.0, |state| self.workspace.first(state));
         self.plan.order(self.seed, self.first_epoch + self.begun, &mut self.order);
         self.position = 0;
         self.scores[0].clear();
-        self.keep_snapshot();
         self.begun += 1;
         if let Some(epoch) = self.slots.epoch {
             self.workspace.set_f64(epoch, (self.first_epoch + self.begun) as f64);
@@ -277,9 +281,9 @@ impl Driver for Run<'_> {
     fn next(&mut self) {
         let turn = self.plan.turn(self.position);
         if self.since_snapshot >= SNAPSHOT_STEPS && turn.is_first {
-            self.begun -= 1;
-            self.keep_snapshot();
-            self.begun += 1;
+            let place = self.place(self.position);
+            self.snapshot.take(self.step, self.batches, place);
+            self.since_snapshot = 0;
         }
         self.since_snapshot += 1;
         let count = turn.to - turn.from;
