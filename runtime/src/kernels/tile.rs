@@ -124,20 +124,23 @@ pub(super) unsafe fn compute<
             }
             return V::turn(tile, &sums, ROWS, (COLUMNS - 1) * V::LANES + tile.lanes);
         }
-        for row in 0..ROWS {
+        if END > ends::ALONE {
+            for row in 1..ROWS {
+                if row % END > 0 {
+                    chain[row][COLUMNS - 1] = chain[row - 1][COLUMNS - 1].down::<END>();
+                }
+            }
+        }
+        for (row, chain) in chain.into_iter().enumerate() {
             let c = tile.c.offset(row as isize * tile.c_row);
-            for column in 0..COLUMNS {
+            for (column, mut sum) in chain.into_iter().enumerate() {
                 let c = c.add(column * V::LANES);
-                let mut sum = chain[row][column];
                 if column + 1 < COLUMNS || END == ends::WHOLE {
                     if tile.add {
                         sum = V::load(c).add(sum);
                     }
                     sum.store(c);
                 } else {
-                    if END > ends::ALONE && row + 1 < ROWS && (row + 1) % END > 0 {
-                        chain[row + 1][column] = sum.down::<END>();
-                    }
                     if tile.add {
                         sum = V::load_part(c, part).add(sum);
                     }
