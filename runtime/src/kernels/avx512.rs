@@ -22,6 +22,7 @@ impl Vector for Avx512 {
     const LANES: usize = 16;
     const ROWS: usize = 8;
     const WIDEST: usize = 3;
+    const SHARES: bool = true;
     type Part = __mmask16;
 
     #[inline(always)]
@@ -65,6 +66,34 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_times<const TIMES: usize>(from: *const f32, part: __mmask16) -> Self {
+        // SAFETY: a processor with AVX-512 as it is asked for here has AVX-512VL and DQ, and lanes outside the mask are not read.
+        Self(unsafe {
+            match TIMES {
+                4 => _mm512_broadcast_f32x4(_mm_maskz_loadu_ps(part as __mmask8, from)),
+                _ => _mm512_broadcast_f32x8(_mm256_maskz_loadu_ps(part as __mmask8, from)),
+            }
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn over(self, other: Self, part: __mmask16) -> Self {
+        // SAFETY: the processor has AVX-512F.
+        Self(unsafe { _mm512_mask_blend_ps(part, self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn down<const TIMES: usize>(self) -> Self {
+        // SAFETY: the processor has AVX-512F.
+        Self(unsafe {
+            match TIMES {
+                4 => _mm512_shuffle_f32x4::<0b11_11_10_01>(self.0, self.0),
+                _ => _mm512_shuffle_f32x4::<0b11_10_11_10>(self.0, self.0),
+            }
+        })
+    }
+
+    #[inline(always)]
     unsafe fn gather(from: *const f32, index: *const i32) -> Self {
         // SAFETY: the processor has AVX-512F, sixteen indices lie at `index`, and a float at each of the places that they name.
         Self(unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_si512(index.cast()), from) })
@@ -95,9 +124,9 @@ impl Vector for Avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, END, STEPS, KEEP>(tile) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]

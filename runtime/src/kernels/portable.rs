@@ -13,6 +13,7 @@ impl<const LANES: usize> Vector for Portable<LANES> {
     const LANES: usize = LANES;
     const ROWS: usize = if LANES <= 8 { 6 } else { 8 };
     const WIDEST: usize = 2;
+    const SHARES: bool = LANES == 16;
     /// The first lane and the one behind the last.
     type Part = (usize, usize);
 
@@ -98,9 +99,9 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         addend
     }
 
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(tile: &Tile) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::compute::<Self, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile) }
+        unsafe { tile::compute::<Self, ROWS, COLUMNS, END, STEPS, KEEP>(tile) }
     }
 
     unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {

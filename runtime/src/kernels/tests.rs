@@ -267,6 +267,21 @@ fn products_of_many_blocks_are_as_defined() {
     }
 }
 
+/// The last columns of several rows stand in one vector, a quarter or half of it for each.
+#[test]
+fn rows_that_share_a_vector_are_as_defined() {
+    let kernels = kernels();
+    let mut random = Random(6);
+    for n in [100, 65, 36, 40, 17, 20, 24, 4] {
+        for m in [1, 4, 5, 6, 7, 8, 19, 64] {
+            for k in [1, 30, 100, 513] {
+                let case = Case { runs: None, ..Case::of_shape(&mut random, m, n, k) };
+                case.check(&kernels);
+            }
+        }
+    }
+}
+
 /// Shapes of convolutions: wide and flat ones are walked as they are, others as the product of the transposes.
 #[test]
 fn windows_are_gathered_either_way() {

@@ -1,5 +1,6 @@
 //! The micro-kernel: one tile of the output, held in registers while `k` runs over one block.
 
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use super::vector::{Vector, prefetch};
@@ -10,11 +11,11 @@ pub(super) const MOST_ROWS: usize = 8;
 /// Most vectors in a row of a tile.
 pub(super) const MOST_COLUMNS: usize = 4;
 
-/// Rows from which on a tile of three vectors in a row is better than one of two and one of one.
+/// Rows from which on a tile of three vectors in a row is better than one of two and one of one, and rows share vectors.
 const TALL: usize = 5;
 
 /// Most floats in a vector.
-const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 /// The sums of a tile, a row of them for each row of the tile.
 pub(super) type Sums = [[MaybeUninit<f32>; MOST_COLUMNS * MOST_LANES]; MOST_ROWS];
@@ -24,6 +25,22 @@ const KEEP_AHEAD: isize = 24;
 
 /// Steps of `k` behind which a line of `C` that was asked for has come.
 const LONG: usize = 256;
+
+/// What the last vector of a row holds.
+///
+/// A vector of which few lanes are columns costs as many multiply-adds as a full one. Where the columns fill a quarter or half of it,
+/// one vector takes in those of four or two rows: their words of `B` stand in it four or two times, and the factors are blended from
+/// those that the rows' other vectors are multiplied by. Each element's chain is what it was.
+pub(super) mod ends {
+    /// As many columns as lanes.
+    pub const WHOLE: usize = 0;
+    /// Fewer columns than lanes, of one row. From here on the number is that of the rows.
+    pub const ALONE: usize = 1;
+    /// Columns of two rows, half of the lanes for each.
+    pub const TWO_ROWS: usize = 2;
+    /// Columns of four rows, a quarter of the lanes for each.
+    pub const FOUR_ROWS: usize = 4;
+}
 
 /// How the steps of a tile's left operand are found.
 pub(super) mod steps {
@@ -54,33 +71,34 @@ pub(super) struct Tile {
     pub c_row: isize,
     pub turned: bool,
     pub k: usize,
-    /// Lanes of the last vector of each row, used by the partial form.
+    /// Columns in the last vector of each row.
     pub lanes: usize,
     pub add: bool,
 }
 
-/// Computes `ROWS` rows of `COLUMNS` vectors; with `PARTIAL` only the first [`lanes`](Tile::lanes) lanes of the last vector.
+/// Computes `ROWS` rows of `COLUMNS` vectors, of which the last is as [`END`](ends) says and has the first [`lanes`](Tile::lanes) columns only,
+/// unless it is whole. Where rows share their last vector, it is that of the first of them.
 ///
 /// # Safety
 /// The processor has the instruction set of `V`, every element the tile names can be read (of `C`: also written), `C` overlaps
-/// neither operand, `ROWS <= MOST_ROWS`, the table that `STEPS` names holds `k` entries, and the copy of
-/// `B` may be written if `KEEP`.
+/// neither operand, `ROWS <= MOST_ROWS`, the table that `STEPS` names holds `k` entries, `lanes * END <= LANES`, no turned tile has rows
+/// that share, and the copy of `B` may be written if `KEEP`.
 #[inline(always)]
 pub(super) unsafe fn compute<
     V: Vector,
     const ROWS: usize,
     const COLUMNS: usize,
-    const PARTIAL: bool,
+    const END: usize,
     const STEPS: u8,
     const KEEP: bool,
 >(
     tile: &Tile,
 ) {
     // SAFETY: the caller's promise is that of every method used here. The pointers formed are those of elements the tile names:
-    // vectors before the last are whole, the last is partial where `PARTIAL` says so.
+    // vectors before the last are whole, and so is the last where `END` says so.
     unsafe {
         let part = V::part(tile.lanes);
-        let is_partial = |column: usize| PARTIAL && column + 1 == COLUMNS;
+        let shares = shares::<V, END>();
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
         let mut b = tile.b;
         if tile.k >= LONG && !tile.turned {
@@ -91,11 +109,11 @@ pub(super) unsafe fn compute<
             }
         }
         for p in 0..tile.k {
-            step::<V, ROWS, COLUMNS, PARTIAL, STEPS, KEEP>(tile, p, b, part, &mut chain);
+            step::<V, ROWS, COLUMNS, END, STEPS, KEEP>(tile, p, b, part, &shares, &mut chain);
             // The step after the last would leave the allocation.
             b = b.wrapping_offset(tile.b_k);
         }
-        if tile.turned {
+        if END <= ends::ALONE && tile.turned {
             let mut sums: Sums = [[MaybeUninit::uninit(); MOST_COLUMNS * MOST_LANES]; MOST_ROWS];
             for (row, sums) in sums.iter_mut().enumerate() {
                 // What no row fills is transposed along, and not written.
@@ -106,33 +124,51 @@ pub(super) unsafe fn compute<
             }
             return V::turn(tile, &sums, ROWS, (COLUMNS - 1) * V::LANES + tile.lanes);
         }
+        if END > ends::ALONE {
+            for row in 1..ROWS {
+                if row % END > 0 {
+                    chain[row][COLUMNS - 1] = chain[row - 1][COLUMNS - 1].down::<END>();
+                }
+            }
+        }
         for (row, chain) in chain.into_iter().enumerate() {
             let c = tile.c.offset(row as isize * tile.c_row);
             for (column, mut sum) in chain.into_iter().enumerate() {
                 let c = c.add(column * V::LANES);
-                if is_partial(column) {
-                    if tile.add {
-                        sum = V::load_part(c, part).add(sum);
-                    }
-                    sum.store_part(c, tile.lanes);
-                } else {
+                if column + 1 < COLUMNS || END == ends::WHOLE {
                     if tile.add {
                         sum = V::load(c).add(sum);
                     }
                     sum.store(c);
+                } else {
+                    if tile.add {
+                        sum = V::load_part(c, part).add(sum);
+                    }
+                    sum.store_part(c, tile.lanes);
                 }
             }
         }
     }
 }
 
+/// The lanes of each row that shares a vector. The compiler is not to know them: it would make three shuffles of what is one masked move.
+#[inline(always)]
+unsafe fn shares<V: Vector, const END: usize>() -> [V::Part; END] {
+    std::array::from_fn(|place| {
+        // SAFETY: the caller's promise, and all `END` rows fit into a vector.
+        let lanes = unsafe { V::between(place * V::LANES / END, (place + 1) * V::LANES / END) };
+        if END > ends::ALONE { black_box(lanes) } else { lanes }
+    })
+}
+
 /// One step of `k`: every chain takes in its product.
 #[inline(always)]
-unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(
+unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(
     tile: &Tile,
     p: usize,
     b: *const f32,
     part: V::Part,
+    shares: &[V::Part; END],
     chain: &mut [[V; COLUMNS]; ROWS],
 ) {
     // SAFETY: as in `compute`, whose step this is.
@@ -145,7 +181,12 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
         let mut row_of_b = [V::zero(); COLUMNS];
         for (column, vector) in row_of_b.iter_mut().enumerate() {
             let from = b.add(column * V::LANES);
-            *vector = if PARTIAL && column + 1 == COLUMNS { V::load_part(from, part) } else { V::load(from) };
+            *vector = match END {
+                _ if column + 1 < COLUMNS => V::load(from),
+                ends::WHOLE => V::load(from),
+                ends::ALONE => V::load_part(from, part),
+                _ => V::load_times::<END>(from, part),
+            };
         }
         if KEEP {
             for column in 0..COLUMNS {
@@ -156,10 +197,20 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const PARTIAL
                 vector.store(keep.add(column * V::LANES));
             }
         }
-        for (chain, a) in chain.iter_mut().zip(tile.a) {
-            let factor = V::splat(a.offset(offset));
-            for (chain, &vector) in chain.iter_mut().zip(&row_of_b) {
+        let own = if END > ends::ALONE { COLUMNS - 1 } else { COLUMNS };
+        let mut factors = V::zero();
+        for row in 0..ROWS {
+            let factor = V::splat(tile.a[row].offset(offset));
+            for (chain, &vector) in chain[row][..own].iter_mut().zip(&row_of_b) {
                 *chain = factor.fused(vector, *chain);
+            }
+            if END > ends::ALONE {
+                let place = row % END;
+                factors = if place == 0 { factor } else { factors.over(factor, shares[place]) };
+                if place + 1 == END || row + 1 == ROWS {
+                    let sum = &mut chain[row - place][own];
+                    *sum = factors.fused(row_of_b[own], *sum);
+                }
             }
         }
     }
@@ -211,43 +262,67 @@ pub(super) unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, left: usize) -
     };
     let done = left.min(vectors * V::LANES);
     tile.lanes = V::LANES - (vectors * V::LANES - done);
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's promise, and rows share where their columns fit into the lanes.
     unsafe {
-        use steps::{EVEN, NUMBERS, PLACES};
-        let numbers = !tile.table.is_null();
-        let places = !tile.places.is_null();
-        match (tile.lanes < V::LANES, numbers, places, !tile.keep.is_null()) {
-            (false, false, false, false) => select::<V, false, EVEN, false>(tile, rows, vectors),
-            (true, false, false, false) => select::<V, true, EVEN, false>(tile, rows, vectors),
-            (false, true, false, false) => select::<V, false, NUMBERS, false>(tile, rows, vectors),
-            (true, true, false, false) => select::<V, true, NUMBERS, false>(tile, rows, vectors),
-            (false, false, false, true) => select::<V, false, EVEN, true>(tile, rows, vectors),
-            (true, false, false, true) => select::<V, true, EVEN, true>(tile, rows, vectors),
-            (false, true, false, true) => select::<V, false, NUMBERS, true>(tile, rows, vectors),
-            (true, true, false, true) => select::<V, true, NUMBERS, true>(tile, rows, vectors),
-            (false, _, true, false) => select::<V, false, PLACES, false>(tile, rows, vectors),
-            (true, _, true, false) => select::<V, true, PLACES, false>(tile, rows, vectors),
-            (false, _, true, true) => select::<V, false, PLACES, true>(tile, rows, vectors),
-            (true, _, true, true) => select::<V, true, PLACES, true>(tile, rows, vectors),
+        match end::<V>(tile, rows, vectors) {
+            ends::WHOLE => form::<V, { ends::WHOLE }>(tile, rows, vectors),
+            ends::TWO_ROWS => form::<V, { ends::TWO_ROWS }>(tile, rows, vectors),
+            ends::FOUR_ROWS => form::<V, { ends::FOUR_ROWS }>(tile, rows, vectors),
+            _ => form::<V, { ends::ALONE }>(tile, rows, vectors),
         }
     }
     done
 }
 
+/// What the last vectors hold. A single vector in a row is not shared: so few sums would wait for one another.
+fn end<V: Vector>(tile: &Tile, rows: usize, vectors: usize) -> usize {
+    let shares = V::SHARES && rows >= TALL && vectors > 1 && !tile.turned;
+    match tile.lanes {
+        lanes if lanes == V::LANES => ends::WHOLE,
+        lanes if shares && lanes <= V::LANES / ends::FOUR_ROWS => ends::FOUR_ROWS,
+        lanes if shares && lanes <= V::LANES / ends::TWO_ROWS => ends::TWO_ROWS,
+        _ => ends::ALONE,
+    }
+}
+
+/// Runs the tile of `rows` rows and `vectors` vectors in the form that its operands ask for.
+#[inline(always)]
+unsafe fn form<V: Vector, const END: usize>(tile: &Tile, rows: usize, vectors: usize) {
+    use steps::{EVEN, NUMBERS, PLACES};
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (!tile.table.is_null(), !tile.places.is_null(), !tile.keep.is_null()) {
+            (false, false, false) => select::<V, END, EVEN, false>(tile, rows, vectors),
+            (false, false, true) => select::<V, END, EVEN, true>(tile, rows, vectors),
+            (true, false, false) => select::<V, END, NUMBERS, false>(tile, rows, vectors),
+            (true, false, true) => select::<V, END, NUMBERS, true>(tile, rows, vectors),
+            (_, true, false) => select::<V, END, PLACES, false>(tile, rows, vectors),
+            (_, true, true) => select::<V, END, PLACES, true>(tile, rows, vectors),
+        }
+    }
+}
+
 /// Runs the tile of `rows` rows and `vectors` vectors.
 #[inline(always)]
-unsafe fn select<V: Vector, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile, rows: usize, vectors: usize) {
+unsafe fn select<V: Vector, const END: usize, const STEPS: u8, const KEEP: bool>(tile: &Tile, rows: usize, vectors: usize) {
     macro_rules! kernel {
         ($($rows:literal x $vectors:literal)*) => {
             match (rows, vectors) {
-                // SAFETY: the caller's promise.
-                $(($rows, $vectors) => unsafe { V::tile::<$rows, $vectors, PARTIAL, STEPS, KEEP>(tile) },)*
+                // SAFETY: the caller's promise. What the instruction set has no tiles of is not compiled.
+                $(($rows, $vectors) if $rows <= V::ROWS && ($vectors != 3 || V::WIDEST >= 3) => unsafe {
+                    V::tile::<$rows, $vectors, END, STEPS, KEEP>(tile)
+                },)*
                 _ => {}
             }
         };
     }
-    kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
-            1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
-            5 x 3 6 x 3 7 x 3 8 x 3
-            1 x 4 2 x 4)
+    if END <= ends::ALONE {
+        kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
+                1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
+                5 x 3 6 x 3 7 x 3 8 x 3
+                1 x 4 2 x 4)
+    } else if V::SHARES && STEPS != steps::PLACES {
+        kernel!(5 x 2 6 x 2 7 x 2 8 x 2
+                5 x 3 6 x 3 7 x 3 8 x 3)
+    }
 }

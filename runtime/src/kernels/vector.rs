@@ -4,7 +4,7 @@
 //! changes a bit of the result.
 
 use super::pack::{Gathered, Panel};
-use super::tile::{Sums, Tile};
+use super::tile::{MOST_LANES, Sums, Tile};
 
 /// Asks for the cache line at `from`, which may lie anywhere; one that is needed `LATER` comes into the second-level cache.
 #[inline(always)]
@@ -34,6 +34,9 @@ pub(super) trait Vector: Copy {
     /// Vectors in a row of a tile of [`ROWS`](Vector::ROWS) at most: 2, or 3 where there are registers for it.
     const WIDEST: usize;
 
+    /// Whether rows whose last columns fill half of a vector at most share it; see [`ends`](super::tile::ends).
+    const SHARES: bool;
+
     /// The form in which the lanes of a partial vector are kept while a loop runs.
     type Part: Copy;
 
@@ -58,6 +61,43 @@ pub(super) trait Vector: Copy {
     /// The floats at `from + lane` for the lanes of the part, `self` in the others.
     unsafe fn load_over(self, from: *const f32, part: Self::Part) -> Self;
 
+    /// The floats at `from + lane` for the lanes of the part, which lies in the first `LANES / TIMES`, and +0 behind them; all of these
+    /// `TIMES` times side by side. This and the next two by way of memory: sets whose rows share vectors have instructions for them.
+    #[inline(always)]
+    unsafe fn load_times<const TIMES: usize>(from: *const f32, part: Self::Part) -> Self {
+        let mut lanes = [0.0; 2 * MOST_LANES];
+        // SAFETY: the caller's promise; each store and the load lie in the array, which holds two vectors.
+        unsafe {
+            let once = Self::load_part(from, part);
+            for time in 0..TIMES {
+                once.store(lanes.as_mut_ptr().add(time * Self::LANES / TIMES));
+            }
+            Self::load(lanes.as_ptr())
+        }
+    }
+
+    /// The lanes of the part from `other`, the others from `self`.
+    #[inline(always)]
+    unsafe fn over(self, other: Self, part: Self::Part) -> Self {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the caller's promise; a vector fits into the array.
+        unsafe {
+            other.store(lanes.as_mut_ptr());
+            self.load_over(lanes.as_ptr(), part)
+        }
+    }
+
+    /// Every lane moved down by `LANES / TIMES`; what the last ones are is not said.
+    #[inline(always)]
+    unsafe fn down<const TIMES: usize>(self) -> Self {
+        let mut lanes = [0.0; 2 * MOST_LANES];
+        // SAFETY: the caller's promise; the array holds two vectors.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            Self::load(lanes.as_ptr().add(Self::LANES / TIMES))
+        }
+    }
+
     /// The floats at `from + index[lane]`, for `LANES` indices.
     unsafe fn gather(from: *const f32, index: *const i32) -> Self;
 
@@ -74,7 +114,7 @@ pub(super) trait Vector: Copy {
     unsafe fn fused(self, factor: Self, addend: Self) -> Self;
 
     /// The micro-kernel, compiled for this instruction set; see [`tile::compute`](super::tile::compute).
-    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const PARTIAL: bool, const STEPS: u8, const KEEP: bool>(tile: &Tile);
+    unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(tile: &Tile);
 
     /// The sums of a turned tile written, compiled for this instruction set; see [`tile::turn`](super::tile::turn).
     unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize);
