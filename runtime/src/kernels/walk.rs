@@ -219,6 +219,7 @@ impl Block<'_> {
             if first && self.plan.pack_b && !direct {
                 self.pack_b::<V>(columns);
             }
+            let mut tile = self.tile();
             let mut run = |row_panel: Span, column_panel: Span| {
                 if let Some(ahead) = &mut ahead {
                     ahead.ask();
@@ -230,7 +231,7 @@ impl Block<'_> {
                 } else {
                     Right::Packed
                 };
-                self.panel::<V>(rows, row_panel, columns, column_panel, right);
+                self.panel::<V>(&mut tile, rows, row_panel, columns, column_panel, right);
             };
             if self.plan.columns_outside {
                 for column_panel in panels::<V>(columns.count, width) {
@@ -248,62 +249,77 @@ impl Block<'_> {
         }
     }
 
+    /// What all tiles of the block have in common.
+    fn tile(&self) -> Tile {
+        Tile {
+            a: [self.a; MOST_ROWS],
+            a_k: self.product.a_k as isize,
+            table: if self.plan.pack_a { std::ptr::null() } else { self.a_steps },
+            places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
+            b: self.b,
+            b_k: self.product.b_k as isize,
+            keep: std::ptr::null_mut(),
+            keep_k: 0,
+            c: self.product.c,
+            c_row: self.product.c_row as isize,
+            turned: self.turned.is_some(),
+            k: self.k,
+            lanes: 0,
+            add: self.add,
+        }
+    }
+
     /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
-    unsafe fn panel<V: Vector>(&self, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
+    unsafe fn panel<V: Vector>(&self, tile: &mut Tile, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
         let product = self.product;
-        let width = panel.count.next_multiple_of(V::LANES);
         let row = rows.start + row_panel.start;
         let column = columns.start + panel.start;
         // SAFETY: rows and columns lie inside the product; a packed panel is where `pack_a`, `pack_b` or an earlier tile put it.
         unsafe {
             let packed = self.packed_b().add(panel.start * self.k);
-            let (b, b_k) = match right {
+            tile.keep_k = panel.count.next_multiple_of(V::LANES);
+            (tile.b, tile.b_k) = match right {
                 Right::InPlace | Right::Keep => {
                     (self.b.wrapping_offset(column as isize * product.b_col as isize), product.b_k as isize)
                 }
-                Right::Packed => (packed.cast_const(), width as isize),
+                Right::Packed => (packed.cast_const(), tile.keep_k as isize),
             };
-            let mut tile = Tile {
-                a: [self.a; MOST_ROWS],
-                a_k: product.a_k as isize,
-                table: self.a_steps,
-                places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
-                b,
-                b_k,
-                keep: match right {
-                    Right::Keep => packed,
-                    Right::InPlace | Right::Packed => std::ptr::null_mut(),
-                },
-                keep_k: width,
-                c: self.c(row, column),
-                c_row: product.c_row as isize,
-                turned: self.turned.is_some(),
-                k: self.k,
-                lanes: 0,
-                add: self.add,
+            tile.keep = match right {
+                Right::Keep => packed,
+                Right::InPlace | Right::Packed => std::ptr::null_mut(),
             };
-            if self.plan.pack_a {
-                let packed = self.packed_a(row_panel);
-                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
-                    *a = packed.add(index);
-                }
-                tile.a_k = row_panel.count as isize;
-                tile.table = std::ptr::null();
-            } else {
-                for (index, a) in tile.a.iter_mut().enumerate().take(row_panel.count) {
-                    *a = self.row_of_a(row + index);
-                }
-            }
+            self.rows_of_a(tile, row, row_panel);
             let mut left = panel.count;
             while left > 0 {
-                let done = run::<V>(&mut tile, row_panel.count, left);
+                tile.c = self.c(row, column + panel.count - left);
+                let done = run::<V>(tile, row_panel.count, left);
                 tile.b = tile.b.wrapping_add(done);
-                tile.c = self.c(row, column + panel.count - left + done);
                 if !tile.keep.is_null() {
                     tile.keep = tile.keep.wrapping_add(done);
                 }
                 left -= done;
             }
+        }
+    }
+
+    /// Where the rows of a tile begin, of which the first is `row` of the product. All addresses are written: to count the rows would take
+    /// longer.
+    unsafe fn rows_of_a(&self, tile: &mut Tile, row: usize, panel: Span) {
+        let (first, stride) = if self.plan.pack_a {
+            tile.a_k = panel.count as isize;
+            (self.packed_a(panel).cast_const(), 1)
+        } else if self.turned.is_none() && self.a_rows().is_null() {
+            let stride = self.product.a_row as isize;
+            (self.a.wrapping_offset(row as isize * stride), stride)
+        } else {
+            for (index, a) in tile.a.iter_mut().enumerate().take(panel.count) {
+                // SAFETY: the rows of the panel lie inside the product.
+                *a = unsafe { self.row_of_a(row + index) };
+            }
+            return;
+        };
+        for (index, a) in tile.a.iter_mut().enumerate() {
+            *a = first.wrapping_offset(index as isize * stride);
         }
     }
 
