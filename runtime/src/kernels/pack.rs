@@ -56,7 +56,7 @@ pub(super) unsafe fn copy<V: Vector>(panel: &Panel) {
         } else if panel.stride_p == 1 && panel.table_w.is_null() && panel.table_p.is_null() {
             transpose::<V>(panel);
         } else {
-            gather(panel, 0, 0);
+            gather(panel);
         }
     }
 }
@@ -91,33 +91,38 @@ unsafe fn copy_rows<V: Vector>(panel: &Panel) {
     }
 }
 
-/// The panel's columns are contiguous in the source: blocks of 8×8, then what is left of width and of `k`.
+/// Where blocks of eight begin: the last ends where the extent does, and does again what the one before it has done.
+fn eights(extent: usize) -> impl Iterator<Item = usize> {
+    (0..extent).step_by(8).map(move |start| start.min(extent - 8))
+}
+
+/// The panel's columns are contiguous in the source: blocks of 8×8.
 #[inline(always)]
 unsafe fn transpose<V: Vector>(panel: &Panel) {
-    let (width, k) = (panel.width / 8 * 8, panel.k / 8 * 8);
     // SAFETY: the blocks lie inside `width` and `k`.
     unsafe {
-        for p in (0..k).step_by(8) {
-            for w in (0..width).step_by(8) {
+        if panel.width < 8 || panel.k < 8 {
+            return gather(panel);
+        }
+        for p in eights(panel.k) {
+            for w in eights(panel.width) {
                 let from = panel.from.offset(w as isize * panel.stride_w).add(p);
                 let to = panel.to.add(p * panel.row + w);
                 V::transpose_8x8(from, panel.stride_w, to, panel.row);
             }
         }
-        gather(panel, width, 0);
-        gather(&Panel { width, ..*panel }, 0, k);
     }
 }
 
-/// Element by element, from `(first_p, first_w)` on.
+/// Element by element.
 #[inline(always)]
-unsafe fn gather(panel: &Panel, first_w: usize, first_p: usize) {
+unsafe fn gather(panel: &Panel) {
     // SAFETY: `p < k` and `w < width`.
     unsafe {
-        for p in first_p..panel.k {
+        for p in 0..panel.k {
             let from = panel.from.offset(entry(panel.table_p, p) * panel.stride_p);
             let to = panel.to.add(p * panel.row);
-            for w in first_w..panel.width {
+            for w in 0..panel.width {
                 *to.add(w) = *from.offset(entry(panel.table_w, w) * panel.stride_w);
             }
         }
