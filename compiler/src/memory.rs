@@ -82,13 +82,6 @@ impl MemoryPlan {
         let most = live.enumerate().max_by_key(|&(kernel, words)| (words, std::cmp::Reverse(kernel)));
         most.map_or((0, 0), |(kernel, words)| (words, kernel))
     }
-
-    /// Kernels between two barriers that hold the kernel at a position, both ends with it.
-    fn turn(&self, position: usize) -> (usize, usize) {
-        let from = (0..=position).rev().find(|at| self.barriers[*at]).unwrap_or(0);
-        let end = (position + 1..self.kernels.len()).find(|at| self.barriers[*at]).unwrap_or(self.kernels.len());
-        (from, end - 1)
-    }
 }
 
 /// Buffers that a kernel reads and writes.
@@ -147,34 +140,91 @@ struct Uses {
     shares: BTreeMap<BufferId, Share>,
 }
 
-fn uses(program: &Program, kernels: &[u32]) -> Vec<Uses> {
-    let kernels = kernels.iter().map(|kernel| &program.kernels[*kernel as usize]);
-    kernels.map(|kernel| Uses { touched: touched(kernel), shares: shares(kernel) }).collect()
+/// What the kernels of a graph do with memory.
+struct Usage<'p> {
+    program: &'p Program,
+    kernels: Vec<&'p Kernel>,
+    uses: Vec<Uses>,
+    /// Each temporary, with the positions of the kernels that touch it.
+    positions: BTreeMap<BufferId, Vec<usize>>,
 }
 
-/// Each temporary, with the positions of the kernels that touch it.
-type Positions = BTreeMap<BufferId, Vec<usize>>;
-
-fn positions(program: &Program, uses: &[Uses]) -> Positions {
-    let mut positions = Positions::new();
-    for (position, Uses { touched, .. }) in uses.iter().enumerate() {
-        for &buffer in touched.reads.union(&touched.writes) {
-            if program.buffers[buffer.0 as usize].space == Space::Arena {
-                positions.entry(buffer).or_default().push(position);
+impl<'p> Usage<'p> {
+    fn new(program: &'p Program, kernels: &[u32]) -> Self {
+        let kernels: Vec<&Kernel> = kernels.iter().map(|kernel| &program.kernels[*kernel as usize]).collect();
+        let uses: Vec<Uses> = kernels.iter().map(|kernel| Uses { touched: touched(kernel), shares: shares(kernel) }).collect();
+        let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
+        for (position, Uses { touched, .. }) in uses.iter().enumerate() {
+            for &buffer in touched.reads.union(&touched.writes) {
+                if program.buffers[buffer.0 as usize].space == Space::Arena {
+                    positions.entry(buffer).or_default().push(position);
+                }
             }
         }
+        Usage { program, kernels, uses, positions }
     }
-    positions
+
+    fn is_serial(&self, position: usize) -> bool {
+        self.kernels[position].parallel.is_none()
+    }
+
+    /// For each kernel, the kernels beside which a thread can be in it: those up to the barriers around it, and itself alone if it and they
+    /// run on the first thread, in order.
+    fn held(&self, turns: &[Turn]) -> Vec<Turn> {
+        let own = |position| if self.is_serial(position) { (position, position) } else { turns[position] };
+        (0..turns.len()).map(own).collect()
+    }
+
+    /// The words that each tile of the kernels between two barriers keeps to in a buffer, if any touches it, and they are cut alike and do.
+    fn share(&self, buffer: BufferId, (from, until): Turn) -> Option<Share> {
+        let beside = self.positions[&buffer].iter().filter(|at| (from..=until).contains(*at));
+        let mut shares = beside.map(|at| self.uses[*at].shares.get(&buffer));
+        let first = shares.next()??;
+        shares.all(|share| share == Some(first)).then_some(*first)
+    }
+
+    /// Whether a value of the same size that dies in `result`'s first kernel, which reads it where it writes, or before it can give it its
+    /// place: no other thread touches either meanwhile.
+    fn takes_place(&self, turns: &[Turn], dying: &Life, result: &Life) -> bool {
+        let is_word = |life: &Life| self.program.buffers[life.buffer.0 as usize].lane != Lane::F64;
+        let turn @ (from, until) = turns[result.first];
+        let is_beside = |at: &usize| {
+            (from..=until).contains(at) && *at != result.first && !(self.is_serial(*at) && self.is_serial(result.first))
+        };
+        let is_alone = |life: &Life| !self.positions[&life.buffer].iter().any(is_beside);
+        let share = self.share(dying.buffer, turn);
+        let in_same_tiles = share.is_some() && share == self.share(result.buffer, turn);
+        let in_turn = match dying.last.cmp(&result.first) {
+            Ordering::Less => in_same_tiles,
+            Ordering::Equal => in_same_tiles || is_alone(dying) && is_alone(result),
+            Ordering::Greater => false,
+        };
+        in_turn && dying.words == result.words && is_word(dying) && is_word(result)
+    }
+}
+
+/// Kernels between two barriers, both ends with it.
+type Turn = (usize, usize);
+
+/// For each kernel those between the barriers around it.
+fn turns(barriers: &[bool]) -> Vec<Turn> {
+    let mut turns = Vec::with_capacity(barriers.len());
+    while turns.len() < barriers.len() {
+        let from = turns.len();
+        let end = (from + 1..barriers.len()).find(|at| barriers[*at]).unwrap_or(barriers.len());
+        turns.resize(end, (from, end - 1));
+    }
+    turns
 }
 
 /// Plans the memory of a list of kernels that run in order.
 pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
-    let uses = uses(program, kernels);
-    let barriers = barriers::barriers(program, kernels, &uses);
+    let usage = Usage::new(program, kernels);
+    let barriers = barriers::barriers(&usage);
+    let turns = turns(&barriers);
     let mut plan = MemoryPlan { kernels: kernels.to_vec(), barriers, ..MemoryPlan::default() };
-    place_scratch(program, &uses, &mut plan);
-    let positions = positions(program, &uses);
-    let held = held(program, &plan);
+    place_scratch(program, &usage.uses, &mut plan);
+    let held = usage.held(&turns);
     let life = |(buffer, at): (&BufferId, &Vec<usize>)| Life {
         buffer: *buffer,
         words: program.buffers[buffer.0 as usize].words,
@@ -184,8 +234,8 @@ pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
         until: at.iter().map(|position| held[*position].1).max().unwrap_or(0),
         over: None,
     };
-    plan.lives = positions.iter().map(life).collect();
-    take_places(program, &uses, &positions, &mut plan);
+    plan.lives = usage.positions.iter().map(life).collect();
+    take_places(&usage, &turns, &mut plan);
     plan
 }
 
@@ -203,20 +253,8 @@ fn place_scratch(program: &Program, uses: &[Uses], plan: &mut MemoryPlan) {
     }
 }
 
-/// For each kernel, the kernels beside which a thread can be in it: those up to the barriers around it, and itself alone if it and they
-/// run on the first thread, in order.
-fn held(program: &Program, plan: &MemoryPlan) -> Vec<(usize, usize)> {
-    let is_serial = |position: usize| program.kernels[plan.kernels[position] as usize].parallel.is_none();
-    let mut held = Vec::with_capacity(plan.kernels.len());
-    while held.len() < plan.kernels.len() {
-        let (from, until) = plan.turn(held.len());
-        held.extend((from..=until).map(|position| if is_serial(position) { (position, position) } else { (from, until) }));
-    }
-    held
-}
-
 /// Lets values take the places of those that die where they are written, or that have died since the last barrier in the same tiles.
-fn take_places(program: &Program, uses: &[Uses], positions: &Positions, plan: &mut MemoryPlan) {
+fn take_places(usage: &Usage, turns: &[Turn], plan: &mut MemoryPlan) {
     let mut taken: BTreeSet<BufferId> = BTreeSet::new();
     let mut dying = (0..plan.lives.len()).collect::<Vec<_>>();
     dying.sort_by_key(|life| plan.lives[*life].last);
@@ -224,67 +262,28 @@ fn take_places(program: &Program, uses: &[Uses], positions: &Positions, plan: &m
     // What died between these barriers, by its size and the words that tiles keep to.
     let (mut turn, mut dead): (_, BTreeMap<(Linear, Share), Vec<BufferId>>) = ((0, 0), BTreeMap::new());
     for number in plan.in_order() {
-        let result = plan.lives[number].clone();
-        let own = plan.turn(result.first);
-        if own != turn {
-            (turn, dead) = (own, BTreeMap::new());
+        let result = &plan.lives[number];
+        if turns[result.first] != turn {
+            (turn, dead) = (turns[result.first], BTreeMap::new());
         }
         while let Some(gone) = dying.next_if(|life| plan.lives[*life].last < result.first) {
             let Life { buffer, words, .. } = plan.lives[gone];
-            if let Some(share) = share_between(uses, &positions[&buffer], buffer, turn) {
+            if let Some(share) = usage.share(buffer, turn) {
                 dead.entry((words, share)).or_default().push(buffer);
             }
         }
-        let may = |operand: &BufferId| !taken.contains(operand) && takes_place(program, plan, uses, positions, *operand, &result);
-        let kernel = &program.kernels[plan.kernels[result.first] as usize];
-        let read = in_place::read_where_written(kernel, result.buffer).into_iter().find(may);
+        let may = |operand: &BufferId| {
+            let dying = plan.life(*operand).filter(|_| !taken.contains(operand));
+            dying.is_some_and(|dying| usage.takes_place(turns, dying, result))
+        };
+        let read = in_place::read_where_written(usage.kernels[result.first], result.buffer).into_iter().find(may);
         let over = read.or_else(|| {
-            let share = share_between(uses, &positions[&result.buffer], result.buffer, turn)?;
-            let alike = dead.get_mut(&(result.words, share))?;
-            while let Some(operand) = alike.pop() {
-                if may(&operand) {
-                    return Some(operand);
-                }
-            }
-            None
+            let alike = dead.get_mut(&(result.words, usage.share(result.buffer, turn)?))?;
+            std::iter::from_fn(|| alike.pop()).find(may)
         });
         plan.lives[number].over = over;
         taken.extend(over);
     }
-}
-
-/// The words that each tile of the kernels between two barriers keeps to in a buffer, if any touches it, and they are cut alike and do.
-fn share_between(uses: &[Uses], positions: &[usize], buffer: BufferId, (from, until): (usize, usize)) -> Option<Share> {
-    let mut shares = positions.iter().filter(|at| (from..=until).contains(*at)).map(|at| uses[*at].shares.get(&buffer));
-    let first = shares.next()??;
-    shares.all(|share| share == Some(first)).then_some(*first)
-}
-
-/// Whether a value of the same size that dies in `result`'s first kernel, which reads it where it writes, or before it can give it its
-/// place: no other thread touches either meanwhile.
-fn takes_place(
-    program: &Program,
-    plan: &MemoryPlan,
-    uses: &[Uses],
-    positions: &Positions,
-    operand: BufferId,
-    result: &Life,
-) -> bool {
-    let Some(dying) = plan.life(operand) else { return false };
-    let is_word = |buffer: BufferId| program.buffers[buffer.0 as usize].lane != Lane::F64;
-    let turn @ (from, until) = plan.turn(result.first);
-    let is_serial = |position: usize| program.kernels[plan.kernels[position] as usize].parallel.is_none();
-    let is_beside =
-        |at: &usize| (from..=until).contains(at) && *at != result.first && !(is_serial(*at) && is_serial(result.first));
-    let is_alone = |buffer| !positions[&buffer].iter().any(is_beside);
-    let share = |buffer| share_between(uses, &positions[&buffer], buffer, turn);
-    let in_same_tiles = share(operand).is_some() && share(operand) == share(result.buffer);
-    let in_turn = match dying.last.cmp(&result.first) {
-        Ordering::Less => in_same_tiles,
-        Ordering::Equal => in_same_tiles || is_alone(operand) && is_alone(result.buffer),
-        Ordering::Greater => false,
-    };
-    in_turn && dying.words == result.words && is_word(operand) && is_word(result.buffer)
 }
 
 /// A size that is at least both, for every batch.
@@ -299,18 +298,18 @@ fn larger(a: Linear, b: Linear) -> Linear {
 /// What is not so, with the names of kernel and value.
 pub fn check(program: &Program, plan: &MemoryPlan) -> Result<(), String> {
     let name = |buffer: BufferId| program.buffers[buffer.0 as usize].name.as_str();
-    let held = held(program, plan);
-    let uses = uses(program, &plan.kernels);
-    let positions = positions(program, &uses);
-    for (buffer, at) in &positions {
+    let usage = Usage::new(program, &plan.kernels);
+    let turns = turns(&plan.barriers);
+    let held = usage.held(&turns);
+    for (buffer, at) in &usage.positions {
         let Some(life) = plan.life(*buffer) else { return Err(format!("`{}` has no place", name(*buffer))) };
         for position in at {
-            let kernel = &program.kernels[plan.kernels[*position] as usize].name;
+            let kernel = &usage.kernels[*position].name;
             let (from, until) = held[*position];
             if life.from > from || life.until < until || !(life.first..=life.last).contains(position) {
                 return Err(format!("kernel `{kernel}` uses `{}` outside of its life", name(*buffer)));
             }
-            if *position == at[0] && !uses[*position].touched.writes.contains(buffer) {
+            if *position == at[0] && !usage.uses[*position].touched.writes.contains(buffer) {
                 return Err(format!("kernel `{kernel}` reads `{}`, which is not there", name(*buffer)));
             }
         }
@@ -318,10 +317,10 @@ pub fn check(program: &Program, plan: &MemoryPlan) -> Result<(), String> {
     let mut taken: BTreeSet<BufferId> = BTreeSet::new();
     for life in &plan.lives {
         let Some(operand) = life.over else { continue };
-        let kernel = &program.kernels[plan.kernels[life.first] as usize];
-        let is_dead = plan.life(operand).is_some_and(|operand| operand.last < life.first);
-        let is_read_there = || in_place::read_where_written(kernel, life.buffer).contains(&operand);
-        let may = (is_dead || is_read_there()) && takes_place(program, plan, &uses, &positions, operand, life);
+        let is_read_there = || in_place::read_where_written(usage.kernels[life.first], life.buffer).contains(&operand);
+        let may = plan
+            .life(operand)
+            .is_some_and(|dying| (dying.last < life.first || is_read_there()) && usage.takes_place(&turns, dying, life));
         if !may || !taken.insert(operand) {
             return Err(format!("`{}` cannot take the place of `{}`", name(life.buffer), name(operand)));
         }

@@ -4,21 +4,21 @@
 //! is cut alike. Temporaries that share memory add no barrier: the plan gives a place to another value only behind one, or tile by tile.
 
 use super::shares::Share;
-use super::{Touched, Uses};
-use crate::loops::{BufferId, Program, Space};
+use super::{Touched, Usage, Uses};
+use crate::loops::{BufferId, Space};
 use std::collections::BTreeMap;
 
 /// For each kernel, whether a barrier stands before it.
-pub(super) fn barriers(program: &Program, kernels: &[u32], uses: &[Uses]) -> Vec<bool> {
-    let space = |buffer: BufferId| program.buffers[buffer.0 as usize].space;
+pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
+    let space = |buffer: BufferId| usage.program.buffers[buffer.0 as usize].space;
     let is_kept = |buffer: BufferId| matches!(space(buffer), Space::Parameter(_) | Space::State(_));
     // What kernels on one thread and kernels on all threads have touched since the last barrier.
     let (mut serial, mut shared) = (Met::default(), Met::default());
     let mut updates = false;
-    let before = |(kernel, uses): (&u32, &Uses)| {
+    let before = |position: usize| {
         // Every thread has scratch of its own.
-        let own = uses.all().filter(|one| space(one.buffer) != Space::Scratch);
-        let is_serial = program.kernels[*kernel as usize].parallel.is_none();
+        let own = usage.uses[position].all().filter(|one| space(one.buffer) != Space::Scratch);
+        let is_serial = usage.is_serial(position);
         // The loss is looked at before the first update.
         let begins = !updates && own.clone().any(|one| one.writes && is_kept(one.buffer));
         updates |= begins;
@@ -29,7 +29,7 @@ pub(super) fn barriers(program: &Program, kernels: &[u32], uses: &[Uses]) -> Vec
         if is_serial { &mut serial } else { &mut shared }.extend(own);
         stands
     };
-    kernels.iter().zip(uses).map(before).collect()
+    (0..usage.kernels.len()).map(before).collect()
 }
 
 /// How a kernel uses a buffer.
