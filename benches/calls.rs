@@ -29,10 +29,13 @@ network! {
     }
 }
 
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i * 31 % 97) as f32 / 97.0 - 0.5).collect()
+}
+
 fn data(rows: usize, width: usize) -> gradc::Result<Dataset> {
-    let x: Vec<f32> = (0..rows * width).map(|i| (i * 31 % 97) as f32 / 97.0 - 0.5).collect();
     let y: Vec<u32> = (0..rows).map(|i| (i * 7 % 10) as u32).collect();
-    Dataset::new().f32("x", &[width], x)?.class("y", 10, &y)
+    Dataset::new().f32("x", &[width], numbers(rows * width))?.class("y", 10, &y)
 }
 
 /// Times `run`, which makes so many calls, a few times.
@@ -52,11 +55,7 @@ fn time(name: &str, calls: u32, mut run: impl FnMut() -> gradc::Result<()>) -> g
 
 fn calls(name: &str, model: &mut Model, width: usize, batch: usize, calls: u32) -> gradc::Result<()> {
     let all = data(batch, width)?;
-    let few = data(1, width)?;
-    let x: Vec<f32> = few.column("x").map_or_else(Vec::new, |column| match &column.values {
-        gradc::data::Values::F32(values) => values.clone(),
-        gradc::data::Values::U32(_) => Vec::new(),
-    });
+    let x = numbers(width);
     let row = || gradc::Rows::inputs().f32("x", &x).done();
     let (steps, many) = (u64::from(calls), 0..calls);
     time(&format!("{name} fit, a step"), calls, || {

@@ -134,10 +134,21 @@ fn align(words: Linear) -> Linear {
     Linear { constant: (words.constant + ALIGN_WORDS - 1) / ALIGN_WORDS * ALIGN_WORDS, batch: words.batch }
 }
 
-/// Buffers that a kernel touches, and what its tiles keep to in them.
-struct Uses {
-    touched: Touched,
-    shares: BTreeMap<BufferId, Share>,
+/// How one or more kernels use a buffer.
+#[derive(Clone, Copy)]
+struct Use {
+    writes: bool,
+    /// The words that each of their tiles keeps to, if they do.
+    share: Option<Share>,
+}
+
+/// How a kernel uses the buffers that it touches.
+type Uses = BTreeMap<BufferId, Use>;
+
+fn uses(kernel: &Kernel) -> Uses {
+    let (touched, shares) = (touched(kernel), shares(kernel));
+    let one = |buffer: &BufferId| (*buffer, Use { writes: touched.writes.contains(buffer), share: shares.get(buffer).copied() });
+    touched.reads.union(&touched.writes).map(one).collect()
 }
 
 /// What the kernels of a graph do with memory.
@@ -152,10 +163,10 @@ struct Usage<'p> {
 impl<'p> Usage<'p> {
     fn new(program: &'p Program, kernels: &[u32]) -> Self {
         let kernels: Vec<&Kernel> = kernels.iter().map(|kernel| &program.kernels[*kernel as usize]).collect();
-        let uses: Vec<Uses> = kernels.iter().map(|kernel| Uses { touched: touched(kernel), shares: shares(kernel) }).collect();
+        let uses: Vec<Uses> = kernels.iter().map(|kernel| uses(kernel)).collect();
         let mut positions: BTreeMap<BufferId, Vec<usize>> = BTreeMap::new();
-        for (position, Uses { touched, .. }) in uses.iter().enumerate() {
-            for &buffer in touched.reads.union(&touched.writes) {
+        for (position, uses) in uses.iter().enumerate() {
+            for &buffer in uses.keys() {
                 if program.buffers[buffer.0 as usize].space == Space::Arena {
                     positions.entry(buffer).or_default().push(position);
                 }
@@ -178,9 +189,9 @@ impl<'p> Usage<'p> {
     /// The words that each tile of the kernels between two barriers keeps to in a buffer, if any touches it, and they are cut alike and do.
     fn share(&self, buffer: BufferId, (from, until): Turn) -> Option<Share> {
         let beside = self.positions[&buffer].iter().filter(|at| (from..=until).contains(*at));
-        let mut shares = beside.map(|at| self.uses[*at].shares.get(&buffer));
-        let first = shares.next()??;
-        shares.all(|share| share == Some(first)).then_some(*first)
+        let mut shares = beside.map(|at| self.uses[*at][&buffer].share);
+        let first = shares.next()?;
+        first.filter(|_| shares.all(|share| share == first))
     }
 
     /// Whether a value of the same size that dies in `result`'s first kernel, which reads it where it writes, or before it can give it its
@@ -240,9 +251,9 @@ pub fn plan(program: &Program, kernels: &[u32]) -> MemoryPlan {
 }
 
 fn place_scratch(program: &Program, uses: &[Uses], plan: &mut MemoryPlan) {
-    for Uses { touched, .. } in uses {
+    for uses in uses {
         let mut scratch = Linear::ZERO;
-        for &buffer in touched.reads.union(&touched.writes) {
+        for &buffer in uses.keys() {
             let info = &program.buffers[buffer.0 as usize];
             if info.space == Space::Scratch {
                 plan.scratch.push((buffer, scratch));
@@ -309,7 +320,7 @@ pub fn check(program: &Program, plan: &MemoryPlan) -> Result<(), String> {
             if life.from > from || life.until < until || !(life.first..=life.last).contains(position) {
                 return Err(format!("kernel `{kernel}` uses `{}` outside of its life", name(*buffer)));
             }
-            if *position == at[0] && !usage.uses[*position].touched.writes.contains(buffer) {
+            if *position == at[0] && !usage.uses[*position][buffer].writes {
                 return Err(format!("kernel `{kernel}` reads `{}`, which is not there", name(*buffer)));
             }
         }

@@ -3,10 +3,8 @@
 //! Kernels without a parallel loop run on the first thread, in order; all others on every thread, which gets the same tiles of each that
 //! is cut alike. Temporaries that share memory add no barrier: the plan gives a place to another value only behind one, or tile by tile.
 
-use super::shares::Share;
-use super::{Touched, Usage, Uses};
+use super::{Usage, Use, Uses};
 use crate::loops::{BufferId, Space};
-use std::collections::BTreeMap;
 
 /// For each kernel, whether a barrier stands before it.
 pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
@@ -17,10 +15,10 @@ pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
     let mut updates = false;
     let before = |position: usize| {
         // Every thread has scratch of its own.
-        let own = usage.uses[position].all().filter(|one| space(one.buffer) != Space::Scratch);
+        let own = usage.uses[position].iter().filter(|(buffer, _)| space(**buffer) != Space::Scratch);
         let is_serial = usage.is_serial(position);
         // The loss is looked at before the first update.
-        let begins = !updates && own.clone().any(|one| one.writes && is_kept(one.buffer));
+        let begins = !updates && own.clone().any(|(buffer, one)| one.writes && is_kept(*buffer));
         updates |= begins;
         let stands = begins || shared.conflicts(own.clone()) || (!is_serial && serial.conflicts(own.clone()));
         if stands {
@@ -32,40 +30,22 @@ pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
     (0..usage.kernels.len()).map(before).collect()
 }
 
-/// How a kernel uses a buffer.
-#[derive(Clone, Copy)]
-struct Use {
-    buffer: BufferId,
-    writes: bool,
-    /// The words that each of its tiles keeps to, if they do.
-    share: Option<Share>,
-}
-
-impl Uses {
-    fn all(&self) -> impl Iterator<Item = Use> + Clone + '_ {
-        let Touched { reads, writes } = &self.touched;
-        let one =
-            |buffer: &BufferId| Use { buffer: *buffer, writes: writes.contains(buffer), share: self.shares.get(buffer).copied() };
-        reads.union(writes).map(one)
-    }
-}
-
 /// How several kernels used their buffers.
 #[derive(Default)]
-struct Met(BTreeMap<BufferId, Use>);
+struct Met(Uses);
 
 impl Met {
     /// Whether threads could meet: one of them writes what another touches.
-    fn conflicts(&self, mut uses: impl Iterator<Item = Use>) -> bool {
-        uses.any(|own| {
-            let earlier = self.0.get(&own.buffer);
+    fn conflicts<'u>(&self, mut uses: impl Iterator<Item = (&'u BufferId, &'u Use)>) -> bool {
+        uses.any(|(buffer, own)| {
+            let earlier = self.0.get(buffer);
             earlier.is_some_and(|earlier| (earlier.writes || own.writes) && !(own.share.is_some() && own.share == earlier.share))
         })
     }
 
-    fn extend(&mut self, uses: impl Iterator<Item = Use>) {
-        for own in uses {
-            let all = self.0.entry(own.buffer).or_insert(own);
+    fn extend<'u>(&mut self, uses: impl Iterator<Item = (&'u BufferId, &'u Use)>) {
+        for (buffer, own) in uses {
+            let all = self.0.entry(*buffer).or_insert(*own);
             all.writes |= own.writes;
             all.share = all.share.filter(|share| Some(*share) == own.share);
         }

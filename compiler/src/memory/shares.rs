@@ -35,10 +35,10 @@ impl Walk {
                 Statement::Nest(nest) => self.nest(nest),
                 Statement::Product(product) => self.product(product),
                 Statement::Tiles { var, step, total, body } => {
-                    let tiles = |total: i64| total.max(0).saturating_add(step - 1) / step;
+                    let (var, step, total) = (*var, *step, *total);
                     // Of a loop that grows with the batch it is only known that it does.
-                    let turns = if total.is_fixed() { Linear::fixed(tiles(total.constant)) } else { *total };
-                    self.turns.insert(*var, turns);
+                    let turns = if total.is_fixed() { Linear::fixed(Parallel { var, step, total }.tiles(0)) } else { total };
+                    self.turns.insert(var, turns);
                     self.statements(body);
                 }
             }
