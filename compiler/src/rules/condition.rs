@@ -13,7 +13,7 @@ pub enum Condition {
     PowerOfTwo(Name),
     /// This term of numbers is a normal f32: nothing overflows or is lost.
     Normal(&'static str),
-    /// This term stands in the graph already.
+    /// This term stands in the graph already. Its type follows from its variables.
     Exists(&'static str),
     /// The one node is the other's negative.
     Negatives(Name, Name),
@@ -43,9 +43,7 @@ impl Condition {
                 value.is_some_and(|value| (value as f32).is_normal())
             }
             Condition::Exists(term) => {
-                let ty = example_type(graph, bindings);
-                pattern::parse(term)
-                    .is_ok_and(|term| pattern::build(&mut LookUp(builder), &term, bindings, ty.as_ref()).is_some())
+                pattern::parse(term).is_ok_and(|term| pattern::build(&mut LookUp(builder), &term, bindings, None).is_some())
             }
             Condition::Negatives(a, b) => match (bindings.node(a), bindings.node(b)) {
                 (Some(a), Some(b)) => are_negatives(graph, a, b),
@@ -58,11 +56,6 @@ impl Condition {
             Condition::Check { holds, .. } => holds(graph, bindings),
         }
     }
-}
-
-/// Type that a looked-up term has: that of the variables.
-fn example_type(graph: &Graph, bindings: &Bindings) -> Option<crate::graph::Type> {
-    bindings.node("x").map(|node| graph.ty(node).clone())
 }
 
 fn is_power_of_two(value: f64) -> bool {

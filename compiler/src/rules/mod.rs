@@ -7,6 +7,7 @@ mod condition;
 mod gradient;
 mod identities;
 mod masks;
+mod moments;
 mod movement;
 pub mod pattern;
 mod scalars;
@@ -69,7 +70,7 @@ pub struct Rule {
     pub doc: &'static str,
     /// Builds what `after` cannot say.
     pub apply: Option<Apply>,
-    /// Only if nothing else reads the nodes between the pattern's root and its variables.
+    /// Only if nothing else reads the nodes between the pattern's root and its variables, broadcasts aside.
     pub private: bool,
     /// Only for f32 results: step scalars (f64) lack some primitives.
     pub single: bool,
@@ -104,7 +105,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 const SIMPLIFYING: &[&[Rule]] =
-    &[identities::RULES, movement::RULES, windows::RULES, stability::RULES, gradient::RULES, scalars::RULES];
+    &[identities::RULES, movement::RULES, windows::RULES, stability::RULES, gradient::RULES, scalars::RULES, moments::RULES];
 
 /// The rules that make graphs smaller or steadier.
 pub static SIMPLIFY: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(SIMPLIFYING));
@@ -162,7 +163,9 @@ impl Compiled {
             return None;
         }
         let bindings = pattern::find(builder.graph(), &self.before, node)?;
-        if self.rule.private && bindings.inner.iter().skip(1).any(|&inner| readers(inner) > 1) {
+        // Nobody computes a broadcast.
+        let shared = |id: NodeId| readers(id) > 1 && builder.graph().node(id).primitive != Primitive::Broadcast;
+        if self.rule.private && bindings.inner.iter().skip(1).any(|&inner| shared(inner)) {
             return None;
         }
         self.rule.condition.holds(builder, &bindings).then_some(bindings)

@@ -41,6 +41,14 @@ pub(super) const RULES: &[Rule] = &[
     .by(merge_scales)
     .private(),
     rule(
+        "divide-scale",
+        "div(mul(x, broadcast{a}(s)), broadcast{a}(t))",
+        "mul(x, broadcast{a}(div(s, t)))",
+        Reassociates,
+        "A factor and a divisor that vary along the same fewer axes become one factor, computed on fewer elements.",
+    )
+    .private(),
+    rule(
         "sum-of-repeated",
         "sum{a}(broadcast{b}(x))",
         "mul(broadcast(x), count)",
@@ -66,6 +74,22 @@ pub(super) const RULES: &[Rule] = &[
     )
     .by(|builder, bindings| sum_common(builder, bindings, Primitive::Div))
     .private(),
+    rule(
+        "sum-scaled-known",
+        "sum{a}(mul(x, broadcast{~a}(s)))",
+        "mul(sum{a}(x), s)",
+        Reassociates,
+        "The sum without the factor is there already.",
+    )
+    .when(Condition::Exists("sum{a}(x)")),
+    rule(
+        "sum-product-known",
+        "sum{a}(mul(y, mul(x, broadcast{~a}(s))))",
+        "mul(sum{a}(mul(y, x)), s)",
+        Reassociates,
+        "The sum without the factor is there already.",
+    )
+    .when(Condition::Exists("sum{a}(mul(y, x))")),
     rule("sum-neg", "sum{a}(neg(x))", "neg(sum{a}(x))", Approximates { ulp: 0 }, "One sign, after the sum.").private(),
     rule(
         "contract-neg-left",

@@ -69,6 +69,20 @@ impl Instance<'_> {
                 let rest = self.builder.source(Primitive::Input, name, ty.clone()).ok()?;
                 self.builder.mul(rest, factor).ok()?
             }
+            Condition::Check { doc: "c is at least one", .. } if name == "c" => {
+                let value = *self.random.pick(&[1.0, 1.25, 2.0]);
+                literal(&mut Make(self.builder), ty, value)?
+            }
+            Condition::Check { doc, .. } if name == "n" && doc.contains("elements along a") => {
+                let axes = self.bindings.axes("a")?.to_vec();
+                let shape = self.builder.shape(self.bindings.node("x")?);
+                let count = self.builder.count(&shape, &axes).ok()?;
+                let count = match self.builder.graph().constant(count) {
+                    Some(count) if doc.contains("one over") => return literal(&mut Make(self.builder), ty, 1.0 / count),
+                    _ => count,
+                };
+                self.builder.broadcast(count, &ty.shape, &[]).ok()?
+            }
             Condition::Check { doc: "a branch is zero", .. } if self.random.below(3) == 0 && "xyzw".contains(name) => {
                 literal(&mut Make(self.builder), ty, 0.0)?
             }
@@ -347,9 +361,8 @@ fn hold(compiled: &Compiled) -> Result<usize, String> {
                 let (bindings, mut random) = (instance.bindings, instance.random);
                 if let Condition::Exists(term) = rule.condition {
                     let term = pattern::parse(term)?;
-                    let ty = bindings.node("x").map(|x| builder.ty(x).clone());
                     // Booleans can be compared, but have no maximum.
-                    let Some(_) = pattern::build(&mut Make(&mut builder), &term, &bindings, ty.as_ref()) else { continue };
+                    let Some(_) = pattern::build(&mut Make(&mut builder), &term, &bindings, None) else { continue };
                 }
                 let Some(bindings) = compiled.matches(&builder, before, &|_| 1) else { continue };
                 let Some(after) = compiled.build(&mut builder, &bindings) else { continue };
