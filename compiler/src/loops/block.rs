@@ -104,6 +104,15 @@ impl BlockBuilder {
         }
     }
 
+    /// Whether a value is `0 < y ? 0 : y`: not above zero, or NaN.
+    pub fn is_never_positive(&self, value: Value) -> bool {
+        let instruction = |value: Value| &self.block.code[value.0 as usize];
+        let is_zero = |value: Value| matches!(instruction(value), Instruction::ConstF32(number) if number.to_bits() == 0);
+        let Instruction::Select(condition, zero, other) = *instruction(value) else { return false };
+        let Instruction::Compare(Comparison::Lt, least, compared) = *instruction(condition) else { return false };
+        is_zero(zero) && is_zero(least) && compared == other
+    }
+
     fn push(&mut self, instruction: Instruction, lane: Lane) -> Value {
         let shared = !matches!(instruction, Instruction::Store(..));
         let hash = likeness(&instruction);

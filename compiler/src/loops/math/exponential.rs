@@ -95,10 +95,13 @@ pub(super) fn exp_of_sum(b: &mut BlockBuilder, high: Value, low: Value) -> Value
     exp_of_reduced(b, reduced)
 }
 
-/// `eˣ - 1`, at most 2 ULP, `-0` kept.
+/// `eˣ - 1`, at most 2 ULP, `-0` kept. Of an `x` that is seen not to be above zero, as that of elu, the same bits cost less.
 pub fn expm1(b: &mut BlockBuilder, x: Value) -> Value {
     if is_f64(b, x) {
         return b.call(ScalarFunction::Expm1, vec![x]);
+    }
+    if b.is_never_positive(x) {
+        return expm1_below_zero(b, x);
     }
     let most = b.f32(89.0);
     let least = b.f32(-20.0);
@@ -117,6 +120,24 @@ pub fn expm1(b: &mut BlockBuilder, x: Value) -> Value {
     let constant = b.sub(high, inverse);
     let sum = b.fma(power, high, constant);
     let result = b.mul(sum, low);
+    with_sign(b, result, x)
+}
+
+/// [`expm1`] for `x` up to 0: 2ⁿ with n in -29..=0 needs no halves, and without them nothing is rounded in another place, for the
+/// halves are powers of two.
+fn expm1_below_zero(b: &mut BlockBuilder, x: Value) -> Value {
+    let least = b.f32(-20.0);
+    let clamped = b.max(least, x);
+    let Reduced { shifted, rest } = reduce(b, clamped, BIAS);
+    let bits = b.bits(shifted);
+    let scale = b.shift_left(bits, 23);
+    let scale = b.from_bits(scale);
+    let square = b.mul(rest, rest);
+    let q = polynomial(b, rest, &EXPM1);
+    let power = b.fma(square, q, rest);
+    let one = b.f32(1.0);
+    let constant = b.sub(scale, one);
+    let result = b.fma(power, scale, constant);
     with_sign(b, result, x)
 }
 

@@ -3,7 +3,9 @@
 
 use super::*;
 use crate::loops::interpret::{Memory, run_kernel};
-use crate::loops::{Axis, Buffer, BufferId, Extent, Instruction, Kernel, Linear, Nest, Program, Space, Statement, Var, View};
+use crate::loops::{
+    Axis, Buffer, BufferId, Comparison, Extent, Instruction, Kernel, Linear, Nest, Program, Space, Statement, Var, View,
+};
 
 /// Arguments that one run of the kernel evaluates.
 const CHUNK: usize = 4096;
@@ -429,11 +431,54 @@ fn cost(function: impl Fn(&mut BlockBuilder, Value, Value) -> Value) -> usize {
     nest.block.code.iter().filter(works).count()
 }
 
+/// `0 < x ? 0 : x`, which the builder recognises.
+fn up_to_zero(b: &mut BlockBuilder, x: Value) -> Value {
+    let zero = b.f32(0.0);
+    let above = b.compare(Comparison::Lt, zero, x);
+    b.select(above, zero, x)
+}
+
+#[test]
+fn expm1_of_what_is_not_above_zero_has_the_same_bits() {
+    let (mut general, mut special) = (
+        Evaluator::new(|b, x, _| expm1(b, x)),
+        Evaluator::new(|b, x, _| {
+            let x = up_to_zero(b, x);
+            assert!(b.is_never_positive(x));
+            expm1(b, x)
+        }),
+    );
+    // All signs, exponents and what lies between; every 4099th pattern from -0 down.
+    for chunk in 0..128_u32 {
+        let fill = |xs: &mut [u32], _: &mut [u32]| {
+            for (i, x) in xs.iter_mut().enumerate() {
+                *x = 0x8000_0000 | (chunk * CHUNK as u32 + i as u32).wrapping_mul(4099);
+            }
+        };
+        let expected = general.run(fill).to_vec();
+        for (i, (found, expected)) in special.run(fill).iter().zip(&expected).enumerate() {
+            let (found, expected) = (f32::from_bits(*found), f32::from_bits(*expected));
+            assert!(
+                found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+                "{chunk} {i}: {found} {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn no_function_grows_unnoticed() {
     let costs = [
         ("exp", 20, cost(|b, x, _| exp(b, x))),
         ("expm1", 24, cost(|b, x, _| expm1(b, x))),
+        (
+            "expm1 up to zero",
+            20,
+            cost(|b, x, _| {
+                let x = up_to_zero(b, x);
+                expm1(b, x)
+            }),
+        ),
         ("log", 27, cost(|b, x, _| log(b, x))),
         ("log1p", 27, cost(|b, x, _| log1p(b, x))),
         ("tanh", 20, cost(|b, x, _| tanh(b, x))),
