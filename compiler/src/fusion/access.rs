@@ -9,7 +9,7 @@ const FREE_COST: usize = 8;
 
 /// Most of them where the formula is of a computed value that stands in memory anyway, or tells how several such compare: a store and the
 /// room for its result are saved, and a load is a load.
-const REMADE_COST: usize = 3;
+pub(super) const REMADE_COST: usize = 3;
 
 /// A formula that may be computed wherever it is read.
 #[derive(Clone, Copy)]
@@ -38,22 +38,11 @@ impl Formula {
 
 /// Which nodes are computed where they are read.
 pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
-    // What must stand in memory, and what of it a product reads there.
-    let (mut stored, mut multiplied) = (vec![false; graph.nodes.len()], vec![false; graph.nodes.len()]);
-    for root in &graph.roots {
-        stored[root.node().index()] = true;
-    }
-    for id in graph.ids().filter(|id| live[id.index()]) {
-        let node = graph.node(id);
-        let needs_memory =
-            matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan) || is_of_words(graph, id);
-        let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
-        let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
-        for &operand in &node.operands[..from_memory] {
-            let words = bottom(graph, operand).index();
-            stored[words] = true;
-            multiplied[words] |= node.primitive == Primitive::Contract;
-        }
+    let stored = stored(graph, live);
+    // What a product reads in memory.
+    let mut multiplied = vec![false; graph.nodes.len()];
+    for id in graph.ids().filter(|id| live[id.index()] && graph.node(*id).primitive == Primitive::Contract) {
+        graph.node(id).operands.iter().for_each(|&operand| multiplied[bottom(graph, operand).index()] = true);
     }
     let kept = kept_anyway(graph, live, &stored);
     let mut remade: Vec<Option<usize>> = vec![None; graph.nodes.len()];
@@ -102,7 +91,29 @@ pub(super) fn inlined(graph: &Graph, live: &[bool]) -> Vec<bool> {
     inlined
 }
 
-/// Nodes that stand in memory whatever fusion decides: those that are stored, and those that are moved by nests of their own.
+/// Which nodes must stand in memory: results, and what is read there as words.
+fn stored(graph: &Graph, live: &[bool]) -> Vec<bool> {
+    let mut stored = vec![false; graph.nodes.len()];
+    for root in &graph.roots {
+        stored[root.node().index()] = true;
+    }
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let node = graph.node(id);
+        let needs_memory =
+            matches!(ops::record(node.primitive).lowering, Lowering::Contract | Lowering::Scan) || is_of_words(graph, id);
+        let table = matches!(ops::record(node.primitive).lowering, Lowering::Gather);
+        let from_memory = if needs_memory { node.operands.len() } else { usize::from(table) };
+        node.operands[..from_memory].iter().for_each(|&operand| stored[bottom(graph, operand).index()] = true);
+    }
+    stored
+}
+
+/// Nodes that stand in memory whatever fusion decides.
+pub(super) fn in_memory(graph: &Graph, live: &[bool]) -> Vec<bool> {
+    kept_anyway(graph, live, &stored(graph, live))
+}
+
+/// Those that are stored, and those that are moved by nests of their own.
 fn kept_anyway(graph: &Graph, live: &[bool], stored: &[bool]) -> Vec<bool> {
     let mut kept = stored.to_vec();
     for id in graph.ids().filter(|id| live[id.index()]) {

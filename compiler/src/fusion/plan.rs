@@ -3,6 +3,7 @@
 use super::access::{Access, Reads, inlined};
 use super::order::Order;
 use super::reason::{Obstacle, Reason, Refusal};
+use super::remade::remade;
 use super::seat::Seat;
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Work, domain, is_step_scalar, reduced_axes, work};
 use crate::graph::{Attributes, Dim, Graph, NodeId, Root, Window};
@@ -30,7 +31,18 @@ pub(super) const MOST_MEMBERS: usize = 96;
 /// Forms the groups of a legal graph.
 pub fn fuse(graph: &Graph, options: &Options) -> Result<Fusion, String> {
     let live = graph.live();
-    let inlined = inlined(graph, &live);
+    let fusion = form(graph, options, &live, inlined(graph, &live))?;
+    let remade = if options.fuse { remade(graph, &live, &fusion) } else { BTreeSet::new() };
+    if remade.is_empty() {
+        return Ok(fusion);
+    }
+    let mut inlined = fusion.inlined;
+    remade.into_iter().for_each(|node| inlined[node.index()] = true);
+    form(graph, options, &live, inlined)
+}
+
+/// Forms the groups of what is not inlined.
+fn form(graph: &Graph, options: &Options, live: &[bool], inlined: Vec<bool>) -> Result<Fusion, String> {
     let mut planner = Planner {
         graph,
         options,
