@@ -8,6 +8,14 @@ use crate::graph::{Graph, NodeId};
 use crate::ops::{self, Lowering};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Most block instructions of a formula that takes the place of a tensor of more than [`LARGE`] elements, which the caches next to the cores do
+/// not hold: to write it and to read it again takes as long as a dozen instructions.
+const LARGE_COST: usize = 8;
+const LARGE: usize = 256 * 1024;
+
+/// A value of so many times fewer elements than what is made of it, such as a mean, is read for nothing.
+const NARROW: usize = 16;
+
 /// Nodes that are cheaper to compute where they are read than to store.
 pub(super) fn remade(graph: &Graph, live: &[bool], fusion: &Fusion) -> BTreeSet<NodeId> {
     let in_memory = in_memory(graph, live);
@@ -28,9 +36,11 @@ pub(super) fn remade(graph: &Graph, live: &[bool], fusion: &Fusion) -> BTreeSet<
     for (id, bases) in &bases {
         let Some(&base) = bases.iter().find(pays) else { continue };
         // With it all that lies between.
+        let shape = graph.shape(*id);
         let mut between = vec![*id];
         while let Some(id) = between.pop() {
-            if id > base && !fusion.inlined[id.index()] && !in_memory[id.index()] && remade.insert(id) {
+            let is_computed = !fusion.inlined[id.index()] && !in_memory[id.index()];
+            if id > base && is_computed && graph.shape(id) == shape && remade.insert(id) {
                 between.extend(&graph.node(id).operands);
             }
         }
@@ -40,30 +50,34 @@ pub(super) fn remade(graph: &Graph, live: &[bool], fusion: &Fusion) -> BTreeSet<
 
 /// The values of the same shape that a node is a cheap formula of, each of them alone.
 fn bases(graph: &Graph, fusion: &Fusion, id: NodeId) -> Vec<NodeId> {
+    let size = elements(&graph.shape(id).0);
+    let most = if size > LARGE { LARGE_COST } else { REMADE_COST };
     let mut found: Vec<NodeId> = Vec::new();
     let mut level = vec![id];
-    for _ in 0..REMADE_COST {
+    for _ in 0..most {
         level = level.iter().flat_map(|&id| graph.node(id).operands.iter().copied()).collect();
         level.retain(|&below| !fusion.inlined[below.index()] && graph.shape(below) == graph.shape(id));
         found.extend(&level);
     }
     found.sort_unstable();
     found.dedup();
-    found.retain(|&base| formula_cost(graph, fusion, id, base).is_some_and(|cost| cost <= REMADE_COST));
+    found.retain(|&base| formula_cost(graph, fusion, id, base, (size, most)).is_some());
     found
 }
 
-/// Block instructions from a value to a formula of it and of sources; `None` if the formula is of anything else.
-fn formula_cost(graph: &Graph, fusion: &Fusion, id: NodeId, base: NodeId) -> Option<usize> {
+/// Block instructions from a value to a formula of it, of sources and of narrow values; `None` if it is of anything else or of more than `most`.
+fn formula_cost(graph: &Graph, fusion: &Fusion, id: NodeId, base: NodeId, (size, most): (usize, usize)) -> Option<usize> {
     let record = ops::record(graph.node(id).primitive);
+    let is_narrow = || elements(&graph.shape(id).0).saturating_mul(NARROW) <= size;
     match record.lowering {
         _ if id == base => Some(0),
+        _ if size > LARGE && !fusion.inlined[id.index()] && !is_step_scalar(graph, id) && is_narrow() => Some(0),
         _ if is_step_scalar(graph, id) || id < base && !fusion.inlined[id.index()] => None,
         Lowering::Source | Lowering::Coordinate => Some(0),
         Lowering::View | Lowering::Pointwise(_) => {
-            let below = graph.node(id).operands.iter().map(|&operand| formula_cost(graph, fusion, operand, base));
+            let below = graph.node(id).operands.iter().map(|&operand| formula_cost(graph, fusion, operand, base, (size, most)));
             let below: usize = below.sum::<Option<usize>>()?;
-            Some(below + cost(graph, id)).filter(|cost| *cost <= REMADE_COST)
+            Some(below + cost(graph, id)).filter(|cost| *cost <= most)
         }
         _ => None,
     }

@@ -78,6 +78,13 @@ pub(super) const RULES: &[Rule] = &[
     )
     .single(),
     rule(
+        "softmax-slope",
+        "mul(e, add(div(g, broadcast{~a}(s)), broadcast{~a}(neg(sum{a}(mul(div(e, broadcast{~a}(s)), div(g, broadcast{~a}(s))))))))",
+        "mul(div(e, broadcast{~a}(s)), sub(g, broadcast{~a}(sum{a}(mul(div(e, broadcast{~a}(s)), g)))))",
+        Reassociates,
+        "y (g - sum(g y)): from the shares y = e / s alone.",
+    ),
+    rule(
         "cross-entropy-slope",
         "sub(mul(e, broadcast{b}(q)), mul(y, broadcast{c}(t)))",
         "mul(sub(mul(e, broadcast{b}(q / t)), y), broadcast{c}(t))",
