@@ -8,7 +8,7 @@
 //! Nodes that are no members of any group are *inlined* wherever they are read: sources, views, coordinates, constants, step scalars
 //! in f64, cheap formulas of those alone, and cheaper ones of one value that a product reads in memory: the mask of a `relu` is made
 //! again from its output where the gradient needs it. So are, once the groups stand, cheap formulas that several kernels would read of a value
-//! which is handed on anyway ([`remade`]).
+//! which is handed on anyway (`remade.rs`).
 //!
 //! Fusion decides where a value is kept, never what it is: no decision here changes a bit.
 
