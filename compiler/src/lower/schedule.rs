@@ -53,7 +53,10 @@ pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
     }
     let kinds: Vec<Work> = group.members.iter().map(|member| work(graph, *member)).collect();
     if kinds.contains(&Work::Cells) {
-        return Schedule { parallel: Some((1, CELL[1])), inner: Some((0, CELL[0])) };
+        let [rows, columns] = [0, 1].map(|axis| (axis, CELL[axis]));
+        // A product's rows go through memory one after the other, and its left operand is read once.
+        let (parallel, inner) = if kinds[0] == Work::Product { (rows, columns) } else { (columns, rows) };
+        return Schedule { parallel: Some(parallel), inner: Some(inner) };
     }
     let size = |axis: usize| group.axes[axis].at(NOMINAL_BATCH).max(1);
     let rest = |axis: usize| (0..group.axes.len()).filter(|other| *other != axis).map(size).product::<usize>().max(1);
