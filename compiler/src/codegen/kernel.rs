@@ -33,20 +33,33 @@ impl Emitter<'_> {
     }
 
     fn statements(&mut self, body: &[Statement]) -> Result<(), Error> {
-        for statement in body {
-            match statement {
-                Statement::Nest(nest) => {
-                    self.title(nest.title.clone(), nest.block.origins.first().copied());
-                    self.nest(nest)?;
-                }
-                Statement::Product(product) => {
-                    self.title(product.title.clone(), Some(product.origin));
-                    self.product(product)?;
-                }
-                Statement::Tiles { var, step, total, body } => self.tiles(*var, *step, *total, body)?,
+        let mut left = body;
+        while let [first, rest @ ..] = left {
+            left = rest;
+            if let (Statement::Product(product), [second @ Statement::Nest(nest), rest @ ..]) = (first, left)
+                && self.woven(product, nest, |e| e.one(first).and_then(|()| e.one(second)))?
+            {
+                left = rest;
+            } else {
+                self.one(first)?;
             }
-            self.origin(None);
         }
+        Ok(())
+    }
+
+    fn one(&mut self, statement: &Statement) -> Result<(), Error> {
+        match statement {
+            Statement::Nest(nest) => {
+                self.title(nest.title.clone(), nest.block.origins.first().copied());
+                self.nest(nest)?;
+            }
+            Statement::Product(product) => {
+                self.title(product.title.clone(), Some(product.origin));
+                self.product(product)?;
+            }
+            Statement::Tiles { var, step, total, body } => self.tiles(*var, *step, *total, body)?,
+        }
+        self.origin(None);
         Ok(())
     }
 

@@ -35,15 +35,10 @@ impl Emitter<'_> {
         if outer.iter().any(|axis| axis.vector) {
             return Err(Error::Malformed("a vector axis that is not innermost".to_owned()));
         }
-        let (mut inner, mut outer) = (inner, outer);
-        while let Some((axis, rest)) = outer.split_last()
-            && let Some(extent) = joined(axis, &inner, &nest.block)
-        {
-            self.bind(axis.var, Bound::Zero);
-            (inner.extent, outer) = (extent, rest);
-        }
+        let (inner, outer, joined) = joined_axes(inner, outer, &nest.block);
+        joined.iter().for_each(|axis| self.bind(axis.var, Bound::Zero));
         self.axes(outer, &inner, &nest.block)?;
-        nest.axes[outer.len()..nest.axes.len() - 1].iter().for_each(|axis| self.unbind(axis.var));
+        joined.iter().for_each(|axis| self.unbind(axis.var));
         Ok(())
     }
 
@@ -272,6 +267,24 @@ impl Emitter<'_> {
         }
         Ok(next)
     }
+}
+
+/// The innermost axis with all that go on where it ends, the axes around it, and those that it took in.
+fn joined_axes<'a>(mut inner: Axis, axes: &'a [Axis], block: &Block) -> (Axis, &'a [Axis], &'a [Axis]) {
+    let mut outer = axes;
+    while let Some((axis, rest)) = outer.split_last()
+        && let Some(extent) = joined(axis, &inner, block)
+    {
+        (inner.extent, outer) = (extent, rest);
+    }
+    (inner, outer, &axes[outer.len()..])
+}
+
+/// A nest's axes as one, if each goes on where the one inside of it ends, and those that were taken in.
+pub(super) fn as_one(nest: &Nest) -> Option<(Axis, &[Axis])> {
+    let (&inner, outer) = nest.axes.split_last()?;
+    let (axis, around, joined) = joined_axes(inner, outer, &nest.block);
+    around.is_empty().then_some((axis, joined))
 }
 
 /// The turns of two axes as one, if each address and index goes on along the outer one where the inner one ends.

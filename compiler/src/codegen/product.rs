@@ -135,7 +135,7 @@ impl Emitter<'_> {
     }
 
     /// The row table of an operand (null without one), and whether it is looked up along `k`.
-    fn table(&mut self, a: &Operand) -> Result<(ir::Value, ir::Value), Error> {
+    pub fn table(&mut self, a: &Operand) -> Result<(ir::Value, ir::Value), Error> {
         match &a.rows {
             None => Ok((self.int(0), self.int(0))),
             Some(rows) => {
@@ -148,7 +148,7 @@ impl Emitter<'_> {
     }
 
     /// The address of an operand's first element.
-    fn first(&mut self, base: &View) -> Result<ir::Value, Error> {
+    pub fn first(&mut self, base: &View) -> Result<ir::Value, Error> {
         let place = self.place(base, None, &mut Vec::new())?;
         Ok(self.plus(place.base, i64::from(place.displacement)))
     }

@@ -20,6 +20,10 @@ const WHOLE_ROWS: usize = 256;
 const LEAST_WHOLE_ROWS: usize = 64;
 /// Words of such a tile at most: 4 MiB for each thread, which the last cache holds.
 const WHOLE_WORDS: usize = 1 << 20;
+/// Terms of a sum behind which an update takes a good part of the time.
+const SHORT_SUM: usize = 128;
+/// Rows that a product sums up at once.
+const PANEL_ROWS: usize = 8;
 /// Words of a cache line.
 const LINE_WORDS: usize = 16;
 /// Columns that a tile can have beside whole vectors without leaving most of a vector empty.
@@ -133,20 +137,24 @@ fn product_schedule(
         })
     });
     let columns = size(axis);
-    if let Some(rows) =
-        rows.filter(|_| !columns.is_multiple_of(LINE_WORDS) && (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns))
-    {
-        // Strips of columns would share a line in every row, and two threads would take it from each other.
-        let step = match group.axes[rows] {
-            Dim::Batch => SHARED_ROWS,
-            Dim::Fixed(size) => size.div_ceil((size * columns / HOT_WORDS).max(1).next_multiple_of(2)),
-        };
-        return Schedule { parallel: Some((rows, step)), inner: None };
+    let summed = fusion::summed(graph, group.members[0].node);
+    let hot = hot_words(rest(axis) * columns, summed);
+    // Strips of columns would share a line in every row, and two threads would take it from each other.
+    let is_ragged = !columns.is_multiple_of(LINE_WORDS);
+    if let Some(rows) = rows.filter(|_| (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns)) {
+        match group.axes[rows] {
+            // What follows short sums, of a weight's gradient, can go through them panel by panel if the tile is contiguous.
+            Dim::Fixed(size) if is_ragged || summed <= SHORT_SUM => {
+                let step = equal_rows(size, size * columns / hot);
+                return Schedule { parallel: Some((rows, step)), inner: None };
+            }
+            Dim::Batch if is_ragged => return Schedule { parallel: Some((rows, SHARED_ROWS)), inner: None },
+            _ => {}
+        }
     }
     if let Some(step) = rows.and_then(|rows| whole_rows(group.axes[rows], columns)) {
         return Schedule { parallel: rows.map(|rows| (rows, step)), inner: None };
     }
-    let hot = hot_words(rest(axis) * columns, fusion::summed(graph, group.members[0].node));
     let most = if hot >= 2 * LARGE_ROWS * 32 { LARGE_ROWS } else { PRODUCT_ROWS };
     let cut = rows.filter(|rows| size(*rows) > most || group.axes[*rows] == Dim::Batch);
     let tall = cut.map_or(rest(axis), |rows| size(rows).min(most));
@@ -156,6 +164,16 @@ fn product_schedule(
     // Two strips are halves, for two threads.
     let step = if columns.div_ceil(step) == 2 { columns.div_ceil(2).next_multiple_of(QUARTER) } else { step };
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, most)) }
+}
+
+/// Rows of each of about so many tiles, an even number for two threads: all the same, in whole panels of a product if that is possible.
+fn equal_rows(rows: usize, tiles: usize) -> usize {
+    let least = tiles.max(1).next_multiple_of(2);
+    let divides = |tiles: &usize| rows.is_multiple_of(*tiles);
+    let in_panels = |tiles: &usize| divides(tiles) && (rows / tiles).is_multiple_of(PANEL_ROWS);
+    let more = || (least..=4 * least).step_by(2);
+    let found = more().find(in_panels).or_else(|| (2..least).step_by(2).rfind(in_panels)).or_else(|| more().find(divides));
+    rows.div_ceil(found.unwrap_or(least))
 }
 
 /// Rows of a tile that has all columns of a large matrix, as the gradient of a weight is. Rows of the left operand are then copied once,

@@ -14,6 +14,7 @@ mod products;
 mod straight;
 mod threads;
 mod wide;
+mod woven;
 
 use crate::abi::{self, Product, Symbols};
 use crate::codegen::{InstructionSet, Module, Target, Widen, compile};

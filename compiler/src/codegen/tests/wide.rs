@@ -224,7 +224,7 @@ fn the_second_look_finds_what_is_wrong() {
         b.store(view(1, 8, &[(0, 1)]), sum);
     });
     let found = rejected(&block, Var(0));
-    assert_eq!(found.len(), 28, "{found:?}");
+    assert_eq!(found.len(), 36, "{found:?}");
     for (what, found) in found {
         assert!(found.is_err(), "{what} passed");
     }

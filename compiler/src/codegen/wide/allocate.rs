@@ -72,17 +72,17 @@ pub(super) struct Allocated {
     pub after: Straight,
 }
 
-/// Gives registers to a body; `None` if that is impossible, which too few registers for one operation would be.
-pub(super) fn allocate(body: &Selection, pins: &[Pin], form: Form) -> Option<Allocated> {
-    let kept = body.kept.iter().zip(registers(form).skip(pins.len()));
+/// Gives the first `all` registers to a body; `None` if that is impossible, which too few registers for one operation would be.
+pub(super) fn allocate(body: &Selection, pins: &[Pin], form: Form, all: usize) -> Option<Allocated> {
+    let kept = body.kept.iter().zip(registers(all).skip(pins.len()));
     let kept = kept.map(|(&value, register)| Pin { value, register, origin: 0 });
     let pins: Vec<Pin> = pins.iter().copied().chain(kept).collect();
-    let allocate = |ops| straight(body, ops, &pins, form);
+    let allocate = |ops| straight(body, ops, &pins, form, all);
     Some(Allocated { before: allocate(&body.before)?, row: allocate(&body.ops)?, after: allocate(&body.after)? })
 }
 
 /// Gives registers to operations.
-fn straight(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form) -> Option<Straight> {
+fn straight(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form, all: usize) -> Option<Straight> {
     let values = selection.held.len();
     let mut becomes = vec![None; values];
     for op in ops.iter().filter(|op| op.kind == Kind::Keeps) {
@@ -97,7 +97,7 @@ fn straight(selection: &Selection, ops: &[Op], pins: &[Pin], form: Form) -> Opti
         passed: vec![0; values],
         register: vec![None; values],
         slot: vec![None; values],
-        holds: vec![None; form.registers()],
+        holds: vec![None; all],
         pinned: 0,
         locked: 0,
         free_slots: Vec::new(),

@@ -1,13 +1,13 @@
 //! The side of the caller: the argument block is filled, and the wide function called.
 
-use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, types};
+use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, types};
 
 use super::super::Error;
 use super::super::block::defined;
 use super::super::function::{Bound, Emitter, MEMORY};
 use super::super::listing::Serves;
 use super::super::plan::{plan, stride, table_stride};
-use super::super::preamble::{check_vector, lanes};
+use super::super::preamble::{Preamble, check_vector, lanes};
 use super::super::symbols::Callee;
 use super::super::turns::Count;
 use super::Wide;
@@ -95,6 +95,33 @@ impl Emitter<'_> {
         let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, selection.arguments() as u32, 3);
         let slot = self.builder.create_sized_stack_slot(slot);
         let arguments = self.builder.ins().stack_addr(types::I64, slot, 0);
+        self.hand_pointers(&selection, block, &mut p, arguments)?;
+        for (number, &gain) in gains.iter().enumerate() {
+            let gain = self.linear(gain);
+            self.builder.ins().store(MEMORY, gain, arguments, selection.gain_at(number) as i32);
+        }
+        self.hand_words(&selection, block, &p, arguments)?;
+        self.origin(None);
+        let count = self.count_value(count);
+        if let Some(rows) = rows {
+            let rows = self.count_value(rows);
+            self.builder.ins().store(MEMORY, count, arguments, selection.turns_at() as i32);
+            self.builder.ins().store(MEMORY, rows, arguments, selection.rows_at() as i32);
+        }
+        let number = self.wides.len() as u32;
+        self.wides.push(wide);
+        self.call(Callee::Wide(number), &[arguments, count]);
+        Ok(())
+    }
+
+    /// Writes the pointers of a selection's places into the argument block.
+    pub(super) fn hand_pointers(
+        &mut self,
+        selection: &Selection,
+        block: &Block,
+        p: &mut Preamble,
+        arguments: ir::Value,
+    ) -> Result<(), Error> {
         for (number, &at) in selection.places.iter().enumerate() {
             self.origin(block.origins.get(at).copied());
             let place = match (p.places[at], &block.code[at]) {
@@ -105,10 +132,17 @@ impl Emitter<'_> {
             };
             self.builder.ins().store(MEMORY, place.base, arguments, selection.pointer_at(number) as i32);
         }
-        for (number, &gain) in gains.iter().enumerate() {
-            let gain = self.linear(gain);
-            self.builder.ins().store(MEMORY, gain, arguments, selection.gain_at(number) as i32);
-        }
+        Ok(())
+    }
+
+    /// Writes its words.
+    pub(super) fn hand_words(
+        &mut self,
+        selection: &Selection,
+        block: &Block,
+        p: &Preamble,
+        arguments: ir::Value,
+    ) -> Result<(), Error> {
         for (number, &scalar) in selection.scalars.iter().enumerate() {
             let (Scalar::Invariant(at) | Scalar::Start(at) | Scalar::Step(at)) = scalar;
             self.origin(block.origins.get(at).copied());
@@ -121,16 +155,6 @@ impl Emitter<'_> {
             let value = value.ok_or_else(|| Error::Malformed("an index without a counter".into()))?;
             self.builder.ins().store(MEMORY, value, arguments, selection.word_at(number) as i32);
         }
-        self.origin(None);
-        let count = self.count_value(count);
-        if let Some(rows) = rows {
-            let rows = self.count_value(rows);
-            self.builder.ins().store(MEMORY, count, arguments, selection.turns_at() as i32);
-            self.builder.ins().store(MEMORY, rows, arguments, selection.rows_at() as i32);
-        }
-        let number = self.wides.len() as u32;
-        self.wides.push(wide);
-        self.call(Callee::Wide(number), &[arguments, count]);
         Ok(())
     }
 }

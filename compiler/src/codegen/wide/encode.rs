@@ -46,9 +46,10 @@ pub(super) fn encode(selection: &Selection, turns: Turns, form: Form, node: Serv
     let strips = strips(selection, turns, form);
     let tail = left_over(selection, turns.rest, form);
     let rest = (turns.rest != Rest::None).then_some(&tail);
-    let pins = pins(selection, &strips.iter().map(|strip| &strip.selection).chain(rest).collect::<Vec<_>>(), form);
-    let with_registers =
-        |part: &Selection| allocate(part, &pins, form).ok_or_else(|| Error::Malformed("a wide block without registers".into()));
+    let pins = pins(selection, &strips.iter().map(|strip| &strip.selection).chain(rest).collect::<Vec<_>>(), form.registers());
+    let with_registers = |part: &Selection| {
+        allocate(part, &pins, form, form.registers()).ok_or_else(|| Error::Malformed("a wide block without registers".into()))
+    };
     let whole = strips.iter().map(|strip| with_registers(&strip.selection)).collect::<Result<Vec<_>, _>>()?;
     let left = rest.map(with_registers).transpose()?;
     let slots = whole.iter().chain(&left).map(|part| part.row.slots).max().unwrap_or(0) as usize;
@@ -122,7 +123,7 @@ pub(super) struct Body<'a> {
     /// With all constants.
     pub selection: &'a Selection,
     /// What the function as a whole serves.
-    node: Serves,
+    pub node: Serves,
     pub form: Form,
     pub pointers: Vec<Option<Register>>,
     pub writer: Writer,
@@ -131,7 +132,7 @@ pub(super) struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn prologue(&mut self, saved: &[Register], slots: usize) -> Result<(), Error> {
+    pub fn prologue(&mut self, saved: &[Register], slots: usize) -> Result<(), Error> {
         self.writer.serve(Serves::Function, Some(Made::Frame));
         for &register in saved {
             self.writer.put(Instruction::with1(Code::Push_r64, register))?;
@@ -146,7 +147,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn epilogue(&mut self, saved: &[Register], slots: usize) -> Result<(), Error> {
+    pub fn epilogue(&mut self, saved: &[Register], slots: usize) -> Result<(), Error> {
         self.writer.serve(Serves::Function, Some(Made::Frame));
         if slots > 0 {
             self.writer.put(Instruction::with2(Code::Mov_r64_rm64, Register::RSP, Register::RBP))?;
@@ -248,7 +249,7 @@ impl Body<'_> {
     }
 
     /// Loads the pointers that have registers.
-    fn point(&mut self) -> Result<(), Error> {
+    pub fn point(&mut self) -> Result<(), Error> {
         for (place, pointer) in self.pointers.clone().into_iter().enumerate() {
             let Some(register) = pointer else { continue };
             let on = |op: &&Op| matches!(op.kind, Kind::Load(access) | Kind::Store(access) if access.place as usize == place);
@@ -261,7 +262,7 @@ impl Body<'_> {
     }
 
     /// Loads what is pinned.
-    fn pin(&mut self, pins: &[Pin]) -> Result<(), Error> {
+    pub fn pin(&mut self, pins: &[Pin]) -> Result<(), Error> {
         for pin in pins {
             let from = match self.selection.held[pin.value.0 as usize] {
                 Held::Constant(number) => Site::Constant(number),

@@ -17,6 +17,8 @@
 //! [`select`] turns the block into vector [`operations`] on virtual registers, on demand, so that values live shortly; [`allocate`]
 //! gives them registers; [`encode`] writes bytes; [`lines`] reads them back for the listing. [`call`] is the side of the caller.
 //! In test builds `check` decodes each function again and proves what this page promises of memory and registers.
+//!
+//! A product and a nest that waits for divisions are one function: see [`weave`], [`woven`] for its caller, and `trace` for its proof.
 
 mod allocate;
 mod call;
@@ -33,6 +35,10 @@ mod pays;
 mod pins;
 mod rest;
 mod select;
+#[cfg(test)]
+mod trace;
+mod weave;
+mod woven;
 mod write;
 
 use super::listing::{Made, Serves};
@@ -173,6 +179,7 @@ pub(super) fn rejected(block: &crate::loops::Block, var: crate::loops::Var) -> V
         changed("a row that begins with what is no number of turns", [0x48, 0x8b, 0x77], 3, 8);
         found.extend(rejected_kept(form));
     }
+    found.extend(rejected_woven());
     found
 }
 
@@ -218,6 +225,54 @@ fn rejected_kept(form: Form) -> Vec<(&'static str, Result<(), String>)> {
             let mut other = selection.clone();
             other.after.clear();
             check::check(&written, &other, turns, form)
+        }),
+    ]
+}
+
+/// The same of a product that is woven into what follows it.
+#[cfg(test)]
+fn rejected_woven() -> Vec<(&'static str, Result<(), String>)> {
+    use crate::loops::{BufferId, Lane, Linear, Var, View, block::BlockBuilder};
+    use weave::{Shape, weave};
+    let view = |buffer| View {
+        buffer: BufferId(buffer),
+        offset: Linear::ZERO,
+        strides: vec![(Var(1), Linear::fixed(1))],
+        table: None,
+        pick: None,
+    };
+    let mut b = BlockBuilder::new();
+    let (sum, weight) = (b.load(view(0), Lane::F32), b.load(view(1), Lane::F32));
+    let quotient = b.div(weight, sum);
+    b.store(view(1), quotient);
+    let block = b.finish();
+    let lanes = block.lanes();
+    let plan = super::plan::plan(&block, &lanes, Some(Var(1)), true);
+    let selection = select::select(&block, &lanes, &plan, Var(1), None, &|_| true, Form::Sixteen).expect("there is a wide form");
+    // The dividend is the first place.
+    let results = [false, true];
+    let shape = Shape { m: 25, n: 40, a_row: 4, a_k: 100, b_k: 160, table: false, origin: 0 };
+    let written = weave(&selection, shape, Serves::Function).expect("it is written").expect("registers suffice");
+    assert_eq!(trace::check(&written, &selection, shape, &results), Ok(()));
+    let changed = |bytes: &[u8], at: usize, by: u8| {
+        let mut wide = written.clone();
+        let from = wide.bytes.windows(bytes.len()).position(|window| window == bytes).expect("the instruction is there");
+        wide.bytes[from + at] = wide.bytes[from + at].wrapping_add(by);
+        trace::check(&wide, &selection, shape, &results)
+    };
+    let other = |shape| trace::check(&written, &selection, shape, &results);
+    vec![
+        ("a row that is not computed", other(Shape { m: 26, ..shape })),
+        ("columns that the right operand does not have", other(Shape { n: 39, ..shape })),
+        ("rows of the right operand that lie elsewhere", other(Shape { b_k: 164, ..shape })),
+        ("a left operand that lies elsewhere", other(Shape { a_k: 104, ..shape })),
+        ("a group of another size", changed(&[0x48, 0x83, 0xc1, 16], 3, 1)),
+        ("steps that are left out", changed(&[0x48, 0x83, 0xee, 1], 3, 1)),
+        ("no return", changed(&[0xc3], 0, 0x90_u8.wrapping_sub(0xc3))),
+        ("a store that the nest does not have", {
+            let mut other = selection.clone();
+            other.ops.retain(|op| !matches!(op.kind, operations::Kind::Store(_)));
+            trace::check(&written, &other, shape, &results)
         }),
     ]
 }

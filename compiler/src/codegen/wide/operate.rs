@@ -309,7 +309,11 @@ impl Body<'_> {
 }
 
 /// An instruction for the lanes of a mask; the others become zero, or stay.
-fn choosing(instruction: Result<Instruction, IcedError>, mask: Register, zero: bool) -> Result<Instruction, IcedError> {
+pub(super) fn choosing(
+    instruction: Result<Instruction, IcedError>,
+    mask: Register,
+    zero: bool,
+) -> Result<Instruction, IcedError> {
     instruction.map(|mut instruction| {
         instruction.set_op_mask(mask);
         instruction.set_zeroing_masking(zero);

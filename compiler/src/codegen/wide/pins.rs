@@ -1,6 +1,5 @@
 //! Which values have registers of their own, and how many registers the others need.
 
-use super::Form;
 use super::operations::{Held, Op, Selection, Virtual};
 
 /// A value with a register of its own.
@@ -20,12 +19,12 @@ pub(super) fn taken(body: &Selection) -> usize {
     (pressure(body, &body.ops, &uses(body, &body.ops)) + 2).max(LEAST_FREE) + body.kept.len()
 }
 
-/// The constants and words to pin in all of some bodies of a selection.
-pub(super) fn pins(selection: &Selection, bodies: &[&Selection], form: Form) -> Vec<Pin> {
+/// The constants and words to pin in all of some bodies of a selection, which have so many registers.
+pub(super) fn pins(selection: &Selection, bodies: &[&Selection], all: usize) -> Vec<Pin> {
     let ops = &selection.ops;
     let uses = uses(selection, ops);
     let taken = bodies.iter().map(|body| taken(body)).max().unwrap_or(0);
-    let free = form.registers().saturating_sub(taken);
+    let free = all.saturating_sub(taken);
     let mut wanted: Vec<(usize, u32)> = (0..selection.held.len())
         .filter(|&v| selection.held[v] != Held::Made && !uses[v].is_empty())
         .map(|v| (uses[v].len(), v as u32))
@@ -36,12 +35,12 @@ pub(super) fn pins(selection: &Selection, bodies: &[&Selection], form: Form) -> 
         register,
         origin: ops[uses[value as usize][0] as usize].origin,
     };
-    wanted.into_iter().take(free).zip(registers(form)).map(pin).collect()
+    wanted.into_iter().take(free).zip(registers(all)).map(pin).collect()
 }
 
-/// Registers in the order in which they are pinned.
-pub(super) fn registers(form: Form) -> impl Iterator<Item = u8> {
-    (0..form.registers() as u8).rev()
+/// So many registers in the order in which they are pinned.
+pub(super) fn registers(all: usize) -> impl Iterator<Item = u8> {
+    (0..all as u8).rev()
 }
 
 /// For each value the operations that use it, in order.
