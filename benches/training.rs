@@ -9,7 +9,7 @@
 use gradc::Declaration;
 use gradc::prelude::*;
 use gradc_runtime::kernels::InstructionSet;
-use gradc_runtime::machine::Limits;
+use gradc_runtime::machine::{Limits, round_trip};
 use std::time::Instant;
 
 network! {
@@ -288,12 +288,13 @@ fn speed(work: &Workload, threads: usize, snapshots: bool, seconds: f64) -> grad
     // Before the limits are measured, which take memory of their own.
     let memory = peak_memory().unwrap_or(f64::NAN);
     let limits = Limits::measure(InstructionSet::detect());
+    let trip = round_trip().filter(|_| threads > 1).map_or(0, |trip| trip.as_nanos());
     let parameters: usize = model.parameters().map(|(_, dims)| dims.iter().product::<usize>()).sum();
     println!(
         "{{\"peer\": \"gradc\", \"mode\": \"fit\", \"workload\": \"{}\", \"threads\": {threads}, \"steps_per_s_median\": {median:.3}, \
          \"steps_per_s_min\": {:.3}, \"steps_per_s_max\": {:.3}, \"us_per_step\": {:.3}, \"compile_ms\": {:.1}, \"peak_rss_mb\": {memory:.1}, \
          \"gemm_gflop_per_s\": {:.2}, \"gemm_flop\": {:.0}, \"parameters\": {parameters}, \"peak_gflop_per_s\": {:.1}, \"stream_gb_per_s\": {:.1}, \
-         \"instruction_set\": \"{}\"}}",
+         \"round_trip_ns\": {trip}, \"instruction_set\": \"{}\"}}",
         work.name,
         rates[0],
         rates[rates.len() - 1],

@@ -1,5 +1,7 @@
 //! What the machine can do at most, measured: the floor that times are held against.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::kernels::InstructionSet;
@@ -113,6 +115,45 @@ fn bandwidth() -> f64 {
     (FAR * size_of::<f32>()) as f64 / seconds
 }
 
+/// Round trips that are timed together, and how often.
+const TRIPS: usize = 100;
+const TIMES: usize = 201;
+
+/// How long a word takes from one thread to another and back, at the median of some hundred measurements; `None` where there is one processor.
+///
+/// Two threads of a team hand over results that fast. In a virtual machine the time can change while a program runs: processors that its host
+/// puts on cores with no cache in common are five times as far apart, and short kernels on two threads then take twice as long.
+pub fn round_trip() -> Option<Duration> {
+    if thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return None;
+    }
+    let ball = AtomicUsize::new(0);
+    // Even numbers are the first thread's turn.
+    let play = |own: usize, times: &mut Vec<Duration>| {
+        pin(own);
+        for _ in 0..TIMES {
+            let start = Instant::now();
+            for _ in 0..TRIPS {
+                let mut looks = 0_u32;
+                while ball.load(Ordering::Acquire) % 2 != own {
+                    // Both may be on one processor where they cannot be bound.
+                    looks = looks.wrapping_add(1);
+                    if looks.is_multiple_of(1 << 14) { thread::yield_now() } else { std::hint::spin_loop() }
+                }
+                ball.fetch_add(1, Ordering::Release);
+            }
+            times.push(start.elapsed());
+        }
+    };
+    let mut times = Vec::with_capacity(TIMES);
+    thread::scope(|scope| {
+        scope.spawn(|| play(1, &mut Vec::with_capacity(TIMES)));
+        scope.spawn(|| play(0, &mut times));
+    });
+    times.sort_unstable();
+    times.get(TIMES / 2).map(|time| *time / TRIPS as u32)
+}
+
 /// Binds the calling thread to one of the processors that it may run on, the `number`th, counted round. Whether that was done: on
 /// systems other than Linux it is not, and nothing is lost but time.
 pub fn pin(number: usize) -> bool {
@@ -144,6 +185,14 @@ mod tests {
             assert!((1e6..1e14).contains(&flops), "{set}: {flops}");
             assert!((1e6..1e13).contains(&bandwidth), "{bandwidth}");
         }
+    }
+
+    #[test]
+    fn a_word_goes_to_another_core_and_back() {
+        let several = thread::available_parallelism().is_ok_and(|number| number.get() > 1);
+        let trip = round_trip();
+        assert_eq!(trip.is_some(), several);
+        assert!(trip.is_none_or(|trip| trip > Duration::ZERO && trip < Duration::from_millis(1)), "{trip:?}");
     }
 
     #[test]

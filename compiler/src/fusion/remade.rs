@@ -56,6 +56,8 @@ fn bases(graph: &Graph, fusion: &Fusion, id: NodeId) -> Vec<NodeId> {
     let mut level = vec![id];
     for _ in 0..most {
         level = level.iter().flat_map(|&id| graph.node(id).operands.iter().copied()).collect();
+        level.sort_unstable();
+        level.dedup();
         level.retain(|&below| !fusion.inlined[below.index()] && graph.shape(below) == graph.shape(id));
         found.extend(&level);
     }

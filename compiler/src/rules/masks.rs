@@ -3,7 +3,7 @@
 //! Masks hold for every bound `C`: if `x` is above it, `max(C, x)` is `x`; if not, it is `C`, or an `x` that is not above `C` either.
 
 use super::Exactness::BitExact;
-use super::{Bindings, Condition, Rule, rule};
+use super::{Bindings, Condition, Rule, rule, within};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Primitive;
 
@@ -39,13 +39,7 @@ fn scales_up(graph: &Graph, bindings: &Bindings) -> bool {
     if let Some(number) = graph.constant(c) {
         return number >= 1.0;
     }
-    let within = |mut id: NodeId, shells: &[Primitive]| {
-        while shells.contains(&graph.node(id).primitive) {
-            id = graph.node(id).operands[0];
-        }
-        id
-    };
-    let quotient = graph.node(within(c, &[Primitive::Broadcast, Primitive::Cast]));
+    let quotient = graph.node(within(graph, c, &[Primitive::Broadcast, Primitive::Cast]));
     let (Primitive::Div, &[one, rest]) = (quotient.primitive, &quotient.operands[..]) else { return false };
     let rest = graph.node(rest);
     let (Primitive::Sub, &[whole, rate]) = (rest.primitive, &rest.operands[..]) else { return false };

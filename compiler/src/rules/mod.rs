@@ -16,7 +16,7 @@ mod stability;
 mod tests;
 mod windows;
 
-use crate::graph::{Builder, Element, NodeId};
+use crate::graph::{Builder, Element, Graph, NodeId};
 use crate::ops::Primitive;
 pub use condition::Condition;
 pub use pattern::Bindings;
@@ -97,6 +97,14 @@ impl Rule {
         self.single = true;
         self
     }
+}
+
+/// What stands inside of nodes of these primitives, each of which has one operand.
+fn within(graph: &Graph, mut id: NodeId, shells: &[Primitive]) -> NodeId {
+    while shells.contains(&graph.node(id).primitive) {
+        id = graph.node(id).operands[0];
+    }
+    id
 }
 
 /// Every rule, family by family, in the order in which they are tried at a node.

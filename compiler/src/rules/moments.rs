@@ -3,7 +3,7 @@
 //! autodiff alone the gradients meet at `x - mean`, which is kept beside `q`, and are summed a third time.
 
 use super::Exactness::Reassociates;
-use super::{Bindings, Condition, Rule, rule};
+use super::{Bindings, Condition, Rule, rule, within};
 use crate::graph::{Dim, Graph, NodeId};
 use crate::ops::Primitive;
 
@@ -46,14 +46,6 @@ pub(super) const RULES: &[Rule] = &[
     .when(SHARE),
 ];
 
-/// What stands behind broadcasts.
-fn repeated(graph: &Graph, mut id: NodeId) -> NodeId {
-    while graph.node(id).primitive == Primitive::Broadcast {
-        id = graph.node(id).operands[0];
-    }
-    id
-}
-
 /// The fixed extents of `x` along `a`, multiplied, and whether one is the batch.
 fn elements(graph: &Graph, bindings: &Bindings) -> Option<(f64, bool)> {
     let shape = graph.shape(bindings.node("x")?);
@@ -67,8 +59,8 @@ fn counts(graph: &Graph, bindings: &Bindings) -> bool {
     if !batch {
         return graph.constant(n) == Some(fixed);
     }
-    let node = graph.node(repeated(graph, n));
-    let rows = |id: NodeId| graph.node(repeated(graph, id)).primitive == Primitive::BatchSize;
+    let node = graph.node(within(graph, n, &[Primitive::Broadcast]));
+    let rows = |id: NodeId| graph.node(within(graph, id, &[Primitive::Broadcast])).primitive == Primitive::BatchSize;
     match (node.primitive, &node.operands[..]) {
         (Primitive::BatchSize, _) => fixed == 1.0,
         (Primitive::Mul, &[a, b]) => rows(a) && graph.constant(b) == Some(fixed) || rows(b) && graph.constant(a) == Some(fixed),
