@@ -29,7 +29,7 @@ use super::write::{ARGUMENTS, LANE, LEFT, SCRATCH, Writer, at};
 use super::{Form, Rest, Wide};
 
 /// Rows of a panel.
-pub(super) const ROWS: i64 = 8;
+const ROWS: i64 = 8;
 /// Lanes of a vector, and bytes.
 const LANES: i64 = 16;
 const BYTES: i64 = 64;
@@ -288,9 +288,7 @@ impl Weaver<'_> {
         self.put(Instruction::with2(Code::Mov_r32_imm32, Register::R15D, slots as i32))?;
         let groups = self.field(Field::Groups);
         self.put(Instruction::with2(Code::Cmp_r64_rm64, SLOTS, groups))?;
-        let groups = self.field(Field::Groups);
         self.put(Instruction::with2(Code::Cmovg_r64_rm64, SLOTS, groups))?;
-        let groups = self.field(Field::Groups);
         self.put(Instruction::with2(Code::Sub_rm64_r64, groups, SLOTS))?;
         self.count(SLOTS, 0)?;
         let none = self.body.writer.jump(Code::Jle_rel32_64)?;
