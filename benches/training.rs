@@ -288,7 +288,7 @@ fn speed(work: &Workload, threads: usize, snapshots: bool, seconds: f64) -> grad
     // Before the limits are measured, which take memory of their own.
     let memory = peak_memory().unwrap_or(f64::NAN);
     let limits = Limits::measure(InstructionSet::detect());
-    let trip = round_trip().filter(|_| threads > 1).map_or(0, |trip| trip.as_nanos());
+    let trip = (threads > 1).then(round_trip).flatten().map_or(0, |trip| trip.as_nanos());
     let parameters: usize = model.parameters().map(|(_, dims)| dims.iter().product::<usize>()).sum();
     println!(
         "{{\"peer\": \"gradc\", \"mode\": \"fit\", \"workload\": \"{}\", \"threads\": {threads}, \"steps_per_s_median\": {median:.3}, \

@@ -30,16 +30,7 @@ impl Emitter<'_> {
         }
         let Some(work) = work else { return self.nests(&nests) };
         let is_small = self.builder.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, work, MOST_WORK / known);
-        let [small, large, done] = [(); 3].map(|()| self.builder.create_block());
-        self.builder.ins().brif(is_small, small, &[], large, &[]);
-        self.builder.switch_to_block(small);
-        self.nests(&nests)?;
-        self.builder.ins().jump(done, &[]);
-        self.builder.switch_to_block(large);
-        self.product_call(product, strides)?;
-        self.builder.ins().jump(done, &[]);
-        self.builder.switch_to_block(done);
-        Ok(())
+        self.either(is_small, |e| e.nests(&nests), |e| e.product_call(product, strides))
     }
 
     fn nests(&mut self, nests: &[Nest]) -> Result<(), Error> {

@@ -96,6 +96,25 @@ impl<'f> Emitter<'f> {
         Ok(())
     }
 
+    /// Writes what is executed if `condition` holds, and what if it does not.
+    pub fn either(
+        &mut self,
+        condition: ir::Value,
+        first: impl FnOnce(&mut Self) -> Result<(), Error>,
+        second: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let [then, otherwise, done] = [(); 3].map(|()| self.builder.create_block());
+        self.builder.ins().brif(condition, then, &[], otherwise, &[]);
+        self.builder.switch_to_block(then);
+        first(self)?;
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(otherwise);
+        second(self)?;
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+        Ok(())
+    }
+
     /// Writes a loop of `count` turns of a variable around `inside`.
     pub fn repeat(&mut self, var: Var, count: Count, inside: Inside<'_, 'f>) -> Result<(), Error> {
         match count {

@@ -296,27 +296,26 @@ impl Weaver<'_> {
         self.group()?;
         self.load(STEPS, Field::Slot)?;
         self.put(Instruction::with2(Code::Sub_r64_rm64, LEFT, STEPS))?;
-        self.count(STEPS, 0)?;
-        let short = self.body.writer.jump(Code::Jle_rel32_64)?;
-        let head = self.body.writer.here();
-        self.step(rows, tiles)?;
-        self.count(STEPS, 1)?;
-        self.jump(Code::Jg_rel32_64, head)?;
-        let here = self.body.writer.here();
-        self.body.writer.lead(short, here);
+        self.steps(STEPS, rows, tiles)?;
         self.count(SLOTS, 1)?;
         self.jump(Code::Jg_rel32_64, slot)?;
         let here = self.body.writer.here();
         self.body.writer.lead(none, here);
-        self.count(LEFT, 0)?;
+        self.steps(LEFT, rows, tiles)?;
+        self.results(rows, tiles)
+    }
+
+    /// As many steps of a tile as a register counts, if there are any.
+    fn steps(&mut self, counter: Register, rows: i64, tiles: Tiles) -> Result<(), Error> {
+        self.count(counter, 0)?;
         let none = self.body.writer.jump(Code::Jle_rel32_64)?;
         let head = self.body.writer.here();
         self.step(rows, tiles)?;
-        self.count(LEFT, 1)?;
+        self.count(counter, 1)?;
         self.jump(Code::Jg_rel32_64, head)?;
         let here = self.body.writer.here();
         self.body.writer.lead(none, here);
-        self.results(rows, tiles)
+        Ok(())
     }
 
     /// One step of each chain of a tile.

@@ -55,15 +55,7 @@ impl Emitter<'_> {
             Count::Dynamic { value, .. } => {
                 let before = self.plus(value, -1);
                 let few = self.builder.ins().icmp_imm_s(IntCC::UnsignedLessThan, before, MOST_STEPS);
-                let [together, one_by_one, done] = [(); 3].map(|()| self.builder.create_block());
-                self.builder.ins().brif(few, together, &[], one_by_one, &[]);
-                self.builder.switch_to_block(together);
-                self.call_woven(woven, product, &nest.block, value)?;
-                self.builder.ins().jump(done, &[]);
-                self.builder.switch_to_block(one_by_one);
-                apart(self)?;
-                self.builder.ins().jump(done, &[]);
-                self.builder.switch_to_block(done);
+                self.either(few, |e| e.call_woven(woven, product, &nest.block, value), apart)?;
             }
         }
         Ok(true)
