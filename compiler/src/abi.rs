@@ -48,6 +48,9 @@ pub struct Product {
     pub accumulate: i64,
     /// Scratch of the calling thread for packed operands: [`PACK_FLOATS`] floats, aligned to 64 bytes.
     pub pack: *mut f32,
+    /// 1 if the call before, with this scratch, had the same B, as many steps and columns and not fewer rows, and nobody has written to
+    /// either since: what it copied of B is still there.
+    pub b_is_packed: i64,
 }
 
 /// Length of the blocks of `k` in the definition of a product.

@@ -117,6 +117,7 @@ fn rate(set: InstructionSet, layout: Layout, m: usize, k: usize, n: usize) -> f6
         n: n as i64,
         k: k as i64,
         accumulate: 0,
+        b_is_packed: 0,
         pack: pack.as_mut_ptr().cast(),
     };
     let kernel = product(set);

@@ -70,6 +70,8 @@ pub(super) struct Emitter<'f> {
     callees: HashMap<Callee, FuncRef>,
     /// Descriptor of product calls.
     pub descriptor: Option<StackSlot>,
+    /// Whether a tile is not the first of the call, where the kernel's product has the same right operand in all of them.
+    pub later: Option<ir::Value>,
     /// What instructions serve that serve nothing in particular: the statement's node, or what the driver is at.
     pub statement: Option<u32>,
     /// Whether the driver is being written, whose blocks serve no graph.
@@ -112,6 +114,7 @@ impl<'f> Emitter<'f> {
             opened: 0,
             callees: HashMap::new(),
             descriptor: None,
+            later: None,
             statement: None,
             is_driver: false,
             wides: Vec::new(),

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use cranelift_codegen::ir;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Error;
 use super::function::{Bound, Emitter};
 use super::turns::Count;
-use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Statement, Var};
+use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Operand, ProductStatement, Statement, Var};
 
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
@@ -25,6 +26,10 @@ impl Emitter<'_> {
             None => e.statements(&kernel.body),
             Some(parallel) => e.turns(first, &mut |e, tile| {
                 e.bind(parallel.var, Bound::At(tile));
+                e.later = repeats_copy(&kernel.body).then(|| {
+                    let later = e.builder.ins().icmp(IntCC::NotEqual, tile, first);
+                    e.builder.ins().uextend(types::I64, later)
+                });
                 e.statements(&kernel.body)?;
                 let next = e.plus(tile, 1);
                 Ok((next, e.less(next, end)))
@@ -76,6 +81,34 @@ impl Emitter<'_> {
         let some = self.positive(total);
         self.guarded(some, |e| e.strided(var, step, total, &mut |e| e.statements(body)))
     }
+}
+
+/// Whether a kernel's one product would copy the same right operand in every tile. Later tiles have as many rows as the first, or fewer.
+fn repeats_copy(body: &[Statement]) -> bool {
+    let mut products = Vec::new();
+    products_of(body, &mut products);
+    let [product] = products[..] else { return false };
+    let Operand { base, rows, column, .. } = &product.b;
+    let is_fixed = base.strides.is_empty() && base.table.is_none() && base.pick.is_none() && rows.is_none();
+    is_fixed && column.stride != Linear::fixed(1) && !stores_to(body, base.buffer)
+}
+
+fn products_of<'a>(body: &'a [Statement], found: &mut Vec<&'a ProductStatement>) {
+    for statement in body {
+        match statement {
+            Statement::Product(product) => found.push(product),
+            Statement::Tiles { body, .. } => products_of(body, found),
+            Statement::Nest(_) => {}
+        }
+    }
+}
+
+fn stores_to(body: &[Statement], buffer: BufferId) -> bool {
+    body.iter().any(|statement| match statement {
+        Statement::Nest(nest) => nest.block.accesses().any(|access| access.stored.is_some() && access.view.buffer == buffer),
+        Statement::Product(product) => product.c.base.buffer == buffer,
+        Statement::Tiles { body, .. } => stores_to(body, buffer),
+    })
 }
 
 /// The node that the first statement serves.

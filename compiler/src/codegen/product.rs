@@ -99,6 +99,7 @@ impl Emitter<'_> {
         let n = self.count_value(n);
         let k = self.count_value(k);
         let accumulate = self.int(i64::from(product.accumulate));
+        let b_is_packed = self.later.unwrap_or_else(|| self.int(0));
         let pack = self.context_field(std::mem::offset_of!(abi::Context, pack));
         let address = self.builder.ins().stack_addr(types::I64, descriptor, 0);
         macro_rules! fill {
@@ -129,6 +130,7 @@ impl Emitter<'_> {
             k = k,
             accumulate = accumulate,
             pack = pack,
+            b_is_packed = b_is_packed,
         );
         self.call(Callee::Product, &[address]);
         Ok(())

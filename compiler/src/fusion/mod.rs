@@ -210,6 +210,16 @@ pub fn reduced_axes(graph: &Graph, member: Member) -> Vec<usize> {
     }
 }
 
+/// Words of a cache line.
+pub(crate) const LINE_WORDS: usize = 16;
+/// Columns from which on the lines that neighbouring strips share are few beside the others.
+pub(crate) const MOST_SHARED_COLUMNS: usize = 512;
+
+/// Whether strips of a matrix's columns would share a line in most rows, so that threads that write them would take it from each other.
+pub(crate) fn strips_share_lines(columns: usize) -> bool {
+    !columns.is_multiple_of(LINE_WORDS) && (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns)
+}
+
 /// Elements that a contraction sums up for each of its own.
 pub fn summed(graph: &Graph, contract: NodeId) -> usize {
     let node = graph.node(contract);

@@ -51,6 +51,7 @@ pub enum Obstacle {
     NoAxis,
     CellAxes,
     LongSums,
+    SharedLines { columns: usize },
     DrawnInCells,
 }
 
@@ -92,6 +93,9 @@ impl fmt::Display for Obstacle {
             Obstacle::NoAxis => f.write_str("no axis is left whose tiles are independent"),
             Obstacle::DrawnInCells => f.write_str("random numbers are drawn 64 columns at a time, cells have 32"),
             Obstacle::LongSums => f.write_str("tiles of a product with long sums are larger than cells"),
+            Obstacle::SharedLines { columns } => {
+                write!(f, "strips of {columns} columns would share lines, so that kernel has tiles of rows")
+            }
             Obstacle::CellAxes => f.write_str("sums of cells need both axes in tiles"),
         }
     }

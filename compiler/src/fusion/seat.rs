@@ -159,6 +159,15 @@ impl Planner<'_> {
                 None => Obstacle::NoAxis,
             });
         }
+        if work(self.graph, target.members[0]) == Work::Product
+            && let [rows, Dim::Fixed(columns)] = domain(self.graph, target.members[0])[..]
+            && rows == Dim::Batch
+            && super::strips_share_lines(columns)
+            && target.parallel.contains(&0)
+            && lost.contains(&0)
+        {
+            return Err(Obstacle::SharedLines { columns });
+        }
         let cells = |member: &Member| work(self.graph, *member) == Work::Cells;
         let has_cells = kind == Work::Cells || target.members.iter().any(cells);
         let random = |member: &Member| work(self.graph, *member) == Work::Random;
@@ -193,5 +202,28 @@ impl Planner<'_> {
             _ => Reason::Pointwise,
         };
         Ok(Seat { domain: own, axes, parallel, reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Obstacle;
+    use crate::stages::tests::compiled_text;
+
+    /// The sums of biases behind layers of so many columns that were kept out of the product's kernel for the lines that strips share.
+    fn kept_out(columns: usize) -> usize {
+        let text = format!(
+            "Net {{ input x: [batch, 784]; target y: class(10); let h = x.dense({columns}).elu().dense({columns}).elu().dense(10); \
+             predict h; minimize h.cross_entropy(y); using adam(1e-3); }}"
+        );
+        let (_, assembled) = compiled_text("net.net", &text);
+        let unit = assembled.unit("train").expect("it trains");
+        let refusals = unit.fusion.groups.iter().flat_map(|group| &group.refusals);
+        refusals.filter(|refusal| refusal.obstacle == Obstacle::SharedLines { columns }).count()
+    }
+
+    #[test]
+    fn sums_stay_with_a_product_whose_strips_are_whole_lines() {
+        assert_eq!([100, 112, 600].map(kept_out), [2, 0, 0]);
     }
 }

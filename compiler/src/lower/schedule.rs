@@ -24,12 +24,8 @@ const WHOLE_WORDS: usize = 1 << 20;
 const SHORT_SUM: usize = 128;
 /// Rows that a product sums up at once.
 const PANEL_ROWS: usize = 8;
-/// Words of a cache line.
-const LINE_WORDS: usize = 16;
 /// Columns that a tile can have beside whole vectors without leaving most of a vector empty.
 const QUARTER: usize = 4;
-/// Columns from which on the lines that neighbouring strips share are few beside the others.
-const MOST_SHARED_COLUMNS: usize = 512;
 /// Rows of a batch in a tile that has all columns.
 const SHARED_ROWS: usize = 32;
 /// Strips that an axis is cut into at least, if it is long enough.
@@ -38,6 +34,8 @@ const STRIPS: usize = 8;
 const WINDOW_COLUMNS: usize = 128;
 /// Rows of a scan's tile: a batch gives work to several threads, and a product with the carry still has rows to share a weight.
 const SCAN_ROWS: usize = 16;
+/// Columns whose sums are worth two tiles at least.
+const HALVED_COLUMNS: usize = 64;
 /// Elements of a tile of a kernel without a product.
 const MAP_ELEMENTS: usize = 8192;
 
@@ -75,6 +73,9 @@ pub fn schedule(graph: &Graph, group: &Group) -> Schedule {
         // Lanes run along the axis if it is the last wherever it is; else it is one of rows (of images), several of which lie side by side.
         let in_lanes = group.domains.iter().all(|domain| !domain.contains(&axis) || domain.last() == Some(&axis));
         let step = match axis == last {
+            true if in_lanes && kinds.contains(&Work::Column) && size(axis) >= HALVED_COLUMNS => {
+                halves(size(axis), step.next_multiple_of(32), 1)
+            }
             true if in_lanes => step.next_multiple_of(32),
             true => step.max(size(axis).div_ceil(STRIPS).min(32)),
             false => step,
@@ -139,9 +140,8 @@ fn product_schedule(
     let columns = size(axis);
     let summed = fusion::summed(graph, group.members[0].node);
     let hot = hot_words(rest(axis) * columns, summed);
-    // Strips of columns would share a line in every row, and two threads would take it from each other.
-    let is_ragged = !columns.is_multiple_of(LINE_WORDS);
-    if let Some(rows) = rows.filter(|_| (LINE_WORDS..MOST_SHARED_COLUMNS).contains(&columns)) {
+    let is_ragged = fusion::strips_share_lines(columns);
+    if let Some(rows) = rows.filter(|_| (fusion::LINE_WORDS..fusion::MOST_SHARED_COLUMNS).contains(&columns)) {
         match group.axes[rows] {
             // What follows short sums, of a weight's gradient, can go through them panel by panel if the tile is contiguous.
             Dim::Fixed(size) if is_ragged || summed <= SHORT_SUM => {
@@ -160,10 +160,13 @@ fn product_schedule(
     let tall = cut.map_or(rest(axis), |rows| size(rows).min(most));
     // Every thread gets some strips.
     let fair = (columns / STRIPS).max(64);
-    let step = (hot / tall).clamp(32, 512).min(fair) / 32 * 32;
-    // Two strips are halves, for two threads.
-    let step = if columns.div_ceil(step) == 2 { columns.div_ceil(2).next_multiple_of(QUARTER) } else { step };
+    let step = halves(columns, (hot / tall).clamp(32, 512).min(fair) / 32 * 32, 2);
     Schedule { parallel: Some((axis, step)), inner: cut.map(|rows| (rows, most)) }
+}
+
+/// Columns of strips of at most `step`: so many strips are halves instead, for two threads.
+fn halves(columns: usize, step: usize, strips: usize) -> usize {
+    if columns.div_ceil(step) == strips { columns.div_ceil(2).next_multiple_of(QUARTER) } else { step }
 }
 
 /// Rows of each of about so many tiles, an even number for two threads: all the same, in whole panels of a product if that is possible.

@@ -57,10 +57,14 @@ pub(super) struct Shape {
     pub gathered: bool,
 }
 
+/// Vectors in a row of a full tile, and of one that has too few rows to hide the latency of a multiply-add.
+pub(super) const FEW_COLUMNS: usize = 2;
+const MANY_COLUMNS: usize = 4;
+
 /// How to walk a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Vectors in a row of a full tile: 2 (the last may take one more in), or 4 where there are too few rows to hide the latency of a multiply-add.
+    /// Vectors in a row of a full tile; the last may take one more in.
     pub columns: usize,
     /// Whether the left operand is copied into panels.
     pub pack_a: bool,
@@ -98,7 +102,7 @@ pub(super) fn turns<V: Vector>(m: usize, n: usize, k: usize, runs: usize, side_b
 /// two panels of columns do not repay it and four do. Copying `B` rides in the first tile that reads it and is free; only where it
 /// is near, or read once, does it not pay. A `B` whose columns are not side by side must be copied in any case.
 pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
-    let columns = if shape.m <= 2 { 4 } else { 2 };
+    let columns = if shape.m <= 2 { MANY_COLUMNS } else { FEW_COLUMNS };
     let width = columns * V::LANES;
     let k = shape.k.max(1);
     let far = |stride: isize| k > 64 && stride.unsigned_abs() >= FAR;

@@ -3,7 +3,7 @@
 use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
-use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
+use super::plan::{BLOCK_OF_B, FEW_COLUMNS, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
 use super::spans::{Span, even_pieces, panels, pieces};
 use super::tile::{MOST_ROWS, Tile, run};
 use super::vector::{Vector, prefetch};
@@ -47,6 +47,8 @@ struct Block<'a> {
     left: usize,
     /// Whether the block's sums are added to what the output holds.
     add: bool,
+    /// Whether the right operand's copy is still there.
+    is_packed: bool,
 }
 
 /// Where a tile finds its columns of the right operand.
@@ -97,6 +99,8 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
     if m == 0 || n == 0 {
         return;
     }
+    // Of one block alone: the next one's copy would take its place. Calls of different sizes may look up places in different ways.
+    let is_packed = product.b_is_packed != 0 && k <= PRODUCT_BLOCK && product.b_rows.is_null();
     // SAFETY: the table of columns has `n` entries.
     let (product, turned) = match unsafe { turned::<V>(product, m, n, k) } {
         Some((product, turned)) => (&product.clone(), Some(turned)),
@@ -131,6 +135,7 @@ pub(super) unsafe extern "C" fn product<V: Vector>(product: *const Product) {
             k: length,
             left: k - start - length,
             add: start > 0 || product.accumulate != 0,
+            is_packed,
         };
         // SAFETY: the block names elements of the product only.
         unsafe { block.walk::<V>(m, n) };
@@ -212,11 +217,13 @@ impl Block<'_> {
         let row_panels = even_pieces(rows.count, V::ROWS);
         let direct = self.product.b_col == 1 && self.b_steps.is_null();
         let keep_first = first && self.plan.pack_b && direct;
+        // Panels are as wide as those of a call with more rows, if there are enough of them.
+        let is_packed = self.is_packed && self.plan.columns == FEW_COLUMNS && n <= self.plan.block_n;
         let tiles = rows.count / V::ROWS * columns.count.div_ceil(width);
         let mut ahead = if keep_first { self.ahead(columns, n, tiles) } else { None };
         // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
-            if first && self.plan.pack_b && !direct {
+            if first && self.plan.pack_b && !direct && !is_packed {
                 self.pack_b::<V>(columns);
             }
             let mut tile = self.tile();

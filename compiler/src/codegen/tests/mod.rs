@@ -108,7 +108,7 @@ impl Native {
         Native {
             buffers: buffers.collect(),
             words: memory.words.iter().map(Vec::len).collect(),
-            pack: vec![0.0; 64],
+            pack: vec![0.0; abi::PACK_FLOATS],
             _places: Vec::new(),
             tables: Vec::new(),
         }
@@ -245,7 +245,8 @@ extern "C" fn alone(_: *const u8) {
     std::process::abort();
 }
 
-/// The product as its definition reads.
+/// The product as its definition reads, of a copy of the right operand where it has room for one: a call that says the copy is there
+/// already gets the one that is there.
 ///
 /// # Safety
 /// The descriptor must describe memory that exists.
@@ -253,7 +254,18 @@ unsafe extern "C" fn product(product: *const Product) {
     // SAFETY: generated code passes a descriptor on its stack, and the interpreter found all elements in their buffers.
     unsafe {
         let p = *product;
-        assert!(!p.pack.is_null());
+        let pack = std::slice::from_raw_parts_mut(p.pack, abi::PACK_FLOATS);
+        let place = |k: i64, j: i64| {
+            if p.b_rows.is_null() {
+                return k * p.b_k + j * p.b_col;
+            }
+            i64::from(*p.b_rows.offset(k as isize)) + i64::from(*p.b_cols.offset(j as isize))
+        };
+        let right = |k: i64, j: i64| *p.b.offset(place(k, j) as isize);
+        let is_copied = p.k * p.n <= abi::PACK_FLOATS as i64;
+        if is_copied && p.b_is_packed == 0 {
+            (0..p.k).for_each(|k| (0..p.n).for_each(|j| pack[(k * p.n + j) as usize] = right(k, j)));
+        }
         for i in 0..p.m {
             for j in 0..p.n {
                 let c = p.c.offset((i * p.c_row + j) as isize);
@@ -269,12 +281,7 @@ unsafe extern "C" fn product(product: *const Product) {
                         };
                         let (row, column) = (looked_up(i, 0), looked_up(k, 1));
                         let a = *p.a.offset((row * p.a_row + column * p.a_k) as isize);
-                        let place = if p.b_rows.is_null() {
-                            k * p.b_k + j * p.b_col
-                        } else {
-                            i64::from(*p.b_rows.offset(k as isize)) + i64::from(*p.b_cols.offset(j as isize))
-                        };
-                        let b = *p.b.offset(place as isize);
+                        let b = if is_copied { pack[(k * p.n + j) as usize] } else { right(k, j) };
                         chain = a.mul_add(b, chain);
                     }
                     sum = Some(sum.map_or(chain, |sum| sum + chain));

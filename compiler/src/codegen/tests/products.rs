@@ -133,3 +133,52 @@ fn strides_outside_the_contract() {
     assert!(compiled((2, 4), 2, 1, 4));
     assert!(compiled((2, 4), 1, 4, 1));
 }
+
+/// A right operand that is copied stays where it is for all tiles of a call, unless it is another in each, a second product takes its place
+/// or the kernel writes to it.
+#[test]
+fn a_copy_serves_all_tiles() {
+    let built = |b_moves: i64, twice: bool, writes: bool| {
+        let mut program = program(&[
+            ("a", Space::Arena, Lane::F32, fixed(12 * 7 + 7)),
+            ("b", Space::Arena, Lane::F32, fixed(9 * 7 + 3 * 7 + 7)),
+            ("c", Space::Arena, Lane::F32, fixed(12 * 9)),
+        ]);
+        let product = |rows: i64| {
+            Statement::Product(Box::new(ProductStatement {
+                title: "product".to_owned(),
+                a: operand(view(0, rows, &[(0, 21)]), fixed(7), fixed(1)),
+                b: operand(view(1, rows, &[(0, b_moves)][..usize::from(b_moves > 0)]), fixed(1), fixed(7)),
+                c: operand(view(2, 0, &[(0, 27)]), fixed(9), fixed(1)),
+                m: Extent::fixed(3),
+                n: Extent::fixed(9),
+                k: Extent::fixed(7),
+                accumulate: rows > 0,
+                origin: 3,
+            }))
+        };
+        let mut body = vec![product(0)];
+        if twice {
+            body.push(product(7));
+        }
+        if writes {
+            body.push(nest("write", &[axis(1, Extent::fixed(7), false)], |b| {
+                let one = b.f32(1.0);
+                b.store(view(1, 0, &[(1, 1)]), one);
+            }));
+        }
+        program.kernels.push(kernel("dense", Some(Parallel { var: Var(0), step: 3, total: fixed(12) }), body));
+        program
+    };
+    for (program, is_kept) in [
+        (built(0, false, false), true),
+        (built(7, false, false), false),
+        (built(0, true, false), false),
+        (built(0, false, true), false),
+    ] {
+        let memory = filled(&program, 1, 1);
+        check(&program, &memory, 1);
+        let module = compile(&program, targets()[0], &symbols(), 1).expect("it compiles");
+        assert_eq!(listing(&module).contains("icmp ne"), is_kept, "{}", listing(&module));
+    }
+}
