@@ -4,6 +4,7 @@ use super::access::Access;
 use super::plan::{MOST_MEMBERS, Planner, SERIAL_ELEMENTS, elements};
 use super::reason::{Obstacle, Reason};
 use super::{CELL, Group, Member, Work, domain, reduced_axes, work};
+use crate::abi::PRODUCT_BLOCK;
 use crate::graph::{Dim, NodeId};
 
 /// How a member would sit in a group.
@@ -17,6 +18,8 @@ pub(super) struct Seat {
 /// Terms of a product's sums from which on its tiles had better be larger than cells: what copies and reads operands once for many columns
 /// saves more than what a pass over the result costs.
 const LONG_SUM: usize = 512;
+/// Words of a right operand that a product copies in one piece.
+const MOST_COPIED: usize = 1 << 16;
 /// Elements of a product that is more than a few cells.
 const MANY_CELLS: usize = 16 * CELL[0] * CELL[1];
 
@@ -159,12 +162,9 @@ impl Planner<'_> {
                 None => Obstacle::NoAxis,
             });
         }
-        if work(self.graph, target.members[0]) == Work::Product
-            && let [rows, Dim::Fixed(columns)] = domain(self.graph, target.members[0])[..]
-            && rows == Dim::Batch
-            && super::strips_share_lines(columns)
+        if lost.contains(&0)
             && target.parallel.contains(&0)
-            && lost.contains(&0)
+            && let Some(columns) = self.columns_of_shared_lines(target.members[0])
         {
             return Err(Obstacle::SharedLines { columns });
         }
@@ -205,6 +205,19 @@ impl Planner<'_> {
     }
 }
 
+impl Planner<'_> {
+    /// The columns of a product of the batch's rows that had better be cut into tiles of rows, if a copy of its right operand can serve all of them.
+    fn columns_of_shared_lines(&self, head: Member) -> Option<usize> {
+        if work(self.graph, head) != Work::Product {
+            return None;
+        }
+        let [Dim::Batch, Dim::Fixed(columns)] = domain(self.graph, head)[..] else { return None };
+        let summed = super::summed(self.graph, head.node);
+        let fits = summed <= PRODUCT_BLOCK && summed * columns <= MOST_COPIED;
+        (fits && super::strips_share_lines(columns)).then_some(columns)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Obstacle;
@@ -224,6 +237,6 @@ mod tests {
 
     #[test]
     fn sums_stay_with_a_product_whose_strips_are_whole_lines() {
-        assert_eq!([100, 112, 600].map(kept_out), [2, 0, 0]);
+        assert_eq!([100, 112, 300, 600].map(kept_out), [2, 0, 0, 0]);
     }
 }
