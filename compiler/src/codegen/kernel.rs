@@ -83,14 +83,14 @@ impl Emitter<'_> {
     }
 }
 
-/// Whether a kernel's one product would copy the same right operand in every tile. Later tiles have as many rows as the first, or fewer.
+/// Whether a kernel's one product has the same right operand in every tile. Later tiles have as many rows as the first, or fewer.
 fn repeats_copy(body: &[Statement]) -> bool {
     let mut products = Vec::new();
     products_of(body, &mut products);
     let [product] = products[..] else { return false };
-    let Operand { base, rows, column, .. } = &product.b;
+    let Operand { base, rows, .. } = &product.b;
     let is_fixed = base.strides.is_empty() && base.table.is_none() && base.pick.is_none() && rows.is_none();
-    is_fixed && column.stride != Linear::fixed(1) && !stores_to(body, base.buffer)
+    is_fixed && !stores_to(body, base.buffer)
 }
 
 fn products_of<'a>(body: &'a [Statement], found: &mut Vec<&'a ProductStatement>) {

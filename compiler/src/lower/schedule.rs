@@ -26,8 +26,8 @@ const SHORT_SUM: usize = 128;
 const PANEL_ROWS: usize = 8;
 /// Columns that a tile can have beside whole vectors without leaving most of a vector empty.
 const QUARTER: usize = 4;
-/// Rows of a batch in a tile that has all columns.
-const SHARED_ROWS: usize = 32;
+/// Rows of a batch in a tile that has all columns: two panels of a product, so that a batch of 32 is work for two threads.
+const SHARED_ROWS: usize = 16;
 /// Strips that an axis is cut into at least, if it is long enough.
 const STRIPS: usize = 8;
 /// Least columns of a tile of a product that gathers windows along them: each tile copies the other operand.

@@ -216,14 +216,15 @@ impl Block<'_> {
         let width = self.plan.columns * V::LANES;
         let row_panels = even_pieces(rows.count, V::ROWS);
         let direct = self.product.b_col == 1 && self.b_steps.is_null();
-        let keep_first = first && self.plan.pack_b && direct;
         // Panels are as wide as those of a call with more rows, if there are enough of them.
         let is_packed = self.is_packed && self.plan.columns == FEW_COLUMNS && n <= self.plan.block_n;
+        let copies = first && self.plan.pack_b && !is_packed;
+        let keep_first = copies && direct;
         let tiles = rows.count / V::ROWS * columns.count.div_ceil(width);
         let mut ahead = if keep_first { self.ahead(columns, n, tiles) } else { None };
         // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
-            if first && self.plan.pack_b && !direct && !is_packed {
+            if copies && !direct {
                 self.pack_b::<V>(columns);
             }
             let mut tile = self.tile();
