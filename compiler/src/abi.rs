@@ -59,6 +59,9 @@ pub const PRODUCT_BLOCK: usize = 512;
 /// Floats of packing scratch that every product call may use.
 pub const PACK_FLOATS: usize = 512 * 512;
 
+/// Floats of a right operand that a product call copies in one piece: half of the 512 KiB second-level cache of the smallest machines served.
+pub const COPIED_FLOATS: usize = 64 * 1024;
+
 /// What an entry point receives: one for each thread of the team.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

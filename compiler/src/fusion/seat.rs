@@ -3,8 +3,8 @@
 use super::access::Access;
 use super::plan::{MOST_MEMBERS, Planner, SERIAL_ELEMENTS, elements};
 use super::reason::{Obstacle, Reason};
-use super::{CELL, Group, Member, Work, domain, reduced_axes, work};
-use crate::abi::PRODUCT_BLOCK;
+use super::{CELL, Group, LINE_WORDS, Member, Work, domain, reduced_axes, work};
+use crate::abi::{COPIED_FLOATS, PRODUCT_BLOCK};
 use crate::graph::{Dim, NodeId};
 
 /// How a member would sit in a group.
@@ -18,8 +18,6 @@ pub(super) struct Seat {
 /// Terms of a product's sums from which on its tiles had better be larger than cells: what copies and reads operands once for many columns
 /// saves more than what a pass over the result costs.
 const LONG_SUM: usize = 512;
-/// Words of a right operand that a product copies in one piece.
-const MOST_COPIED: usize = 1 << 16;
 /// Elements of a product that is more than a few cells.
 const MANY_CELLS: usize = 16 * CELL[0] * CELL[1];
 
@@ -213,7 +211,7 @@ impl Planner<'_> {
         }
         let [Dim::Batch, Dim::Fixed(columns)] = domain(self.graph, head)[..] else { return None };
         let summed = super::summed(self.graph, head.node);
-        let fits = summed <= PRODUCT_BLOCK && summed * columns <= MOST_COPIED;
+        let fits = summed <= PRODUCT_BLOCK && summed * columns.next_multiple_of(LINE_WORDS) <= COPIED_FLOATS;
         (fits && super::strips_share_lines(columns)).then_some(columns)
     }
 }

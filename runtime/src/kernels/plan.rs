@@ -2,10 +2,12 @@
 
 use std::sync::OnceLock;
 
+use gradc_compiler::abi::COPIED_FLOATS;
+
 use super::vector::Vector;
 
-/// Floats of one block of the right operand: half of the 512 KiB second-level cache of the smallest machines served.
-pub(super) const BLOCK_OF_B: usize = 64 * 1024;
+/// Floats of one block of the right operand.
+pub(super) const BLOCK_OF_B: usize = COPIED_FLOATS;
 
 /// Most floats of one block of the left operand: half of a second-level cache of 1 MiB.
 pub(super) const MOST_BLOCK_OF_A: usize = 128 * 1024;

@@ -21,6 +21,12 @@ pub(super) fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
             operands(at).iter().for_each(|value| needed[value.0 as usize] = true);
         }
     }
+    // Divisions and roots on the longest way to a value: the unit that does them is the one to keep busy.
+    let mut waits = vec![0; size];
+    for (at, instruction) in block.code.iter().enumerate() {
+        let before = operands(at).iter().map(|value| waits[value.0 as usize]).max().unwrap_or(0);
+        waits[at] = before + usize::from(matches!(instruction, Instruction::Div(..) | Instruction::Sqrt(_)));
+    }
     let (mut done, mut order) = (vec![false; size], Vec::new());
     let mut visit = |root: usize| {
         let mut open = vec![(root, false)];
@@ -34,8 +40,10 @@ pub(super) fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
                 continue;
             }
             open.push((at, true));
-            // The first operand is written first.
-            open.extend(operands(at).iter().rev().map(|value| (value.0 as usize, false)));
+            // The operand that waits longest is written first, of equal ones the first.
+            let mut operands = operands(at);
+            operands.sort_by_key(|value| std::cmp::Reverse(waits[value.0 as usize]));
+            open.extend(operands.iter().rev().map(|value| (value.0 as usize, false)));
         }
     };
     for (at, instruction) in block.code.iter().enumerate() {
@@ -83,5 +91,32 @@ pub(super) fn extreme(block: &Block, lanes: &[Lane], mask: Value, a: Value, b: V
         _ if (a, b) == (x, y) => Some((if float { Two::MinFloat } else { Two::MinInt }, a, b)),
         _ if (a, b) == (y, x) => Some((if float { Two::MaxFloat } else { Two::MaxInt }, a, b)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::plan::plan;
+    use super::super::super::preamble::lanes;
+    use super::super::super::tests::view;
+    use super::*;
+    use crate::loops::Var;
+    use crate::loops::block::BlockBuilder;
+
+    /// Of a dividend and a divisor under a root, the root's chain is written first, whatever stands first in the block.
+    #[test]
+    fn what_waits_for_a_root_is_written_first() {
+        let mut b = BlockBuilder::new();
+        let [above, below] = [0, 1].map(|buffer| b.load(view(buffer, 0, &[(0, 1)]), Lane::F32));
+        let above = b.mul(above, above);
+        let below = b.mul(below, below);
+        let root = b.sqrt(below);
+        let share = b.div(above, root);
+        b.store(view(2, 0, &[(0, 1)]), share);
+        let block = b.finish();
+        let lanes = lanes(&block).expect("the block is well formed");
+        let order = order(&block, &plan(&block, &lanes, Some(Var(0)), true), Form::Sixteen);
+        let place = |value: Value| order.iter().position(|&at| at == value.0 as usize);
+        assert!(place(root) < place(above), "{order:?}");
     }
 }
