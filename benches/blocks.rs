@@ -68,13 +68,12 @@ fn dropout(b: &mut BlockBuilder, [x, ..]: [Value; 4]) -> Vec<Value> {
 }
 
 fn adam(b: &mut BlockBuilder, [w, g, m, v]: [Value; 4]) -> Vec<Value> {
-    let [left, left2, rate, epsilon] = [0.1, 0.001, 1e-3, 1e-8].map(|number| b.f32(number));
+    let [decay, left, decay2, left2, rate, epsilon] = [0.9, 0.1, 0.999, 0.001, 1e-3, 1e-8].map(|number| b.f32(number));
+    let (kept, new) = (b.mul(m, decay), b.mul(g, left));
+    let m = b.add(kept, new);
     let square = b.mul(g, g);
-    let [m, v] = [(m, g, left), (v, square, left2)].map(|(average, new, share)| {
-        let way = b.sub(new, average);
-        let step = b.mul(way, share);
-        b.add(average, step)
-    });
+    let (kept, new) = (b.mul(v, decay2), b.mul(square, left2));
+    let v = b.add(kept, new);
     let root = b.sqrt(v);
     let below = b.add(root, epsilon);
     let scaled = b.mul(m, rate);

@@ -11,8 +11,6 @@ pub enum Condition {
     Always,
     /// The number is a power of two, or minus one, and so is its reciprocal as a normal f32.
     PowerOfTwo(Name),
-    /// The numbers are positive and together one, as far as an f32 tells.
-    Shares(Name, Name),
     /// This term of numbers is a normal f32: nothing overflows or is lost.
     Normal(&'static str),
     /// This term stands in the graph already. Its type follows from its variables.
@@ -39,12 +37,6 @@ impl Condition {
             Condition::PowerOfTwo(name) => {
                 let value = bindings.node(name).and_then(|node| graph.constant(node));
                 value.is_some_and(is_power_of_two)
-            }
-            Condition::Shares(a, b) => {
-                let value = |name| bindings.node(name).and_then(|node| graph.constant(node)).unwrap_or(0.0);
-                let (a, b) = (value(a), value(b));
-                // Each may be off by half a unit in the last place below one.
-                a > 0.0 && b > 0.0 && (a + b - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0
             }
             Condition::Normal(term) => {
                 let value = pattern::parse(term).ok().and_then(|term| pattern::number(graph, &term, bindings));

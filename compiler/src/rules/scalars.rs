@@ -32,15 +32,6 @@ pub(super) const RULES: &[Rule] = &[
     rule("narrow-left", "F(broadcast{a}(x), C)", "broadcast{a}(F(x, C))", BitExact, "Computed once, then repeated."),
     rule("narrow-right", "F(C, broadcast{a}(x))", "broadcast{a}(F(C, x))", BitExact, "Computed once, then repeated."),
     rule(
-        "moving-average",
-        "add(mul(x, C), mul(y, D))",
-        "add(x, mul(sub(y, x), D))",
-        Reassociates,
-        "A weighted mean is a step from the one to the other: one product less, and weights that are one together for certain.",
-    )
-    .when(Condition::Shares("C", "D"))
-    .private(),
-    rule(
         "merge-scales",
         "mul(mul(x, broadcast{a}(s)), broadcast{b}(t))",
         "mul(x, broadcast{a}(mul(s, broadcast(t))))",

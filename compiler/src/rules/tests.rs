@@ -28,11 +28,6 @@ impl Instance<'_> {
             Term::Constant(name) => {
                 let value = match (self.bindings.node(name), self.condition) {
                     (Some(known), _) => self.builder.graph().constant(known)?,
-                    (None, Condition::Shares(_, second)) if *name == second => {
-                        let first = self.bindings.nodes.iter().find_map(|(_, node)| self.builder.graph().constant(*node))?;
-                        1.0 - first
-                    }
-                    (None, Condition::Shares(..)) => *self.random.pick(&[0.9, 0.5, 0.999, 0.1]),
                     (None, Condition::PowerOfTwo(_)) => *self.random.pick(&[2.0, 0.5, -4.0, 1048576.0, -0.0078125]),
                     (None, _) => *self.random.pick(&[2.0, -0.5, 3.0, 0.1, -1.25, 0.0]),
                 };

@@ -138,13 +138,6 @@ fn update_size(update: &mut Update, beta2: NodeId) -> Result<NodeId, Fault> {
     Ok(update.average(average, beta2, square)?)
 }
 
-/// `√(1/(1-β₂ᵗ))`: `m / (√(s/(1-β₂ᵗ)) + ε)` is computed as `m / root / (√s + ε / root)`, where the tensor meets no correction (Kingma
-/// and Ba, the end of section 2).
-fn root_of_correction(update: &mut Update, beta2: NodeId) -> Result<NodeId, Fault> {
-    let correction = update.correction(beta2, update.step)?;
-    Ok(update.builder.unary(Primitive::Sqrt, correction)?)
-}
-
 /// Adam's step, with the average square from `size`. Corrections and rate are joined as scalars before they meet a tensor.
 fn adam(
     update: &mut Update,
@@ -153,18 +146,20 @@ fn adam(
     corrected: Corrected,
 ) -> Result<NodeId, Fault> {
     let (beta1, beta2) = (update.number(call, "beta1"), update.number(call, "beta2"));
-    let mut epsilon = update.number(call, "epsilon");
+    let epsilon = update.number(call, "epsilon");
     let mean = update.state("m", 0.0)?;
     let mean = update.average(mean, beta1, update.gradient)?;
-    let size = size(update, beta2)?;
+    let mut size = size(update, beta2)?;
     let first = update.correction(beta1, update.step)?;
+    let second = update.correction(beta2, update.step)?;
     let mut scale = update.builder.mul(update.rate, first)?;
-    if corrected != Corrected::Already {
-        let root = root_of_correction(update, beta2)?;
-        scale = update.builder.div(scale, root)?;
-        if corrected == Corrected::Root {
-            epsilon = update.builder.div(epsilon, root)?;
+    match corrected {
+        Corrected::Root => size = update.builder.mul(size, second)?,
+        Corrected::Step => {
+            let root = update.builder.unary(Primitive::Sqrt, second)?;
+            scale = update.builder.div(scale, root)?;
         }
+        Corrected::Already => {}
     }
     let below = update.root(size, epsilon, false)?;
     let above = update.builder.mul(mean, scale)?;
@@ -226,19 +221,19 @@ pub static NADAM: Optimizer = Optimizer {
     ],
 };
 
-/// `√s + ε/root` of nadam, and what its step is multiplied by: `η/root`, an f64 scalar.
-fn nadam_root(update: &mut Update, call: &Call) -> Result<(NodeId, NodeId), Fault> {
+/// `√(s/(1-β₂ᵗ)) + ε` of nadam.
+fn nadam_root(update: &mut Update, call: &Call) -> Result<NodeId, Fault> {
     let beta2 = update.number(call, "beta2");
     let epsilon = update.number(call, "epsilon");
     let size = update_size(update, beta2)?;
-    let root = root_of_correction(update, beta2)?;
-    let epsilon = update.builder.div(epsilon, root)?;
-    Ok((update.root(size, epsilon, false)?, update.builder.div(update.rate, root)?))
+    let correction = update.correction(beta2, update.step)?;
+    let size = update.builder.mul(size, correction)?;
+    Ok(update.root(size, epsilon, false)?)
 }
 
-/// `θ - scale·(a·m + b·g) / below`, with a, b and scale f64 scalars.
-fn blend(update: &mut Update, mean: NodeId, a: NodeId, b: NodeId, (below, scale): (NodeId, NodeId)) -> Result<NodeId, Fault> {
-    let (a, b) = (update.builder.mul(a, scale)?, update.builder.mul(b, scale)?);
+/// `θ - (a·m + b·g) / below`, with a and b f64 scalars.
+fn blend(update: &mut Update, mean: NodeId, a: NodeId, b: NodeId, below: NodeId) -> Result<NodeId, Fault> {
+    let (a, b) = (update.builder.mul(a, update.rate)?, update.builder.mul(b, update.rate)?);
     let left = update.builder.mul(mean, a)?;
     let right = update.builder.mul(update.gradient, b)?;
     let above = update.builder.add(left, right)?;

@@ -9,8 +9,7 @@ use crate::ops::{Array, Primitive};
 /// Rows of a batch.
 const ROWS: usize = 5;
 /// Largest difference between two orders of the same sums in f64, relative to the larger of the value and 1.
-/// Numbers are f32 in a graph: those that rules join are rounded once more, and β and 1 - β need not be one together.
-const TOLERANCE: f64 = 1e-7;
+const TOLERANCE: f64 = 1e-9;
 
 /// Numbers for every source of a graph that has none yet: small ones, positive states, classes and counts in range.
 fn filled(graph: &Graph, values: &mut Values) {
