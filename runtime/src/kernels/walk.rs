@@ -63,25 +63,26 @@ enum Right {
     Packed,
 }
 
-/// Columns of the right operand that the next block copies. Asking for their lines while this one is computed hides the way from memory.
+/// What the next block copies of the right operand: runs of floats that lie side by side, one for each of its steps, or of its columns if the
+/// operand is transposed. Asking for their lines while this block is computed hides the way from memory.
 struct Ahead {
-    /// The first column at the step whose turn it is, and how far the next step is.
+    /// The run whose turn it is, and how far the next one is.
     from: *const f32,
     stride: isize,
-    steps: usize,
-    columns: usize,
-    /// Steps to ask for with every tile.
+    runs: usize,
+    length: usize,
+    /// Runs to ask for with every tile.
     share: usize,
 }
 
 impl Ahead {
     fn ask(&mut self) {
-        for _ in 0..self.share.min(self.steps) {
-            for line in (0..self.columns).step_by(LINE) {
+        for _ in 0..self.share.min(self.runs) {
+            for line in (0..self.length).step_by(LINE) {
                 prefetch::<true>(self.from.wrapping_add(line));
             }
             self.from = self.from.wrapping_offset(self.stride);
-            self.steps -= 1;
+            self.runs -= 1;
         }
     }
 }
@@ -200,15 +201,17 @@ impl Block<'_> {
 
     /// What the block behind these columns copies, in shares for so many tiles: the next columns, or the first ones of the next steps.
     fn ahead(&self, columns: Span, n: usize, tiles: usize) -> Option<Ahead> {
-        let stride = self.product.b_k as isize;
+        let (step, column) = (self.product.b_k as isize, self.product.b_col as isize);
         let end = columns.start + columns.count;
         let (from, steps, left) = if end < n {
-            (self.b.wrapping_add(end), self.k, n - end)
+            (self.b.wrapping_offset(end as isize * column), self.k, n - end)
         } else {
-            (self.b.wrapping_offset(self.k as isize * stride), self.left.min(PRODUCT_BLOCK), n)
+            (self.b.wrapping_offset(self.k as isize * step), self.left.min(PRODUCT_BLOCK), n)
         };
-        let share = steps.div_ceil(tiles.max(1));
-        (steps > 0).then(|| Ahead { from, stride, steps, columns: left.min(self.plan.block_n), share })
+        let columns = left.min(self.plan.block_n);
+        let (stride, runs, length) = if column == 1 { (step, steps, columns) } else { (column, columns, steps) };
+        let share = runs.div_ceil(tiles.max(1));
+        (steps > 0).then_some(Ahead { from, stride, runs, length, share })
     }
 
     /// The tiles of one block of rows by one of columns, of `n`; `first` if these columns are still to be copied.
@@ -221,7 +224,7 @@ impl Block<'_> {
         let copies = first && self.plan.pack_b && !is_packed;
         let keep_first = copies && direct;
         let tiles = rows.count / V::ROWS * columns.count.div_ceil(width);
-        let mut ahead = if keep_first { self.ahead(columns, n, tiles) } else { None };
+        let mut ahead = if copies && self.b_steps.is_null() { self.ahead(columns, n, tiles) } else { None };
         // SAFETY: the pieces lie inside rows and columns, and a block of columns fits its part of the scratch.
         unsafe {
             if copies && !direct {
