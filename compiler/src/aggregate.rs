@@ -18,8 +18,10 @@ pub enum Formula {
     Add(Box<Formula>, Box<Formula>),
     Sub(Box<Formula>, Box<Formula>),
     Mul(Box<Formula>, Box<Formula>),
+    Div(Box<Formula>, Box<Formula>),
     /// A quotient that is 0 where its divisor is 0.
     Ratio(Box<Formula>, Box<Formula>),
+    Abs(Box<Formula>),
     Sqrt(Box<Formula>),
     Exp(Box<Formula>),
     /// The second where the first is not 0, else the third.
@@ -70,10 +72,12 @@ impl Formula {
             Formula::Add(a, b) => a.value(given) + b.value(given),
             Formula::Sub(a, b) => a.value(given) - b.value(given),
             Formula::Mul(a, b) => a.value(given) * b.value(given),
+            Formula::Div(a, b) => a.value(given) / b.value(given),
             Formula::Ratio(a, b) => {
                 let below = b.value(given);
                 if below == 0.0 { 0.0 } else { a.value(given) / below }
             }
+            Formula::Abs(a) => a.value(given).abs(),
             Formula::Sqrt(a) => a.value(given).sqrt(),
             Formula::Exp(a) => libm::exp(a.value(given)),
             Formula::Choose(which, a, b) => {
@@ -104,9 +108,17 @@ impl Formula {
                 let (a, b) = (of(a), of(b));
                 block.mul(a, b)
             }
+            Formula::Div(a, b) => {
+                let (a, b) = (of(a), of(b));
+                block.div(a, b)
+            }
             Formula::Ratio(a, b) => {
                 let (a, b) = (of(a), of(b));
                 quotient(block, a, b)
+            }
+            Formula::Abs(a) => {
+                let a = of(a);
+                block.abs(a)
             }
             Formula::Sqrt(a) => {
                 let a = of(a);
@@ -143,6 +155,10 @@ impl Formula {
                 let (a, b) = (of(a)?, of(b)?);
                 builder.mul(a, b)
             }
+            Formula::Div(a, b) => {
+                let (a, b) = (of(a)?, of(b)?);
+                builder.div(a, b)
+            }
             Formula::Ratio(a, b) => {
                 let (a, b) = (of(a)?, of(b)?);
                 let (zero, one) = (builder.constant_like(b, 0.0)?, builder.constant_like(b, 1.0)?);
@@ -150,6 +166,10 @@ impl Formula {
                 let divisor = builder.select(none, one, b)?;
                 let quotient = builder.div(a, divisor)?;
                 builder.select(none, zero, quotient)
+            }
+            Formula::Abs(a) => {
+                let a = of(a)?;
+                builder.unary(Primitive::Abs, a)
             }
             Formula::Sqrt(a) => {
                 let a = of(a)?;
@@ -177,7 +197,9 @@ impl Formula {
             Formula::Add(a, b) => Formula::Add(of(a), of(b)),
             Formula::Sub(a, b) => Formula::Sub(of(a), of(b)),
             Formula::Mul(a, b) => Formula::Mul(of(a), of(b)),
+            Formula::Div(a, b) => Formula::Div(of(a), of(b)),
             Formula::Ratio(a, b) => Formula::Ratio(of(a), of(b)),
+            Formula::Abs(a) => Formula::Abs(of(a)),
             Formula::Sqrt(a) => Formula::Sqrt(of(a)),
             Formula::Exp(a) => Formula::Exp(of(a)),
             Formula::Choose(which, a, b) => Formula::Choose(of(which), of(a), of(b)),

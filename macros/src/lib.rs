@@ -11,7 +11,6 @@
 mod expand;
 mod report;
 
-use gradc_compiler::base::diagnostics::Diagnostics;
 use gradc_compiler::language::ast::{self, Item};
 use gradc_compiler::language::elaborate::{Elaboration, elaborate};
 use gradc_compiler::language::parse::parse_tokens;
@@ -41,7 +40,8 @@ fn network_of(tokens: TokenStream) -> TokenStream {
             let options = Elaboration { training, rust: vec![None; file.rust.len()], ..Elaboration::default() };
             elaborate(&file, network, &source, &options)
         });
-        join(&mut diagnostics, training.1, evaluation.1);
+        diagnostics.join(training.1);
+        diagnostics.join(evaluation.1);
         let complete = !diagnostics.has_errors() && file.rust.is_empty();
         let elaborated: Option<(nn::Network, nn::Network)> = Some((training.0, evaluation.0)).filter(|_| complete);
         written.extend(expand::network(network, &file, &source, &tokens, elaborated.as_ref()));
@@ -56,14 +56,5 @@ fn network_item(item: &Item) -> Option<&ast::Network> {
     match item {
         Item::Network(network) => Some(network),
         Item::Function(_) | Item::Optimizer(_) => None,
-    }
-}
-
-/// Adds what was found at either time, once.
-fn join(all: &mut Diagnostics, training: Diagnostics, evaluation: Diagnostics) {
-    for diagnostic in training.into_iter().chain(evaluation) {
-        if !all.iter().any(|known| *known == diagnostic) {
-            all.push(diagnostic);
-        }
     }
 }

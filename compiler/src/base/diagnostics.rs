@@ -184,6 +184,15 @@ impl Diagnostics {
         self.list.extend(others);
     }
 
+    /// Adds those of another walk over the same text that this one has not found.
+    pub fn join(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        for other in others {
+            if !self.list.contains(&other) {
+                self.list.push(other);
+            }
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -77,6 +77,8 @@ pub const PAGES: &[Page] = pages! {
     "relu_before_loss"
     "error_on_classes"
     "nothing_trained"
+    "mean_of_chunks"
+    "rows_together"
 };
 
 impl Page {

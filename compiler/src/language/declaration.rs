@@ -150,7 +150,7 @@ impl Declaration {
     /// # Errors
     /// All mistakes of the network, those that only one of the two times has included.
     pub fn elaborate(&self) -> Result<Elaborated, Diagnostics> {
-        let (training, warnings) = self.at(true);
+        let (training, mut warnings) = self.at(true);
         if warnings.has_errors() {
             return Err(warnings);
         }
@@ -158,6 +158,7 @@ impl Declaration {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
+        warnings.join(diagnostics);
         Ok(Elaborated { training, evaluation, warnings })
     }
     /// What was written with every default filled in: each call with all its arguments, each weight with the initialiser that was

@@ -20,6 +20,7 @@ pub mod operations;
 pub mod optimizers;
 pub mod parameters;
 pub mod penalties;
+pub(crate) mod rows;
 pub mod schedules;
 mod statements;
 #[cfg(test)]

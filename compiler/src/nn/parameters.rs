@@ -181,4 +181,6 @@ pub struct Report {
     pub higher_is_better: bool,
     /// How its values for chunks of rows combine; `None` for a mean over rows.
     pub aggregate: Option<Aggregate>,
+    /// Whether an evaluation in chunks gives the value of all its rows; else it gives the mean of the chunks' values.
+    pub is_whole: bool,
 }

@@ -9,6 +9,7 @@ use crate::base::place::Span;
 use crate::graph::{Element, Node, NodeId};
 use crate::nn::network::Use;
 use crate::nn::parameters::{Learned, Source};
+use crate::nn::rows::RowsOf;
 use crate::nn::{Argument, Family};
 use crate::ops::{self, Lowering, Primitive};
 use crate::step::penalties_of;
@@ -27,6 +28,8 @@ pub const LINTS: &[(&str, &str)] = &[
     (PENALTY_ON_UNSCALED, "how large a weight must be depends on the unit of what it reads, and a penalty goes by its size"),
     (NOTHING_TRAINED, "where every parameter is frozen a run changes nothing, however long it is"),
     (ERROR_ON_CLASSES, "the distance between class numbers, or between probabilities, is no measure of being wrong"),
+    (MEAN_OF_CHUNKS, "rows come in batches: what is no formula of means and sums over rows has no value for all of them"),
+    (ROWS_TOGETHER, "rows are served in chunks of any size: a prediction that hangs on other rows changes with them"),
 ];
 
 const SOFTMAX_BEFORE_LOSS: &str = "softmax_before_loss";
@@ -39,12 +42,14 @@ const RELU_BEFORE_LOSS: &str = "relu_before_loss";
 const ERROR_ON_CLASSES: &str = "error_on_classes";
 const NOTHING_TRAINED: &str = "nothing_trained";
 const PENALTY_ON_UNSCALED: &str = "penalty_on_unscaled";
+const MEAN_OF_CHUNKS: &str = "mean_of_chunks";
+const ROWS_TOGETHER: &str = "rows_together";
 
 /// As many sigmoids in a row are deep: what comes back through five is at most a thousandth.
 const DEEP: usize = 5;
 
 impl<'a> Elaborator<'a> {
-    /// Looks for everything on the list.
+    /// Looks for everything that can be seen at training time.
     pub(super) fn lint(&mut self) {
         self.find_makers();
         let mut found = Vec::new();
@@ -55,12 +60,37 @@ impl<'a> Elaborator<'a> {
         self.lint_served(&mut found);
         self.lint_depth(&mut found);
         self.lint_frozen(&mut found);
+        self.warn(found);
+    }
+
+    fn warn(&mut self, found: Vec<Diagnostic>) {
         for warning in found {
             // A warning spoils nothing.
             let is_partial = self.is_partial;
             self.report(warning);
             self.is_partial = is_partial;
         }
+    }
+
+    /// Looks for what changes with the chunks that rows come in: at evaluation time, for in training rows may meet.
+    pub(super) fn lint_rows(&mut self) {
+        let mut found = Vec::new();
+        for report in self.network.reports.iter().filter(|report| !report.is_whole) {
+            let Some(&span) = self.measured.get(report.name.as_str()) else { continue };
+            let message = format!("`{}` of an epoch or an evaluation is the mean of its batches' values", report.name);
+            let warning = Diagnostic::warning(MEAN_OF_CHUNKS, span, message);
+            found.push(warning.help("write a formula of `mean(…)` and `sum(…)` over rows, each of which is measured by itself"));
+        }
+        let last = self.network.predicts.iter().map(|(_, node)| *node).max();
+        let rows = last.map(|last| RowsOf::up_to(self.network.builder.graph(), last));
+        for ((name, node), &span) in self.network.predicts.iter().zip(&self.served) {
+            if rows.as_ref().is_some_and(|rows| !rows.stands_alone(*node)) {
+                let message = format!("`{name}` of a row hangs on the other rows that it is served with");
+                let warning = Diagnostic::warning(ROWS_TOGETHER, span, message);
+                found.push(warning.help("compute it along other axes than that of the rows, which is axis 0"));
+            }
+        }
+        self.warn(found);
     }
 
     fn lint_call(&self, one: &Use, span: Span, found: &mut Vec<Diagnostic>) {

@@ -216,6 +216,8 @@ impl<'a> Elaborator<'a> {
         }
         if self.options.training {
             self.lint();
+        } else {
+            self.lint_rows();
         }
         // Where something is misspelt, what was meant looks unused.
         if !self.diagnostics.has_errors() {

@@ -293,3 +293,47 @@ fn one_class_is_no_choice() {
     let fault = network.call("cross_entropy", x, &Call::new("cross_entropy").with(y)).expect_err("one class");
     assert!(fault.message.contains("`x` is [batch, 1]"), "{}", fault.message);
 }
+
+#[test]
+fn formulas_of_means_and_sums_are_those_of_all_rows() {
+    let (p, y) = ([0.5, 1.0, -2.0, 4.0, 0.25], [1.0, 3.0, 2.0, 8.0, 16.0]);
+    let mean = |of: &dyn Fn(usize) -> f64| (0..5).map(of).sum::<f64>() / 5.0;
+    let (mean_p, mean_y) = (mean(&|i| p[i]), mean(&|i| y[i]));
+    let (sum_y, squares) = (5.0 * mean_y, mean(&|i| y[i] * y[i]));
+    let products = mean(&|i| p[i] * y[i]);
+    Case {
+        sources: PAIRS,
+        loss: "p.mean_squared_error(y)",
+        reports: &[
+            ("mean(y)", mean_y),
+            ("sum(y)", sum_y),
+            ("2 * sum(y) + 1", 2.0 * sum_y + 1.0),
+            ("abs(mean(p - y))", (mean_p - mean_y).abs()),
+            ("sqrt(mean(y * y))", squares.sqrt()),
+            ("1 / mean(y)", 1.0 / mean_y),
+            ("mean(y * y) - mean(y) * mean(y)", squares - mean_y * mean_y),
+            ("(mean(p * y) - mean(p) * mean(y)) / (1 + exp(-mean(y)))", (products - mean_p * mean_y) / (1.0 + (-mean_y).exp())),
+            ("sum(p * y) / sum(y)", 5.0 * products / sum_y),
+            ("-mean(p) + 3 - sum(y)", -mean_p + 3.0 - sum_y),
+            ("sum(mean(y, axis = 0))", mean_y),
+        ],
+        data: vec![("p", array(1, &p)), ("y", array(1, &y))],
+    }
+    .check();
+}
+
+/// Whether each report has a value for all rows.
+fn are_whole(reports: &[&str]) -> Vec<bool> {
+    let list: Vec<String> = reports.iter().enumerate().map(|(n, text)| format!("m{n} = {text}")).collect();
+    let body = "let h = p.dense(3).batch_norm().relu(); let q = h.dense(1); minimize q.mean_squared_error(y); using sgd(0.1);";
+    let text = format!("Net {{ {PAIRS} {body} allow(mean_of_chunks); report {}; }}", list.join(", "));
+    elaborated(&text).evaluation.reports.iter().map(|report| report.is_whole).collect()
+}
+
+#[test]
+fn what_is_no_formula_of_means_and_sums_is_known() {
+    let whole = ["mae(q, y)", "r_squared(q, y)", "sqrt(mean((q - y) * (q - y)))", "sum(h)", "mean(max(h, axis = 1))"];
+    assert_eq!(are_whole(&whole), [true; 5]);
+    let mixed = ["max(y)", "mean((q - mean(q)) * y)", "mean(softmax(h, axis = 0))", "max(mean(h, axis = 0))", "mean(y / sum(y))"];
+    assert_eq!(are_whole(&mixed), [false; 5]);
+}
