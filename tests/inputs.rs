@@ -44,6 +44,35 @@ fn data_that_does_not_fit_is_refused_before_the_first_step() {
     refuses(|net| net.fit(&Dataset::new()).quiet().run(), &["no rows"]);
 }
 
+/// A loss is made for certain targets: others would give a number that means nothing, below 0 at times.
+#[test]
+fn targets_that_a_loss_is_not_made_for_are_refused() {
+    let cases: [(&str, [f32; 3], &[&str]); 7] = [
+        ("p.binary_cross_entropy(y)", [0.0, 7.0, 1.0], &["`y` is 7", "1 such", "from 0 to 1", "binary_cross_entropy", "row 1"]),
+        ("p.sigmoid().binary_cross_entropy(y, from = probabilities)", [0.0, 0.5, -0.5], &["-0.5", "row 2"]),
+        ("p.hinge(y)", [0.0, 1.0, 1.0], &["`y` is 0", "-1 and 1", "hinge", "2 * y - 1"]),
+        ("p.hinge(y)", [-1.0, 1.0, 3.0], &["`y` is 3", "-1 and 1"]),
+        ("concat(p, -p).cross_entropy(concat(y, 1 - y)) + p.kl_divergence(y)", [0.5, 1.5, 1.0], &["1.5", "kl_divergence"]),
+        ("p.mean_squared_error(p, weights = y)", [1.0, 0.0, -1.0], &["`y` is -1", "weights", "from 0 on"]),
+        ("p.mean_squared_error(y) + concat(p, p).cross_entropy(concat(y, y))", [-3.0, 9.0, 1.0], &[]),
+    ];
+    for (loss, targets, words) in cases {
+        let text = format!(
+            "Net {{ input x: [batch, 2]; target y: [batch, 1]; let p = x.dense(1); predict p; minimize {loss}; using sgd(0.1); }}"
+        );
+        let declaration = Declaration::parse(Source::new("net.net", &text)).expect("a network");
+        let mut net = Model::from_declaration(&declaration, &Options::default()).expect(loss);
+        let data = Dataset::new().f32("x", &[2], &[0.5; 6]).and_then(|data| data.f32("y", &[1], &targets));
+        let data = data.expect("a data set");
+        for result in [net.fit(&data).batch(3).quiet().run().map(drop), net.step(&data).map(drop), net.evaluate(&data).map(drop)]
+        {
+            let message = result.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(words.iter().all(|word| message.contains(word)), "{loss}: {words:?} in\n{message}");
+            assert_eq!(words.is_empty(), message.is_empty(), "{loss}:\n{message}");
+        }
+    }
+}
+
 /// A length that no row can have is refused wherever rows come in, as a class that there is not.
 #[test]
 fn rows_of_no_step_and_of_more_than_there_are_are_refused() {

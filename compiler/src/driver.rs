@@ -4,7 +4,7 @@ use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
 use crate::nn::network::Use;
-use crate::nn::parameters::Measure;
+use crate::nn::parameters::{Asked, Measure};
 use crate::nn::{Fault, Network};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
@@ -49,6 +49,8 @@ pub struct Field {
     pub is_target: bool,
     /// Of a field that says how many steps each row has: how many there are.
     pub steps: Option<usize>,
+    /// Which numbers losses take of it.
+    pub asked: Vec<Asked>,
 }
 
 /// A parameter.
@@ -281,13 +283,19 @@ impl Front {
 
 fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: Vec<crate::nn::parameters::State>) {
     let field = |source: &crate::nn::parameters::Source, is_target| {
+        let is_it = |network: &Network, node| network.builder.graph().source_name(node) == Some(&source.name);
+        let (mut steps, mut asked) = (None, Vec::new());
         // One of the two times may not ask.
-        let of = |network: &Network| {
-            let is_it = |(node, _): &&(NodeId, usize)| network.builder.graph().source_name(*node) == Some(&source.name);
-            network.lengths.iter().filter(is_it).map(|(_, steps)| *steps).min()
-        };
-        let steps = of(training).into_iter().chain(of(evaluation)).min();
-        Field { name: source.name.clone(), ty: source.ty.clone(), is_target, steps }
+        for network in [training, evaluation] {
+            let own = network.lengths.iter().filter(|(node, _)| is_it(network, *node)).map(|(_, steps)| *steps);
+            steps = steps.into_iter().chain(own).min();
+            for (node, one) in &network.asked {
+                if is_it(network, *node) && !asked.contains(one) {
+                    asked.push(*one);
+                }
+            }
+        }
+        Field { name: source.name.clone(), ty: source.ty.clone(), is_target, steps, asked }
     };
     info.fields.extend(training.inputs.iter().map(|source| field(source, false)));
     info.fields.extend(training.targets.iter().map(|source| field(source, true)));

@@ -1,6 +1,6 @@
 //! Rows handed over for one call: borrowed arrays by field name, or a [`Dataset`].
 
-use crate::data::{Column, Dataset, Values, lengths};
+use crate::data::{Column, Dataset, Values, lengths, within};
 use crate::error::{Error, Result};
 use gradc_compiler::driver::Field;
 use gradc_compiler::graph::Element;
@@ -182,6 +182,11 @@ fn bind_dataset(dataset: &Dataset, fields: &[Field], with_targets: bool) -> Resu
     for field in fields.iter().filter(|field| given(field)) {
         if let (Some(steps), Some(column)) = (field.steps, dataset.shared_column(&field.name)) {
             lengths(&column, steps)?;
+        }
+        for asked in &field.asked {
+            if let Some(column) = dataset.shared_column(&field.name) {
+                within(&column, *asked)?;
+            }
         }
     }
     let columns = fields.iter().map(|field| if given(field) { dataset.shared_column(&field.name) } else { None }).collect();

@@ -121,7 +121,7 @@ fn of_function(function: &'static Function) -> Named {
     let mut remarks = Vec::new();
     match function.receiver {
         Receiver::Real => {}
-        Receiver::Index => remarks.push("It is called on class indices or integers.".to_string()),
+        Receiver::Index => remarks.push("It is called on class indices.".to_string()),
         Receiver::Any => remarks.push("It is called on values of any element.".to_string()),
     }
     if let Some(wants) = function.wants {

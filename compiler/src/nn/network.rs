@@ -15,7 +15,7 @@
 use super::arguments;
 use super::fault::{self, Fault};
 use super::optimizers::OptimizerUse;
-use super::parameters::{Aggregate, Learned, Probe, Report, Scaler, Setting, Source, State, Wanted};
+use super::parameters::{Aggregate, Asked, Learned, Probe, Report, Scaler, Setting, Source, State, Wanted};
 use super::penalties::Applied;
 use super::{Call, Function, Kind};
 use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
@@ -80,6 +80,8 @@ pub struct Network {
     pub predicts: Vec<(String, NodeId)>,
     /// Inputs and targets that say how many steps each row has, and how many there are.
     pub lengths: Vec<(NodeId, usize)>,
+    /// Inputs and targets of which a loss takes certain numbers only.
+    pub asked: Vec<(NodeId, Asked)>,
     /// What is minimised, without penalties.
     pub loss: Option<NodeId>,
     /// What is measured.
@@ -137,6 +139,7 @@ impl Network {
             accumulates: false,
             diagnoses: false,
             lengths: Vec::new(),
+            asked: Vec::new(),
             penalties: Vec::new(),
             optimizer: None,
             groups: Vec::new(),

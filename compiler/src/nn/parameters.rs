@@ -18,6 +18,37 @@ pub struct Source {
     pub place: String,
 }
 
+/// Numbers that a loss is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Domain {
+    /// From 0 to 1: probabilities, shares of a distribution.
+    Shares,
+    /// -1 and 1.
+    Signs,
+    /// From 0 on: weights.
+    NotNegative,
+}
+
+impl Domain {
+    /// Whether it has the number.
+    pub fn holds(self, value: f64) -> bool {
+        match self {
+            Domain::Shares => (0.0..=1.0).contains(&value),
+            Domain::Signs => value.abs() == 1.0,
+            Domain::NotNegative => value >= 0.0,
+        }
+    }
+}
+
+/// What a loss asks of an input or target that it is given as it comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// Which numbers.
+    pub domain: Domain,
+    /// The loss.
+    pub by: &'static str,
+}
+
 /// Which penalties a parameter is under.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Governed {

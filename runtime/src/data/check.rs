@@ -2,6 +2,7 @@
 
 use super::{Column, Dataset, Element, FieldSpec, Values, width};
 use crate::error::{Error, Result, Shape};
+use gradc_compiler::nn::parameters::{Asked, Domain};
 
 impl Dataset {
     /// The fields that `specs` ask for, found by name and put in that order, with every value checked; fields that nobody asks
@@ -105,6 +106,31 @@ pub(crate) fn lengths(column: &Column, steps: usize) -> Result<()> {
     };
     let error = Error::data(format!("`{name}` says {found} steps ({rows} such rows)"), format!("a length in 1..={steps}"), help);
     Err(at(first, 1, error))
+}
+
+/// Whether a field has only numbers that a loss takes.
+pub(crate) fn within(column: &Column, asked: Asked) -> Result<()> {
+    let number = |index: usize| match &column.values {
+        Values::F32(values) => values.get(index).map(|value| f64::from(*value)),
+        Values::U32(words) if column.element == Element::I32 => words.get(index).map(|word| f64::from(*word as i32)),
+        Values::U32(words) => words.get(index).map(|word| f64::from(*word)),
+    };
+    let numbers = || (0..).map_while(number);
+    let outside = |value: &f64| !asked.domain.holds(*value);
+    let Some((first, found)) = numbers().enumerate().find(|(_, value)| outside(value)) else { return Ok(()) };
+    let count = numbers().filter(outside).count();
+    let (expected, help) = match asked.domain {
+        Domain::Shares => ("numbers from 0 to 1", "scale them into this range, or take another loss"),
+        Domain::Signs if numbers().all(|value| value == 0.0 || value == 1.0) => {
+            ("-1 and 1", "write `2 * y - 1` for what is 0 and 1")
+        }
+        Domain::Signs => ("-1 and 1", "give the one class -1 and the other 1"),
+        Domain::NotNegative => ("numbers from 0 on", "give rows that are to be left out a weight of 0"),
+    };
+    let (name, by) = (&column.name, asked.by);
+    let error =
+        Error::data(format!("`{name}` is {found} ({count} such values)"), format!("{expected}, as {by} takes them"), help);
+    Err(at(first, column.shape.iter().product::<usize>().max(1), error))
 }
 
 /// The range of `classes` classes in words.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub use self::arrays::Arrays;
 pub use self::builder::Builder;
-pub(crate) use self::check::lengths;
+pub(crate) use self::check::{lengths, within};
 pub use self::csv::Csv;
 pub use self::digits::digits;
 pub use self::reader::{Files, Reader, idx, images, npy, npz};

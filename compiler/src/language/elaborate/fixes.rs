@@ -61,12 +61,19 @@ pub(super) fn before_end(span: Span) -> Span {
     Span::new(place, place)
 }
 
+/// The shape of classes as it is written: nothing where there is one a row.
+fn rows_of_classes(shape: &Shape) -> String {
+    if shape.rank() == 1 { String::new() } else { shape_text(shape) }
+}
+
 impl<'a> Elaborator<'a> {
     /// The changes that may be offered for a fault, the likeliest first. `given` is the word that was written.
     pub(super) fn changes(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Vec<Change> {
         let [first, second] = self.width_changes(fault);
         let all = match fault.code {
-            CLASSES_DIFFER => vec![self.one_class(fault, site), first, second, self.classes_change(fault)],
+            CLASSES_DIFFER => {
+                vec![self.one_class(fault, site), first, second, self.classes_change(fault), self.two_classes(fault, site)]
+            }
             SHAPES_DIFFER if fault.message.contains("needs equal shapes") && self.is_class(fault.other) => {
                 vec![self.by_class(fault, site), self.like_the_value(fault)]
             }
@@ -179,9 +186,14 @@ impl<'a> Elaborator<'a> {
         if count == 1 {
             return self.like_the_value(fault);
         }
-        let rows = shape.without(&[shape.rank() - 1]);
-        let rows = if rows.rank() == 1 { String::new() } else { shape_text(&rows) };
+        let rows = rows_of_classes(&shape.without(&[shape.rank() - 1]));
         self.declared_as(target, format!("class({count}){rows}"))
+    }
+
+    /// Two classes for a loss between no and yes.
+    fn two_classes(&self, fault: &Fault, site: &Site) -> Option<Change> {
+        let target = fault.other.filter(|_| site.call.is_some_and(|call| call.name.text == "binary_cross_entropy"))?;
+        self.declared_as(target, format!("class(2){}", rows_of_classes(self.network.builder.graph().shape(target))))
     }
 
     /// The declaration of an input or target, with another type.

@@ -2,9 +2,11 @@
 
 use super::classes::safe_log;
 use super::mean::weighted_mean;
-use super::regression::target;
+use super::regression::target_in;
 use super::{DIVIDE, FROM, WEIGHTS, Y};
-use crate::graph::NodeId;
+use crate::graph::{Element, NodeId};
+use crate::nn::fault::CLASSES_DIFFER;
+use crate::nn::parameters::Domain;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
@@ -22,7 +24,8 @@ pub static BINARY_CROSS_ENTROPY: Function = Function {
         DIVIDE,
     ],
     build: |network, x, call| {
-        let y = target(network, "binary_cross_entropy", x, call)?;
+        yes_or_no(network, call)?;
+        let y = target_in(network, "binary_cross_entropy", x, call, Domain::Shares)?;
         let (on, off) = match call.word("from") {
             Some("probabilities") => from_probabilities(network, x, y)?,
             _ => from_logits(network, x)?,
@@ -32,6 +35,19 @@ pub static BINARY_CROSS_ENTROPY: Function = Function {
     },
     ..Function::BASE
 };
+
+/// Of classes there are two, else their numbers are no probabilities.
+fn yes_or_no(network: &Network, call: &Call) -> Result<(), Fault> {
+    let Some(y) = call.tensor("y") else { return Ok(()) };
+    match network.builder.ty(y).element {
+        Element::Class(count) if count > 2 => {
+            let message =
+                format!("binary_cross_entropy is between no and yes; {} has {count} classes", network.describe(y, "the target"));
+            Err(Fault::new(CLASSES_DIFFER, message).help("for several classes take `cross_entropy`").against(y))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// `w·y·on + (1-y)·off`.
 fn joined(network: &mut Network, y: NodeId, on: NodeId, off: NodeId, call: &Call) -> Result<NodeId, Fault> {

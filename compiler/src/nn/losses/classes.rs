@@ -5,6 +5,7 @@ use super::{DIVIDE, FROM, WEIGHTS, Y};
 use crate::graph::{Element, NodeId, Shape};
 use crate::nn::activations::log_softmax;
 use crate::nn::fault::{ARGUMENT_BOUNDS, CLASSES_DIFFER, SHAPES_DIFFER, WRONG_RANK};
+use crate::nn::parameters::Domain;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
@@ -129,7 +130,7 @@ fn with_distribution(
         let message = "cross_entropy: `ignore` names a class; the target is a distribution";
         return Err(Fault::new(ARGUMENT_BOUNDS, message).help("give rows to leave out a weight of 0").at("ignore"));
     }
-    let mut target = super::regression::target(network, "cross_entropy", x, call)?;
+    let mut target = super::regression::target_in(network, "cross_entropy", x, call, Domain::Shares)?;
     if call.number("label_smoothing") != Some(0.0) {
         target = smoothed_target(network, target, classes, call)?;
     }

@@ -2,8 +2,9 @@
 
 use super::classes::safe_log;
 use super::mean::weighted_mean;
-use super::regression::target;
+use super::regression::target_in;
 use super::{DIVIDE, WEIGHTS, Y};
+use crate::nn::parameters::Domain;
 use crate::nn::{Family, Function};
 
 pub static KL_DIVERGENCE: Function = Function {
@@ -14,7 +15,7 @@ pub static KL_DIVERGENCE: Function = Function {
     formula: "sum(y * (log(y) - x))",
     parameters: &[Y, WEIGHTS, DIVIDE],
     build: |network, x, call| {
-        let y = target(network, "kl_divergence", x, call)?;
+        let y = target_in(network, "kl_divergence", x, call, Domain::Shares)?;
         let log = safe_log(network, y, y)?;
         let builder = &mut network.builder;
         let difference = builder.sub(log, x)?;

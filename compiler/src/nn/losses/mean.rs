@@ -3,7 +3,7 @@
 use crate::aggregate::Combination;
 use crate::graph::{Element, NodeId};
 use crate::nn::fault::SHAPES_DIFFER;
-use crate::nn::parameters::Aggregate;
+use crate::nn::parameters::{Aggregate, Asked, Domain};
 use crate::nn::{Call, Fault, Network};
 use crate::ops::Primitive;
 
@@ -47,9 +47,19 @@ pub fn ratio(
     Ok(mean)
 }
 
+/// Says of a value that comes from outside as it is which numbers a loss takes of it; the data are checked where they come in.
+pub fn ask(network: &mut Network, by: &'static str, node: NodeId, domain: Domain) {
+    let graph = network.builder.graph();
+    let asked = (node, Asked { domain, by });
+    if matches!(graph.node(node).primitive, Primitive::Input | Primitive::Target) && !network.asked.contains(&asked) {
+        network.asked.push(asked);
+    }
+}
+
 /// Weights over the shape of `losses`: the same shape, or its leading axes (one weight a row).
 pub fn laid_on(network: &mut Network, weights: NodeId, losses: NodeId) -> Result<NodeId, Fault> {
     let (own, shape) = (network.builder.shape(weights), network.builder.shape(losses));
+    ask(network, "weights", weights, Domain::NotNegative);
     let value = network.builder.cast(weights, Element::F32)?;
     let leads = own.rank() <= shape.rank() && own.0[..] == shape.0[..own.rank()];
     if leads {

@@ -1,9 +1,10 @@
 //! Losses between numbers.
 
-use super::mean::weighted_mean;
+use super::mean::{ask, weighted_mean};
 use super::{DIVIDE, WEIGHTS, Y};
 use crate::graph::{Element, NodeId};
 use crate::nn::fault::SHAPES_DIFFER;
+use crate::nn::parameters::Domain;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
@@ -28,6 +29,20 @@ pub fn target(network: &mut Network, loss: &str, prediction: NodeId, call: &Call
         return Err(Fault::new(SHAPES_DIFFER, message).help(help).about(prediction).against(y));
     }
     Ok(network.builder.cast(y, Element::F32)?)
+}
+
+/// The same for a loss that takes certain numbers only.
+pub fn target_in(
+    network: &mut Network,
+    loss: &'static str,
+    prediction: NodeId,
+    call: &Call,
+    domain: Domain,
+) -> Result<NodeId, Fault> {
+    if let Some(y) = call.tensor("y") {
+        ask(network, loss, y, domain);
+    }
+    target(network, loss, prediction, call)
 }
 
 /// `prediction - target`.
@@ -111,7 +126,7 @@ pub static HINGE: Function = Function {
     source: "Cortes and Vapnik (1995)",
     formula: "mean(max(0, 1 - y * x))",
     build: |network, x, call| {
-        let y = target(network, "hinge", x, call)?;
+        let y = target_in(network, "hinge", x, call, Domain::Signs)?;
         let builder = &mut network.builder;
         let product = builder.mul(x, y)?;
         let one = builder.constant_like(product, 1.0)?;
