@@ -13,7 +13,7 @@ mod shares;
 mod tests;
 mod text;
 
-use crate::loops::{BufferId, Kernel, Lane, Linear, Program, Space, Statement};
+use crate::loops::{BufferId, Kernel, Lane, Leaf, Linear, Program, Space, Statement, leaves};
 pub use layout::Layout;
 use shares::{Share, shares};
 use std::cmp::Ordering;
@@ -105,16 +105,16 @@ fn touched_by(statement: &Statement) -> Touched {
 }
 
 fn visit(body: &[Statement], touched: &mut Touched) {
-    for statement in body {
-        match statement {
-            Statement::Nest(nest) => {
+    for leaf in leaves(body) {
+        match leaf {
+            Leaf::Nest(nest) => {
                 touched.writes.extend(nest.block.stores().map(|view| view.buffer));
                 for view in nest.block.loads() {
                     touched.reads.insert(view.buffer);
                     touched.reads.extend(view.table.as_ref().map(|table| table.rows));
                 }
             }
-            Statement::Product(product) => {
+            Leaf::Product(product) => {
                 for operand in [&product.a, &product.b] {
                     touched.reads.insert(operand.base.buffer);
                     touched.reads.extend(operand.rows.as_ref().map(|rows| rows.rows));
@@ -125,7 +125,6 @@ fn visit(body: &[Statement], touched: &mut Touched) {
                 }
                 touched.writes.insert(product.c.base.buffer);
             }
-            Statement::Tiles { body, .. } => visit(body, touched),
         }
     }
 }

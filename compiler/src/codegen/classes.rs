@@ -19,7 +19,7 @@ use super::kernel::buffers_of;
 use super::outline::Outline;
 use super::symbols::Callee;
 use super::{Error, Target};
-use crate::loops::{BufferId, Instruction, Kernel, Lane, Program, Space, Statement, View};
+use crate::loops::{BufferId, Instruction, Kernel, Lane, Leaf, Program, Space, Statement, View, leaves};
 
 /// Fewer kernels of a class are compiled one by one, for the first of a class takes twice as long.
 const FEW: usize = 3;
@@ -171,11 +171,10 @@ impl Form {
 }
 
 fn nodes_of(body: &[Statement], found: &mut Vec<u32>) {
-    for statement in body {
-        match statement {
-            Statement::Nest(nest) => found.extend(&nest.block.origins),
-            Statement::Product(product) => found.push(product.origin),
-            Statement::Tiles { body, .. } => nodes_of(body, found),
+    for leaf in leaves(body) {
+        match leaf {
+            Leaf::Nest(nest) => found.extend(&nest.block.origins),
+            Leaf::Product(product) => found.push(product.origin),
         }
     }
 }

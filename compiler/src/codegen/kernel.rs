@@ -11,7 +11,7 @@ use cranelift_codegen::ir::{self, InstBuilder, types};
 use super::Error;
 use super::function::{Bound, Emitter};
 use super::turns::Count;
-use crate::loops::{Block, BufferId, Instruction, Kernel, Linear, Operand, ProductStatement, Statement, Var};
+use crate::loops::{Block, BufferId, Instruction, Kernel, Leaf, Linear, Operand, ProductStatement, Statement, Var, leaves};
 
 impl Emitter<'_> {
     /// Writes a kernel whose entry block is current.
@@ -85,47 +85,32 @@ impl Emitter<'_> {
 
 /// Whether a kernel's one product has the same right operand in every tile. Later tiles have as many rows as the first, or fewer.
 fn repeats_copy(body: &[Statement]) -> bool {
-    let mut products = Vec::new();
-    products_of(body, &mut products);
+    let products: Vec<&ProductStatement> =
+        leaves(body).filter_map(|leaf| if let Leaf::Product(product) = leaf { Some(product) } else { None }).collect();
     let [product] = products[..] else { return false };
     let Operand { base, rows, .. } = &product.b;
     let is_fixed = base.strides.is_empty() && base.table.is_none() && base.pick.is_none() && rows.is_none();
-    is_fixed && !stores_to(body, base.buffer)
-}
-
-fn products_of<'a>(body: &'a [Statement], found: &mut Vec<&'a ProductStatement>) {
-    for statement in body {
-        match statement {
-            Statement::Product(product) => found.push(product),
-            Statement::Tiles { body, .. } => products_of(body, found),
-            Statement::Nest(_) => {}
-        }
-    }
-}
-
-fn stores_to(body: &[Statement], buffer: BufferId) -> bool {
-    body.iter().any(|statement| match statement {
-        Statement::Nest(nest) => nest.block.accesses().any(|access| access.stored.is_some() && access.view.buffer == buffer),
-        Statement::Product(product) => product.c.base.buffer == buffer,
-        Statement::Tiles { body, .. } => stores_to(body, buffer),
-    })
+    let stores = |leaf| match leaf {
+        Leaf::Nest(nest) => nest.block.stores().any(|view| view.buffer == base.buffer),
+        Leaf::Product(product) => product.c.base.buffer == base.buffer,
+    };
+    is_fixed && !leaves(body).any(stores)
 }
 
 /// The node that the first statement serves.
 fn first_node(body: &[Statement]) -> Option<u32> {
-    body.iter().find_map(|statement| match statement {
-        Statement::Nest(nest) => nest.block.origins.first().copied(),
-        Statement::Product(product) => Some(product.origin),
-        Statement::Tiles { body, .. } => first_node(body),
+    leaves(body).find_map(|leaf| match leaf {
+        Leaf::Nest(nest) => nest.block.origins.first().copied(),
+        Leaf::Product(product) => Some(product.origin),
     })
 }
 
 /// All buffers that statements touch, with the first node that does.
 pub(super) fn buffers_of(body: &[Statement], found: &mut BTreeMap<BufferId, Option<u32>>) {
-    for statement in body {
-        match statement {
-            Statement::Nest(nest) => buffers_in(&nest.block, found),
-            Statement::Product(product) => {
+    for leaf in leaves(body) {
+        match leaf {
+            Leaf::Nest(nest) => buffers_in(&nest.block, found),
+            Leaf::Product(product) => {
                 for operand in [&product.a, &product.b, &product.c] {
                     let rows = operand.rows.as_ref().map(|rows| rows.rows);
                     let table = operand.base.table.as_ref().map(|table| table.rows);
@@ -134,7 +119,6 @@ pub(super) fn buffers_of(body: &[Statement], found: &mut BTreeMap<BufferId, Opti
                     }
                 }
             }
-            Statement::Tiles { body, .. } => buffers_of(body, found),
         }
     }
 }

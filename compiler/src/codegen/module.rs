@@ -17,7 +17,7 @@ use super::symbols::{Callee, Names, library, library_name, signature};
 use super::target::Effort;
 use super::{Error, Target};
 use crate::abi::{EntryFunction, KernelFunction, Symbols};
-use crate::loops::{Program, Statement};
+use crate::loops::{Leaf, Program, Statement, leaves};
 
 /// A compiled program, ready to run.
 pub struct Module {
@@ -194,13 +194,11 @@ pub fn compile(program: &Program, target: Target, symbols: &Symbols, threads: us
 
 /// Number of block instructions of statements.
 fn instructions(body: &[Statement]) -> usize {
-    body.iter()
-        .map(|statement| match statement {
-            Statement::Nest(nest) => nest.block.code.len(),
-            Statement::Product(_) => 1,
-            Statement::Tiles { body, .. } => instructions(body),
-        })
-        .sum()
+    let of = |leaf| match leaf {
+        Leaf::Nest(nest) => nest.block.code.len(),
+        Leaf::Product(_) => 1,
+    };
+    leaves(body).map(of).sum()
 }
 
 fn refused(error: ModuleError) -> Error {

@@ -16,7 +16,8 @@ use super::listing::{DRIVER, KERNEL};
 use super::small_product::nests;
 use super::synchronize::Step;
 use crate::loops::{
-    Axis, Block, BufferId, Extent, Instruction, Lane, Linear, Nest, Program, Slot, Space, Statement, Table, Var, View,
+    Axis, Block, BufferId, Extent, Instruction, Lane, Leaf, Linear, Nest, Program, Slot, Space, Statement, Table, Var, View,
+    leaves,
 };
 use crate::memory::touched;
 
@@ -138,23 +139,16 @@ fn tiles(step: i64, total: Linear) -> i64 {
 
 /// Whether each word that is stored to, or read where something is stored to, is known by a number.
 fn is_plain(program: &Program, of: &Touched) -> bool {
-    fn views(body: &[Statement], is_plain: &dyn Fn(&View, bool) -> bool) -> bool {
-        body.iter().all(|statement| match statement {
-            Statement::Nest(nest) => nest.block.code.iter().all(|instruction| match instruction {
-                Instruction::Load(view, _) => is_plain(view, false),
-                Instruction::Store(view, _) => is_plain(view, true),
-                _ => true,
-            }),
-            Statement::Product(product) => product.c.rows.is_none() && is_plain(&product.c.base, true),
-            Statement::Tiles { body, .. } => views(body, is_plain),
-        })
-    }
     let is_plain = |view: &View, stores: bool| {
         let known = view.pick.is_none() && view.table.is_none();
         known || !stores && !of.writes.contains(&view.buffer)
     };
+    let views = |leaf| match leaf {
+        Leaf::Nest(nest) => nest.block.accesses().all(|access| is_plain(access.view, access.stored.is_some())),
+        Leaf::Product(product) => product.c.rows.is_none() && is_plain(&product.c.base, true),
+    };
     let mut kernels = of.kernels.iter().filter_map(|&index| program.kernels.get(index as usize));
-    kernels.all(|kernel| views(&kernel.body, &is_plain))
+    kernels.all(|kernel| leaves(&kernel.body).all(views))
 }
 
 fn control(program: &Program) -> Option<BufferId> {

@@ -20,7 +20,7 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Program, Slot, Space, Statement, View};
+use crate::loops::{Block, BufferId, Control, Instruction, Kernel, Leaf, Program, Slot, Space, View, leaves};
 
 /// A control statement with every barrier in its place.
 #[derive(Clone, PartialEq, Debug)]
@@ -262,19 +262,13 @@ impl<'p> Walk<'p> {
 
     fn kernel(&self, kernel: &Kernel) -> Access {
         let mut found = Access::default();
-        self.statements(&kernel.body, &mut found);
-        found
-    }
-
-    fn statements(&self, body: &[Statement], found: &mut Access) {
-        for statement in body {
-            match statement {
-                Statement::Nest(nest) => self.block(&nest.block, found),
-                // Products work on floats, which the control buffer does not hold.
-                Statement::Product(_) => {}
-                Statement::Tiles { body, .. } => self.statements(body, found),
+        for leaf in leaves(&kernel.body) {
+            // Products work on floats, which the control buffer does not hold.
+            if let Leaf::Nest(nest) = leaf {
+                self.block(&nest.block, &mut found);
             }
         }
+        found
     }
 
     fn block(&self, block: &Block, found: &mut Access) {

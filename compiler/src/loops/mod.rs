@@ -416,6 +416,28 @@ pub enum Statement {
     },
 }
 
+/// A statement that holds no others.
+#[derive(Clone, Copy, Debug)]
+pub enum Leaf<'a> {
+    Nest(&'a Nest),
+    Product(&'a ProductStatement),
+}
+
+/// Nests and products in order, those inside of tiles too.
+pub fn leaves(body: &[Statement]) -> impl Iterator<Item = Leaf<'_>> {
+    let mut open = vec![body.iter()];
+    std::iter::from_fn(move || {
+        loop {
+            match open.last_mut()?.next() {
+                Some(Statement::Nest(nest)) => return Some(Leaf::Nest(nest)),
+                Some(Statement::Product(product)) => return Some(Leaf::Product(product)),
+                Some(Statement::Tiles { body, .. }) => open.push(body.iter()),
+                None => drop(open.pop()),
+            }
+        }
+    })
+}
+
 /// The loop over independent tiles that threads share; `var` is the tile's number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parallel {

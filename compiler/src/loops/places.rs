@@ -1,6 +1,6 @@
 //! Tables of the places that products look up: where an operand's indices have digits, generated code does no divisions.
 
-use super::{Extent, Linear, Program, Statement, Steps};
+use super::{Extent, Leaf, Linear, Program, Statement, Steps, leaves};
 use std::collections::HashMap;
 
 /// Most entries of one table.
@@ -23,14 +23,12 @@ impl Places {
     }
 
     fn collect(&mut self, body: &[Statement]) {
-        for statement in body {
-            match statement {
-                Statement::Product(product) if product.b.is_gathered() => {
-                    self.add(&product.b.row, product.k);
-                    self.add(&product.b.column, product.n);
-                }
-                Statement::Tiles { body, .. } => self.collect(body),
-                Statement::Product(_) | Statement::Nest(_) => {}
+        for leaf in leaves(body) {
+            if let Leaf::Product(product) = leaf
+                && product.b.is_gathered()
+            {
+                self.add(&product.b.row, product.k);
+                self.add(&product.b.column, product.n);
             }
         }
     }

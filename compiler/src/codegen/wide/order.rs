@@ -25,7 +25,7 @@ pub(super) fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
     let mut waits = vec![0; size];
     for (at, instruction) in block.code.iter().enumerate() {
         let before = operands(at).iter().map(|value| waits[value.0 as usize]).max().unwrap_or(0);
-        waits[at] = before + usize::from(matches!(instruction, Instruction::Div(..) | Instruction::Sqrt(_)));
+        waits[at] = before + usize::from(divides(instruction));
     }
     let (mut done, mut order) = (vec![false; size], Vec::new());
     let mut visit = |root: usize| {
@@ -56,6 +56,11 @@ pub(super) fn order(block: &Block, plan: &Plan, form: Form) -> Vec<usize> {
         visit(at);
     }
     order
+}
+
+/// Whether an instruction is one of the unit that divides and takes roots.
+pub(super) fn divides(instruction: &Instruction) -> bool {
+    matches!(instruction, Instruction::Div(..) | Instruction::Sqrt(_))
 }
 
 /// The value that a pair of shifts turns round, and by how many bits to the left; there is an instruction for it with 16 lanes.

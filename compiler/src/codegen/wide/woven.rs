@@ -12,10 +12,11 @@ use super::super::preamble::{check_vector, lanes};
 use super::super::symbols::Callee;
 use super::super::turns::{Count, turns};
 use super::operations::Selection;
+use super::order::divides;
 use super::select::select;
 use super::weave::{Field, Shape, arguments, weave};
 use super::{Form, Wide};
-use crate::loops::{Axis, Block, BufferId, Instruction, Lane, Linear, Nest, Operand, ProductStatement, Var};
+use crate::loops::{Axis, Block, BufferId, Lane, Linear, Nest, Operand, ProductStatement, Var};
 
 /// Steps of a product that is woven at most: of longer sums, what follows them is a small part, and the right operand is worth a copy.
 const MOST_STEPS: i64 = 128;
@@ -64,7 +65,7 @@ impl Emitter<'_> {
     /// The function of a product and a nest over its result, if there is one and it is worth it.
     fn weavable(&self, product: &ProductStatement, nest: &Nest) -> Result<Option<Woven>, Error> {
         let block = &nest.block;
-        if self.machine.wide != Some(Form::Sixteen) || !(self.machine.always_wide || waits(block)) {
+        if self.machine.wide != Some(Form::Sixteen) || !(self.machine.always_wide || block.code.iter().any(divides)) {
             return Ok(None);
         }
         let Some(shape) = shape(product).filter(Shape::fits) else { return Ok(None) };
@@ -124,11 +125,6 @@ impl Emitter<'_> {
         self.call(Callee::Wide(number), &[arguments, none]);
         Ok(())
     }
-}
-
-/// Whether a block waits for the unit that divides.
-fn waits(block: &Block) -> bool {
-    block.code.iter().any(|instruction| matches!(instruction, Instruction::Div(..) | Instruction::Sqrt(_)))
 }
 
 /// Sizes and steps of a product, if they are known and its operands need no copies.
