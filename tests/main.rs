@@ -14,6 +14,7 @@ mod hostile;
 mod inputs;
 mod measures;
 mod networks;
+mod outputs;
 mod programs;
 mod stages;
 mod state;

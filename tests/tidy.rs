@@ -94,3 +94,9 @@ fn the_macro_is_built_without_cranelift() {
     assert!(tree.contains("gradc-compiler"), "the tree was not printed:\n{tree}");
     assert!(!tree.contains("cranelift"), "{tree}");
 }
+
+/// They panic where nobody reads; `print.rs` has what does not.
+#[test]
+fn the_command_prints_in_one_place() {
+    absent("src/bin/gradc", &["print!(", "println!("], &["src/bin/gradc/print.rs"]);
+}

@@ -2,6 +2,7 @@
 
 use crate::data::DataArguments;
 use crate::network::NetworkArguments;
+use crate::print::say;
 use clap::Args;
 use gradc::compiler::base::columns::left;
 use gradc::compiler::gradient_check::{Compared, ROWS, compare, is_affordable};
@@ -26,20 +27,18 @@ impl Check {
     pub fn run(self) -> Result<()> {
         let declaration = self.network.declaration()?;
         let elaborated = self.network.elaborated(&declaration)?;
-        print!("{}", self.network.shown(&elaborated.warnings, declaration.source()));
+        say(&self.network.shown(&elaborated.warnings, declaration.source()))?;
         if self.validate {
             self.network.validate()?;
         }
         let (training, faulty) = (&elaborated.training, |fault| Error::Model(format!("{fault}\n")));
         let name = &training.name;
-        println!("{name}: no errors, {}", counted(elaborated.warnings.len(), "warning"));
+        say(&format!("{name}: no errors, {}\n", counted(elaborated.warnings.len(), "warning")))?;
         if !is_affordable(training).map_err(faulty)? {
-            println!("gradients are not checked: the network is too large to be evaluated in f64 often enough");
-            return Ok(());
+            return say("gradients are not checked: the network is too large to be evaluated in f64 often enough\n");
         }
         let compared = compare(training, self.network.seed()).map_err(faulty)?;
-        println!("gradients in f64 on {ROWS} random rows, against finite differences:");
-        print!("{}", table(&compared));
+        say(&format!("gradients in f64 on {ROWS} random rows, against finite differences:\n{}", table(&compared)))?;
         match compared.iter().filter(|one| !one.is_right()).count() {
             0 if self.signal => self.signal(),
             0 => Ok(()),
@@ -55,9 +54,7 @@ impl Check {
             Some(rows) => model.signal(&rows)?,
             None => model.signal(())?,
         };
-        println!();
-        print!("{signal}");
-        Ok(())
+        say(&format!("\n{signal}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `gradc explain`: what a code of a mistake or the name of a lint means, with a network that has it and one that has not; what a name of
 //! the catalogue is and takes; and the answers to questions about a network.
 
+use crate::print::say;
 use crate::why::Question;
 use clap::Args;
 use gradc::compiler::language::codes::{PAGES, Page};
@@ -25,20 +26,16 @@ impl Explain {
             if self.question.is_asked() {
                 return Err(refused("nothing", "the .net file that the question is about".into()));
             }
-            for page in PAGES {
-                println!("{:26} {}", page.name, page.title());
-            }
+            let pages: String = PAGES.iter().map(|page| format!("{:26} {}\n", page.name, page.title())).collect();
             let names: Vec<&str> = manual::names().collect();
-            println!("\nand every name of the catalogue, such as `gradc explain adam`:");
-            names.chunks(8).for_each(|names| println!("  {}", names.join(", ")));
-            return Ok(());
+            let names: String = names.chunks(8).map(|names| format!("  {}\n", names.join(", "))).collect();
+            return say(&format!("{pages}\nand every name of the catalogue, such as `gradc explain adam`:\n{names}"));
         };
         if self.question.is_asked() {
             return self.question.answer(name.into());
         }
         if let Some(text) = Page::find(&name).map(|page| page.text.to_string()).or_else(|| manual::entry(&name)) {
-            print!("{text}");
-            return Ok(());
+            return say(&text);
         }
         if Path::new(&name).is_file() {
             let questions = "a question about it: --gradient PARAMETER, --fusion, --node %41 or --bytes";

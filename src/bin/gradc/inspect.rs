@@ -1,11 +1,11 @@
 //! `gradc summary` and `dump`: looking at a network without training it.
 
 use crate::network::NetworkArguments;
+use crate::print::say;
 use clap::Args;
 use gradc::compiler::stages::Stage;
 use gradc::compiler::summary::summary;
 use gradc::{Error, Result};
-use std::io::Write as _;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -36,13 +36,6 @@ pub fn needs_text(stage: Stage) -> bool {
     matches!(stage, Stage::Clif | Stage::Assembly)
 }
 
-/// Writes to stdout; a reader that has gone away is an error, not a panic.
-pub fn say(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|source| Error::Io { action: "write", path: "stdout".into(), source })
-}
-
 #[derive(Args)]
 pub struct Dump {
     #[command(flatten)]
@@ -61,10 +54,8 @@ impl Dump {
             return self.network.model_with(true)?.dump(folder);
         }
         let Some(name) = &self.stage else {
-            for stage in Stage::ALL {
-                println!("{:18} {}", stage.file_name(), stage.about());
-            }
-            return Ok(());
+            let line = |stage: &Stage| format!("{:18} {}\n", stage.file_name(), stage.about());
+            return say(&Stage::ALL.iter().map(line).collect::<String>());
         };
         let stage = find_stage(name)?;
         say(&self.network.model_with(needs_text(stage))?.stage(stage))

@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod network;
 mod new;
+mod print;
 mod profile;
 mod report;
 mod serve;
@@ -105,8 +106,9 @@ fn main() -> ExitCode {
         Command::Report(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "gradc", &mut script);
+            print::say(&String::from_utf8_lossy(&script))
         }
     };
     match outcome {
@@ -116,8 +118,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // Diagnostics of a network begin with `error[…]` or `warning[…]` themselves.
             match error {
-                gradc::Error::Model(diagnostics) => eprint!("{diagnostics}"),
-                other => eprintln!("error: {}", words::in_flags(other, &Arguments::command())),
+                gradc::Error::Model(diagnostics) => print::tell(&diagnostics),
+                other => print::tell(&format!("error: {}\n", words::in_flags(other, &Arguments::command()))),
             }
             ExitCode::FAILURE
         }

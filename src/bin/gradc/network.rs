@@ -1,5 +1,6 @@
 //! A network from a file, with what the command line says about it.
 
+use crate::print::tell;
 use clap::{Args, ValueEnum};
 use gradc::compiler::base::diagnostics::Diagnostics;
 use gradc::compiler::base::place::Source;
@@ -114,8 +115,8 @@ impl NetworkArguments {
             })?;
         let rewrites = front.forward_rewrites.log.len() + front.step_rewrites.log.len();
         match validate::is_affordable(&front.gradient) {
-            true => eprintln!("validated: {rewrites} rewrites, each pass evaluated before and after on random inputs"),
-            false => eprintln!("not validated: the step is too large to be evaluated in f64 after each pass"),
+            true => tell(&format!("validated: {rewrites} rewrites, each pass evaluated before and after on random inputs\n")),
+            false => tell("not validated: the step is too large to be evaluated in f64 after each pass\n"),
         }
         Ok(())
     }

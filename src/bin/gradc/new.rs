@@ -1,5 +1,6 @@
 //! `gradc new`: a small project that runs at once.
 
+use crate::print::say;
 use clap::Args;
 use gradc::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,11 @@ pub struct New {
 const NETWORK: &str = include_str!("new/iris.net");
 const MAIN: &str = include_str!("new/main.rs.txt");
 const DATA: &str = include_str!("new/iris.csv");
+
+const TRY: &str = "    cargo run --release
+    cargo test
+    gradc train iris.net --data data/iris.csv --split 0.7,0.15,0.15 --split-seed 7 --epochs 100 --patience 10
+";
 
 impl New {
     pub fn run(self) -> Result<()> {
@@ -48,11 +54,7 @@ impl New {
         for (file, text) in files {
             write(&self.path.join(file), &text)?;
         }
-        println!("made {}; try there:", self.path.display());
-        println!("    cargo run --release");
-        println!("    cargo test");
-        println!("    gradc train iris.net --data data/iris.csv --split 0.7,0.15,0.15 --split-seed 7 --epochs 100 --patience 10");
-        Ok(())
+        say(&format!("made {}; try there:\n{TRY}", self.path.display()))
     }
 }
 

@@ -1,9 +1,8 @@
 //! `gradc profile`.
 
 use crate::data::DataArguments;
-use crate::inspect::say;
 use crate::network::NetworkArguments;
-use crate::train::line;
+use crate::print::{line, say};
 use clap::Args;
 use gradc::{Options, Result};
 use serde_json::json;

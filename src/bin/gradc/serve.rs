@@ -2,7 +2,8 @@
 
 use crate::data::DataArguments;
 use crate::network::NetworkArguments;
-use crate::train::{evaluated, line, results};
+use crate::print::{line, say};
+use crate::train::{evaluated, results};
 use clap::Args;
 use gradc::{Dataset, Error, Model, Prediction, Result};
 use std::io::Write;
@@ -114,7 +115,6 @@ impl Evaluate {
         if self.json {
             return line(&evaluated(&evaluation));
         }
-        print!("{}", results(&[("data", rows.rows(), evaluation)]));
-        Ok(())
+        say(&results(&[("data", rows.rows(), evaluation)]))
     }
 }

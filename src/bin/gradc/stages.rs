@@ -1,7 +1,8 @@
 //! `gradc show`, `opt`, `run-stage` and `diff`: stages as texts that one can look at, change, run and compare.
 
-use crate::inspect::{find_stage, needs_text, say};
+use crate::inspect::{find_stage, needs_text};
 use crate::network::NetworkArguments;
+use crate::print::say;
 use clap::Args;
 use gradc::compiler::passes::{self, Context, Pass};
 use gradc::compiler::stages::{Stage, Staged, between, read, rewrite, run};

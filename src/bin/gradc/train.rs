@@ -1,8 +1,8 @@
 //! `gradc train`.
 
 use crate::data::DataArguments;
-use crate::inspect::say;
 use crate::network::NetworkArguments;
+use crate::print::{line, say, tell};
 use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
@@ -10,9 +10,8 @@ use gradc::runtime::report::table::{Align, table};
 use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Verdict, Watched, Zeros};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Train {
@@ -104,7 +103,7 @@ impl Train {
             self.network.validate()?;
         }
         let (mut model, lints) = self.network.compiled(|options| options)?;
-        eprint!("{lints}");
+        tell(&lints);
         if self.json {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
             line(&json!({ "event": "compiled", "network": model.name(), "milliseconds": stages.collect::<Map<_, _>>() }))?;
@@ -120,27 +119,41 @@ impl Train {
         }
         let parts = self.parts(&model)?;
         let outcome = self.fit(&mut model, &parts);
-        // What was seen of a run that failed is what one wants to see.
-        let so_far = match &outcome {
-            Ok(history) => Some(history),
-            Err(Error::Diverged { history, .. }) => history.as_deref(),
-            Err(_) => None,
-        };
-        if let Some(history) = so_far.filter(|_| self.json) {
+        // Files first, each whatever becomes of the others: what is printed may find no reader.
+        let (written, is_done) = (self.written(&model, &outcome), outcome.is_ok());
+        let printed = self.printed(&model, &parts, outcome);
+        if is_done { written.and(printed) } else { printed.and(written) }
+    }
+
+    /// Writes all files that are asked for; the error is the first one's.
+    fn written(&self, model: &Model, outcome: &Result<History>) -> Result<()> {
+        let mut written = Ok(());
+        if let (Some(file), Ok(_)) = (&self.save, outcome) {
+            written = written.and(model.save(file));
+        }
+        if let (Some(file), Ok(history)) = (&self.plot, outcome) {
+            written = written.and(history.plot(file));
+        }
+        if let Some(file) = &self.watch_save {
+            written = written.and(save_watched(file, model));
+        }
+        if let (Some(Some(file)), Some(diagnosis)) = (&self.diagnose, so_far(outcome).and_then(|run| run.diagnosis.as_ref())) {
+            written = written.and(diagnosis.plot(file));
+        }
+        written
+    }
+
+    fn printed(&self, model: &Model, parts: &Parts, outcome: Result<History>) -> Result<()> {
+        if let Some(history) = so_far(&outcome).filter(|_| self.json) {
             steps(history)?;
         }
-        self.watched(&model)?;
-        if let Some(diagnosis) = so_far.and_then(|history| history.diagnosis.as_ref()) {
+        if self.watch_save.is_none() {
+            self.watched(model)?;
+        }
+        if let Some(diagnosis) = so_far(&outcome).and_then(|history| history.diagnosis.as_ref()) {
             self.diagnosed(diagnosis)?;
         }
-        let history = outcome?;
-        if let Some(file) = &self.save {
-            model.save(file)?;
-        }
-        if let Some(file) = &self.plot {
-            history.plot(file)?;
-        }
-        self.report(&model, &parts, &history)
+        self.report(model, parts, &outcome?)
     }
 
     /// Whether the folders of all files that will be written are there: after a long run it is too late.
@@ -165,8 +178,8 @@ impl Train {
             return self.data.need(model, true).map(|data| Parts { train: Some(data), valid: None, test: None });
         };
         if self.split.is_some() && self.split_seed.is_none() {
-            eprintln!(
-                "note: the rows are split in the file's order; in a sorted file the parts differ: --split-seed 1 shuffles them first"
+            tell(
+                "note: the rows are split in the file's order; in a sorted file the parts differ: --split-seed 1 shuffles them first\n",
             );
         }
         let data = self.split_seed.map_or_else(|| data.clone(), |seed| data.shuffled(seed));
@@ -253,9 +266,6 @@ impl Train {
     }
 
     fn diagnosed(&self, diagnosis: &Diagnosis) -> Result<()> {
-        if let Some(Some(file)) = &self.diagnose {
-            diagnosis.plot(file)?;
-        }
         if !self.json {
             return say(&format!("{diagnosis}\n"));
         }
@@ -281,13 +291,6 @@ impl Train {
     }
 
     fn watched(&self, model: &Model) -> Result<()> {
-        if let Some(file) = &self.watch_save {
-            let name = |watched: &Watched| format!("{}@{}", watched.name, watched.step);
-            let named: Vec<(String, &Watched)> = model.watched().iter().map(|watched| (name(watched), watched)).collect();
-            let tensors: Vec<(&str, &[usize], &[f32])> =
-                named.iter().map(|(name, watched)| (name.as_str(), &watched.shape[..], &watched.values[..])).collect();
-            return checkpoint::save(file, &tensors, &BTreeMap::from([("network".into(), model.name().into())]));
-        }
         for watched in model.watched() {
             if self.json {
                 let Watched { name, step, shape, values } = watched;
@@ -325,19 +328,37 @@ impl Train {
             }
             return line(&Value::Object(object));
         }
-        println!("{}, {:.0} samples/s", history.line(), history.samples_per_second);
+        let mut text = format!("{}, {:.0} samples/s\n", history.line(), history.samples_per_second);
         if let Some(epoch) = history.restored {
-            println!("the parameters are those of epoch {epoch}, the best one");
+            text += &format!("the parameters are those of epoch {epoch}, the best one\n");
         }
         if history.skipped() > 0 {
-            println!("{} steps were skipped: the norm of their gradient was not finite", history.skipped());
+            text += &format!("{} steps were skipped: the norm of their gradient was not finite\n", history.skipped());
         }
-        print!("{}", results(&evaluations));
+        text += &results(&evaluations);
         if let Some(share) = history.share_of_zeros() {
-            print!("\n{}", sparsity(&history.zeros, share));
+            text += &format!("\n{}", sparsity(&history.zeros, share));
         }
-        Ok(())
+        say(&text)
     }
+}
+
+/// What is known of a run; what was seen of one that failed is what one wants to see.
+fn so_far(outcome: &Result<History>) -> Option<&History> {
+    match outcome {
+        Ok(history) => Some(history),
+        Err(Error::Diverged { history, .. }) => history.as_deref(),
+        Err(_) => None,
+    }
+}
+
+/// Writes the watched values as tensors.
+fn save_watched(file: &Path, model: &Model) -> Result<()> {
+    let name = |watched: &Watched| format!("{}@{}", watched.name, watched.step);
+    let named: Vec<(String, &Watched)> = model.watched().iter().map(|watched| (name(watched), watched)).collect();
+    let tensors: Vec<(&str, &[usize], &[f32])> =
+        named.iter().map(|(name, watched)| (name.as_str(), &watched.shape[..], &watched.values[..])).collect();
+    checkpoint::save(file, &tensors, &BTreeMap::from([("network".into(), model.name().into())]))
 }
 
 /// Shares of exact zeros under proximal penalties, parameter by parameter and over all of them.
@@ -372,12 +393,7 @@ fn steps(history: &History) -> Result<()> {
     })
 }
 
-/// One line of JSON on stdout.
-pub fn line(value: &Value) -> Result<()> {
-    writeln!(std::io::stdout(), "{value}").map_err(|source| Error::Io { action: "write", path: "stdout".into(), source })
-}
-
-/// Loss and metrics as an object.
+/// Loss, metrics, tables and notes as an object.
 pub fn evaluated(evaluation: &Evaluation) -> Value {
     let (names, values): (Vec<String>, Vec<f64>) = evaluation.metrics.iter().cloned().unzip();
     let mut object = measured(evaluation.loss, &names, &values);

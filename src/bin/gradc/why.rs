@@ -1,8 +1,9 @@
 //! What `gradc explain` answers about a network: where a gradient comes from, why kernels are what they are, what became of a node, what
 //! each byte is for.
 
-use crate::inspect::{find_stage, say};
+use crate::inspect::find_stage;
 use crate::network::{NetworkArguments, NetworkOptions};
+use crate::print::say;
 use clap::{ArgGroup, Args};
 use gradc::compiler::explain::{derivation, life};
 use gradc::compiler::fusion;
