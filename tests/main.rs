@@ -7,6 +7,7 @@ mod data;
 mod diagnose;
 mod digits;
 mod doors;
+mod flags;
 mod glass;
 mod golden;
 mod guide;

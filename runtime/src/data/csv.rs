@@ -75,7 +75,7 @@ impl Csv {
     }
 
     /// Moves the column, by name or by number from 1, behind all others, where targets are expected (default: the order of the
-    /// file); may be called once a target.
+    /// file); to be called once for each column of a target, or not at all.
     pub fn target(mut self, name: impl ToString) -> Csv {
         self.targets.push(name.to_string());
         self
@@ -126,6 +126,7 @@ impl Csv {
         let second = records.next()?;
         let mut layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
         let mut table = Table::new(self.source.name(), layout.headings());
+        table.targets = self.targets.len();
         let held = if layout.names.is_some() { [None, second] } else { [Some(first), second] };
         for record in held.into_iter().flatten() {
             layout.append(&mut table, &record).map_err(named_file)?;

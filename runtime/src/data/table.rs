@@ -33,11 +33,13 @@ pub struct Table {
     origins: Vec<Origin>,
     /// Row-major.
     pub(super) values: Vec<f64>,
+    /// Columns at the end that are targets, if any was called so.
+    pub(super) targets: usize,
 }
 
 impl Table {
     pub(super) fn new(file: String, headings: Vec<Heading>) -> Table {
-        Table { headings, origins: vec![Origin { file, lines: Vec::new() }], values: Vec::new() }
+        Table { headings, origins: vec![Origin { file, lines: Vec::new() }], values: Vec::new(), targets: 0 }
     }
 
     /// Ends a row whose values have been pushed.
@@ -95,6 +97,8 @@ impl Table {
             headings: self.headings.into_iter().chain(moved).collect(),
             origins: self.origins.into_iter().chain(other.origins).collect(),
             values,
+            // What follows a target is one as well.
+            targets: other.targets + if self.targets > 0 { self.targets + right - other.targets } else { 0 },
         })
     }
 
@@ -112,6 +116,10 @@ impl Table {
         let asked = ordered().fold(0usize, |sum, spec| sum.saturating_add(spec.width()));
         if asked != self.width() {
             return Err(self.another_width(asked, ordered().copied()));
+        }
+        let declared = targets.iter().fold(0usize, |sum, spec| sum.saturating_add(spec.width()));
+        if self.targets > 0 && self.targets != declared {
+            return Err(self.other_targets(declared, &targets));
         }
         let rows = row_limit(self.rows())?;
         let mut start = 0;
@@ -142,10 +150,18 @@ impl Table {
     }
 
     fn another_width<'a>(&self, asked: usize, specs: impl Iterator<Item = &'a FieldSpec>) -> Error {
-        let listed: Vec<String> = specs.map(|spec| format!("`{}` {}{}", spec.name, spec.element, Shape(&spec.shape))).collect();
         let found = format!("the data has {} columns", self.width());
-        let expected = format!("{asked}: {}", listed.join(", "));
+        let expected = if asked == 0 { "none: the network has no inputs".into() } else { format!("{asked}: {}", listed(specs)) };
         let help = "choose the columns in the order of the declaration (columns, target), or change the network's inputs";
+        Error::data(found, expected, help).in_file(&self.file_names())
+    }
+
+    fn other_targets(&self, declared: usize, specs: &[&FieldSpec]) -> Error {
+        let named: Vec<String> =
+            self.headings[self.width() - self.targets..].iter().map(|heading| format!("`{}`", heading.title())).collect();
+        let found = format!("named as columns of targets: {}", named.join(", "));
+        let expected = if declared == 0 { "none".into() } else { format!("{declared}: {}", listed(specs.iter().copied())) };
+        let help = "name each column of a target, and no other (target)";
         Error::data(found, expected, help).in_file(&self.file_names())
     }
 
@@ -237,6 +253,11 @@ impl Table {
         let origin = &self.origins[heading.file];
         Error::data(found, expected, help).at(origin.lines[row], heading.number).in_file(&origin.file)
     }
+}
+
+/// Fields with element and shape.
+fn listed<'a>(specs: impl Iterator<Item = &'a FieldSpec>) -> String {
+    specs.map(|spec| format!("`{}` {}{}", spec.name, spec.element, Shape(&spec.shape))).collect::<Vec<_>>().join(", ")
 }
 
 impl Heading {

@@ -6,7 +6,7 @@ use clap::Command;
 use gradc::Error;
 
 /// What messages say to who writes a program, and to who writes a command.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 10] = [
     ("`.validate(…)`", "`--split`"),
     ("(header)", "(`--header true`)"),
     ("(skip 1)", "(`--skip 1`)"),
@@ -16,6 +16,7 @@ const WORDS: [(&str, &str); 9] = [
     ("(categories_in_order)", "(`--categories COLUMN=A,B,C`)"),
     (": set the separator", ": set it with `--separator`"),
     ("use `load_matching` to take what fits, or load the file", "load the file"),
+    ("(target)", "(`--target`)"),
 ];
 
 /// The message of an error, with the flags of the command where the library names calls and settings.

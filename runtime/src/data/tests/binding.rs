@@ -22,6 +22,30 @@ fn data_of_another_width_is_refused_with_both_numbers() {
 }
 
 #[test]
+fn as_many_columns_are_named_as_targets_as_there_are() {
+    let one = [input("x", &[2]), target("y", Element::F32)];
+    let bind = |csv: Csv, specs: &[FieldSpec]| csv.read().and_then(|table| table.bind(specs));
+    let rows = || csv("a,b,c\n1,2,3\n");
+    let data = bind(rows().target("a"), &one).unwrap();
+    assert_eq!(data.column("y").unwrap().values, Values::F32(vec![1.]));
+    let all = [input("x", &[3])];
+    says(bind(rows().target("a").target("b"), &one), &["targets: `a`, `b`; expected 1: `y` f32[]", "in a.csv"]);
+    says(bind(rows().target("a"), &all), &["targets: `a`; expected none"]);
+    let two = [input("x", &[1]), target("y", Element::F32), target("z", Element::F32)];
+    says(bind(rows().target("2"), &two), &["targets: `b`; expected 2: `y` f32[], `z` f32[]"]);
+    // A second file stands behind the first: its columns are targets too if one before them is.
+    let second = || Csv::of_bytes("b.csv", b"d,e\n4,5\n");
+    let three = [input("x", &[2]), FieldSpec { shape: vec![3], ..target("y", Element::F32) }];
+    assert_eq!(
+        bind(rows().target("a").targets(second()), &three).unwrap().column("y").unwrap().values,
+        Values::F32(vec![1., 4., 5.])
+    );
+    let four = [input("x", &[4]), target("y", Element::F32)];
+    assert_eq!(bind(rows().targets(second().target("d")), &four).unwrap().column("y").unwrap().values, Values::F32(vec![4.]));
+    says(bind(rows().target("a").targets(second()), &four), &["targets: `a`, `d`, `e`; expected 1"]);
+}
+
+#[test]
 fn every_value_is_checked() {
     let y = |text, element| csv(text).read().unwrap().bind(&[target("y", element)]);
     says(y("y\n0\n10\n", Element::Class(10)), &["label 10; expected a class in 0..=9", "a.csv, line 3, column 1"]);

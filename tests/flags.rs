@@ -1,0 +1,65 @@
+//! What is asked of the command is done or refused, with a reason that can be read: no flag is ignored, no file is half used without a word.
+
+use std::process::{Command, Stdio};
+
+const NETWORK: &str = "T { input x: [batch, 2]; target y: [batch, 1]; let h = x.dense(3).tanh(); let p = h.dense(1); \
+                       predict p; minimize p.mean_squared_error(y); using sgd(0.1); }";
+const ROWS: &str = "a,b,c\n1,2,3\n4,5,6\n7,8,9\n2,1,4\n";
+
+/// A folder with files; each command runs in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Folder {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in [("t.net", NETWORK), ("rows.csv", ROWS)].iter().chain(files) {
+            std::fs::write(folder.path().join(name), text).expect("it is written");
+        }
+        Folder(folder)
+    }
+    /// The exit code, and what is said on both streams.
+    fn run(&self, line: &str) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradc"));
+        let output = command.current_dir(self.0.path()).args(words(line)).stdin(Stdio::null()).output();
+        let output = output.expect("the command was built");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+    fn done(&self, line: &str) -> (String, String) {
+        let (code, out, said) = self.run(line);
+        assert_eq!(code, Some(0), "{line}: {said}");
+        (out, said)
+    }
+    fn refused(&self, line: &str, parts: &[&str]) {
+        let (code, _, said) = self.run(line);
+        assert!(matches!(code, Some(1 | 2)), "{line}: {code:?} {said}");
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in what `{line}` says:\n{said}");
+        }
+        for broken in ["cannot be this", "cannot be nothing", "cannot be for", "cannot be something", "()`", "load_matching"] {
+            assert!(!said.contains(broken), "{line}: {said}");
+        }
+    }
+}
+
+/// Words of a line; `''` is an empty one.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(' ').map(|word| if word == "''" { "" } else { word })
+}
+
+#[test]
+fn columns_that_are_named_as_targets_are_the_targets() {
+    let two = "T { input x: [batch, 1]; target y: [batch, 1]; target z: [batch, 1]; let p = x.dense(1); predict p; \
+               minimize p.mean_squared_error(y) + p.mean_squared_error(z); using sgd(0.001); }";
+    let folder = Folder::new(&[("two.net", two)]);
+    let train = "--data rows.csv --batch 4";
+    folder.refused(
+        &format!("train t.net {train} --target a --target b"),
+        &["targets: `a`, `b`; expected 1: `y` f32[1]", "(`--target`)"],
+    );
+    folder.refused(&format!("train two.net {train} --target a"), &["targets: `a`; expected 2: `y` f32[1], `z` f32[1]"]);
+    folder.done(&format!("train t.net {train} --target a"));
+    let (seen, _) =
+        folder.done(&format!("train two.net {train} --target c --target a --steps 1 --shuffle false --watch x --json"));
+    assert!(seen.contains("\"values\":[2.0,5.0,8.0,1.0]"), "{seen}");
+}
