@@ -171,6 +171,7 @@ pub fn specs(fields: &[Field], with_targets: bool) -> Vec<crate::data::FieldSpec
             element: element(field),
             shape: row_shape(field),
             is_target: field.is_target,
+            steps: field.steps,
         })
         .collect()
 }

@@ -109,7 +109,9 @@ fn number(pair: &[f32]) -> f64 {
 /// What the tensors that are kept between runs come to, by kind.
 fn too_large(program: &Program) -> Error {
     let bytes = |buffer: &Buffer| 4.0 * if buffer.lane == Lane::F64 { 2.0 } else { 1.0 } * buffer.words.at(1) as f64;
-    let sum = |is: fn(Space) -> bool| program.buffers.iter().filter(|buffer| is(buffer.space)).map(bytes).sum::<f64>();
+    let sum = |is: fn(Space) -> bool| {
+        program.buffers.iter().filter(|buffer| is(buffer.space)).map(bytes).fold(0.0, |sum, bytes| sum + bytes)
+    };
     let parameters = sum(|space| matches!(space, Space::Parameter(_)));
     let states = sum(|space| matches!(space, Space::State(_)));
     let copies = sum(|space| matches!(space, Space::Saved(_)));

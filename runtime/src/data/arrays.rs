@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::bytes::Bytes;
-use super::check::{class_help, class_range, row_limit, row_width};
+use super::check::{class_help, class_range, first_outside, length_fault, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values, width};
 use crate::error::{Error, Result, Shape};
 
@@ -168,7 +168,13 @@ impl Array {
             Element::Bool => self.integers(spec, 0, 1)?,
         };
         let (name, shape) = (spec.name.clone(), spec.shape.clone());
-        Ok(Column { name, element: spec.element, shape, values, classes: self.classes.clone() })
+        let column = Column { name, element: spec.element, shape, values, classes: self.classes.clone() };
+        if let Some(steps) = spec.steps
+            && let Some((row, found, rows)) = first_outside(&column, steps)
+        {
+            return Err(length_fault(&spec.name, found, &format!(" in row {row}"), rows, steps));
+        }
+        Ok(column)
     }
 
     fn integers(&self, spec: &FieldSpec, least: i64, greatest: i64) -> Result<Values> {
@@ -191,6 +197,17 @@ impl Array {
         }
     }
 
+    /// What to do about labels that are whole numbers and no classes.
+    fn labels_help(&self, classes: u32) -> String {
+        let labels = || {
+            self.numbers().map(|number| match number {
+                Number::Whole(whole) => whole as f64,
+                Number::Real(real) => real,
+            })
+        };
+        class_help(classes, labels().fold(f64::INFINITY, f64::min), labels().fold(f64::NEG_INFINITY, f64::max))
+    }
+
     fn refusal(&self, spec: &FieldSpec, place: usize, number: Number) -> Error {
         let wide = spec.width().max(1);
         let element = if wide > 1 { format!(", element {}", place % wide) } else { String::new() };
@@ -201,10 +218,9 @@ impl Array {
         let found = format!("`{}` is {shown} in row {}{element}", spec.name, place / wide);
         match (spec.element, number) {
             (Element::F32, _) => Error::data(found, "finite f32 numbers", "leave these rows out, or fill the values in"),
-            (Element::Class(classes), Number::Whole(_)) => {
-                let labels = || self.numbers().map(|number| if let Number::Whole(whole) = number { whole } else { 0 });
-                let (least, greatest) = (labels().min().unwrap_or(0), labels().max().unwrap_or(0));
-                Error::data(found, class_range(classes), class_help(classes, least, greatest))
+            (Element::Class(classes), Number::Whole(_)) => Error::data(found, class_range(classes), self.labels_help(classes)),
+            (Element::Class(classes), Number::Real(real)) if real.fract() == 0.0 => {
+                Error::data(found, class_range(classes), self.labels_help(classes))
             }
             (Element::Class(classes), Number::Real(_)) => Error::data(found, class_range(classes), "a label is a whole number"),
             (Element::Bool, _) => Error::data(found, "0 or 1", format!("declare `{}` as another element", spec.name)),

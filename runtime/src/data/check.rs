@@ -85,8 +85,8 @@ fn wide<L: Copy + TryInto<i64>>(label: &L) -> i64 {
 fn in_range<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, labels: &[L]) -> Result<()> {
     let outside = |label: i64| !(0..i64::from(classes)).contains(&label);
     let Some(first) = labels.iter().position(|label| outside(wide(label))) else { return Ok(()) };
-    let least = labels.iter().map(wide).min().unwrap_or(0);
-    let greatest = labels.iter().map(wide).max().unwrap_or(0);
+    let least = labels.iter().map(wide).min().unwrap_or(0) as f64;
+    let greatest = labels.iter().map(wide).max().unwrap_or(0) as f64;
     let found = format!("`{name}` has the label {}", wide(&labels[first]));
     let error = Error::data(found, class_range(classes), class_help(classes, least, greatest));
     Err(at(first, row_width.max(1), error))
@@ -94,18 +94,27 @@ fn in_range<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, 
 
 /// Whether each row has at least one of `steps` steps, and no more than there are.
 pub(crate) fn lengths(column: &Column, steps: usize) -> Result<()> {
-    let Values::U32(words) = &column.values else { return Ok(()) };
+    first_outside(column, steps)
+        .map_or(Ok(()), |(row, found, rows)| Err(at(row, 1, length_fault(&column.name, found, "", rows, steps))))
+}
+
+/// The first row whose length is none, that length, and how many such rows there are.
+pub(super) fn first_outside(column: &Column, steps: usize) -> Option<(usize, f64, usize)> {
+    let Values::U32(words) = &column.values else { return None };
     let length = |word: u32| if column.element == Element::I32 { i64::from(word as i32) } else { i64::from(word) };
     let outside = |word: u32| !(1..=steps as i64).contains(&length(word));
-    let Some(first) = words.iter().position(|&word| outside(word)) else { return Ok(()) };
+    let first = words.iter().position(|&word| outside(word))?;
     let rows = words.iter().filter(|&&word| outside(word)).count();
-    let (name, found) = (&column.name, length(words[first]));
+    Some((first, length(words[first]) as f64, rows))
+}
+
+/// The length `found`, and `rows` in all, are not in `1..=steps`.
+pub(super) fn length_fault(name: &str, found: f64, place: &str, rows: usize, steps: usize) -> Error {
     let help = match found {
-        ..1 => "leave rows without a step out".to_owned(),
+        found if found < 1.0 => "leave rows without a step out".to_owned(),
         _ => format!("cut these rows off after {steps} steps, or declare more"),
     };
-    let error = Error::data(format!("`{name}` says {found} steps ({rows} such rows)"), format!("a length in 1..={steps}"), help);
-    Err(at(first, 1, error))
+    Error::data(format!("`{name}` says {found} steps{place} ({rows} such rows)"), format!("a length in 1..={steps}"), help)
 }
 
 /// Whether a field has only numbers that a loss takes.
@@ -139,10 +148,10 @@ pub(super) fn class_range(classes: u32) -> String {
 }
 
 /// What to do when labels between `least` and `greatest` do not fit `classes` classes.
-pub(super) fn class_help(classes: u32, least: i64, greatest: i64) -> String {
-    if least >= 1 && greatest == i64::from(classes) {
+pub(super) fn class_help(classes: u32, least: f64, greatest: f64) -> String {
+    if least >= 1.0 && greatest == f64::from(classes) {
         "the labels seem to start at 1: subtract 1 from each".to_owned()
-    } else if least < 0 {
+    } else if least < 0.0 {
         format!("labels start at 0, the least here is {least}: number the classes anew, or leave these rows out")
     } else {
         format!("the greatest label is {greatest}: declare more classes, or leave these rows out")

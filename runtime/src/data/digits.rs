@@ -10,7 +10,7 @@ const FILE: &[u8] = include_bytes!("digits.csv.gz");
 
 /// The 1 797 handwritten digits: `pixels`, `f32 [64]`, raw grey values 0 to 16, row by row; `digit`, `class(10)`.
 pub fn digits() -> Result<Dataset> {
-    let pixels = FieldSpec { name: "pixels".to_owned(), element: Element::F32, shape: vec![64], is_target: false };
-    let digit = FieldSpec { name: "digit".to_owned(), element: Element::Class(10), shape: vec![], is_target: true };
+    let pixels = FieldSpec { name: "pixels".to_owned(), element: Element::F32, shape: vec![64], is_target: false, steps: None };
+    let digit = FieldSpec { name: "digit".to_owned(), element: Element::Class(10), shape: vec![], is_target: true, steps: None };
     Csv::of_bytes("digits.csv.gz", FILE).read()?.bind(&[pixels, digit])
 }

@@ -121,6 +121,8 @@ pub struct FieldSpec {
     pub shape: Vec<usize>,
     /// Whether the field is a target, which comes after all inputs.
     pub is_target: bool,
+    /// Of a field that says how many steps each row has: how many there are.
+    pub steps: Option<usize>,
 }
 
 impl FieldSpec {

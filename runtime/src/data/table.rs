@@ -1,7 +1,7 @@
 //! [`Table`]: raw numbers with the places they came from, before a network says what they mean.
 
 use super::arrays::named_classes;
-use super::check::{class_help, class_range, row_limit, row_width};
+use super::check::{class_help, class_range, first_outside, length_fault, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values};
 use crate::error::{Error, Result, Shape};
 use std::sync::Arc;
@@ -129,7 +129,15 @@ impl Table {
             let classes = self.classes(spec, start, end)?;
             let values = self.converted(spec, start, end)?;
             let (name, shape) = (spec.name.clone(), spec.shape.clone());
-            columns.push(Arc::new(Column { name, element: spec.element, shape, values, classes }));
+            let column = Column { name, element: spec.element, shape, values, classes };
+            if let Some(steps) = spec.steps
+                && let Some((row, found, rows)) = first_outside(&column, steps)
+            {
+                let (heading, error) = (&self.headings[start], length_fault(&spec.name, found, "", rows, steps));
+                let origin = &self.origins[heading.file];
+                return Err(error.at(origin.lines[row], heading.number).in_file(&origin.file));
+            }
+            columns.push(Arc::new(column));
             start = end;
         }
         Ok(Dataset { columns, rows })
@@ -234,7 +242,7 @@ impl Table {
                 let help = if fraction {
                     "a label is a whole number; a quantity is declared without `class`".to_owned()
                 } else {
-                    class_help(classes, least as i64, greatest as i64)
+                    class_help(classes, least, greatest)
                 };
                 (format!("`{}` has the label {value}", spec.name), class_range(classes), help)
             }

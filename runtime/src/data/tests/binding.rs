@@ -46,10 +46,27 @@ fn as_many_columns_are_named_as_targets_as_there_are() {
 }
 
 #[test]
+fn a_length_that_is_none_is_refused_with_its_place() {
+    let spec = || FieldSpec { is_target: false, steps: Some(3), ..target("n", Element::U32) };
+    let bound = |text| csv(text).read().unwrap().bind(&[spec()]);
+    assert_eq!(bound("n\n1\n3\n").unwrap().column("n").unwrap().values, Values::U32(vec![1, 3]));
+    says(
+        bound("n\n3\n4\n5\n"),
+        &["`n` says 4 steps (2 such rows); expected a length in 1..=3", "in a.csv, line 3, column 1", "cut"],
+    );
+    says(bound("n\n3\n0\n"), &["says 0 steps", "line 3, column 1", "leave rows"]);
+    says(bound("n\n3\n1.5\n"), &["the value 1.5; expected an integer", "line 3, column 1"]);
+    says(bound("n\n3\nnan\n"), &["the value NaN", "line 3"]);
+    let class = FieldSpec { element: Element::Class(9), ..spec() };
+    says(csv("n\n3\n8\n").read().unwrap().bind(&[class]), &["says 8 steps", "line 3, column 1"]);
+}
+
+#[test]
 fn every_value_is_checked() {
     let y = |text, element| csv(text).read().unwrap().bind(&[target("y", element)]);
     says(y("y\n0\n10\n", Element::Class(10)), &["label 10; expected a class in 0..=9", "a.csv, line 3, column 1"]);
     says(y("1\n2\n", Element::Class(2)), &["label 2", "start at 1"]);
+    says(y("0\n1e20\n", Element::Class(2)), &["the greatest label is 100000000000000000000:"]);
     says(y("1.7\n", Element::Class(3)), &["label 1.7", "a label is a whole number"]);
     says(y("-0.3\n", Element::Class(3)), &["label -0.3", "line 1"]);
     says(y("nan\n", Element::Class(3)), &["label NaN"]);

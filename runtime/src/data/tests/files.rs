@@ -208,6 +208,10 @@ fn damaged_npy_is_refused_with_its_place() {
     let table = npy(npy_of("<f8", "(3,)", &[1f64, 1.5, f64::NAN].map(f64::to_le_bytes).concat())).read().unwrap();
     says(table.bind(&[input("x", &[])]), &["`x` is NaN in row 2", "a.npy"]);
     says(table.bind(&[target("y", Element::Class(4))]), &["`y` is 1.5 in row 1", "whole"]);
+    let whole = npy(npy_of("<f4", "(2,)", &[1f32, 3.0].map(f32::to_le_bytes).concat())).read().unwrap();
+    says(whole.bind(&[target("y", Element::Class(3))]), &["`y` is 3 in row 1; expected a class in 0..=2", "start at 1"]);
+    let long = FieldSpec { is_target: false, steps: Some(2), ..target("n", Element::I32) };
+    says(whole.bind(&[long]), &["`n` says 3 steps in row 1 (1 such rows); expected a length in 1..=2", "in a.npy"]);
     let wide = npy(npy_of("<i8", "(2, 2)", &[1, 2, 3, 1i64 << 40].map(i64::to_le_bytes).concat())).read().unwrap();
     for element in [Element::I32, Element::U32, Element::Class(7)] {
         let spec = FieldSpec { shape: vec![2], ..target("y", element) };

@@ -19,11 +19,11 @@ use flate2::write::GzEncoder;
 use super::*;
 
 fn input(name: &str, shape: &[usize]) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), element: Element::F32, shape: shape.to_vec(), is_target: false }
+    FieldSpec { name: name.to_owned(), element: Element::F32, shape: shape.to_vec(), is_target: false, steps: None }
 }
 
 fn target(name: &str, element: Element) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), element, shape: vec![], is_target: true }
+    FieldSpec { name: name.to_owned(), element, shape: vec![], is_target: true, steps: None }
 }
 
 fn csv(text: &'static str) -> Csv {
