@@ -48,6 +48,44 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn messages_are_sentences_in_the_words_of_the_command() {
+    let files = [
+        (
+            "silent.net",
+            "S { input x: [batch, 2]; target y: [batch, 1]; let p = x.dense(1); minimize p.mean_squared_error(y); using sgd(0.1); }",
+        ),
+        ("relu.net", &NETWORK.replace("tanh", "relu")),
+        ("normal.net", &NETWORK.replace(".tanh", ".batch_norm().tanh")),
+        ("wide.net", &NETWORK.replace("dense(3)", "dense(1000000000000)")),
+        ("none.txt", "hello"),
+    ];
+    let folder = Folder::new(&files);
+    folder.done("dump t.net --all stages");
+    folder.done("train t.net --data rows.csv --batch 2 --save t.st");
+    folder.done("train silent.net --data rows.csv --batch 2 --save silent.st");
+    for (line, parts) in [
+        (
+            "predict silent.net --data rows.csv --weights silent.st",
+            &["`S` cannot be asked for a prediction", "a network with `predict`"][..],
+        ),
+        ("opt none.txt", &["this is no stage that can be read back", "in none.txt"]),
+        ("opt -", &["this is no stage that can be read back", "in stdin"]),
+        ("opt stages/06-loops.txt", &["the file holds loops; expected a graph", "in stages/06-loops.txt"]),
+        ("run-stage stages/04-simplified.txt --input zz=1", &["error: nothing is called `zz`", "in stages/04-simplified.txt"]),
+        ("run-stage stages/04-simplified.txt --batch 100000000", &["error: for 100000000 rows it asks for"]),
+        ("explain t.net --fusion --unit zz", &["`--unit` cannot be `zz`", "one of: initialize, train"]),
+        ("explain --fusion", &["`FILE` cannot be left out"]),
+        ("explain t.net", &["`FILE` cannot be `t.net` alone", "--gradient"]),
+        ("evaluate relu.net --data rows.csv --weights t.st", &["other formulas", "`train --init`"]),
+        ("train normal.net --data rows.csv --batch 3", &["1 row", "`--drop-last`"]),
+        ("train wide.net --data rows.csv --batch 2", &["states of layers and optimizer 0 bytes"]),
+        ("evaluate t.net --weights t.st", &["`--data` cannot be left out", "`x` f32[n, 2], `y` f32[n, 1]"]),
+    ] {
+        folder.refused(line, parts);
+    }
+}
+
+#[test]
 fn columns_that_are_named_as_targets_are_the_targets() {
     let two = "T { input x: [batch, 1]; target y: [batch, 1]; target z: [batch, 1]; let p = x.dense(1); predict p; \
                minimize p.mean_squared_error(y) + p.mean_squared_error(z); using sgd(0.001); }";

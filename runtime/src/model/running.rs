@@ -81,10 +81,10 @@ impl Model {
     }
 
     pub(crate) fn entry(&self, name: &str) -> Result<EntryFunction> {
-        let missing = || Error::Setting {
-            name: "network".into(),
-            found: format!("`{}` without what `{name}` needs", self.name()),
-            expected: "complete".into(),
+        let missing = || match name {
+            "predict" => Error::setting(self.name(), "asked for a prediction", "a network with `predict`"),
+            "evaluate" => Error::setting(self.name(), "evaluated: it has no loss", "a network with `minimize`"),
+            _ => Error::setting(self.name(), "trained: it has no loss or no optimizer", "a network with `minimize` and `using`"),
         };
         self.compiled.module.entry(name).ok_or_else(missing)
     }

@@ -24,7 +24,7 @@ impl Explain {
     pub fn run(self) -> Result<()> {
         let Some(name) = self.what else {
             if self.question.is_asked() {
-                return Err(refused("nothing", "the .net file that the question is about".into()));
+                return Err(Error::setting("FILE", "left out", "the .net file that the question is about"));
             }
             let pages: String = PAGES.iter().map(|page| format!("{:26} {}\n", page.name, page.title())).collect();
             let names: Vec<&str> = manual::names().collect();
@@ -38,15 +38,11 @@ impl Explain {
             return say(&text);
         }
         if Path::new(&name).is_file() {
-            let questions = "a question about it: --gradient PARAMETER, --fusion, --node %41 or --bytes";
-            return Err(refused(&format!("the file `{name}` alone"), questions.into()));
+            let questions = "given with a question about it: --gradient PARAMETER, --fusion, --node %41 or --bytes";
+            return Err(Error::setting("FILE", format!("`{name}` alone"), questions));
         }
         Err(unknown(&name))
     }
-}
-
-fn refused(found: &str, expected: String) -> Error {
-    Error::Setting { name: "explain".into(), found: found.into(), expected }
 }
 
 fn unknown(name: &str) -> Error {

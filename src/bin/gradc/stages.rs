@@ -58,7 +58,8 @@ impl Opt {
             names => names.iter().map(|name| pass(name)).collect::<Result<_>>()?,
         };
         let Staged::Graph(graph) = staged(&self.file)? else {
-            return Err(unfit(&self.file, "loops", "a graph, as the stages 02, 03 and 04 are"));
+            let expected = "a graph, as the stages 02, 03 and 04 are";
+            return Err(unfit(&self.file, "the file holds loops", expected, "`gradc dump NETWORK --stage 03` writes one"));
         };
         let context = Context { fuel: self.fuel, validate: self.validate, ..Context::new() };
         let text =
@@ -84,11 +85,12 @@ fn staged(file: &Path) -> Result<Staged> {
     } else {
         text = std::fs::read_to_string(file).map_err(failed)?;
     }
-    read(&text).map_err(|why| unfit(file, &why, "a stage as `gradc dump` writes it"))
+    read(&text).map_err(|why| unfit(file, &why, "", "give a stage as `gradc dump` writes it"))
 }
 
-fn unfit(file: &Path, found: &str, expected: &str) -> Error {
-    Error::Setting { name: file.display().to_string(), found: found.into(), expected: expected.into() }
+fn unfit(file: &Path, found: &str, expected: &str, help: &str) -> Error {
+    let name = if file == Path::new("-") { "stdin".into() } else { file.display().to_string() };
+    Error::data(found, expected, help).in_file(&name)
 }
 
 #[derive(Args)]
@@ -123,7 +125,8 @@ impl RunStage {
             Staged::Graph(graph) => run::graph(graph, &inputs),
             Staged::Loops(program) => run::loops(program, &self.entry, &inputs),
         };
-        say(&run::print(&results.map_err(|why| unfit(&self.file, &why, "what the stage asks for"))?))
+        let help = "the text of the stage says what it takes; so does `gradc summary`";
+        say(&run::print(&results.map_err(|why| unfit(&self.file, &why, "", help))?))
     }
 }
 

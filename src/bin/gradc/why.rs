@@ -51,10 +51,6 @@ fn unanswered(question: &str, why: String) -> Error {
     )
 }
 
-fn refused(name: &str, expected: String) -> Error {
-    Error::Setting { name: name.into(), found: "something else".into(), expected }
-}
-
 impl Question {
     /// Whether anything is asked.
     pub fn is_asked(&self) -> bool {
@@ -94,10 +90,8 @@ impl Question {
             text.push_str(&format!("unit {}\n{}\n", unit.name, fusion::text::print(&unit.graph, &unit.fusion, true)));
         }
         if text.is_empty() {
-            return Err(refused(
-                "--unit",
-                format!("one of: {}", units.iter().map(|unit| unit.name).collect::<Vec<_>>().join(", ")),
-            ));
+            let expected = format!("one of: {}", units.iter().map(|unit| unit.name).collect::<Vec<_>>().join(", "));
+            return Err(Error::setting("--unit", format!("`{}`", self.unit.as_deref().unwrap_or_default()), &expected));
         }
         Ok(text)
     }

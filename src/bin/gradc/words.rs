@@ -6,7 +6,7 @@ use clap::Command;
 use gradc::Error;
 
 /// What messages say to who writes a program, and to who writes a command.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 14] = [
     ("`.validate(…)`", "`--split`"),
     ("(header)", "(`--header true`)"),
     ("(skip 1)", "(`--skip 1`)"),
@@ -16,6 +16,10 @@ const WORDS: [(&str, &str); 10] = [
     ("(categories_in_order)", "(`--categories COLUMN=A,B,C`)"),
     (": set the separator", ": set it with `--separator`"),
     ("use `load_matching` to take what fits, or load the file", "load the file"),
+    ("take the parameters alone with `load_matching`", "start a training from the parameters alone with `train --init`"),
+    ("`drop_last()`", "`--drop-last`"),
+    ("(arrays)", "(`--columns`)"),
+    ("(targets)", "(`--targets`)"),
     ("(target)", "(`--target`)"),
 ];
 
@@ -67,7 +71,7 @@ mod tests {
     #[test]
     fn the_library_says_these_words() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/src");
-        let files = ["fit.rs", "fit/plan.rs", "error.rs", "data/csv.rs", "data/table.rs"];
+        let files = ["fit.rs", "fit/plan.rs", "error.rs", "data/csv.rs", "data/table.rs", "data/arrays.rs", "model.rs"];
         let texts: Vec<String> =
             files.iter().map(|file| std::fs::read_to_string(format!("{folder}/{file}")).expect(file)).collect();
         for (call, _) in WORDS {
