@@ -1,6 +1,6 @@
 //! What the command writes, and what is in its way: readers that have gone away, full disks, files that cannot be, Ctrl-C.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -97,4 +97,19 @@ fn a_reader_that_goes_away_from_a_training_ends_it_and_loses_nothing() {
     drop(lines);
     assert!(child.wait().expect("it ends").success());
     assert!(gradc::runtime::checkpoint::load(folder.path().join("w.st")).is_ok());
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_a_training_and_keeps_its_state() {
+    for further in [&[][..], &["--reference"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut child, mut said) = endless(folder.path(), &[further, &["--save", "w.st"]].concat(), Stdio::null());
+        let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("it is sent");
+        assert!(status.success());
+        let mut text = String::new();
+        said.read_to_string(&mut text).expect("text");
+        assert!(child.wait().expect("it ends").success(), "{further:?}: {text}");
+        assert!(gradc::runtime::checkpoint::load(folder.path().join("w.st")).is_ok());
+    }
 }

@@ -220,7 +220,7 @@ impl<'m> Fit<'m> {
         self.diagnose = true;
         self
     }
-    /// Runs by the f64 interpreter of graphs in place of native code: slow, on one thread, and not to be interrupted. What the native run
+    /// Runs by the f64 interpreter of graphs in place of native code: slow and on one thread. What the native run
     /// is held to; parameters are rounded to f32 at its end only.
     pub fn reference(mut self) -> Self {
         self.reference = true;

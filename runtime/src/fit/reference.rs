@@ -7,6 +7,7 @@ use super::{Fit, Plan, Turn};
 use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Step, Stopped};
+use crate::interrupt::Guard;
 use crate::model::Model;
 use crate::recover::named;
 use crate::report::progress::{Display, Progress};
@@ -204,6 +205,8 @@ impl Fit<'_> {
         let mut since = 0;
         // Until a step has spoilt a parameter, where the run stood before the present one; and the first step that did.
         let (mut stand, mut spoilt, mut diverged) = (Stand::default(), None::<Spoilt>, None);
+        let interrupt = if self.interruptible { Some(Guard::new()?) } else { None };
+        let interrupted = || interrupt.as_ref().is_some_and(Guard::asked);
         'run: for epoch in 1..=plan.epochs {
             let begun = Instant::now();
             let (rate_factor, skipped) = (interpreter.rate_factor().map_or(1.0, |scale| *scale), interpreter.skipped());
@@ -211,7 +214,8 @@ impl Fit<'_> {
             self.model.epoch += 1;
             let mut means = Means::new(combinations);
             let mut from = 0;
-            while from < plan.used && self.model.step - first_step < plan.steps {
+            // A run that is stopped still ends its epoch, as the native one does.
+            while from < plan.used && self.model.step - first_step < plan.steps && (from == 0 || !interrupted()) {
                 let turn = plan.turn(from);
                 from = turn.to;
                 let (rows, step) = (&order[turn.from..turn.to], self.model.step + 1);
@@ -299,7 +303,7 @@ impl Fit<'_> {
                 stopped = Stopped::Patience;
                 break;
             }
-            if asked {
+            if asked || interrupted() {
                 stopped = Stopped::Interrupted;
                 break;
             }
