@@ -100,6 +100,23 @@ fn a_reader_that_goes_away_from_a_training_ends_it_and_loses_nothing() {
 }
 
 #[test]
+fn parameters_that_cannot_be_written_at_the_end_are_kept_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let (mut child, mut said) = endless(folder.path(), &["--json", "--save", "w.st"], writer.into());
+    let mut lines = BufReader::new(reader).lines();
+    while !lines.next().expect("a line").expect("text").contains("\"epoch\"") {}
+    std::fs::create_dir_all(folder.path().join("w.st/full")).expect("a folder in the way");
+    drop(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    let mut text = String::new();
+    said.read_to_string(&mut text).expect("text");
+    let kept = text.split("the parameters stand in `").nth(1).and_then(|rest| rest.split('`').next());
+    let kept = folder.path().join(kept.unwrap_or_else(|| panic!("{text}")));
+    assert!(text.contains("cannot write `w.st`") && gradc::runtime::checkpoint::load(kept).is_ok(), "{text}");
+}
+
+#[test]
 #[cfg(unix)]
 fn ctrl_c_ends_a_training_and_keeps_its_state() {
     for further in [&[][..], &["--reference"]] {
@@ -112,4 +129,36 @@ fn ctrl_c_ends_a_training_and_keeps_its_state() {
         assert!(child.wait().expect("it ends").success(), "{further:?}: {text}");
         assert!(gradc::runtime::checkpoint::load(folder.path().join("w.st")).is_ok());
     }
+}
+
+/// Fails before the first step, with all of the words.
+fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
+    let output = gradc(folder, arguments).output().expect("the command was built");
+    let said = said(&output);
+    assert!(!output.status.success() && !said.contains("epoch"), "{arguments:?}: {said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{arguments:?}, {words:?}: {said}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("there")).expect("a folder");
+    let refused = |further: &[&str], words: &[&str]| {
+        refused(folder.path(), &[&["train", NETWORK, "--data", DATA, "--steps", "1"], further].concat(), words);
+    };
+    for flag in ["--save", "--plot", "--diagnose"] {
+        refused(&[flag, "there"], &["cannot write `there`", "directory"]);
+        refused(&[flag, "nowhere/file"], &["cannot write `nowhere/file`", "there is no folder `nowhere`"]);
+    }
+    refused(&["--watch", "logits", "--watch-save", "there"], &["cannot write `there`"]);
+    if cfg!(target_os = "linux") {
+        refused(&["--save", "/dev/full"], &["cannot write `/dev/full`", "No space"]);
+        refused(&["--save", "/proc/x.st"], &["cannot write `/proc/x.st`"]);
+    }
+    refused(&["--save", "same", "--plot", "./same"], &["`--plot` cannot be `./same`, which `--save` writes"]);
+    refused(&["--plot", "same", "--diagnose", "there/../same"], &["`--diagnose`", "which `--plot` writes"]);
+    let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 1, "something was left behind");
+    let null = ["train", NETWORK, "--data", DATA, "--epochs", "2", "--save", "/dev/null", "--plot", "/dev/null"];
+    assert!(!cfg!(unix) || gradc(folder.path(), &null).output().expect("the command was built").status.success());
 }

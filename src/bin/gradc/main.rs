@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod network;
 mod new;
+mod outputs;
 mod print;
 mod profile;
 mod report;

@@ -2,6 +2,7 @@
 
 use crate::data::DataArguments;
 use crate::network::NetworkArguments;
+use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
 use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
@@ -98,7 +99,8 @@ struct Parts {
 
 impl Train {
     pub fn run(self) -> Result<()> {
-        self.can_write()?;
+        // After a long run it is too late.
+        outputs::check(&self.outputs())?;
         if self.validate {
             self.network.validate()?;
         }
@@ -129,7 +131,7 @@ impl Train {
     fn written(&self, model: &Model, outcome: &Result<History>) -> Result<()> {
         let mut written = Ok(());
         if let (Some(file), Ok(_)) = (&self.save, outcome) {
-            written = written.and(model.save(file));
+            written = written.and(outputs::save(model, file));
         }
         if let (Some(file), Ok(history)) = (&self.plot, outcome) {
             written = written.and(history.plot(file));
@@ -156,18 +158,16 @@ impl Train {
         self.report(model, parts, &outcome?)
     }
 
-    /// Whether the folders of all files that will be written are there: after a long run it is too late.
-    fn can_write(&self) -> Result<()> {
-        let drawn = self.diagnose.iter().flatten();
-        for file in self.save.iter().chain(&self.plot).chain(&self.watch_save).chain(drawn) {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                let source =
-                    std::io::Error::new(std::io::ErrorKind::NotFound, format!("there is no folder `{}`", folder.display()));
-                return Err(Error::Io { action: "write", path: file.clone(), source });
-            }
-        }
-        Ok(())
+    /// All files that will be written, by their flags.
+    fn outputs(&self) -> Vec<(&'static str, &Path, Writing)> {
+        let drawn = self.diagnose.as_ref().and_then(Option::as_ref);
+        let files = [
+            ("--save", self.save.as_ref(), Writing::Beside),
+            ("--watch-save", self.watch_save.as_ref(), Writing::Beside),
+            ("--plot", self.plot.as_ref(), Writing::Directly),
+            ("--diagnose", drawn, Writing::Directly),
+        ];
+        files.into_iter().filter_map(|(flag, file, writing)| Some((flag, file?.as_path(), writing))).collect()
     }
 
     fn parts(&self, model: &Model) -> Result<Parts> {
