@@ -1,5 +1,7 @@
 //! What is asked of the command is done or refused, with a reason that can be read: no flag is ignored, no file is half used without a word.
 
+use gradc::runtime::checkpoint;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const NETWORK: &str = "T { input x: [batch, 2]; target y: [batch, 1]; let h = x.dense(3).tanh(); let p = h.dense(1); \
@@ -39,6 +41,9 @@ impl Folder {
         for broken in ["cannot be this", "cannot be nothing", "cannot be for", "cannot be something", "()`", "load_matching"] {
             assert!(!said.contains(broken), "{line}: {said}");
         }
+    }
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
@@ -100,4 +105,41 @@ fn columns_that_are_named_as_targets_are_the_targets() {
     let (seen, _) =
         folder.done(&format!("train two.net {train} --target c --target a --steps 1 --shuffle false --watch x --json"));
     assert!(seen.contains("\"values\":[2.0,5.0,8.0,1.0]"), "{seen}");
+}
+
+#[test]
+fn a_file_that_fits_in_part_is_said_to() {
+    let folder = Folder::new(&[("other.net", &NETWORK.replace("h = x", "g = x").replace("h.dense", "g.dense"))]);
+    let (_, said) = folder.done("train t.net --data rows.csv --batch 2 --save t.st");
+    assert!(!said.contains("note"), "{said}");
+    let (_, said) = folder.done("train other.net --data rows.csv --batch 2 --init t.st --save other.st");
+    let expected = "note: 2 of 4 tensors of the network come from `t.st`
+  taken                   p.dense.weight, p.dense.bias
+  missing in the file     g.dense.weight, g.dense.bias
+  unknown to the network  h.dense.bias, h.dense.weight
+";
+    assert!(said.contains(expected), "{said}");
+    let (_, said) = folder.done("train t.net --data rows.csv --batch 2 --init t.st");
+    assert!(!said.contains("note"), "{said}");
+    checkpoint::save(folder.path().join("none.st"), &[("q", &[1], &[1.0])], &Default::default()).expect("it is written");
+    folder.refused(
+        "train t.net --data rows.csv --batch 2 --init none.st",
+        &["missing in the file (4)", "unknown to the network (1): `q`"],
+    );
+}
+
+#[test]
+fn parameters_that_are_no_numbers_are_a_warning() {
+    let folder = Folder::new(&[]);
+    folder.done("train t.net --data rows.csv --batch 2 --save t.st");
+    let mut held = checkpoint::load(folder.path().join("t.st")).expect("a checkpoint").tensors;
+    held.get_mut("p.dense.bias").expect("a bias").1[0] = f32::NAN;
+    let tensors: Vec<_> = held.iter().map(|(name, (shape, values))| (&name[..], &shape[..], &values[..])).collect();
+    checkpoint::save(folder.path().join("nan.st"), &tensors, &Default::default()).expect("it is written");
+    for line in ["evaluate t.net --data rows.csv --weights nan.st", "predict t.net --data rows.csv --weights nan.st"] {
+        let (_, said) = folder.done(line);
+        assert!(said.contains("warning: 1 of 1 values of `p.dense.bias` in `nan.st` are NaN or infinite"), "{line}: {said}");
+    }
+    let (_, said) = folder.done("evaluate t.net --data rows.csv --weights t.st");
+    assert!(said.is_empty(), "{said}");
 }

@@ -12,11 +12,15 @@ pub struct Loaded {
     pub missing: Vec<String>,
     /// Parameters that it holds in another shape.
     pub unlike: Vec<Unlike>,
+    /// Tensors of the checkpoint that the network does not have, by name.
+    pub unknown: Vec<String>,
 }
 
-/// Which of the `expected` names and shapes `checkpoint` holds; whatever else it holds does not matter.
+/// Which of the `expected` names and shapes `checkpoint` holds; what else it holds is not in the way.
 pub fn match_some(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Loaded {
-    let mut loaded = Loaded::default();
+    let known: std::collections::BTreeSet<&str> = expected.iter().map(|(name, _)| *name).collect();
+    let unknown = checkpoint.tensors.keys().filter(|name| !known.contains(&name[..])).cloned().collect();
+    let mut loaded = Loaded { unknown, ..Loaded::default() };
     for &(name, shape) in expected {
         match checkpoint.tensors.get(name) {
             None => loaded.missing.push(name.to_owned()),
@@ -31,9 +35,7 @@ pub fn match_some(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Loa
 
 /// An error ([`Error::Parameters`]) unless `checkpoint` holds exactly the `expected` names and shapes.
 pub fn match_strict(expected: &[(&str, &[usize])], checkpoint: &Checkpoint) -> Result<()> {
-    let Loaded { missing, unlike, .. } = match_some(expected, checkpoint);
-    let known: std::collections::BTreeSet<&str> = expected.iter().map(|(name, _)| *name).collect();
-    let extra: Vec<String> = checkpoint.tensors.keys().filter(|name| !known.contains(&name[..])).cloned().collect();
+    let Loaded { missing, unlike, unknown: extra, .. } = match_some(expected, checkpoint);
     if missing.is_empty() && unlike.is_empty() && extra.is_empty() {
         return Ok(());
     }

@@ -223,6 +223,7 @@ fn matching_says_what_differs() {
     let loaded = match_some(&[weight, ("hidden.dense.bias", &[4]), ("gain", &[3])], &checkpoint);
     assert_eq!(loaded.taken, ["hidden.dense.weight"]);
     assert_eq!(loaded.missing, ["gain"]);
+    assert_eq!(match_some(&[weight], &checkpoint).unknown, ["hidden.dense.bias"]);
     assert_eq!(loaded.unlike, [Unlike { name: "hidden.dense.bias".to_owned(), found: vec![3], expected: vec![4] }]);
 }
 

@@ -14,6 +14,7 @@ mod report;
 mod serve;
 mod stages;
 mod train;
+mod weights;
 mod why;
 mod words;
 

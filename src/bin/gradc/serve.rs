@@ -4,6 +4,7 @@ use crate::data::DataArguments;
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
 use crate::train::{evaluated, results};
+use crate::weights;
 use clap::Args;
 use gradc::{Dataset, Error, Model, Prediction, Result};
 use std::io::Write;
@@ -40,9 +41,9 @@ pub struct Evaluate {
     json: bool,
 }
 
-fn trained(network: &NetworkArguments, weights: &Path) -> Result<Model> {
+fn trained(network: &NetworkArguments, file: &Path) -> Result<Model> {
     let mut model = network.model()?;
-    model.load(weights)?;
+    weights::load(&mut model, file)?;
     Ok(model)
 }
 

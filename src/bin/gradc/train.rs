@@ -4,6 +4,7 @@ use crate::data::DataArguments;
 use crate::network::NetworkArguments;
 use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
+use crate::weights::load_fitting;
 use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
@@ -111,10 +112,7 @@ impl Train {
             line(&json!({ "event": "compiled", "network": model.name(), "milliseconds": stages.collect::<Map<_, _>>() }))?;
         }
         if let Some(file) = &self.init {
-            let loaded = model.load_matching(file)?;
-            if loaded.taken.is_empty() || !loaded.unlike.is_empty() {
-                model.load(file)?;
-            }
+            load_fitting(&mut model, file)?;
         }
         for value in &self.watch {
             model.watch(value)?;
