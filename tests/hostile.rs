@@ -463,6 +463,7 @@ fn errors_can_be_made_of_anything() {
             Error::Diverged {
                 step: u64::MAX,
                 loss: f64::NEG_INFINITY,
+                kept: Some(u64::MAX),
                 node: Some(text.into()),
                 place: None,
                 history: Some(Box::new(History { network: text.into(), ..History::default() })),

@@ -287,7 +287,7 @@ fn a_gradient_that_is_not_finite_is_an_error_at_the_last_step_too() {
         let gradc::Error::Diverged { step, loss, node: Some(node), .. } = &error else { panic!("{error}") };
         assert_eq!((*step, *loss), (*steps, 0.0));
         assert!(node.contains("root") || error.to_string().contains("measures.rs"), "{error}");
-        assert!(error.to_string().contains(&format!("a gradient became NaN or infinite at step {steps}")), "{error}");
+        assert!(error.to_string().contains(&format!("the update became NaN or infinite at step {steps}")), "{error}");
         assert!(net.parameter("a").expect("it is there").iter().all(|value| value.is_finite()));
     }
 }

@@ -92,15 +92,17 @@ pub enum Error {
     /// The declaration of the network is faulty: its diagnostics, rendered.
     #[error("{0}")]
     Model(String),
-    /// The loss became NaN or infinite, and the run stopped before that step's update; or the loss was finite, and the gradient of the
+    /// The loss became NaN or infinite, and the run stopped before that step's update; or the loss was finite, and an update of the
     /// run's last steps was not.
     #[error("{}", rendered(&what_diverged(*step, *loss), &divergence(node, place, history.as_deref()),
-        "the parameters are those before this step; try a smaller learning rate, `clip_global_norm`, or standardised inputs"))]
+        &format!("{}; try a smaller learning rate, `clip_global_norm`, or standardised inputs", what_is_kept(*step, *kept))))]
     Diverged {
         /// The step, counted from 1.
         step: u64,
-        /// NaN or an infinity; a number where the gradient alone was not finite.
+        /// NaN or an infinity; a number where the update alone was not finite.
         loss: f64,
+        /// The step behind which the parameters are, all of them finite; none if there is no such state to go back to.
+        kept: Option<u64>,
         /// The first node with a value that is not finite.
         node: Option<String>,
         /// File, line and column of the call that made the node.
@@ -241,8 +243,19 @@ fn data_place(file: Option<&str>, row: Option<usize>, column: Option<usize>) -> 
 
 fn what_diverged(step: u64, loss: f64) -> String {
     match loss.is_finite() {
-        true => format!("a gradient became NaN or infinite at step {step}, at a loss of {loss}"),
+        true => format!("the update became NaN or infinite at step {step}, at a loss of {loss}"),
         false => format!("the loss became {} at step {step}", Number(loss)),
+    }
+}
+
+/// Which parameters a run that failed leaves behind.
+fn what_is_kept(step: u64, kept: Option<u64>) -> String {
+    match kept {
+        Some(kept) if kept.saturating_add(1) < step => {
+            format!("the parameters are those before step {}, whose update made them NaN or infinite", kept + 1)
+        }
+        Some(_) => "the parameters are those before this step".into(),
+        None => "parameters were NaN or infinite before this step, and there is no other state to go back to".into(),
     }
 }
 

@@ -99,6 +99,11 @@ pub struct History {
     pub notes: Vec<String>,
 }
 
+/// Five digits behind the point, as a power of ten where those before it would fill the line.
+fn five(loss: f64) -> String {
+    if loss.is_finite() && loss.abs() >= 1e15 { format!("{loss:.5e}") } else { format!("{loss:.5}") }
+}
+
 /// How many elements of a parameter are exactly 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Zeros {
@@ -140,7 +145,7 @@ impl History {
 
     /// One line: epochs, loss, why it ended.
     pub fn line(&self) -> String {
-        format!("{} epochs, loss {:.5}, {}", self.epochs.len(), self.loss(), self.stopped)
+        format!("{} epochs, loss {}, {}", self.epochs.len(), five(self.loss()), self.stopped)
     }
 
     /// What had been done by the time that a run failed.
@@ -148,7 +153,7 @@ impl History {
         // The epoch in which it failed has a record too.
         match self.epochs.iter().rfind(|epoch| epoch.loss.is_finite()) {
             None => "in the first epoch".into(),
-            Some(last) => format!("after epoch {} with loss {:.5}", last.epoch, last.loss),
+            Some(last) => format!("after epoch {} with loss {}", last.epoch, five(last.loss)),
         }
     }
 

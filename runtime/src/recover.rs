@@ -15,6 +15,7 @@ use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::EPOCH;
 use gradc_compiler::memory::touched;
+use gradc_compiler::ops::Primitive;
 
 /// Where a batch begins: an epoch, as the order of its rows is numbered, and how many rows lie before.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +121,8 @@ impl Model {
         }
         let (node, place) = self.first_not_finite(plan, workspace, failing);
         let step = if loss.is_finite() { self.step + 1 } else { failed };
-        Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }
+        let kept = self.parameters_finite().then_some(self.step);
+        Error::Diverged { step, loss, kept, node, place, history: Some(Box::new(history)) }
     }
 
     /// Whether no parameter holds a NaN or an infinity.
@@ -228,7 +230,21 @@ pub(crate) fn named(graph: &Graph, node: NodeId) -> (Option<String>, Option<Stri
     let origin = graph.origin(node);
     let name = text::node_text(graph, node);
     let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
+    let name = if is_rate(graph, node) { format!("the rate or another number of the optimizer, {name}") } else { name };
     (Some(name), Some(origin.place.clone()).filter(|place| !place.is_empty()))
+}
+
+/// Whether a node belongs to the update alone and follows from no data, parameter or state: then it is what the optimizer was given.
+fn is_rate(graph: &Graph, node: NodeId) -> bool {
+    let of_loss = graph.output("loss").is_some_and(|loss| graph.ancestors([loss])[node.index()]);
+    let made_of = graph.ancestors([node]);
+    let is_given = |id: NodeId| {
+        matches!(
+            graph.node(id).primitive,
+            Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State | Primitive::Uniform
+        )
+    };
+    !of_loss && !graph.ids().any(|id| made_of[id.index()] && is_given(id))
 }
 
 /// The batch's rows of a field.

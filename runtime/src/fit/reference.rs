@@ -340,7 +340,10 @@ impl Fit<'_> {
             notes: Vec::new(),
         };
         match diverged {
-            Some((step, loss)) => Err(Error::Diverged { step, loss, node, place, history: Some(Box::new(history)) }),
+            Some((step, loss)) => {
+                let kept = Some(self.model.step);
+                Err(Error::Diverged { step, loss, kept, node, place, history: Some(Box::new(history)) })
+            }
             None => Ok(history),
         }
     }
@@ -349,11 +352,16 @@ impl Fit<'_> {
 /// The first node with a value that is not finite although all that it is made of is; else the first that is made of anything.
 fn first_not_finite(graph: &Graph, environment: &Environment) -> (Option<String>, Option<String>) {
     let values = reference::evaluate(graph, environment);
-    let is_finite =
-        |id: &NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| value.is_finite()));
-    let bad: Vec<NodeId> = graph.ids().filter(|id| !graph.node(*id).operands.is_empty() && !is_finite(id)).collect();
-    let first = bad.iter().find(|id| graph.node(**id).operands.iter().all(is_finite)).or(bad.first());
-    first.map_or((None, None), |node| named(graph, *node))
+    // What is too large for f32 alone is looked for where nothing is too large for f64.
+    let kept = |id: NodeId, value: f64| if graph.ty(id).element == Element::F32 { f64::from(value as f32) } else { value };
+    let search = |rounds: bool| {
+        let sound = |id: NodeId, value: f64| if rounds { kept(id, value).is_finite() } else { value.is_finite() };
+        let is_finite =
+            |id: &NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| sound(*id, *value)));
+        let bad: Vec<NodeId> = graph.ids().filter(|id| !graph.node(*id).operands.is_empty() && !is_finite(id)).collect();
+        bad.iter().find(|id| graph.node(**id).operands.iter().all(is_finite)).or(bad.first()).copied()
+    };
+    search(false).or_else(|| search(true)).map_or((None, None), |node| named(graph, node))
 }
 
 /// What the best epoch leaves behind: parameters, and states that evaluation reads.

@@ -40,7 +40,14 @@ impl Model {
         self.spare.put(workspace);
         if !finite {
             (self.step, self.batches) = (self.step - 1, self.batches - 1);
-            return Err(Error::Diverged { step: self.step + 1, loss, node: None, place: None, history: None });
+            return Err(Error::Diverged {
+                step: self.step + 1,
+                loss,
+                kept: Some(self.step),
+                node: None,
+                place: None,
+                history: None,
+            });
         }
         Ok(loss)
     }
