@@ -143,3 +143,15 @@ fn parameters_that_are_no_numbers_are_a_warning() {
     let (_, said) = folder.done("evaluate t.net --data rows.csv --weights t.st");
     assert!(said.is_empty(), "{said}");
 }
+
+#[test]
+fn no_metric_hides_the_tables() {
+    let net = "T { input x: [batch, 2]; target y: class(3); let p = x.dense(3); predict p; minimize p.cross_entropy(y); using sgd(0.1); \
+               report tables = accuracy(p, y), notes = accuracy(p, y), counts = confusion_matrix(p, y); }";
+    let folder = Folder::new(&[("c.net", net), ("c.csv", "1,2,0\n3,4,1\n2,2,1\n")]);
+    let (out, _) = folder.done("train c.net --data c.csv --batch 3 --json");
+    let end: serde_json::Value = serde_json::from_str(out.lines().last().expect("a line")).expect("an object");
+    let training = &end["training"];
+    assert!(training["tables"].is_number() && training["notes"].is_number() && training["counts"].is_number(), "{training}");
+    assert_eq!(training["tables_"]["counts"].as_array().map(Vec::len), Some(3), "{training}");
+}

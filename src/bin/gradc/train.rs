@@ -394,20 +394,36 @@ fn steps(history: &History) -> Result<()> {
 /// Loss, metrics, tables and notes as an object.
 pub fn evaluated(evaluation: &Evaluation) -> Value {
     let (names, values): (Vec<String>, Vec<f64>) = evaluation.metrics.iter().cloned().unzip();
-    let mut object = measured(evaluation.loss, &names, &values);
-    if let (false, Some(object)) = (evaluation.tables.is_empty(), object.as_object_mut()) {
-        let tables = evaluation.tables.iter().map(|table| (table.name.clone(), json!(table.counts)));
-        object.insert("tables".into(), Value::Object(tables.collect()));
+    let tables = evaluation.tables.iter().map(|table| (table.name.clone(), json!(table.counts))).collect::<Map<_, _>>();
+    let mut object = metrics(evaluation.loss, &names, &values);
+    for (name, value, is_empty) in [
+        ("tables", Value::Object(tables), evaluation.tables.is_empty()),
+        ("notes", json!(evaluation.notes), evaluation.notes.is_empty()),
+    ] {
+        if !is_empty {
+            object.insert(free(&object, name), value);
+        }
     }
-    if let (false, Some(object)) = (evaluation.notes.is_empty(), object.as_object_mut()) {
-        object.insert("notes".into(), json!(evaluation.notes));
-    }
-    object
+    Value::Object(object)
 }
 
 fn measured(loss: f64, names: &[String], values: &[f64]) -> Value {
+    Value::Object(metrics(loss, names, values))
+}
+
+fn metrics(loss: f64, names: &[String], values: &[f64]) -> Map<String, Value> {
+    // The language lets no metric be called `loss`.
     let metrics = names.iter().zip(values).map(|(name, value)| (name.clone(), json!(value)));
-    Value::Object(std::iter::once(("loss".to_string(), json!(loss))).chain(metrics).collect())
+    std::iter::once(("loss".to_string(), json!(loss))).chain(metrics).collect()
+}
+
+/// A key that no metric has: the name, or the name and as many `_` as it takes.
+fn free(object: &Map<String, Value>, name: &str) -> String {
+    let mut key = name.to_owned();
+    while object.contains_key(&key) {
+        key.push('_');
+    }
+    key
 }
 
 /// Loss and metrics of several sets of rows as a table.
