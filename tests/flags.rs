@@ -155,3 +155,21 @@ fn no_metric_hides_the_tables() {
     assert!(training["tables"].is_number() && training["notes"].is_number() && training["counts"].is_number(), "{training}");
     assert_eq!(training["tables_"]["counts"].as_array().map(Vec::len), Some(3), "{training}");
 }
+
+#[test]
+fn a_network_without_inputs_needs_no_data() {
+    let net = "T { parameter x: [2] = constant(3); predict x; minimize sum(x * x); using sgd(0.1); }";
+    let folder = Folder::new(&[("n.net", net)]);
+    let (out, _) = folder.done("train n.net --steps 5 --save n.st");
+    assert!(out.contains("\ntraining  none  1.9327"), "{out}");
+    let (out, _) = folder.done("evaluate n.net --weights n.st");
+    assert!(out.contains("\ndata  none  1.9327"), "{out}");
+    let (out, _) = folder.done("predict n.net --weights n.st");
+    let [head, row] = out.lines().collect::<Vec<_>>()[..] else { panic!("{out}") };
+    assert_eq!(head, "prediction.0,prediction.1");
+    assert!(row.split(',').all(|value| (value.parse::<f64>().expect("a number") - 3.0 * 0.8f64.powi(5)).abs() < 1e-5), "{row}");
+    folder.done("profile n.net --steps 2");
+    for command in ["train n.net", "evaluate n.net --weights n.st", "predict n.net --weights n.st"] {
+        folder.refused(&format!("{command} --data rows.csv"), &["`--data`", "`T`, which has no inputs"]);
+    }
+}

@@ -7,6 +7,7 @@ use crate::report::table::{Align, table};
 use crate::rows::{Bound, Rows, bind};
 use crate::scores::Scores;
 use crate::workspace::{Slots, Workspace, capacity};
+use gradc_compiler::graph::Dim;
 use gradc_compiler::loops::{BufferId, Slot};
 use std::fmt;
 use std::io::Write as _;
@@ -207,25 +208,28 @@ impl Model {
         let mut workspace = self.workspace(&[("predict", capacity(CHUNK))], 1)?;
         workspace.bind(&bound);
         let info = &self.compiled.info;
-        let mut served: Vec<(String, Prediction, Option<BufferId>)> = Vec::new();
+        let mut served: Vec<(String, Prediction, bool, Option<BufferId>)> = Vec::new();
         for (name, ty) in &info.predictions {
-            let shape = ty.shape.0.iter().skip(1).map(|dim| dim.at(1)).collect();
+            let by_row = ty.shape.0.first() == Some(&Dim::Batch);
+            let shape = ty.shape.0.iter().skip(usize::from(by_row)).map(|dim| dim.at(1)).collect();
             let buffer = self.compiled.assembled.outputs.get(&format!("predict.{name}")).copied();
-            served.push((name.clone(), Prediction { shape, values: Vec::new(), rows: bound.rows }, buffer));
+            served.push((name.clone(), Prediction { shape, values: Vec::new(), rows: bound.rows }, by_row, buffer));
         }
         let mut pass = Pass::new(self, bound.rows);
         while pass.done < bound.rows {
             let from = pass.done;
             pass.chunk(&mut workspace);
             self.run("predict", &workspace)?;
-            for (_, prediction, buffer) in &mut served {
-                let count = (pass.done - from) * prediction.width();
+            for (_, prediction, by_row, buffer) in &mut served {
+                let (rows, width) = (pass.done - from, prediction.width());
                 let values = buffer.map_or(&[][..], |buffer| workspace.output(buffer));
-                prediction.values.extend_from_slice(&values[..count.min(values.len())]);
+                // What does not depend on the rows is the same for each.
+                let (count, times) = if *by_row { (rows * width, 1) } else { (width, rows) };
+                (0..times).for_each(|_| prediction.values.extend_from_slice(&values[..count.min(values.len())]));
             }
         }
         self.spare.put(workspace);
-        Ok(served.into_iter().map(|(name, prediction, _)| (name, prediction)).collect())
+        Ok(served.into_iter().map(|(name, prediction, ..)| (name, prediction)).collect())
     }
 
     /// The first of what the network serves.

@@ -23,6 +23,8 @@ pub struct Rows<'a>(Source<'a>);
 enum Source<'a> {
     Dataset(&'a Dataset),
     Slices(Vec<(&'static str, Slice<'a>)>),
+    /// For a network without inputs.
+    Nothing,
 }
 
 impl<'a> Rows<'a> {
@@ -35,6 +37,13 @@ impl<'a> Rows<'a> {
 impl<'a> From<&'a Dataset> for Rows<'a> {
     fn from(dataset: &'a Dataset) -> Self {
         Rows(Source::Dataset(dataset))
+    }
+}
+
+/// No rows, for a network that takes none.
+impl From<()> for Rows<'_> {
+    fn from((): ()) -> Self {
+        Rows(Source::Nothing)
     }
 }
 
@@ -79,7 +88,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// No values at all: a network without fields trains on so many rows of nothing.
+    /// No values at all: a network without fields sees so many rows of nothing.
     pub fn nothing(rows: usize) -> Self {
         Bound { columns: Vec::new(), rows }
     }
@@ -114,22 +123,26 @@ impl Bound {
 pub fn bind(rows: &Rows, fields: &[Field], with_targets: bool) -> Result<Bound> {
     match &rows.0 {
         Source::Dataset(dataset) => bind_dataset(dataset, fields, with_targets),
+        Source::Nothing => match fields.iter().find(|field| with_targets || !field.is_target) {
+            Some(field) => Err(not_given(&field.name)),
+            None => Ok(Bound::nothing(1)),
+        },
         Source::Slices(slices) => {
             let mut dataset = Dataset::new();
             for field in fields.iter().filter(|field| with_targets || !field.is_target) {
                 let slice = slices.iter().find(|(name, _)| *name == field.name);
                 let Some((_, slice)) = slice else {
-                    return Err(Error::data(
-                        format!("the field `{}` is not given", field.name),
-                        "",
-                        "give every field that the network declares",
-                    ));
+                    return Err(not_given(&field.name));
                 };
                 dataset = add(dataset, field, *slice)?;
             }
             bind_dataset(&dataset, fields, with_targets)
         }
     }
+}
+
+fn not_given(field: &str) -> Error {
+    Error::data(format!("the field `{field}` is not given"), "", "give every field that the network declares")
 }
 
 fn add(dataset: Dataset, field: &Field, slice: Slice) -> Result<Dataset> {

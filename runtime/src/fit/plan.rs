@@ -19,15 +19,7 @@ impl Fit<'_> {
         let info = &self.model.compiled.info;
         let train = match &self.data {
             TrainingData::Rows(rows) => bind(rows, &info.fields, true)?,
-            TrainingData::Nothing if info.fields.is_empty() => Bound::nothing(1),
-            TrainingData::Nothing => {
-                let name = &info.fields[0].name;
-                return Err(Error::data(
-                    format!("the field `{name}` is not given"),
-                    "",
-                    "give every field that the network declares",
-                ));
-            }
+            TrainingData::Nothing => bind(&().into(), &info.fields, true)?,
         };
         let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
         let batch = if info.fields.is_empty() { 1 } else { self.batch };

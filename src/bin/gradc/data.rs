@@ -3,7 +3,7 @@
 use clap::Args;
 use gradc::data::{Csv, Files, Reader};
 use gradc::runtime::rows::specs;
-use gradc::{Dataset, Error, Model, Result};
+use gradc::{Dataset, Error, Model, Result, Rows};
 use std::path::PathBuf;
 
 /// A file of data: what it holds fills the inputs in the order of their declaration, then the targets.
@@ -41,6 +41,10 @@ impl DataArguments {
     /// Reads the rows that a network needs; `None` if no file was named.
     pub fn read(&self, model: &Model, with_targets: bool) -> Result<Option<Dataset>> {
         let Some(file) = &self.data else { return Ok(None) };
+        if model.info().fields.is_empty() {
+            let found = format!("given for `{}`, which has no inputs and no targets", model.name());
+            return Err(Error::setting("--data", found, "left out"));
+        }
         let reader = match Reader::from(file.clone()) {
             Reader::Csv(csv) => Reader::Csv(self.csv(csv)),
             Reader::Files(files) => Reader::Files(self.files(files)?),
@@ -94,18 +98,21 @@ impl DataArguments {
         })
     }
 
-    /// As [`DataArguments::read`], where data must be given.
-    pub fn need(&self, model: &Model, with_targets: bool) -> Result<Dataset> {
-        self.read(model, with_targets)?.ok_or_else(|| Error::Setting {
-            name: "--data".into(),
-            found: "left out".into(),
-            expected: format!("a file with the columns or arrays of {}", fields(model)),
-        })
+    /// As [`DataArguments::read`], where data must be given if the network takes any.
+    pub fn need(&self, model: &Model, with_targets: bool) -> Result<Option<Dataset>> {
+        let data = self.read(model, with_targets)?;
+        let mut fields = model.info().fields.iter().filter(|field| with_targets || !field.is_target).peekable();
+        if data.is_some() || fields.peek().is_none() {
+            return Ok(data);
+        }
+        // As a user knows them.
+        let listed: Vec<String> = fields.map(|field| format!("`{}` {}", field.name, field.ty)).collect();
+        let expected = format!("a file with the columns or arrays of {}", listed.join(", "));
+        Err(Error::setting("--data", "left out", &expected))
     }
 }
 
-/// The network's inputs and targets, as a user knows them.
-fn fields(model: &Model) -> String {
-    let name = |field: &gradc::compiler::driver::Field| format!("`{}` {}", field.name, field.ty);
-    model.info().fields.iter().map(name).collect::<Vec<_>>().join(", ")
+/// The rows that were read, or nothing for a network that takes none.
+pub fn rows(data: &Option<Dataset>) -> Rows<'_> {
+    data.as_ref().map_or_else(|| Rows::from(()), Rows::from)
 }

@@ -30,9 +30,13 @@ pub struct Profile {
 impl Profile {
     pub fn run(self) -> Result<()> {
         let (mut model, _) = self.network.compiled(|options| Options { profile: true, ..options })?;
-        let rows = self.data.need(&model, true)?;
+        let data = self.data.need(&model, true)?;
         let mut fit = |timed: bool| {
-            let fit = model.fit(&rows).batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
+            let fit = match &data {
+                Some(rows) => model.fit(rows),
+                None => model.fit(()),
+            };
+            let fit = fit.batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
             if timed { fit.profile() } else { fit }.run()
         };
         fit(false)?;

@@ -1,6 +1,6 @@
 //! `gradc predict` and `gradc evaluate`: a trained network at work.
 
-use crate::data::DataArguments;
+use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
 use crate::train::{evaluated, results};
@@ -50,8 +50,8 @@ fn trained(network: &NetworkArguments, file: &Path) -> Result<Model> {
 impl Predict {
     pub fn run(self) -> Result<()> {
         let model = trained(&self.network, &self.weights)?;
-        let rows = self.data.need(&model, false)?;
-        let served = model.predict_all(&rows)?;
+        let data = self.data.need(&model, false)?;
+        let served = model.predict_all(rows(&data))?;
         if let Some((name, _)) = served.iter().find(|(_, prediction)| self.classes && prediction.width() < 2) {
             return Err(Error::Setting {
                 name: "--classes".into(),
@@ -61,22 +61,22 @@ impl Predict {
         }
         let failed = |source| Error::Io { action: "write", path: self.out.clone().unwrap_or_else(|| "stdout".into()), source };
         match &self.out {
-            None => self.write(&served, &rows, &mut std::io::stdout().lock()).map_err(failed),
+            None => self.write(&served, &data, &mut std::io::stdout().lock()).map_err(failed),
             Some(file) => {
                 let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(failed)?);
-                self.write(&served, &rows, &mut out).and_then(|()| out.flush()).map_err(failed)
+                self.write(&served, &data, &mut out).and_then(|()| out.flush()).map_err(failed)
             }
         }
     }
 
-    fn write(&self, served: &[(String, Prediction)], rows: &Dataset, out: &mut impl Write) -> std::io::Result<()> {
+    fn write(&self, served: &[(String, Prediction)], data: &Option<Dataset>, out: &mut impl Write) -> std::io::Result<()> {
         let columns = served.iter().flat_map(|(name, prediction)| match prediction.width() {
             _ if self.classes => vec![name.clone()],
             1 => vec![name.clone()],
             width => (0..width).map(|column| format!("{name}.{column}")).collect(),
         });
         writeln!(out, "{}", columns.collect::<Vec<_>>().join(","))?;
-        let names: Vec<&[String]> = served.iter().map(|(_, prediction)| class_names(prediction, rows)).collect();
+        let names: Vec<&[String]> = served.iter().map(|(_, prediction)| class_names(prediction, data)).collect();
         let classes: Vec<Vec<usize>> = served.iter().map(|(_, prediction)| prediction.classes()).collect();
         for row in 0..served.first().map_or(0, |(_, prediction)| prediction.rows) {
             let cells: Vec<String> = if self.classes {
@@ -91,8 +91,9 @@ impl Predict {
 }
 
 /// The names of what is predicted: those of the only field whose classes have names and are as many as the values of a row.
-fn class_names<'a>(prediction: &Prediction, rows: &'a Dataset) -> &'a [String] {
-    let mut fitting = rows.columns().filter(|column| column.classes.len() > 1 && column.classes.len() == prediction.width());
+fn class_names<'a>(prediction: &Prediction, data: &'a Option<Dataset>) -> &'a [String] {
+    let columns = data.iter().flat_map(Dataset::columns);
+    let mut fitting = columns.filter(|column| column.classes.len() > 1 && column.classes.len() == prediction.width());
     match (fitting.next(), fitting.next()) {
         (Some(column), None) => &column.classes,
         _ => &[],
@@ -111,11 +112,11 @@ fn named(class: usize, names: &[String]) -> String {
 impl Evaluate {
     pub fn run(self) -> Result<()> {
         let model = trained(&self.network, &self.weights)?;
-        let rows = self.data.need(&model, true)?;
-        let evaluation = model.evaluate(&rows)?;
+        let data = self.data.need(&model, true)?;
+        let evaluation = model.evaluate(rows(&data))?;
         if self.json {
             return line(&evaluated(&evaluation));
         }
-        say(&results(&[("data", rows.rows(), evaluation)]))
+        say(&results(&[("data", data.as_ref().map(Dataset::rows), evaluation)]))
     }
 }

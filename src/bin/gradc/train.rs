@@ -170,10 +170,7 @@ impl Train {
 
     fn parts(&self, model: &Model) -> Result<Parts> {
         let Some(data) = self.data.read(model, true)? else {
-            if model.info().fields.is_empty() {
-                return Ok(Parts { train: None, valid: None, test: None });
-            }
-            return self.data.need(model, true).map(|data| Parts { train: Some(data), valid: None, test: None });
+            return self.data.need(model, true).map(|train| Parts { train, valid: None, test: None });
         };
         if self.split.is_some() && self.split_seed.is_none() {
             tell(
@@ -305,8 +302,11 @@ impl Train {
         let mut evaluations = Vec::new();
         for (name, part) in named {
             if let Some(rows) = part {
-                evaluations.push((name, rows.rows(), model.evaluate(rows)?));
+                evaluations.push((name, Some(rows.rows()), model.evaluate(rows)?));
             }
+        }
+        if evaluations.is_empty() {
+            evaluations.push(("training", None, model.evaluate(())?));
         }
         if self.json {
             let mut object =
@@ -427,13 +427,14 @@ fn free(object: &Map<String, Value>, name: &str) -> String {
 }
 
 /// Loss and metrics of several sets of rows as a table.
-pub fn results(evaluations: &[(&str, usize, Evaluation)]) -> String {
+pub fn results(evaluations: &[(&str, Option<usize>, Evaluation)]) -> String {
     let mut columns = vec![("", Align::Left), ("rows", Align::Right), ("loss", Align::Right)];
     let names = evaluations.first().map_or(&[][..], |(_, _, first)| &first.metrics);
     columns.extend(names.iter().map(|(name, _)| (name.as_str(), Align::Right)));
-    let row = |(name, rows, evaluation): &(&str, usize, Evaluation)| {
+    let row = |(name, rows, evaluation): &(&str, Option<usize>, Evaluation)| {
+        let rows = rows.map_or_else(|| "none".into(), |rows| rows.to_string());
         let metrics = evaluation.metrics.iter().map(|(_, value)| format!("{value:.4}"));
-        [(*name).to_string(), rows.to_string(), format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
+        [(*name).to_string(), rows, format!("{:.4}", evaluation.loss)].into_iter().chain(metrics).collect()
     };
     let mut text = table(&columns, &evaluations.iter().map(row).collect::<Vec<_>>());
     for (name, _, evaluation) in evaluations {
