@@ -53,6 +53,35 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn no_flag_is_ignored() {
+    let folder = Folder::new(&[]);
+    folder.done("dump t.net --all stages");
+    for (line, parts) in [
+        ("train t.net --split 0.5,0.5", &["--data"][..]),
+        ("train t.net --data rows.csv --batch 2 --least 0.1", &["`--least`", "validation", "`--split`"]),
+        ("train t.net --data rows.csv --batch 2 --monitor loss", &["`--monitor`", "validation", "`--split`"]),
+        ("train t.net --data rows.csv --batch 2 --threads 0", &["--threads", "1..=1024"]),
+        ("profile t.net --data rows.csv --batch 2 --threads 0", &["--threads", "1..=1024"]),
+        ("check t.net --set a=1 --set b=2 --set a=3", &["`--set`", "twice for `a`"]),
+        ("diff t.net --stage 02 --stage 03 --stage 04", &["`--stage`", "3 times"]),
+        ("diff t.net t.net --stage 02 --stage 03", &["`--stage`", "one stage of two networks"]),
+        ("run-stage stages/04-simplified.txt --entry zz", &["`--entry`", "graph"]),
+        ("run-stage stages/06-loops.txt --entry zz", &["`zz`", "entries: "]),
+        ("run-stage stages/04-simplified.txt --batch 0", &["--batch", "at least 1"]),
+        ("draw t.net -o t.svg --batch 0", &["--batch", "at least 1"]),
+        ("dump t.net --stage ''", &["`--stage`", "01-declaration"]),
+        ("dump t.net --stage 0", &["`--stage`", "01-declaration"]),
+        ("show t.net --stage 0", &["`--stage`", "01-declaration"]),
+    ] {
+        folder.refused(line, parts);
+    }
+    // What has a meaning goes on having it.
+    folder.done("train t.net --data rows.csv --batch 1 --split 0.5,0.5 --least 0.1 --monitor loss --threads 1");
+    folder.done("dump t.net --stage 04");
+    folder.done("run-stage stages/06-loops.txt --entry predict");
+}
+
+#[test]
 fn messages_are_sentences_in_the_words_of_the_command() {
     let files = [
         (

@@ -61,6 +61,9 @@ impl Fit<'_> {
         if self.patience.is_some() && validation.is_none() {
             return Err(Error::setting("patience", "used without a validation set", "accompanied by `.validate(…)`"));
         }
+        if self.least != 0.0 && validation.is_none() {
+            return Err(Error::setting("least", "used without a validation set", "accompanied by `.validate(…)`"));
+        }
         if let Some((factor, epochs)) = self.plateau {
             if validation.is_none() {
                 return Err(Error::setting("plateau", "used without a validation set", "accompanied by `.validate(…)`"));
@@ -86,6 +89,9 @@ impl Fit<'_> {
             let names: Vec<&str> =
                 std::iter::once("loss").chain(info.reports.iter().map(|report| report.name.as_str())).collect();
             return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
+        }
+        if self.monitor.is_some() && validation.is_none() {
+            return Err(Error::setting("monitor", "used without a validation set", "accompanied by `.validate(…)`"));
         }
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
         let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });

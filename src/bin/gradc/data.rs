@@ -112,6 +112,11 @@ impl DataArguments {
     }
 }
 
+/// Rows of a batch, of which there is at least one.
+pub fn batch(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| "expected a number of rows, at least 1".into())
+}
+
 /// The rows that were read, or nothing for a network that takes none.
 pub fn rows(data: &Option<Dataset>) -> Rows<'_> {
     data.as_ref().map_or_else(|| Rows::from(()), Rows::from)

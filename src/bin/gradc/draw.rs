@@ -1,5 +1,6 @@
 //! `gradc draw`: the training step as a picture.
 
+use crate::data::batch;
 use crate::network::NetworkArguments;
 use clap::Args;
 use gradc::compiler::draw::{Options, dot, picture, svg};
@@ -17,7 +18,7 @@ pub struct Draw {
     #[arg(long, default_value_t = 8, value_name = "LINES")]
     lines: usize,
     /// Rows of the batch for which bytes are given.
-    #[arg(long, default_value_t = 64, value_name = "ROWS")]
+    #[arg(long, default_value_t = 64, value_name = "ROWS", value_parser = batch)]
     batch: usize,
 }
 

@@ -24,7 +24,9 @@ impl Summary {
 
 /// The stage of this name or number.
 pub fn find_stage(name: &str) -> Result<Stage> {
-    Stage::find(name).ok_or_else(|| Error::Setting {
+    // Of no name or number at all each would be the first.
+    let is_said = name.chars().any(|character| !matches!(character, '0' | '-' | '.'));
+    Stage::find(name).filter(|_| is_said).ok_or_else(|| Error::Setting {
         name: "--stage".into(),
         found: format!("`{name}`"),
         expected: format!("one of: {}", Stage::ALL.iter().map(|stage| stage.file_name()).collect::<Vec<_>>().join(", ")),

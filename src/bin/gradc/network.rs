@@ -80,6 +80,10 @@ impl NetworkArguments {
             None => Ok(declaration),
         });
         let declaration = declared.map_err(|diagnostics| Error::Model(self.shown(&diagnostics, &source)))?;
+        let names = || self.options.set.iter().map(|(name, _)| name);
+        if let Some((_, name)) = names().enumerate().find(|(number, name)| names().take(*number).any(|before| before == *name)) {
+            return Err(Error::setting("--set", format!("given twice for `{name}`"), "given once a name"));
+        }
         Ok(self.options.set.iter().fold(declaration, |declaration, (name, value)| declaration.size(name, *value)))
     }
 

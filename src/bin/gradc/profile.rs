@@ -3,6 +3,7 @@
 use crate::data::DataArguments;
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
+use crate::train::threads;
 use clap::Args;
 use gradc::{Options, Result};
 use serde_json::json;
@@ -20,7 +21,7 @@ pub struct Profile {
     #[arg(long, default_value_t = 200)]
     steps: u64,
     /// Threads, just so many; with one, no time is spent waiting.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = threads())]
     threads: usize,
     /// One JSON object in place of tables.
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `gradc show`, `opt`, `run-stage` and `diff`: stages as texts that one can look at, change, run and compare.
 
+use crate::data::batch;
 use crate::inspect::{find_stage, needs_text};
 use crate::network::NetworkArguments;
 use crate::print::say;
@@ -101,14 +102,14 @@ pub struct RunStage {
     #[arg(long, value_name = "NAME=VALUES", value_parser = values)]
     input: Vec<(String, Vec<f64>)>,
     /// Rows of the batch.
-    #[arg(long, default_value_t = 3, value_name = "ROWS")]
+    #[arg(long, default_value_t = 3, value_name = "ROWS", value_parser = batch)]
     batch: usize,
     /// Decides what is drawn.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The entry of a program that is run.
-    #[arg(long, default_value = "step", value_name = "NAME")]
-    entry: String,
+    /// The entry of loops that is run (default: step).
+    #[arg(long, value_name = "NAME")]
+    entry: Option<String>,
 }
 
 fn values(text: &str) -> std::result::Result<(String, Vec<f64>), String> {
@@ -122,8 +123,11 @@ impl RunStage {
         let staged = staged(&self.file)?;
         let inputs = run::Inputs { given: self.input.into_iter().collect(), batch: self.batch, seed: self.seed };
         let results = match &staged {
+            Staged::Graph(_) if self.entry.is_some() => {
+                return Err(Error::setting("--entry", "chosen of a graph, which has none", "left out, or of a file with loops"));
+            }
             Staged::Graph(graph) => run::graph(graph, &inputs),
-            Staged::Loops(program) => run::loops(program, &self.entry, &inputs),
+            Staged::Loops(program) => run::loops(program, self.entry.as_deref().unwrap_or("step"), &inputs),
         };
         let help = "the text of the stage says what it takes; so does `gradc summary`";
         say(&run::print(&results.map_err(|why| unfit(&self.file, &why, "", help))?))
@@ -146,6 +150,11 @@ pub struct Diff {
 
 impl Diff {
     pub fn run(self) -> Result<()> {
+        let most = if self.other.is_some() { 1 } else { 2 };
+        if self.stage.len() > most {
+            let expected = "one stage of two networks, or two stages of one";
+            return Err(Error::setting("--stage", format!("given {} times", self.stage.len()), expected));
+        }
         let named: Vec<Stage> = self.stage.iter().map(|name| find_stage(name)).collect::<Result<_>>()?;
         let pair = |first, second| (named.first().copied().unwrap_or(first), named.get(1).copied().unwrap_or(second));
         let Some(other) = self.other else {

@@ -5,6 +5,7 @@ use crate::network::NetworkArguments;
 use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
 use crate::weights::load_fitting;
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
@@ -22,7 +23,7 @@ pub struct Train {
     #[command(flatten)]
     data: DataArguments,
     /// Shares of the rows for training, validation and test, such as 0.7,0.15,0.15; two shares leave out the test.
-    #[arg(long, value_delimiter = ',', value_name = "SHARES")]
+    #[arg(long, value_delimiter = ',', value_name = "SHARES", requires = "data")]
     split: Option<Vec<f64>>,
     /// Shuffles the rows before they are split (default: they are split in the file's order).
     #[arg(long, value_name = "SEED", requires = "split")]
@@ -55,8 +56,8 @@ pub struct Train {
     #[arg(long)]
     drop_last: bool,
     /// Threads at most (default: one for each core); fewer run where kernels are too short to share. The result does not depend on it.
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_parser = threads())]
+    threads: Option<usize>,
     /// Binds each thread to a processor of its own.
     #[arg(long)]
     pin: bool,
@@ -202,7 +203,7 @@ impl Train {
             Some(train) => model.fit(train),
             None => model.fit(()),
         };
-        fit = fit.batch(self.batch).shuffle(self.shuffle).threads(self.threads).interruptible();
+        fit = fit.batch(self.batch).shuffle(self.shuffle).threads(self.threads.unwrap_or(0)).interruptible();
         if self.pin {
             fit = fit.pinned();
         }
@@ -371,6 +372,11 @@ fn sparsity(parameters: &[Zeros], all: f64) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
+}
+
+/// As many threads as a run may have.
+pub fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1024)
 }
 
 /// `0.5,3`
