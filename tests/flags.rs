@@ -202,3 +202,22 @@ fn a_network_without_inputs_needs_no_data() {
         folder.refused(&format!("{command} --data rows.csv"), &["`--data`", "`T`, which has no inputs"]);
     }
 }
+
+#[test]
+fn a_loss_to_which_no_row_counts_is_a_note() {
+    let ignores = "T { input x: [batch, 2]; target y: class(3); let p = x.dense(3); predict p; minimize p.cross_entropy(y, ignore = 1); using sgd(0.1); }";
+    let weighs = "T { input x: [batch, 2]; target y: [batch, 1]; target w: [batch]; let p = x.dense(1); predict p; \
+                  minimize p.mean_squared_error(y, weights = w); using sgd(0.1); }";
+    let files = [("i.net", ignores), ("w.net", weighs), ("i.csv", "1,2,1\n3,4,1\n"), ("w.csv", "1,2,1,0\n3,4,1,0\n")];
+    let folder = Folder::new(&files);
+    for name in ["i", "w"] {
+        for further in ["", " --reference"] {
+            let (out, said) = folder.done(&format!("train {name}.net --data {name}.csv --batch 1{further} --save {name}.st"));
+            assert!(out.contains("note: in training the loss is exactly 0") && said.contains("note: in training"), "{out}{said}");
+        }
+    }
+    folder.refused("evaluate i.net --data w.csv --weights i.st", &["4 columns"]);
+    let files = [("i.net", ignores), ("i.csv", "1,2,1\n3,4,2\n")];
+    let (out, said) = Folder::new(&files).done("train i.net --data i.csv --batch 1");
+    assert!(!out.contains("note") && !said.contains("note"), "{out}{said}");
+}

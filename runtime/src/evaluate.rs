@@ -177,10 +177,18 @@ impl Model {
         let context = gradc_compiler::abi::Context { user: handle.pointer(), ..context };
         // SAFETY: as for `Model::run`; `user` is the handle that driver calls expect, and the run's rows stay bound until it ends.
         unsafe { function(&raw const context) };
-        let notes = run.scores.notes();
-        let evaluation = Evaluation { notes, ..self.evaluation(&workspace) };
+        let scores = run.scores.notes();
+        let mut evaluation = self.evaluation(&workspace);
+        evaluation.notes = scores.into_iter().chain(self.nothing_counts(evaluation.loss)).collect();
         self.spare.put(workspace);
         Ok(evaluation)
+    }
+
+    /// What is to be said of a weighted mean that is exactly 0: its weights may be so too.
+    pub(crate) fn nothing_counts(&self, loss: f64) -> Option<String> {
+        let is_weighted = self.compiled.front.graphs.combinations.contains_key("loss");
+        (is_weighted && loss == 0.0)
+            .then(|| "the loss is exactly 0: unless each answer is exact, all labels are ignored or all weights are 0".into())
     }
 
     /// Means of the pass that the workspace has just seen.

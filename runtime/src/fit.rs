@@ -368,6 +368,8 @@ impl<'m> Fit<'m> {
         (model.step, model.batches) = (step, batches);
         model.epoch += begun;
         let elapsed = started.elapsed();
+        let unweighted = if epochs.iter().all(|epoch| epoch.loss == 0.0) { model.nothing_counts(0.0) } else { None };
+        let unweighted = unweighted.map(|note| format!("in training {note}"));
         let interrupted = shared.stop.load(Ordering::Relaxed);
         let history = History {
             network: model.name().to_string(),
@@ -387,7 +389,7 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: model.zeros(),
-            notes: model.missed(first_step, step).into_iter().chain(undefined).collect(),
+            notes: model.missed(first_step, step).into_iter().chain(undefined).chain(unweighted).collect(),
         };
         notes(self.quiet, &history.notes);
         // What the last step did to the parameters, no loss has seen.

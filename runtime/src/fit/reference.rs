@@ -10,7 +10,7 @@ use crate::history::{Epoch, History, Step, Stopped};
 use crate::interrupt::Guard;
 use crate::model::Model;
 use crate::recover::named;
-use crate::report::progress::{Display, Progress};
+use crate::report::progress::{Display, Progress, notes};
 use crate::rows::{Bound, row_shape};
 use gradc_compiler::aggregate::{Combination, Sums};
 use gradc_compiler::driver::{Field, Tensor};
@@ -325,6 +325,7 @@ impl Fit<'_> {
         };
         self.model.take_back(&kept);
         let elapsed = started.elapsed();
+        let unweighted = if epochs.iter().all(|epoch| epoch.loss == 0.0) { self.model.nothing_counts(0.0) } else { None };
         let history = History {
             network: self.model.name().to_string(),
             metrics: names,
@@ -337,8 +338,9 @@ impl Fit<'_> {
             elapsed,
             samples_per_second: taken as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: self.model.zeros(),
-            notes: Vec::new(),
+            notes: unweighted.map(|note| format!("in training {note}")).into_iter().collect(),
         };
+        notes(self.quiet, &history.notes);
         match diverged {
             Some((step, loss)) => {
                 let kept = Some(self.model.step);
