@@ -19,6 +19,7 @@ mod why;
 mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use gradc::Stopped;
 use std::process::ExitCode;
 
 /// Compiles networks to native training runs, and shows every stage on the way.
@@ -40,7 +41,7 @@ A .net file is the text between the braces of `network!`:
         report   accuracy = accuracy(logits, digit);
     }
 
-Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is."
+Exit codes: 0 done, 1 the network, the data or a run is at fault, 2 the command line is, 130 Ctrl-C ended a run, whose state was kept."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -89,10 +90,16 @@ enum Command {
     },
 }
 
+/// What shells take for the end by an interrupt: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
-        Command::Train(command) => command.run(),
+        Command::Train(command) => match command.run() {
+            Ok(Stopped::Interrupted) => return ExitCode::from(INTERRUPTED),
+            outcome => outcome.map(drop),
+        },
         Command::Predict(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Summary(command) => command.run(),

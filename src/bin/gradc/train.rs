@@ -10,7 +10,7 @@ use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
 use gradc::runtime::report::table::{Align, table};
-use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Verdict, Watched, Zeros};
+use gradc::{Dataset, Diagnosis, Error, Evaluation, History, Model, Result, Stopped, Verdict, Watched, Zeros};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -100,7 +100,8 @@ struct Parts {
 }
 
 impl Train {
-    pub fn run(self) -> Result<()> {
+    /// Why the run ended.
+    pub fn run(self) -> Result<Stopped> {
         // After a long run it is too late.
         outputs::check(&self.outputs())?;
         if self.validate {
@@ -121,9 +122,13 @@ impl Train {
         let parts = self.parts(&model)?;
         let outcome = self.fit(&mut model, &parts);
         // Files first, each whatever becomes of the others: what is printed may find no reader.
-        let (written, is_done) = (self.written(&model, &outcome), outcome.is_ok());
+        let written = self.written(&model, &outcome);
+        let stopped = outcome.as_ref().ok().map(|history| history.stopped);
         let printed = self.printed(&model, &parts, outcome);
-        if is_done { written.and(printed) } else { printed.and(written) }
+        match stopped {
+            Some(stopped) => written.and(printed).and(Ok(stopped)),
+            None => printed.and(written).and(Ok(Stopped::default())),
+        }
     }
 
     /// Writes all files that are asked for; the error is the first one's.
