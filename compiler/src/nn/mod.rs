@@ -327,6 +327,8 @@ pub struct Function {
     pub width: Option<&'static str>,
     /// For layers that are linear in their parameters: the axis of the weight that holds the features which come out.
     pub weight_axis: Option<usize>,
+    /// For those: the axis of the output on which they stand; below 0 it is counted from the end.
+    pub feature_axis: isize,
     /// For layers that normalise by moments of the batch: the state that keeps one of them, an element for each set of values.
     pub batch_moment: Option<&'static str>,
     /// Conventions that the summary of a network with it names; empty if there are none.
@@ -356,6 +358,7 @@ impl Function {
         transparent: false,
         width: None,
         weight_axis: None,
+        feature_axis: -1,
         batch_moment: None,
         conventions: "",
         limits: None,

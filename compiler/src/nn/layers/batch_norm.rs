@@ -52,7 +52,7 @@ fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId,
         let deviation = deviation(network, running_variance, epsilon)?;
         let builder = &mut network.builder;
         let scale = builder.div(gamma, deviation)?;
-        let folded = if network.training { None } else { folding::scaled(network, receiver, x, scale)? };
+        let folded = if network.training { None } else { folding::scaled(network, receiver, x, axis, scale)? };
         let builder = &mut network.builder;
         if let Some(folded) = folded {
             let shift = builder.mul(running_mean, scale)?;

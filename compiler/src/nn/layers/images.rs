@@ -39,6 +39,7 @@ pub static CONV2D: Function = Function {
     ],
     build: convolution,
     weight_axis: Some(0),
+    feature_axis: 1,
     ..Function::BASE
 };
 

@@ -258,44 +258,70 @@ fn the_graph_of_a_recurrent_layer_does_not_grow_with_its_steps() {
     }
 }
 
-/// A frozen batch norm of the training network is the plain formula over the running moments; the evaluation network folds it.
+/// What a frozen batch norm behind a layer serves, plain and folded: of the training network it is the plain formula over the running
+/// moments, the evaluation network folds it where it can.
+fn plain_and_folded(input: &str, sizes: &[usize], layer: &str, axis: &str) -> [(Array, Graph); 2] {
+    let text = format!(
+        "Net {{ input x: {input}; let y = x.{layer}.batch_norm({axis}frozen = true); predict y; minimize y.mean(); using sgd(0.1); }}"
+    );
+    let networks = elaborated(&text);
+    let wave = |count: usize, speed: f64| (0..count).map(|index| (index as f64 * speed).sin()).collect::<Vec<f64>>();
+    let mut sources: Values = initial(&networks.training, 5);
+    sources.insert("x".into(), Array::new(sizes.to_vec(), wave(sizes.iter().product(), 1.3)));
+    for (number, state) in networks.training.states.iter().enumerate() {
+        let dims = state.ty.shape.at(1);
+        let values = wave(dims.iter().product(), 0.7 + number as f64).iter().map(|value| 0.1 + value.abs()).collect();
+        sources.insert(state.name.clone(), Array::new(dims, values));
+    }
+    for (number, (name, array)) in sources.iter_mut().enumerate().filter(|(_, (name, _))| !name.ends_with("weight")) {
+        if name.as_str() != "x" && !name.contains("running") {
+            array.data = wave(array.data.len(), 0.4 + number as f64);
+        }
+    }
+    let both = [&networks.training, &networks.evaluation].map(|network| {
+        let graph = step::prediction(network);
+        (advance(&graph, &mut sources.clone(), sizes[0], 0)["prediction"].clone(), graph)
+    });
+    for (found, expected) in both[1].0.data.iter().zip(&both[0].0.data) {
+        let is_near = (found - expected).abs() <= 1e-12 * expected.abs().max(1.0);
+        assert!(is_near, "{layer} {axis}: {found} should be {expected}");
+    }
+    both
+}
+
+/// Whether a value of the batch is subtracted from: where batch norm is folded, what is left of the mean is a vector.
+fn is_centred(graph: &Graph) -> bool {
+    graph.ids().any(|id| graph.node(id).primitive == Primitive::Sub && graph.shape(id).has_batch())
+}
+
 #[test]
 fn what_is_folded_serves_what_the_plain_formula_serves() {
-    for (input, sizes, layer) in [
-        ("[batch, 5]", vec![3, 5], "dense(4)"),
-        ("[batch, 5]", vec![3, 5], "dense(4, bias = true)"),
-        ("[batch, 2, 5]", vec![3, 2, 5], "dense(4)"),
-        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, padding = same)"),
-        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, bias = true, groups = 2, stride = 2)"),
+    for (input, sizes, layer, axis) in [
+        ("[batch, 5]", vec![3, 5], "dense(4)", ""),
+        ("[batch, 5]", vec![3, 5], "dense(4, bias = true)", ""),
+        ("[batch, 2, 5]", vec![3, 2, 5], "dense(4)", ""),
+        ("[batch, 2, 3, 5]", vec![3, 2, 3, 5], "dense(4)", "axis = 3, "),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, padding = same)", ""),
+        ("[batch, 4, 5, 5]", vec![3, 4, 5, 5], "conv2d(6, 3, bias = true, groups = 2, stride = 2)", "axis = -3, "),
     ] {
-        let text = format!(
-            "Net {{ input x: {input}; let y = x.{layer}.batch_norm(frozen = true); predict y; minimize y.mean(); using sgd(0.1); }}"
-        );
-        let networks = elaborated(&text);
-        let wave = |count: usize, speed: f64| (0..count).map(|index| (index as f64 * speed).sin()).collect::<Vec<f64>>();
-        let mut sources: Values = initial(&networks.training, 5);
-        sources.insert("x".into(), Array::new(sizes.clone(), wave(sizes.iter().product(), 1.3)));
-        for (number, state) in networks.training.states.iter().enumerate() {
-            let dims = state.ty.shape.at(1);
-            let values = wave(dims.iter().product(), 0.7 + number as f64).iter().map(|value| 0.1 + value.abs()).collect();
-            sources.insert(state.name.clone(), Array::new(dims, values));
-        }
-        for (number, (name, array)) in sources.iter_mut().enumerate().filter(|(_, (name, _))| !name.ends_with("weight")) {
-            if name.as_str() != "x" && !name.contains("running") {
-                array.data = wave(array.data.len(), 0.4 + number as f64);
-            }
-        }
-        let [plain, folded] = [&networks.training, &networks.evaluation].map(|network| {
-            let graph = step::prediction(network);
-            (advance(&graph, &mut sources.clone(), sizes[0], 0)["prediction"].clone(), graph)
-        });
-        for (found, expected) in folded.0.data.iter().zip(&plain.0.data) {
-            assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{layer}: {found} should be {expected}");
-        }
-        // No value of the batch is subtracted from any more: what is left of the mean is a vector.
-        let centred =
-            |graph: &Graph| graph.ids().any(|id| graph.node(id).primitive == Primitive::Sub && graph.shape(id).has_batch());
-        assert!(centred(&plain.1) && !centred(&folded.1), "{layer} is not folded");
+        let [plain, folded] = plain_and_folded(input, &sizes, layer, axis);
+        assert!(is_centred(&plain.1) && !is_centred(&folded.1), "{layer} {axis} is not folded");
+    }
+}
+
+/// A weight can take up the scale of the features that it makes, and of no other axis, as long as that may be.
+#[test]
+fn normalisation_along_another_axis_than_the_weight_s_is_not_folded() {
+    for (input, sizes, layer, axis) in [
+        ("[batch, 3, 8]", vec![5, 3, 8], "dense(3, bias = false)", "axis = 1, "),
+        ("[batch, 3, 8]", vec![5, 3, 8], "dense(3, bias = true)", "axis = 1, "),
+        ("[batch, 3, 2, 4]", vec![5, 3, 2, 4], "dense(3)", ""),
+        ("[batch, 2, 1, 4]", vec![5, 2, 1, 4], "dense(3)", ""),
+        ("[batch, 2, 4, 3]", vec![5, 2, 4, 3], "conv2d(4, 1)", "axis = 2, "),
+        ("[batch, 2, 4, 3]", vec![5, 2, 4, 3], "conv2d(4, 1, groups = 2)", "axis = -1, "),
+    ] {
+        let [_, evaluated] = plain_and_folded(input, &sizes, layer, axis);
+        assert!(is_centred(&evaluated.1), "{layer} {axis} is folded");
     }
 }
 
