@@ -92,6 +92,7 @@ impl Network {
     /// A number argument as an f64 scalar that may change without compiling: a literal becomes a setting of this name.
     pub fn tunable(&mut self, call: &Call, name: &str, kind: Kind, setting: &str) -> Result<NodeId, Fault> {
         match call.number(name) {
+            Some(value) if self.is_fixed => Ok(self.builder.constant_f64(value)),
             Some(value) => self.literal_setting(setting, value, kind),
             None => Ok(self.number(call, name)),
         }

@@ -10,7 +10,8 @@
 //!
 //! # Invariants
 //! - names of inputs, targets, parameters, states and settings are unique each within its kind;
-//! - rates and penalties are f64 scalar nodes: literals became settings, so that a new value compiles nothing.
+//! - rates and penalties are f64 scalar nodes: literals became settings, so that a new value compiles nothing. In the lines of an
+//!   optimizer they stay constants: those run on the step's graph, where no setting could get a value any more.
 
 use super::arguments;
 use super::fault::{self, Fault};
@@ -60,6 +61,8 @@ pub struct Network {
     pub name: String,
     /// Whether this is the network at training time.
     pub training: bool,
+    /// Whether literals are constants where they would become settings.
+    pub(crate) is_fixed: bool,
     /// The graph so far.
     pub builder: Builder,
     /// In the order of their declaration.
@@ -125,6 +128,7 @@ impl Network {
             builder: Builder::new(name.clone()),
             name,
             training,
+            is_fixed: false,
             inputs: Vec::new(),
             targets: Vec::new(),
             settings: Vec::new(),

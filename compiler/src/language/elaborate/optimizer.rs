@@ -152,6 +152,7 @@ impl<'a> Elaborator<'a> {
     fn try_lines(&mut self, own: &'a Optimizer) -> bool {
         let before = self.diagnostics.len();
         let mut trial = Elaborator::new(self.file, self.source, self.options, "trial");
+        trial.network.is_fixed = true;
         let shape = Type::f32(Shape::fixed(&[2, 3]));
         let builder = &mut trial.network.builder;
         let theta = builder.source(Primitive::Parameter, "theta", shape.clone());
@@ -212,6 +213,7 @@ fn walk(lines: &Lines, update: &mut Update, call: &nn::Call, part: Part) -> Resu
         numbers.push((name, node));
     }
     let mut elaborator = Elaborator::new(&lines.file, &lines.source, &options, &lines.name);
+    elaborator.network.is_fixed = true;
     let origin = update.builder.origin().clone();
     elaborator.network.builder = std::mem::take(update.builder);
     let given = Given { theta: update.theta, gradient: update.gradient, numbers };

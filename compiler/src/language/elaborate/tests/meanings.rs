@@ -135,6 +135,26 @@ fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
     assert_eq!(mine.states.len(), 2);
 }
 
+/// Nobody could set a literal in an optimizer's lines: it is what a parameter of that value is, and no setting.
+#[test]
+fn a_literal_in_an_optimizer_s_lines_is_a_constant() {
+    let step = |functions: &str, gradient: &str| {
+        let own = format!("{functions} optimizer own(rate, k = 0.5) {{ theta = theta - rate * {gradient}; }}");
+        let text = around(&own, "let y = x.dense(8);").replace("sgd(0.1)", "own(0.1)");
+        let network = sound(&text, true);
+        let names: Vec<&str> = network.settings.iter().map(|setting| setting.name.as_str()).collect();
+        assert_eq!(names, ["rate"], "{gradient}");
+        let step = crate::step::training_step(&network).expect("the step can be built");
+        crate::graph::text::print(&crate::step::pruned(&step.graph), false)
+    };
+    for layer in ["noise", "dropout"] {
+        let expected = step("", &format!("gradient.{layer}(k)"));
+        assert_eq!(step("", &format!("gradient.{layer}(0.5)")), expected);
+        assert_eq!(step("", &format!("{layer}(gradient, 0.5)")), expected);
+        assert_eq!(step(&format!("fn shaken(g) {{ g.{layer}(0.5) }}"), "shaken(gradient)"), expected);
+    }
+}
+
 #[test]
 fn a_point_of_ones_own_moves_the_gradient() {
     let own = "optimizer ahead(rate, beta = 0.9) { at theta + m * beta; state m = zeros; m = m * beta - gradient * rate; theta = theta + m; }";
