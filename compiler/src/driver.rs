@@ -3,6 +3,7 @@
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
 use crate::nn::arguments::check_bounds;
+use crate::nn::formulas::Bounded;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Asked, Measure};
 use crate::nn::{Fault, Network};
@@ -24,6 +25,8 @@ pub struct Info {
     pub states: Vec<State>,
     /// Numbers that may change without compiling, by name.
     pub settings: Vec<Setting>,
+    /// Arguments that are formulas of settings, and their bounds.
+    pub bounded: Vec<Bounded>,
     /// What is measured on the training rows before step 1.
     pub scalers: Vec<Scaler>,
     /// Metrics in the order of their declaration.
@@ -327,6 +330,7 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
             kinds: setting.kinds.clone(),
         })
         .collect();
+    info.bounded = training.bounded.clone();
     let name = |node| training.builder.graph().source_name(node).unwrap_or_default().to_string();
     info.scalers = training
         .scalers
@@ -356,6 +360,16 @@ fn describe(info: &mut Info, training: &Network, evaluation: &Network, states: V
         kept.is_some_and(|state| graph.shape(state).fixed_count() == values)
     };
     info.needs_two_rows = training.uses.iter().find(sees_one).map(|one| one.path.clone());
+}
+
+impl Info {
+    /// Whether the setting at this place may have its value among those of all settings; the error says what must hold.
+    pub fn check_setting(&self, place: usize, values: &[f64]) -> Result<(), String> {
+        self.settings[place].check(values[place])?;
+        let value = |name: &str| self.settings.iter().zip(values).find(|(known, _)| known.name == name).map(|(_, value)| *value);
+        let mut hanging = self.bounded.iter().filter(|bounded| bounded.reads(&self.settings[place].name));
+        hanging.try_for_each(|bounded| bounded.check(&value)).map_err(|fault| fault.message)
+    }
 }
 
 impl Setting {

@@ -205,13 +205,14 @@ impl Model {
     /// Changes a setting; nothing is compiled.
     ///
     /// # Errors
-    /// An unknown name, or a value outside the bounds of what the setting stands for.
+    /// An unknown name, or a value outside the bounds of what the setting stands for, alone or in a formula.
     pub fn set(&mut self, name: &str, value: f64) -> Result<()> {
         let position = self.setting_position(name)?;
-        let setting = &self.compiled.info.settings[position];
-        setting.check(value).map_err(|expected| Error::setting(name, value, &expected))?;
-        self.settings[position] = value;
-        Ok(())
+        let before = std::mem::replace(&mut self.settings[position], value);
+        self.compiled.info.check_setting(position, &self.settings).map_err(|expected| {
+            self.settings[position] = before;
+            Error::setting(name, value, &expected)
+        })
     }
 
     fn setting_position(&self, name: &str) -> Result<usize> {

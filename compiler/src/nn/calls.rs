@@ -1,5 +1,6 @@
 //! Calls of functions by name: arguments checked, defaults filled in, what they build noted; and what builders ask of a call.
 
+use super::formulas::Bounded;
 use super::network::{Network, Use, shape_text};
 use super::parameters::{Governed, Wanted};
 use super::penalties::Applied;
@@ -57,7 +58,8 @@ impl Network {
         let message = format!("{} needs {needs}; {value} is {}{}", function.name, ty.element, shape_text(&ty.shape));
         Err(Fault::new(fault::WRONG_ELEMENT, message).help(help).about(receiver))
     }
-    /// Tensors that stand for numbers must be f64 scalars; a setting's value must lie inside the bounds, now and when it changes.
+    /// Tensors that stand for numbers must be f64 scalars; the value of a setting or of a formula of settings must lie inside the
+    /// bounds, now and when a setting changes.
     pub(super) fn check_numbers(&mut self, owner: &str, parameters: &[Parameter], call: &mut Call) -> Result<(), Fault> {
         for parameter in parameters {
             let (Kind::Number { .. }, Some(node)) = (parameter.kind, call.tensor(parameter.name)) else { continue };
@@ -77,6 +79,13 @@ impl Network {
                 arguments::check_bounds(owner, parameter.name, parameter.kind, setting.value)
                     .map_err(|fault| fault.against(node))?;
                 setting.kinds.push(parameter.kind);
+                continue;
+            }
+            let bounded = Bounded::of(self.builder.graph(), node, owner, parameter.name, parameter.kind);
+            let Some(bounded) = bounded else { continue };
+            bounded.check(&|name| self.setting_value(name))?;
+            if self.settings.iter().any(|setting| bounded.reads(&setting.name)) {
+                self.bounded.push(bounded);
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ mod calls;
 pub mod choice;
 pub mod clips;
 pub mod fault;
+pub mod formulas;
 pub mod groups;
 pub mod initializers;
 pub mod layers;

@@ -15,6 +15,7 @@
 
 use super::arguments;
 use super::fault::{self, Fault};
+use super::formulas::Bounded;
 use super::optimizers::OptimizerUse;
 use super::parameters::{Aggregate, Asked, Learned, Probe, Report, Scaler, Setting, Source, State, Wanted};
 use super::penalties::Applied;
@@ -71,6 +72,8 @@ pub struct Network {
     pub targets: Vec<Source>,
     /// Numbers that may change without compiling.
     pub settings: Vec<Setting>,
+    /// Arguments that are formulas of settings, and their bounds.
+    pub bounded: Vec<Bounded>,
     /// Learned tensors in the order of their making.
     pub parameters: Vec<Learned>,
     /// What is kept from step to step.
@@ -132,6 +135,7 @@ impl Network {
             inputs: Vec::new(),
             targets: Vec::new(),
             settings: Vec::new(),
+            bounded: Vec::new(),
             parameters: Vec::new(),
             states: Vec::new(),
             scalers: Vec::new(),

@@ -4,7 +4,7 @@ use super::value::Value;
 use super::{ENDLESS, Elaborator, MAX_DEPTH, NO_NUMBER, RUST_NUMBER, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
-use crate::graph::NodeId;
+use crate::graph::{NodeId, Type};
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
 use crate::language::names::nearest;
 use crate::language::print;
@@ -219,8 +219,8 @@ impl<'a> Elaborator<'a> {
         match value {
             Value::Tensor(node) => Some(*node),
             Value::Number(value) => Some(self.network.builder.constant_f64(*value)),
-            // The graph of a partial network is looked at for its shapes alone.
-            Value::Later => Some(self.network.builder.step()),
+            // The graph of a partial network is looked at for its shapes alone; a setting of no network has no value.
+            Value::Later => self.network.builder.source(Primitive::Setting, "{…}", Type::f64()).ok(),
             _ => None,
         }
     }

@@ -131,7 +131,7 @@ impl<'a> Elaborator<'a> {
             let argument = match value {
                 Value::Number(value) => Argument::Number(value),
                 Value::Tensor(node) if self.network.builder.ty(node) == &Type::f64() => Argument::Tensor(node),
-                Value::Later => Argument::Tensor(self.network.builder.step()),
+                Value::Later => Argument::Tensor(self.scalar_or_tensor(&value)?),
                 Value::Unknown => return None,
                 other => {
                     let message = format!(

@@ -61,11 +61,7 @@ pub static RRELU: Function = Function {
     ],
     build: |network, x, call| {
         let (lower, upper) = (network.number(call, "lower"), network.number(call, "upper"));
-        let value = |node: NodeId| {
-            let setting = network.settings.iter().find(|setting| setting.node == node).map(|setting| setting.value);
-            setting.or(network.builder.graph().constant(node))
-        };
-        if let (Some(least), Some(greatest)) = (value(lower), value(upper))
+        if let (Some(least), Some(greatest)) = (network.known_number(lower), network.known_number(upper))
             && least > greatest
         {
             let message = format!("rrelu: `upper` must be at least `lower`, {least}, got {greatest}");

@@ -100,6 +100,56 @@ fn numbers_are_computed_and_settings_stay_settings() {
     assert_eq!(unnamed, ["clip_norm"]);
 }
 
+/// What a number must be, a formula must be too, as soon as its settings have values.
+#[test]
+fn formulas_are_held_to_the_bounds_of_numbers() {
+    let with = |setting: f64, layer: &str, using: &str| {
+        let text = around("", &format!("setting s = {setting}; let y = x.dense(8){layer};"));
+        mistakes(&text.replace("sgd(0.1)", using))
+    };
+    for (setting, layer, using, expected) in [
+        (0.5, ".dropout(2 * s)", "sgd(0.1)", "dropout: `rate` must be in [0, 1); got 1"),
+        (0.5, ".dropout(s - 1)", "sgd(0.1)", "dropout: `rate` must be in [0, 1); got -0.5"),
+        (30.0, ".dropout(s + 20)", "sgd(0.1)", "dropout: `rate` must be in [0, 1); 50 looks like a percentage, write 0.5"),
+        (0.5, ".noise(s - 1)", "sgd(0.1)", "noise: `deviation` must be at least 0; got -0.5"),
+        (0.5, ".dropout(2 * step * s)", "sgd(0.1)", "dropout: `rate` must be in [0, 1); got 1"),
+        (0.5, "", "sgd(-0.1 * step)", "sgd: `rate` must be at least 0; got -0.1"),
+        (0.5, "", "sgd(-s * cosine(0.5))", "sgd: `rate` must be at least 0; got -0.25"),
+        (0.5, "", "adam(0.1, beta1 = 2 * s)", "adam: `beta1` must be in [0, 1); got 1"),
+        (0.5, "", "sgd(0.1).clip_norm(s - epoch)", "clip_norm: `limit` must be above 0; got -0.5"),
+        (0.5, "", "sgd(0.1).group(\"*\", rate_factor = -s)", "group: `rate_factor` must be at least 0; got -0.5"),
+        (1.5, ".dropout(2 - s)", "sgd(1 - step)", ""),
+        (0.5, ".dropout(1 - step / steps)", "sgd(one_cycle(s, rise = 100 / steps))", ""),
+        (0.5, ".dropout(s * s)", "sgd(0.1 * steps)", ""),
+    ] {
+        let shown = with(setting, layer, using);
+        assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{layer} {using}: {shown}");
+    }
+    for penalty in ["l2(s - 1)", "l2(-s)", "-2 * l2(s)", "l1(s - 1, proximal = true)"] {
+        let text = around("", "setting s = 0.5; let y = x.dense(8);").replace("(y, t);", &format!("(y, t) + {penalty};"));
+        let shown = mistakes(&text);
+        assert!(shown.contains("error[E0305]") && shown.contains("`strength` must be at least 0"), "{penalty}: {shown}");
+    }
+}
+
+/// The same when a setting changes: formulas know the values of all others.
+#[test]
+fn a_setting_is_held_to_the_bounds_of_its_formulas() {
+    let text = around("", "setting s = 0.2; setting k = 2; let y = x.dense(8).dropout(s * k);");
+    let [training, evaluation] = [true, false].map(|training| sound(&text, training));
+    let info = crate::driver::front(&training, &evaluation, String::new(), None).expect("a front half").info;
+    let place = |name: &str| info.settings.iter().position(|setting| setting.name == name).expect("a setting");
+    let set = |name: &str, value: f64| {
+        let mut values: Vec<f64> = info.settings.iter().map(|setting| setting.value).collect();
+        values[place(name)] = value;
+        info.check_setting(place(name), &values)
+    };
+    assert_eq!(set("s", 0.4), Ok(()));
+    assert_eq!(set("s", 0.5), Err("dropout: `rate` must be in [0, 1); got 1".into()));
+    assert_eq!(set("k", -1.0), Err("dropout: `rate` must be in [0, 1); got -0.2".into()));
+    assert_eq!(set("rate", 0.5), Ok(()));
+}
+
 #[test]
 fn the_two_times_differ_where_told() {
     let text = around("", "let mut y = x.dense(8); if training { y = y.relu(); } else { y = y.tanh(); }");
