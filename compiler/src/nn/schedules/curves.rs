@@ -78,6 +78,9 @@ pub static COSINE: Function = Function {
     ..Function::BASE
 };
 
+/// A run of more steps counts as one of so many.
+const LONGEST: f64 = 1e15;
+
 /// Smith and Topin (2018), in the form of PyTorch's `OneCycleLR`, two phases on half cosines.
 pub static ONE_CYCLE: Function = Function {
     name: "one_cycle",
@@ -91,6 +94,9 @@ pub static ONE_CYCLE: Function = Function {
     ],
     build: |network, x, call| {
         let (behind, steps) = (behind(network)?, steps(network, call));
+        // Without an end too the top of a rise of no steps is known, which no share of infinity would be.
+        let longest = network.builder.constant_f64(LONGEST);
+        let steps = network.builder.binary(Primitive::Min, longest, steps)?;
         let numbers = ["rise", "divide", "end_divide"].map(|name| network.number(call, name));
         let [rise, divide, end_divide] = numbers;
         let builder = &mut network.builder;
@@ -104,6 +110,9 @@ pub static ONE_CYCLE: Function = Function {
         let up = builder.div(behind, risen)?;
         let gone = builder.sub(behind, risen)?;
         let left = builder.sub(ended, risen)?;
+        // Where it rises to the last step, nothing is left to fall in: at that step it is at its top.
+        let least = builder.constant_f64(f64::MIN_POSITIVE);
+        let left = builder.binary(Primitive::Max, least, left)?;
         let down = builder.div(gone, left)?;
         let down = builder.binary(Primitive::Min, one, down)?;
         let down = builder.binary(Primitive::Max, zero, down)?;

@@ -58,6 +58,43 @@ fn one_cycle_rises_and_falls() {
     check("one_cycle(1)", &up.into_iter().chain(down).collect::<Vec<_>>());
 }
 
+/// PyTorch's formula with `pct_start` 1 and 0, by hand: up to the last step, and down from before the first.
+#[test]
+fn one_cycle_may_rise_in_all_steps_or_in_none() {
+    let wave = |from: f64, to: f64, share: f64| to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos());
+    let (first, last) = (1.0 / 25.0, 1.0 / 25.0 / 1e4);
+    let shares = |count: u32| (0..count).map(move |step| f64::from(step) / f64::from(count - 1));
+    check("one_cycle(1, rise = 1)", &shares(5).map(|share| wave(first, 1.0, share)).collect::<Vec<_>>());
+    check("one_cycle(1, rise = 0)", &shares(6).skip(1).map(|share| wave(1.0, last, share)).collect::<Vec<_>>());
+    check("one_cycle(1, rise = 1)", &[1.0]);
+    check("one_cycle(1, rise = 0)", &[last]);
+    check("one_cycle(1, steps = 2, rise = 1)", &[first, 1.0, last, last]);
+}
+
+/// Every curve at the ends of what its arguments may be: no step has a rate that is no number.
+#[test]
+fn no_end_of_a_range_divides_by_zero() {
+    for schedule in [
+        "one_cycle(1, rise = 0)",
+        "one_cycle(1, rise = 1)",
+        "one_cycle(1, rise = 0.1)",
+        "one_cycle(1, steps = 1, rise = 1)",
+        "step(1, every = 1, factor = 0)",
+        "exponential(1, 0)",
+        "exponential(1, 0, every = 3)",
+        "cosine(1, steps = 1)",
+        "warm_up(1).then(cosine(1))",
+        "warm_up(10).then(one_cycle(1, rise = 1))",
+        "warm_up(9).then(one_cycle(1, rise = 0))",
+        "warm_up(0).then(constant(1))",
+    ] {
+        for steps in [1, 2, 10] {
+            let found = rates(schedule, steps);
+            assert!(found.iter().all(|rate| (0.0..=1.0).contains(rate)), "{schedule} in {steps} steps: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn formulas_know_the_run_and_the_epoch() {
     check("1 - step / steps", &[0.75, 0.5, 0.25, 0.0]);
@@ -66,7 +103,13 @@ fn formulas_know_the_run_and_the_epoch() {
 
 #[test]
 fn without_an_end_a_curve_stays_where_it_begins() {
-    for (schedule, expected) in [("cosine(0.5)", 0.5), ("one_cycle(1)", 0.04), ("warm_up(2).then(cosine(1))", 0.5)] {
+    for (schedule, expected) in [
+        ("cosine(0.5)", 0.5),
+        ("one_cycle(1)", 0.04),
+        ("one_cycle(1, rise = 0)", 1.0),
+        ("one_cycle(1, rise = 1)", 0.04),
+        ("warm_up(2).then(cosine(1))", 0.5),
+    ] {
         let text = format!("Net {{ parameter a: [1] = zeros; minimize a.sum(); using sgd({schedule}); }}");
         let step = training_step(&elaborated(&text).training);
         let sources = BTreeMap::from([("a".to_string(), Array::new(vec![1], vec![0.0]))]);
