@@ -1,23 +1,50 @@
 //! Statements, in order.
 
 use super::scope::{Frame, Turn};
+use super::unused::{used_in, used_in_block};
 use super::value::{Layer, Value};
 use super::{Elaborator, NOT_ASSIGNABLE, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{Block, Expression, ExpressionKind, Iteration, Name, Statement, StatementKind};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 impl<'a> Elaborator<'a> {
     pub(super) fn statements(&mut self, statements: &'a [Statement]) {
-        // What is restored may be scaled in the loss, which is written below what is predicted.
-        let (late, first): (Vec<&Statement>, Vec<&Statement>) = statements.iter().partition(|statement| restores(statement));
-        for statement in first.into_iter().chain(late) {
+        let below = |index: usize| &statements[index + 1..];
+        let (late, first): (Vec<_>, Vec<_>) =
+            statements.iter().enumerate().partition(|(index, statement)| self.waits(statement, below(*index)));
+        for (_, statement) in first.into_iter().chain(late) {
             if !self.may_go_on(statement.word) {
                 return;
             }
             self.statement(statement);
         }
+    }
+
+    /// Whether a statement serves or measures what is taken back to the units of something that may be scaled further below: in the
+    /// loss, which is written under what is predicted.
+    fn waits(&self, statement: &'a Statement, below: &'a [Statement]) -> bool {
+        matches!(statement.kind, StatementKind::Predict(_) | StatementKind::Report(_))
+            && self.calls(&statement.kind, &["restore"])
+            && below.iter().any(|other| self.calls(&other.kind, &["standardize", "rescale"]))
+    }
+
+    /// Whether a statement calls a function of one of these names, itself or in a function of the user's.
+    fn calls(&self, kind: &'a StatementKind, names: &[&str]) -> bool {
+        let mut ahead = used_in(kind);
+        let mut seen = HashSet::new();
+        while let Some(&word) = ahead.iter().next() {
+            ahead.remove(word);
+            if names.contains(&word) {
+                return true;
+            }
+            if let Some(function) = self.function(word).filter(|_| seen.insert(word)) {
+                ahead.extend(used_in_block(&function.body));
+            }
+        }
+        false
     }
 
     fn statement(&mut self, statement: &'a Statement) {
@@ -229,12 +256,4 @@ impl<'a> Elaborator<'a> {
         self.frames.pop();
         value
     }
-}
-
-/// Whether a statement predicts what is taken back to the units of something scaled.
-fn restores(statement: &Statement) -> bool {
-    let StatementKind::Predict(outputs) = &statement.kind else { return false };
-    let is_restored =
-        |value: &Expression| value.chain().is_some_and(|calls| calls.iter().any(|call| call.name.text == "restore"));
-    outputs.iter().any(|output| is_restored(&output.value))
 }

@@ -23,6 +23,13 @@ pub(super) fn used_in(kind: &StatementKind) -> HashSet<&str> {
     names.used
 }
 
+/// The same of a function's body.
+pub(super) fn used_in_block(block: &Block) -> HashSet<&str> {
+    let mut names = Names::default();
+    names.block(block);
+    names.used
+}
+
 /// `what` is the word that declared the name, empty for a value.
 fn warning(name: &Name, what: &str) -> Diagnostic {
     let (lint, what) = match what {

@@ -100,6 +100,28 @@ fn numbers_are_computed_and_settings_stay_settings() {
     assert_eq!(unnamed, ["clip_norm"]);
 }
 
+/// What is served and measured may stand above the loss that scales the target.
+#[test]
+fn what_is_restored_may_be_scaled_below() {
+    let functions = "fn price(p, y) { p.restore(y) } fn scaled(y) { y.standardize() }";
+    let minimize = "minimize p.mean_squared_error(t.standardize());";
+    for (served, lowered) in [
+        ("predict p.restore(t);", minimize),
+        ("predict restore(p, t) + 0;", minimize),
+        ("predict price(p, t);", minimize),
+        ("predict p.restore(t);", "minimize p.mean_squared_error(scaled(t));"),
+        ("report error = p.restore(t).mean_absolute_error(t);", minimize),
+        ("predict p.restore(t);", "let y = t.standardize(); minimize p.mean_squared_error(y);"),
+    ] {
+        for body in [format!("{served} {lowered}"), format!("{lowered} {served}")] {
+            let text =
+                format!("{functions} Net {{ input x: [batch, 8]; target t: [batch, 8]; let p = x.dense(8); {body} using sgd(0.1); }}");
+            let network = sound(&text, true);
+            assert_eq!((network.predicts.len() + network.reports.len(), network.scalers.len()), (1, 1), "{text}");
+        }
+    }
+}
+
 /// What a number must be, a formula must be too, as soon as its settings have values.
 #[test]
 fn formulas_are_held_to_the_bounds_of_numbers() {
