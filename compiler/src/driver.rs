@@ -2,7 +2,7 @@
 
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
-use crate::nn::arguments::check_bounds;
+use crate::nn::arguments::{check_bounds, is_representable};
 use crate::nn::formulas::Bounded;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Asked, Measure};
@@ -377,6 +377,9 @@ impl Setting {
     pub fn check(&self, value: f64) -> Result<(), String> {
         if !value.is_finite() {
             return Err("a finite number".into());
+        }
+        if !is_representable(value) {
+            return Err("a number of f32, which ends at 3.4e38".into());
         }
         self.kinds.iter().try_for_each(|kind| check_bounds("setting", &self.name, *kind, value)).map_err(|fault| fault.message)
     }

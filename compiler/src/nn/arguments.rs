@@ -184,7 +184,7 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
             None => wrong("a penalty, such as l2(1e-4), or none", &argument),
         },
         (Kind::Numbers, Argument::List(list))
-            if list.iter().all(|one| matches!(one, Argument::Number(value) if value.is_finite())) =>
+            if list.iter().all(|one| matches!(one, Argument::Number(value) if is_representable(*value))) =>
         {
             Ok(Argument::List(list))
         }
@@ -214,13 +214,22 @@ fn size(argument: &Argument, least: usize) -> Option<usize> {
 /// Below it, a number above 1 is a slip rather than a percentage.
 const LEAST_PERCENTAGE: f64 = 5.0;
 
-/// Whether a number lies inside a kind's bounds; NaN never does.
+/// Whether a number is one that a network can compute with: finite, in f32 as well.
+pub fn is_representable(value: f64) -> bool {
+    (value as f32).is_finite()
+}
+
+/// Whether a number lies inside a kind's bounds; NaN never does, nor does what is infinite in f32.
 pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(), Fault> {
     let Kind::Number { low, low_included, high, high_included } = kind else { return Ok(()) };
     let above = value > low || low_included && value == low;
     let below = value < high || high_included && value == high;
-    if above && below {
+    if above && below && is_representable(value) {
         return Ok(());
+    }
+    if above && below {
+        let message = format!("{owner}: `{name}` is {}; numbers are f32, which end at 3.4e38", number(value));
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).at(name));
     }
     let range = range(kind);
     let mut message = format!("{owner}: `{name}` must be {range}; ");

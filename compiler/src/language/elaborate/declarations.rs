@@ -9,6 +9,7 @@ use crate::graph::text::number;
 use crate::graph::{Dim, Element, Shape, Type};
 use crate::language::ast::{self, ElementKind, Expression, ExpressionKind, Name, TensorType};
 use crate::language::names::nearest;
+use crate::nn::arguments::check_bounds;
 use crate::nn::fault::NAME_UNKNOWN;
 use crate::nn::parameters::Wanted;
 use crate::nn::{self, Argument, Kind, Parameter};
@@ -230,7 +231,7 @@ impl<'a> Elaborator<'a> {
 
     /// `setting lambda = 1e-3;`
     pub(super) fn setting(&mut self, name: &'a Name, value: &'a Expression) {
-        let value = match self.declared_number(name, value, "a setting begins as a number") {
+        let value = match self.declared_number(("setting", name), value, "a setting begins as a number") {
             Some(Value::Number(number)) if self.find(&name.text).is_none() => {
                 self.at(name.span);
                 match self.network.setting(&name.text, number) {
@@ -250,15 +251,20 @@ impl<'a> Elaborator<'a> {
 
     /// `const width = 128;`
     pub(super) fn constant(&mut self, name: &'a Name, value: &'a Expression) {
-        let value = self.declared_number(name, value, "a constant is a number known when the network is built");
+        let rule = "a constant is a number known when the network is built";
+        let value = self.declared_number(("constant", name), value, rule);
         let value = value.unwrap_or(Value::Unknown);
         self.define(name, value);
     }
 
     /// The written number, or the one that replaces it.
-    fn declared_number(&mut self, name: &Name, value: &'a Expression, rule: &str) -> Option<Value<'a>> {
+    fn declared_number(&mut self, (kind, name): (&str, &Name), value: &'a Expression, rule: &str) -> Option<Value<'a>> {
         let written = self.expression(value);
         if let Some(other) = self.options.sizes.get(&name.text) {
+            if let Err(fault) = check_bounds(kind, &name.text, Kind::ANY, *other) {
+                self.fault(fault, value.span);
+                return None;
+            }
             return Some(Value::Number(*other));
         }
         match written {

@@ -4,11 +4,13 @@ use super::value::Value;
 use super::{ENDLESS, Elaborator, MAX_DEPTH, NO_NUMBER, RUST_NUMBER, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
+use crate::graph::text::number as digits;
 use crate::graph::{NodeId, Type};
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
 use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::Fault;
+use crate::nn::arguments::is_representable;
 use crate::nn::fault::NAME_UNKNOWN;
 use crate::ops::Primitive;
 
@@ -55,9 +57,9 @@ impl<'a> Elaborator<'a> {
             Number::Rust { text, index } => (text, *index),
         };
         match self.options.rust.get(index) {
-            Some(Some(value)) if value.is_finite() => Value::Number(*value),
+            Some(Some(value)) if is_representable(*value) => Value::Number(*value),
             Some(Some(value)) => {
-                self.error(NO_NUMBER, span, format!("`{text}` is {value}, not a finite number"));
+                self.error(NO_NUMBER, span, format!("`{text}` is {}, {}", digits(*value), no_number(*value)));
                 Value::Unknown
             }
             Some(None) => {
@@ -233,8 +235,8 @@ impl<'a> Elaborator<'a> {
             BinaryOperator::Divide => a / b,
             _ => return Value::Unknown,
         };
-        if !value.is_finite() {
-            let message = format!("{a} {} {b} is no finite number", operator.symbol());
+        if !is_representable(value) {
+            let message = format!("{} {} {} is {}", digits(a), operator.symbol(), digits(b), no_number(value));
             self.report(Diagnostic::error(NO_NUMBER, span, message).help("write `1` behind it").fix(right, "1"));
             return Value::Unknown;
         }
@@ -261,4 +263,9 @@ impl<'a> Elaborator<'a> {
             None => mistake,
         });
     }
+}
+
+/// What a number is that a network cannot compute with.
+fn no_number(value: f64) -> &'static str {
+    if value.is_finite() { "more than f32 holds, which ends at 3.4e38" } else { "no finite number" }
 }

@@ -8,6 +8,7 @@ use crate::base::place::Span;
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, RustNumber, UnaryOperator};
 use crate::language::print;
 use crate::language::source::line_of;
+use crate::nn::arguments::is_representable;
 use proc_macro2::{Delimiter, Literal};
 
 /// A literal longer than this is no number anybody means; converting one takes time.
@@ -196,8 +197,9 @@ impl Parser {
             self.report(slip.into());
         }
         let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
-        if !value.is_finite() {
-            return Err(error(NUMBER, span, "this number is too large").write("1e30").into());
+        if !is_representable(value) {
+            let message = "this number is too large: numbers are f32, which end at 3.4e38";
+            return Err(error(NUMBER, span, message).write("1e30").into());
         }
         let number = Number::Literal { text, value, integer };
         let kind = ExpressionKind::Number(number);

@@ -61,7 +61,11 @@ fn each_slip_has_its_message() {
         ("let y = {};", "2:9 E0102 expected a Rust expression between the braces"),
         ("let y = 'a';", "2:9 E0102 expected a value, found `'a'` (numbers, \"strings\", `true` and `false` may stand here)"),
         ("let y = 0.5f32;", "2:9 E0104 a number has no suffix here, found `f32` (write `0.5`)"),
-        ("let y = 1e999;", "2:9 E0104 this number is too large (write `1e30`)"),
+        ("let y = 1e999;", "2:9 E0104 this number is too large: numbers are f32, which end at 3.4e38 (write `1e30`)"),
+        (
+            "let y = x.elu(alpha = -3.5e38);",
+            "2:24 E0104 this number is too large: numbers are f32, which end at 3.4e38 (write `1e30`)",
+        ),
         ("let y = f(1 2);", "2:13 E0102 expected `,` or `)`, found `2` (write `,` before it)"),
         (
             "let y = f(a = 1, 2);",

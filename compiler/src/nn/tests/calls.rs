@@ -41,7 +41,7 @@ fn samples(kind: Kind) -> (Vec<Argument>, Vec<Argument>) {
             (right, vec![number(-1.0), number(0.5), word("valid"), Argument::Flag(true)])
         }
         Kind::Number { low, low_included, high, high_included } => {
-            let (mut right, mut wrong) = (vec![], vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+            let (mut right, mut wrong) = (vec![], vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e39, -1e39]);
             if low.is_finite() {
                 wrong.push(low - 0.1);
                 if low_included { right.push(low) } else { wrong.push(low) }
@@ -71,7 +71,7 @@ fn samples(kind: Kind) -> (Vec<Argument>, Vec<Argument>) {
             (right, vec![word("nonsense"), number(0.1), Argument::Call(Call::new("l1").with(-1.0)), word("l1")])
         }
         Kind::Text => (vec![word("encoder.*")], vec![number(1.0), Argument::Flag(true)]),
-        Kind::Numbers => (vec![numbers(&[1.0, 2.0])], vec![number(1.0), numbers(&[f64::NAN]), word("x")]),
+        Kind::Numbers => (vec![numbers(&[1.0, 2.0])], vec![number(1.0), numbers(&[f64::NAN]), numbers(&[1e39]), word("x")]),
     }
 }
 
@@ -135,6 +135,7 @@ fn messages_say_what_an_argument_must_be() {
         ("leaky_relu", Call::new("leaky_relu").with("x"), "leaky_relu: `slope` must be a number, got x"),
         ("adam", positional("adam", -1e-3), "adam: `rate` must be at least 0; got -0.001"),
         ("adam", positional("adam", 0.1).set("beta1", 1.0), "adam: `beta1` must be in [0, 1); got 1"),
+        ("adam", positional("adam", 1e39), "adam: `rate` is 1e39; numbers are f32, which end at 3.4e38"),
         ("clip_norm", positional("clip_norm", 0.0), "clip_norm: `limit` must be above 0; got 0"),
         ("batch_norm", Call::new("batch_norm").set("epsilon", 0.0), "batch_norm: `epsilon` must be above 0; got 0"),
         ("relu", positional("relu", 0.1), "relu takes no arguments"),

@@ -1,6 +1,9 @@
 //! What the forms of the language mean.
 
+use super::super::{Elaboration, elaborate};
 use super::{mistakes, sound};
+use crate::base::place::Source;
+use crate::language::{ast::Item, parse::parse_text};
 use crate::nn::Network;
 
 fn names(network: &Network) -> Vec<&str> {
@@ -172,6 +175,32 @@ fn a_setting_is_held_to_the_bounds_of_its_formulas() {
     assert_eq!(set("rate", 0.5), Ok(()));
 }
 
+/// What f32 does not hold is refused where it is written, computed, or set.
+#[test]
+fn a_number_that_f32_does_not_hold_is_none() {
+    let network = |setting: &str, layer: &str| around("", &format!("setting s = {setting}; let y = x.dense(8){layer} * s;"));
+    for (setting, layer, expected) in [
+        ("1", ".elu(1e39)", "this number is too large"),
+        ("1", ".noise(1e39)", "this number is too large"),
+        ("-1e39", "", "this number is too large"),
+        ("1e30 * 1e30", "", "1e30 * 1e30 is more than f32 holds, which ends at 3.4e38"),
+        ("1e20", ".noise(s * s)", "noise: `deviation` is 1e40; numbers are f32, which end at 3.4e38"),
+        ("3.4e38", "", ""),
+    ] {
+        let shown = mistakes(&network(setting, layer));
+        assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{setting} {layer}: {shown}");
+    }
+    let text = network("1", "").replace("dense(8)", "dense(8) * c").replace("setting", "const c = 2; setting");
+    let source = Source::new("test.net", &text);
+    let (file, _) = parse_text(&source);
+    let Some(Item::Network(network)) = file.items.first() else { panic!("a network") };
+    for (name, value, expected) in [("s", 1e39, "1e39; numbers are f32"), ("c", -1e39, "-1e39; numbers are f32"), ("c", 3.0, "")] {
+        let options = Elaboration { training: true, sizes: [(name.to_string(), value)].into(), rust: Vec::new() };
+        let shown = elaborate(&file, network, &source, &options).1.render(&source);
+        assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{name} = {value}: {shown}");
+    }
+}
+
 #[test]
 fn the_two_times_differ_where_told() {
     let text = around("", "let mut y = x.dense(8); if training { y = y.relu(); } else { y = y.tanh(); }");
@@ -241,9 +270,6 @@ fn a_point_of_ones_own_moves_the_gradient() {
 
 #[test]
 fn an_unknown_rust_number_silences_what_follows() {
-    use super::super::{Elaboration, elaborate};
-    use crate::base::place::Source;
-    use crate::language::{ast::Item, parse::parse_text};
     let text = "Net { input x: [batch, {N}]; target t: class({C}); let h = x.dense({W}).relu().dropout({P}); \
                 let y = h.dense(8) + h.dense(9); minimize y.cross_entropy(t) + l2({L}); using adam({R}); }";
     let source = Source::new("main.rs", text);
