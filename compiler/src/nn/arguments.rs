@@ -17,6 +17,8 @@ pub fn resolve(owner: &str, parameters: &[Parameter], given: &Call) -> Result<Ca
         _ => None,
     });
     let mut arguments = Vec::new();
+    let given_names: Vec<&str> =
+        parameters.iter().zip(&slots).filter(|(_, slot)| slot.is_some()).map(|(parameter, _)| parameter.name).collect();
     for (parameter, slot) in parameters.iter().zip(slots) {
         let argument = match (slot, parameter.default_under(semantics.as_deref())) {
             (Some(argument), _) => check(owner, parameter, argument)?,
@@ -29,7 +31,36 @@ pub fn resolve(owner: &str, parameters: &[Parameter], given: &Call) -> Result<Ca
         };
         arguments.push((parameter.name.to_string(), argument));
     }
-    Ok(Call { name: given.name.clone(), arguments })
+    let call = Call { name: given.name.clone(), arguments };
+    check_order(owner, parameters, &call, &|name| call.number(name), &|name| given_names.contains(&name))?;
+    Ok(call)
+}
+
+/// Whether each argument that must not lie below another does not, as far as their values are known. What is said is said of one that
+/// was given.
+pub(super) fn check_order(
+    owner: &str,
+    parameters: &[Parameter],
+    call: &Call,
+    value: &dyn Fn(&str) -> Option<f64>,
+    is_given: &dyn Fn(&str) -> bool,
+) -> Result<(), Fault> {
+    for parameter in parameters.iter().filter(|parameter| call.get(parameter.name).is_some()) {
+        let Some((other, may_equal)) = parameter.not_below else { continue };
+        let (Some(low), Some(high)) = (value(other), value(parameter.name)) else { continue };
+        if high > low || may_equal && high == low {
+            continue;
+        }
+        let distance = if may_equal { 0.0 } else { 1.0 };
+        let (name, than, bound, found, instead) = match is_given(parameter.name) || !is_given(other) {
+            true => (parameter.name, if may_equal { "at least" } else { "above" }, (other, low), high, low + distance),
+            false => (other, if may_equal { "at most" } else { "below" }, (parameter.name, high), low, high - distance),
+        };
+        let message =
+            format!("{owner}: `{name}` must be {than} `{}`, {}, got {}", bound.0, number(bound.1), number(found));
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{}`", number(instead))).at(name));
+    }
+    Ok(())
 }
 
 /// Which argument goes to which parameter.

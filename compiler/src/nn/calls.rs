@@ -88,7 +88,11 @@ impl Network {
                 self.bounded.push(bounded);
             }
         }
-        Ok(())
+        let value = |name: &str| match call.get(name) {
+            Some(Argument::Tensor(node)) => self.known_number(*node),
+            _ => call.number(name),
+        };
+        arguments::check_order(owner, parameters, call, &value, &|name| call.tensor(name).is_some())
     }
     /// A number argument as an f64 scalar; 0 if absent.
     pub fn number(&mut self, call: &Call, name: &str) -> NodeId {

@@ -99,6 +99,8 @@ pub struct Parameter {
     pub default: Option<&'static str>,
     /// Other defaults, by the word of [`SEMANTICS`] under which they hold.
     pub elsewhere: &'static [(&'static str, &'static str)],
+    /// The argument that this one must not lie below, and whether the two may be equal.
+    pub not_below: Option<(&'static str, bool)>,
     /// One line.
     pub doc: &'static str,
 }
@@ -109,15 +111,23 @@ pub const SEMANTICS: &str = "semantics";
 impl Parameter {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Parameter { name, kind, default: None, elsewhere: &[], doc }
+        Parameter { name, kind, default: None, elsewhere: &[], not_below: None, doc }
     }
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
-        Parameter { name, kind, default: Some(default), elsewhere: &[], doc }
+        Parameter { name, kind, default: Some(default), elsewhere: &[], not_below: None, doc }
     }
     /// With other defaults under other conventions.
     pub const fn elsewhere(self, elsewhere: &'static [(&'static str, &'static str)]) -> Self {
         Parameter { elsewhere, ..self }
+    }
+    /// At least as large as another argument.
+    pub const fn at_least(self, other: &'static str) -> Self {
+        Parameter { not_below: Some((other, true)), ..self }
+    }
+    /// Larger than another argument.
+    pub const fn above(self, other: &'static str) -> Self {
+        Parameter { not_below: Some((other, false)), ..self }
     }
     /// Source text of the default under a convention.
     pub fn default_under(&self, semantics: Option<&str>) -> Option<&'static str> {

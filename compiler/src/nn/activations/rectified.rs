@@ -2,7 +2,6 @@
 
 use super::{he, lecun};
 use crate::graph::{Dim, NodeId};
-use crate::nn::fault::ARGUMENT_BOUNDS;
 use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
@@ -57,16 +56,10 @@ pub static RRELU: Function = Function {
     formula: "x > 0 ? x : a * x, a uniform(lower, upper) in training",
     parameters: &[
         Parameter::optional("lower", Kind::WEIGHT, "1/8", "least slope"),
-        Parameter::optional("upper", Kind::WEIGHT, "1/3", "greatest slope"),
+        Parameter::optional("upper", Kind::WEIGHT, "1/3", "greatest slope").at_least("lower"),
     ],
     build: |network, x, call| {
         let (lower, upper) = (network.number(call, "lower"), network.number(call, "upper"));
-        if let (Some(least), Some(greatest)) = (network.known_number(lower), network.known_number(upper))
-            && least > greatest
-        {
-            let message = format!("rrelu: `upper` must be at least `lower`, {least}, got {greatest}");
-            return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{least}`")).at("upper"));
-        }
         let builder = &mut network.builder;
         if !network.training {
             let sum = builder.add(lower, upper)?;

@@ -184,7 +184,7 @@ pub static UNIFORM: Initializer = Initializer {
     formula: "uniform(low, high)",
     parameters: &[
         Parameter::optional("low", Kind::ANY, "-1", "the least"),
-        Parameter::optional("high", Kind::ANY, "1", "the greatest"),
+        Parameter::optional("high", Kind::ANY, "1", "the greatest").at_least("low"),
     ],
     build: |builder, fill, call| fill.between(builder, call.number("low").unwrap_or(-1.0), call.number("high").unwrap_or(1.0)),
 };

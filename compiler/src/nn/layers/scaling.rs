@@ -29,7 +29,7 @@ pub static RESCALE: Function = Function {
     receiver: Receiver::Any,
     parameters: &[
         Parameter::optional("low", Kind::ANY, "0", "where the least value goes"),
-        Parameter::optional("high", Kind::ANY, "1", "where the greatest value goes"),
+        Parameter::optional("high", Kind::ANY, "1", "where the greatest value goes").above("low"),
     ],
     build: |network, x, call| {
         let low = call.number("low").unwrap_or(0.0);

@@ -32,7 +32,7 @@ pub static CLAMP: Function = Function {
     formula: "min(max(low, x), high)",
     parameters: &[
         Parameter::required("low", Kind::ANY, "the least value"),
-        Parameter::required("high", Kind::ANY, "the greatest value"),
+        Parameter::required("high", Kind::ANY, "the greatest value").at_least("low"),
     ],
     build: |network, x, call| {
         let (low, high) = (network.number(call, "low"), network.number(call, "high"));

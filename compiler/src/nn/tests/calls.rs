@@ -53,7 +53,7 @@ fn samples(kind: Kind) -> (Vec<Argument>, Vec<Argument>) {
             right.push(match (low.is_finite(), high.is_finite()) {
                 (true, true) => (low + high) / 2.0,
                 (true, false) => low + 3.0,
-                (false, _) => high.min(0.0),
+                (false, _) => high.min(0.5),
             });
             let wrong = wrong.into_iter().map(number).chain([Argument::Flag(true), word("x"), numbers(&[0.5])]);
             (right.into_iter().map(number).collect(), wrong.collect())
@@ -83,8 +83,16 @@ fn every_argument_is_held_to_its_kind_and_bounds() {
             let others = others.map(|other| (other.name.to_string(), samples(other.kind).0[0].clone()));
             let base = Call { name: name.into(), arguments: others.collect() };
             let (right, wrong) = samples(tried.kind);
+            // What must not lie below another argument, or above it, needs that one to give way.
+            let above = parameters.iter().find(|other| other.not_below.is_some_and(|(name, _)| name == tried.name));
+            let above = above.map(|other| (other.name, other.not_below, 1.0));
+            let partner = above.or(tried.not_below.map(|(name, _)| (name, tried.not_below, -1.0)));
             for argument in right {
-                let call = base.clone().set(tried.name, argument);
+                let mut call = base.clone().set(tried.name, argument.clone());
+                if let (Some((name, Some((_, may_equal)), side)), Argument::Number(value)) = (partner, argument) {
+                    call.arguments.retain(|(known, _)| known != name);
+                    call = call.set(name, if may_equal { value } else { value + side });
+                }
                 resolve(name, parameters, &call).unwrap_or_else(|fault| panic!("{call:?}: {fault}"));
             }
             for argument in wrong {
@@ -117,6 +125,17 @@ fn what_must_be_given_is_asked_for_and_nothing_more_is_taken() {
     }
 }
 
+/// What may be equal may be so, by default or not.
+#[test]
+fn bounds_of_a_range_may_meet_where_a_range_of_one_number_is_one() {
+    for (name, low, high, is_sound) in
+        [("clamp", 1.0, 1.0, true), ("uniform", 0.0, 0.0, true), ("rrelu", 0.2, 0.2, true), ("rescale", 1.0, 1.0, false)]
+    {
+        let parameters = all().into_iter().find(|(known, _)| *known == name).expect("a function").1;
+        assert_eq!(resolve(name, parameters, &Call::new(name).with(low).with(high)).is_ok(), is_sound, "{name}");
+    }
+}
+
 #[test]
 fn messages_say_what_an_argument_must_be() {
     let message = |name: &str, call: Call| {
@@ -139,6 +158,16 @@ fn messages_say_what_an_argument_must_be() {
         ("clip_norm", positional("clip_norm", 0.0), "clip_norm: `limit` must be above 0; got 0"),
         ("batch_norm", Call::new("batch_norm").set("epsilon", 0.0), "batch_norm: `epsilon` must be above 0; got 0"),
         ("relu", positional("relu", 0.1), "relu takes no arguments"),
+        ("clamp", positional("clamp", 1.0).with(-1.0), "clamp: `high` must be at least `low`, 1, got -1"),
+        ("rescale", positional("rescale", 0.0).with(0.0), "rescale: `high` must be above `low`, 0, got 0"),
+        ("rescale", positional("rescale", 1.0), "rescale: `low` must be below `high`, 1, got 1"),
+        ("uniform", Call::new("uniform").set("high", -2.0), "uniform: `high` must be at least `low`, -1, got -2"),
+        ("uniform", positional("uniform", 2.0), "uniform: `low` must be at most `high`, 1, got 2"),
+        (
+            "rrelu",
+            positional("rrelu", 0.5).with(0.1),
+            "rrelu: `upper` must be at least `lower`, 0.5, got 0.1",
+        ),
     ] {
         assert_eq!(message(name, call), expected);
     }
