@@ -26,7 +26,7 @@ pub const LINTS: &[(&str, &str)] = &[
     (MINIMIZED_MEAN_ERROR, "signs cancel: a mean error can be lowered without end"),
     (RELU_BEFORE_LOSS, "relu cuts off what lies below 0, and where it is 0 nothing is learned"),
     (PENALTY_ON_UNSCALED, "how large a weight must be depends on the unit of what it reads, and a penalty goes by its size"),
-    (NOTHING_TRAINED, "where every parameter is frozen a run changes nothing, however long it is"),
+    (NOTHING_TRAINED, "where every parameter is frozen, or the optimizer sets none, a run changes nothing, however long it is"),
     (ERROR_ON_CLASSES, "the distance between class numbers, or between probabilities, is no measure of being wrong"),
     (MEAN_OF_CHUNKS, "rows come in batches: what is no formula of means and sums over rows has no value for all of them"),
     (ROWS_TOGETHER, "rows are served in chunks of any size: a prediction that hangs on other rows changes with them"),
@@ -166,6 +166,11 @@ impl<'a> Elaborator<'a> {
     /// Parameters there are, and none that moves.
     fn lint_frozen(&self, found: &mut Vec<Diagnostic>) {
         let Some(&span) = self.stated.get("using") else { return };
+        if let Some(name) = self.idle {
+            let message = "no line of this optimizer sets `theta` to anything new: training changes nothing";
+            let warning = Diagnostic::warning(NOTHING_TRAINED, name, message).because(span, "used here");
+            found.push(warning.help("add a line such as `theta = theta - rate * gradient;`"));
+        }
         let mut learned = self.network.learned().peekable();
         if learned.peek().is_none() || self.network.loss.is_none() || !learned.all(|one| one.wanted.frozen) {
             return;

@@ -163,6 +163,8 @@ struct Elaborator<'a> {
     groups: Vec<(&'a ast::Call, nn::Call)>,
     /// Names of what is measured.
     measured: HashMap<&'a str, Span>,
+    /// The name of an optimizer whose lines leave every parameter as it is.
+    idle: Option<Span>,
     /// First words of statements that may stand once.
     stated: HashMap<&'static str, Span>,
     /// Something has no value yet: a name may be missing for that reason alone.
@@ -191,6 +193,7 @@ impl<'a> Elaborator<'a> {
             served: Vec::new(),
             groups: Vec::new(),
             measured: HashMap::new(),
+            idle: None,
             stated: HashMap::new(),
             is_partial: false,
             work: 0,

@@ -167,6 +167,7 @@ impl<'a> Elaborator<'a> {
             })
             .collect();
         let mut memory = Memory::default();
+        let mut is_idle = false;
         for part in [Part::Point, Part::Step] {
             let mut walk = Walk {
                 given: Given { theta, gradient, numbers: numbers.clone() },
@@ -174,12 +175,15 @@ impl<'a> Elaborator<'a> {
                 optimizer: own,
                 parameter: "theta",
             };
-            walk.run(&mut trial, part);
+            let value = walk.run(&mut trial, part);
+            is_idle = part == Part::Step && value == Some(theta);
         }
         for mistake in trial.diagnostics {
             self.report(mistake);
         }
-        self.diagnostics.len() == before
+        let is_sound = self.diagnostics.len() == before;
+        self.idle = (is_idle && is_sound).then_some(own.name.span);
+        is_sound
     }
 }
 

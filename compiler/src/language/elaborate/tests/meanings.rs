@@ -256,6 +256,22 @@ fn a_literal_in_an_optimizer_s_lines_is_a_constant() {
     }
 }
 
+/// An optimizer that leaves theta as it is trains nothing, which is hardly meant.
+#[test]
+fn an_optimizer_that_sets_nothing_is_warned_of() {
+    for (lines, is_warned) in [
+        ("", true),
+        ("state m = zeros; m = 0.9 * m + gradient;", true),
+        ("theta = theta;", true),
+        ("theta = theta - rate * gradient;", false),
+    ] {
+        let text = around(&format!("optimizer own(rate) {{ {lines} }}"), "let y = x.dense(8);").replace("sgd(0.1)", "own(0.1)");
+        let shown = mistakes(&text);
+        assert_eq!(shown.contains("warning[nothing_trained]"), is_warned, "{lines}: {shown}");
+        assert!(!mistakes(&text.replace("minimize", "allow(nothing_trained); minimize")).contains("nothing_trained"), "{lines}");
+    }
+}
+
 #[test]
 fn a_point_of_ones_own_moves_the_gradient() {
     let own = "optimizer ahead(rate, beta = 0.9) { at theta + m * beta; state m = zeros; m = m * beta - gradient * rate; theta = theta + m; }";
