@@ -156,15 +156,18 @@ fn unreachable_source(builder: &Builder, source: NodeId, loss: NodeId) -> Gradie
     if !reached[loss.index()] {
         return GradientError::Unreachable { source: source_name(builder, source) };
     }
-    let live = graph.ancestors([loss]);
-    let blocked = graph.ids().take(loss.index() + 1).find(|id| {
-        reached[id.index()]
-            && live[id.index()]
-            && !graph.node(*id).operands.is_empty()
-            && matches!(ops::record(graph.node(*id).primitive).derivative, Derivative::Zero)
-    });
-    match blocked {
-        Some(id) => no_derivative(builder, &[source], id),
-        None => GradientError::Unreachable { source: source_name(builder, source) },
+    // Where the derivative came from the loss and went no further; what lies behind it is not to blame.
+    let mut flows = vec![false; loss.index() + 1];
+    flows[loss.index()] = true;
+    for id in (0..=loss.0).rev().map(NodeId) {
+        if !flows[id.index()] || !reached[id.index()] {
+            continue;
+        }
+        let node = graph.node(id);
+        if !node.operands.is_empty() && matches!(ops::record(node.primitive).derivative, Derivative::Zero) {
+            return no_derivative(builder, &[source], id);
+        }
+        node.operands.iter().for_each(|operand| flows[operand.index()] = true);
     }
+    GradientError::Unreachable { source: source_name(builder, source) }
 }

@@ -106,7 +106,8 @@ impl<'a> Elaborator<'a> {
             LOSS_NOT_SCALAR => site.whole.map(|whole| Change::write(whole.span, print::expression(&called(whole, "mean")))),
             WRONG_AXIS => site.argument.map(|argument| Change::new("write `-1`, the last axis", argument.value.span, "-1")),
             SHARED_DIFFERS => self.shared_change(fault),
-            NOT_TRAINED | NO_DERIVATIVE => self.freezing(fault),
+            NOT_TRAINED => self.freezing(fault, "use its layer in what is minimised, remove it, or freeze it: `frozen = true`"),
+            NO_DERIVATIVE => self.slope_change(fault),
             NOT_SCALED => scaling_change(fault, site),
             STATED_TWICE => self.statement_away(span),
             NAME_TWICE => {
@@ -333,13 +334,28 @@ impl<'a> Elaborator<'a> {
         Some(Change::new(help, span, format!("{name}(({inside}).{link})")))
     }
 
+    /// A loss in place of a metric, which has no slope; else a layer that is kept as it is.
+    fn slope_change(&self, fault: &Fault) -> Option<Change> {
+        let is_metric = |one: &&nn::network::Use| {
+            one.function.family == Family::Metric && fault.message.contains(&format!("through `{}`", one.path))
+        };
+        if self.network.uses.iter().any(|one| is_metric(&one)) {
+            let lowered = self.written?.statements.iter().find_map(|statement| match &statement.kind {
+                ast::StatementKind::Minimize(value) => Some(value.span),
+                _ => None,
+            });
+            return Some(Change::write(lowered?, self.some_loss()?));
+        }
+        let flat = fault.message.strip_prefix("no gradient for ")?.split(',').next()?;
+        self.freezing(fault, &format!("take something with a slope in place of `{flat}`, or freeze the layer: `frozen = true`"))
+    }
+
     /// A layer that is kept as it is.
-    fn freezing(&self, fault: &Fault) -> Option<Change> {
+    fn freezing(&self, fault: &Fault, help: &str) -> Option<Change> {
         let span = self.made.get(&fault.value?)?.span;
         let text = &self.source.text()[self.source.bytes(span)?];
         let inside = text.strip_suffix(')')?.split_once('(')?.1;
         let comma = if inside.trim().is_empty() { "" } else { ", " };
-        let help = "use its layer in what is minimised, remove it, or freeze it: `frozen = true`";
         Some(Change::new(help, before_end(span), format!("{comma}frozen = true")))
     }
 
