@@ -289,7 +289,12 @@ impl<'a> Elaborator<'a> {
             let message = format!("unrolled and inlined, this network has more than {MAX_WORK} steps");
             self.error(ENDLESS, span, message);
         }
-        self.work < MAX_WORK
+        !self.gave_up()
+    }
+
+    /// Whether there was too much work.
+    fn gave_up(&self) -> bool {
+        self.work >= MAX_WORK
     }
 
     /// Says where nodes that are made from now on come from.

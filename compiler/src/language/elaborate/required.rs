@@ -55,6 +55,10 @@ impl<'a> Elaborator<'a> {
 
     /// What every network states.
     pub(super) fn require_statements(&mut self, network: &'a ast::Network) {
+        // Where the walk was given up, statements may stand below.
+        if self.gave_up() {
+            return;
+        }
         let name = &network.name;
         let loss = self.some_loss();
         for (word, code, missing, value) in [

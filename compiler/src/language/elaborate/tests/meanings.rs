@@ -310,6 +310,18 @@ fn one_mistake_is_one_message() {
     assert!(shown.contains("help: write `dense`"), "{shown}");
 }
 
+/// What stands below the place where the walk was given up is not missing.
+#[test]
+fn a_network_that_is_too_large_has_no_other_mistake() {
+    let loops = around("", &format!("let mut y = x; {} y = y + 1; {}", "for i in 0..10 { ".repeat(6), "}".repeat(6)));
+    let doubled: String = (1..19).map(|index| format!("fn f{index}(x) {{ f{0}(f{0}(x)) }} ", index - 1)).collect();
+    let calls = around(&format!("fn f0(x) {{ x + 1 }} {doubled}"), "let y = x.f18();");
+    for text in [loops, calls] {
+        let shown = mistakes(&text);
+        assert!(shown.contains("error[E0407]") && shown.matches("error[").count() == 1, "{shown}");
+    }
+}
+
 #[test]
 fn a_mistake_in_a_loop_names_its_turn() {
     let shown = mistakes(&around("", "let mut y = x; for w in [8, 8, 7] { y = y + y.dense(w); }"));
