@@ -42,6 +42,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("top_k_accuracy", "top_k"),
     ("bce", "binary_cross_entropy"),
     ("nll_loss", "negative_log_likelihood"),
+    ("he_normal", "he"),
+    ("kaiming", "he"),
+    ("kaiming_normal", "he"),
+    ("kaiming_uniform", "he_uniform"),
+    ("glorot_normal", "glorot"),
+    ("xavier", "glorot"),
+    ("xavier_normal", "glorot"),
+    ("xavier_uniform", "glorot_uniform"),
+    ("lecun_normal", "lecun"),
 ];
 
 /// Longer words are no misspelt names.

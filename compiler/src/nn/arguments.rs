@@ -56,8 +56,7 @@ pub(super) fn check_order(
             true => (parameter.name, if may_equal { "at least" } else { "above" }, (other, low), high, low + distance),
             false => (other, if may_equal { "at most" } else { "below" }, (parameter.name, high), low, high - distance),
         };
-        let message =
-            format!("{owner}: `{name}` must be {than} `{}`, {}, got {}", bound.0, number(bound.1), number(found));
+        let message = format!("{owner}: `{name}` must be {than} `{}`, {}, got {}", bound.0, number(bound.1), number(found));
         return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{}`", number(instead))).at(name));
     }
     Ok(())

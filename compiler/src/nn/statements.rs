@@ -23,6 +23,17 @@ impl Network {
             Primitive::Pow => "be raised",
             _ => "be compared",
         };
+        let element = |node| self.builder.ty(node).element;
+        let is_arithmetic =
+            matches!(primitive, Primitive::Add | Primitive::Sub | Primitive::Mul | Primitive::Div | Primitive::Pow);
+        // Beside a number of f32 a condition counts as 0 or 1; one of f64 takes the element of what it meets.
+        if is_arithmetic
+            && matches!((element(a), element(b)), (Element::Bool, Element::Bool | Element::F64) | (Element::F64, Element::Bool))
+        {
+            let condition = if element(a) == Element::Bool { a } else { b };
+            let fault = Fault::new(fault::WRONG_ELEMENT, format!("a condition cannot {verb}: it is true or false, no number"));
+            return Err(fault.help("write `where(…, 1, 0)` around it").about(condition));
+        }
         // `[batch]` and `[batch, 1]` would stretch to every row against every other.
         let shape = meet_shapes(self.builder.graph().shape(a), self.builder.graph().shape(b));
         if shape.is_some_and(|shape| shape.0.iter().filter(|dim| **dim == Dim::Batch).count() <= 1) {

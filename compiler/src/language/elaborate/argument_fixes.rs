@@ -117,7 +117,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The value that an expression has.
-    fn node_of(&self, expression: &Expression) -> Option<NodeId> {
+    pub(super) fn node_of(&self, expression: &Expression) -> Option<NodeId> {
         if let ExpressionKind::Name(name) = &expression.kind {
             return match self.find(&name.text)?.value {
                 Value::Tensor(node) => Some(node),

@@ -172,7 +172,7 @@ impl<'a> Elaborator<'a> {
             }
             Value::Batch => {
                 let message = format!("`{}` is fixed when the network is built; the batch is known when it runs", parameter.name);
-                self.report(Diagnostic::error(WRONG_VALUE, written.span, message).write(example(parameter)));
+                self.report(Diagnostic::error(WRONG_VALUE, written.span, message).write(without_batch(written, parameter)));
                 None
             }
             Value::Later | Value::Unknown => {
@@ -181,4 +181,12 @@ impl<'a> Elaborator<'a> {
             }
         }
     }
+}
+
+/// The sizes without the batch, which stays in front by itself.
+fn without_batch(written: &Expression, parameter: &Parameter) -> String {
+    let ExpressionKind::Array(values) = &written.kind else { return example(parameter) };
+    let is_batch = |value: &Expression| matches!(&value.kind, ExpressionKind::Name(name) if name.text == "batch");
+    let sizes: Vec<String> = values.iter().filter(|value| !is_batch(value)).map(print::expression).collect();
+    if sizes.is_empty() { example(parameter) } else { format!("[{}]", sizes.join(", ")) }
 }

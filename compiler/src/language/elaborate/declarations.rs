@@ -14,6 +14,9 @@ use crate::nn::fault::NAME_UNKNOWN;
 use crate::nn::parameters::Wanted;
 use crate::nn::{self, Argument, Kind, Parameter};
 
+/// Whole numbers up to it are exact in f32, in which classes are compared.
+const MOST_CLASSES: u32 = 1 << 24;
+
 impl<'a> Elaborator<'a> {
     /// `input name: type` and `target name: type`.
     pub(super) fn source(&mut self, name: &'a Name, tensor: &'a TensorType, is_target: bool) {
@@ -72,10 +75,15 @@ impl<'a> Elaborator<'a> {
             ElementKind::U32 => Some(Element::U32),
             ElementKind::Bool => Some(Element::Bool),
             ElementKind::Class(count) => match self.expression(count) {
-                Value::Number(value) if value.fract() == 0.0 && (1.0..=f64::from(1 << 24)).contains(&value) => {
+                Value::Number(value) if value.fract() == 0.0 && (1.0..=f64::from(MOST_CLASSES)).contains(&value) => {
                     Some(Element::Class(value as u32))
                 }
                 Value::Later | Value::Unknown => None,
+                Value::Number(value) if value > f64::from(MOST_CLASSES) => {
+                    let message = format!("there are at most {MOST_CLASSES} classes, found {}", number(value));
+                    self.report(Diagnostic::error(DECLARED_TYPE, count.span, message).write(MOST_CLASSES.to_string()));
+                    None
+                }
                 other => {
                     let found = self.shown(&other);
                     let message = format!("the number of classes is a whole number of at least 1, found {found}");
@@ -112,6 +120,11 @@ impl<'a> Elaborator<'a> {
             Value::Number(value) if value.fract() == 0.0 && (1.0..9e15).contains(&value) => Some(Dim::Fixed(value as usize)),
             Value::Later | Value::Unknown => {
                 self.is_partial = true;
+                None
+            }
+            Value::Number(value) if value >= 9e15 => {
+                let message = format!("a dimension of {} is more than any memory holds", number(value));
+                self.report(Diagnostic::error(TOO_LARGE, dimension.span, message).write("64"));
                 None
             }
             other => {

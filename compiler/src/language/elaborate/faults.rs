@@ -104,9 +104,8 @@ impl<'a> Elaborator<'a> {
             is_sound = false;
             let Some(wrong) = wrong.filter(|_| code != ARGUMENT_MISSING) else { return false };
             // Two arguments that do not go together are one mistake, whichever is taken away.
-            let is_beside = |parameter: &Parameter| {
-                parameter.not_below.is_some_and(|(other, _)| parameter.name == wrong || other == wrong)
-            };
+            let is_beside =
+                |parameter: &Parameter| parameter.not_below.is_some_and(|(other, _)| parameter.name == wrong || other == wrong);
             if parameters.iter().any(is_beside) {
                 return false;
             }

@@ -276,6 +276,12 @@ impl<'a> Elaborator<'a> {
     fn element_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
         let node = fault.value?;
         let ty = self.network.builder.ty(node);
+        if let (Element::Bool, Some(ExpressionKind::Binary { left, right, .. })) =
+            (ty.element, site.whole.map(|whole| &whole.kind))
+        {
+            let condition = [left, right].into_iter().find(|side| self.node_of(side) == Some(node))?;
+            return Some(Change::write(condition.span, format!("where({}, 1, 0)", print::expression(condition))));
+        }
         let name = site.call?.name.text.as_str();
         let is_scaling = matches!(name, "standardize" | "rescale");
         match ty.element {

@@ -28,6 +28,8 @@ impl<'a> Elaborator<'a> {
             let name = match &output.name {
                 Some(name) => name.text.as_str(),
                 None if is_alone => PREDICTION,
+                // What it was to be was not read.
+                None if matches!(output.value.kind, ExpressionKind::Invalid) => continue,
                 None => {
                     let message = "of several values served each has a name";
                     let mistake = Diagnostic::error(SERVED, output.span, message);
@@ -308,6 +310,9 @@ impl<'a> Elaborator<'a> {
             let value = self.below("report", |this| this.expression(&output.value));
             let node = self.tensor(value, &output.value, "`report` measures values of the network", self.some_loss());
             let Some(name) = report_name(output) else {
+                if matches!(output.value.kind, ExpressionKind::Invalid) {
+                    continue;
+                }
                 let mistake = Diagnostic::error(SERVED, output.span, "what is measured needs a name");
                 self.report(mistake.write(self.named_output(output)));
                 continue;

@@ -2,7 +2,7 @@
 
 use super::axis_of;
 use crate::graph::{Attributes, Contraction, Dim, Element, NodeId, Shape};
-use crate::nn::fault::{ARGUMENT_BOUNDS, SHAPES_DIFFER, WRONG_ELEMENT, WRONG_RANK};
+use crate::nn::fault::{ARGUMENT_BOUNDS, SHAPES_DIFFER, WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK};
 use crate::nn::{Call, Fault, Function, Kind, Network, Parameter, Receiver, network::shape_text};
 use crate::ops::Primitive;
 
@@ -62,7 +62,13 @@ pub static TRANSPOSE: Function = Function {
         sorted.sort_unstable();
         if sorted.iter().copied().ne(0..rank) {
             let message = format!("transpose: {order:?} is no order of the {rank} axes of {}", network.shape_text(x));
-            return Err(Fault::new(ARGUMENT_BOUNDS, message).at("axes").about(x));
+            let mut right: Vec<usize> = (0..rank).collect();
+            // The batch stays in front.
+            let first = usize::from(network.builder.graph().shape(x).has_batch());
+            if rank >= first + 2 {
+                right.swap(rank - 2, rank - 1);
+            }
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{right:?}`")).at("axes").about(x));
         }
         Ok(network.builder.transpose(x, &order)?)
     },
@@ -150,6 +156,11 @@ pub static SLICE: Function = Function {
     ],
     build: |network: &mut Network, x, call: &Call| {
         let axis = axis_of(network, x, call, "axis")?;
+        if network.builder.graph().shape(x).0[axis] == Dim::Batch {
+            let message =
+                format!("slice: axis {axis} of {} is the batch, which is known when the network runs", network.shape_text(x));
+            return Err(Fault::new(WRONG_AXIS, message).about(x).at("axis"));
+        }
         let (from, to) = (call.size("from"), call.size("to"));
         network.builder.slice(x, axis, from, to).map_err(|_| {
             let message = format!("cannot take {from}..{to} of axis {axis} of {}", network.shape_text(x));

@@ -163,11 +163,7 @@ fn messages_say_what_an_argument_must_be() {
         ("rescale", positional("rescale", 1.0), "rescale: `low` must be below `high`, 1, got 1"),
         ("uniform", Call::new("uniform").set("high", -2.0), "uniform: `high` must be at least `low`, -1, got -2"),
         ("uniform", positional("uniform", 2.0), "uniform: `low` must be at most `high`, 1, got 2"),
-        (
-            "rrelu",
-            positional("rrelu", 0.5).with(0.1),
-            "rrelu: `upper` must be at least `lower`, 0.5, got 0.1",
-        ),
+        ("rrelu", positional("rrelu", 0.5).with(0.1), "rrelu: `upper` must be at least `lower`, 0.5, got 0.1"),
     ] {
         assert_eq!(message(name, call), expected);
     }

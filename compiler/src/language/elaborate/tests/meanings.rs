@@ -117,8 +117,9 @@ fn what_is_restored_may_be_scaled_below() {
         ("predict p.restore(t);", "let y = t.standardize(); minimize p.mean_squared_error(y);"),
     ] {
         for body in [format!("{served} {lowered}"), format!("{lowered} {served}")] {
-            let text =
-                format!("{functions} Net {{ input x: [batch, 8]; target t: [batch, 8]; let p = x.dense(8); {body} using sgd(0.1); }}");
+            let text = format!(
+                "{functions} Net {{ input x: [batch, 8]; target t: [batch, 8]; let p = x.dense(8); {body} using sgd(0.1); }}"
+            );
             let network = sound(&text, true);
             assert_eq!((network.predicts.len() + network.reports.len(), network.scalers.len()), (1, 1), "{text}");
         }
@@ -194,7 +195,8 @@ fn a_number_that_f32_does_not_hold_is_none() {
     let source = Source::new("test.net", &text);
     let (file, _) = parse_text(&source);
     let Some(Item::Network(network)) = file.items.first() else { panic!("a network") };
-    for (name, value, expected) in [("s", 1e39, "1e39; numbers are f32"), ("c", -1e39, "-1e39; numbers are f32"), ("c", 3.0, "")] {
+    for (name, value, expected) in [("s", 1e39, "1e39; numbers are f32"), ("c", -1e39, "-1e39; numbers are f32"), ("c", 3.0, "")]
+    {
         let options = Elaboration { training: true, sizes: [(name.to_string(), value)].into(), rust: Vec::new() };
         let shown = elaborate(&file, network, &source, &options).1.render(&source);
         assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{name} = {value}: {shown}");
@@ -313,7 +315,8 @@ fn one_mistake_is_one_message() {
 /// What stands below the place where the walk was given up is not missing.
 #[test]
 fn a_network_that_is_too_large_has_no_other_mistake() {
-    let loops = around("", &format!("let mut y = x; {} y = y + 1; {}", "for i in 0..10 { ".repeat(6), "}".repeat(6)));
+    let turns: String = (0..6).map(|depth| format!("for i{depth} in 0..10 {{ ")).collect();
+    let loops = around("", &format!("let mut y = x; {turns} y = y + 1; {}", "}".repeat(6)));
     let doubled: String = (1..19).map(|index| format!("fn f{index}(x) {{ f{0}(f{0}(x)) }} ", index - 1)).collect();
     let calls = around(&format!("fn f0(x) {{ x + 1 }} {doubled}"), "let y = x.f18();");
     for text in [loops, calls] {
