@@ -358,6 +358,13 @@ impl Steps {
         }
         words + rest * self.stride.at(n)
     }
+    /// More than the words between the first element and any of so many; nothing if it depends on the batch.
+    pub fn reach(&self, count: i64) -> Option<i64> {
+        let low = self.digits.iter().fold(1i64, |low, digit| low.saturating_mul(digit.size.max(1)));
+        let first = count.div_euclid(low).saturating_add(1).saturating_mul(self.stride.constant.saturating_abs());
+        let digits = self.digits.iter().map(|digit| digit.size.saturating_mul(digit.stride.saturating_abs()));
+        self.stride.is_fixed().then(|| digits.fold(first, i64::saturating_add))
+    }
 }
 
 /// One operand of a product: where its rows and columns lie from `base`.

@@ -63,3 +63,25 @@ pub fn most(extent: Extent) -> Option<i64> {
     };
     (0..=MOST_PLACES).contains(&count).then_some(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::loops::{Digit, Linear, Steps};
+
+    /// The first digit turns once for all turns of those behind it: the windows of a large image lie within the image.
+    #[test]
+    fn no_place_is_out_of_reach() {
+        for (stride, digits, count) in [
+            (5, vec![], 7),
+            (1366, vec![(1364, 1)], 1364 * 1364),
+            (40, vec![(3, 7), (4, 2)], 60),
+            (40, vec![(3, -7), (4, 2)], 50),
+        ] {
+            let digits = digits.into_iter().map(|(size, stride)| Digit { size, stride }).collect();
+            let steps = Steps { stride: Linear::fixed(stride), digits };
+            let reach = steps.reach(count).expect("no batch");
+            let farthest = (0..count).map(|index| steps.at(index, 0).abs()).max().expect("an index");
+            assert!(farthest < reach && reach <= 2 * farthest + 2 * stride + 64, "{steps:?}: {farthest} of {reach}");
+        }
+    }
+}

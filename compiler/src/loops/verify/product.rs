@@ -33,12 +33,7 @@ pub fn check(scope: &Scope, product: &ProductStatement) -> Checked {
     let (row, column) = (b.row.stride, b.column.stride);
     if b.is_gathered() {
         // Places are tables of i32.
-        let reach = |steps: &Steps, extent: Extent| {
-            let most = places::most(extent)?;
-            let digits = steps.digits.iter().map(|digit| digit.size.saturating_mul(digit.stride.saturating_abs()));
-            let first = most.saturating_mul(steps.stride.constant.saturating_abs());
-            steps.stride.is_fixed().then(|| digits.fold(first, i64::saturating_add))
-        };
+        let reach = |steps: &Steps, extent: Extent| steps.reach(places::most(extent)?);
         let far = i64::from(i32::MAX);
         if ![(&b.row, product.k), (&b.column, product.n)]
             .iter()

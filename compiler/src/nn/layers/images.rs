@@ -5,6 +5,7 @@
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
 use crate::graph::{Attributes, Dim, NodeId, Shape, Window};
+use crate::loops::places::MOST_PLACES;
 use crate::nn::fault::{ARGUMENT_BOUNDS, WRONG_RANK};
 use crate::nn::parameters::Wanted;
 use crate::nn::{Argument, Call, Family, Fault, Function, Kind, Network, Parameter};
@@ -226,12 +227,39 @@ fn pooled(network: &mut Network, x: NodeId, call: &Call, filling: f64) -> Result
     windows(network, x, call, sides, laid_out)
 }
 
+/// Most windows of a channel, and pixels where a gradient goes through them: products look each up in a table.
+const MOST_WINDOWS: usize = MOST_PLACES as usize;
+
+/// Whether the windows of a convolution are few enough to be looked up.
+fn is_looked_up(network: &Network, x: NodeId, call: &Call, sides: [Side; 2]) -> Result<(), Fault> {
+    let count = |size: fn(Side) -> usize| sides.iter().fold(1usize, |count, side| count.saturating_mul(size(*side)));
+    let (windows, pixels) = (count(|side| side.windows(0).map_or(0, |window| window.places)), count(Side::padded));
+    let graph = network.builder.graph();
+    let has_gradient = || {
+        let needed = graph.ancestors([x]);
+        network.parameters.iter().any(|known| needed[known.node.index()])
+    };
+    let asked = if pixels > MOST_WINDOWS && has_gradient() { windows.max(pixels) } else { windows };
+    if asked <= MOST_WINDOWS {
+        return Ok(());
+    }
+    let value = network.describe(x, "its receiver");
+    let message = format!(
+        "{}: {value} is {}, of which {asked} windows would be looked up; {MOST_WINDOWS} are the most",
+        call.name,
+        network.shape_text(x)
+    );
+    let help = format!("write `average_pool(2)` before it, or cut the images into parts of less than {MOST_WINDOWS} pixels");
+    Err(Fault::new(ARGUMENT_BOUNDS, message).help(help).about(x))
+}
+
 fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault> {
     let [channels, height, width] = image(network, "conv2d", x)?;
     let out = call.size("channels");
     let (kernel, stride) = (pair(call, "kernel", [1, 1])?, pair(call, "stride", [1, 1])?);
     let dilation = pair(call, "dilation", [1, 1])?;
     let sides = sides(call, [height, width], [kernel, stride, dilation], 0.0)?;
+    is_looked_up(network, x, call, sides)?;
     let area = kernel[0] * kernel[1];
     let groups = call.size("groups").max(1);
     if !channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {

@@ -1,7 +1,9 @@
 //! Layers where a framework's numbers leave something open.
 
 use super::trial::{Values, advance, beginning, elaborated, initial, training_step};
+use crate::base::place::Source;
 use crate::graph::Graph;
+use crate::language::declaration::Declaration;
 use crate::ops::{Array, Primitive};
 use crate::step;
 
@@ -333,6 +335,30 @@ fn a_value_with_another_reader_is_not_folded() {
     let graph = step::prediction(&elaborated(text).evaluation);
     let products = graph.ids().filter(|id| graph.node(*id).primitive == Primitive::Contract).count();
     assert_eq!(products, 1);
+}
+
+/// Windows are looked up in tables of a size; what would need more is refused where it is written, before anything is compiled.
+#[test]
+fn a_convolution_of_more_windows_than_a_table_holds_is_refused() {
+    for (size, layers, is_refused) in [
+        (1366, "conv2d(1, 3)", false),
+        (4098, "conv2d(1, 3)", false),
+        (4099, "conv2d(1, 3)", true),
+        (8000, "conv2d(1, 3, stride = 2)", false),
+        (8000, "learned.conv2d(1, 3, stride = 2)", true),
+    ] {
+        let call = layers.trim_start_matches("learned.");
+        let value = if layers == call { "x" } else { "(x * a)" };
+        let text = format!(
+            "Net {{ input x: [batch, 1, {size}, {size}]; parameter a: [1] = ones; let y = {value}.{call}; predict y; \
+             minimize (a * y).mean(); using sgd(0.1); }}"
+        );
+        let source = Source::new("test.net", &text);
+        let found = Declaration::parse(source.clone()).expect("a text").elaborate().err();
+        let shown = found.map(|mistakes| mistakes.render(&source)).unwrap_or_default();
+        assert_eq!(shown.contains("error[E0305]: conv2d: "), is_refused, "{size} {layers}: {shown}");
+        assert_eq!(shown.is_empty(), !is_refused, "{size} {layers}: {shown}");
+    }
 }
 
 /// The windows of a convolution are read where they lie, forward and backward: none stands in memory.
