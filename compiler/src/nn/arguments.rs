@@ -182,6 +182,12 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
             check_bounds(owner, parameter.name, kind, value)?;
             Ok(Argument::Number(value))
         }
+        (Kind::Number { .. }, Argument::Tensor(node)) if parameter.is_known => {
+            let name = parameter.name;
+            let message =
+                format!("{owner}: `{name}` must be known when the network is compiled, before settings have their values");
+            Err(Fault::new(ARGUMENT_KIND, message).help("write the number itself").at(name).against(node))
+        }
         // Whether the tensor is a scalar is seen where the graph is at hand.
         (Kind::Number { .. }, Argument::Tensor(node)) => Ok(Argument::Tensor(node)),
         (Kind::Number { .. }, argument) => wrong("a number", &argument),

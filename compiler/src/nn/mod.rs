@@ -101,6 +101,8 @@ pub struct Parameter {
     pub elsewhere: &'static [(&'static str, &'static str)],
     /// The argument that this one must not lie below, and whether the two may be equal.
     pub not_below: Option<(&'static str, bool)>,
+    /// Whether its value must be known when the network is compiled: a setting, which may change later, will not do.
+    pub is_known: bool,
     /// One line.
     pub doc: &'static str,
 }
@@ -111,11 +113,11 @@ pub const SEMANTICS: &str = "semantics";
 impl Parameter {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Parameter { name, kind, default: None, elsewhere: &[], not_below: None, doc }
+        Parameter { name, kind, default: None, elsewhere: &[], not_below: None, is_known: false, doc }
     }
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
-        Parameter { name, kind, default: Some(default), elsewhere: &[], not_below: None, doc }
+        Parameter { name, kind, default: Some(default), elsewhere: &[], not_below: None, is_known: false, doc }
     }
     /// With other defaults under other conventions.
     pub const fn elsewhere(self, elsewhere: &'static [(&'static str, &'static str)]) -> Self {
@@ -128,6 +130,10 @@ impl Parameter {
     /// Larger than another argument.
     pub const fn above(self, other: &'static str) -> Self {
         Parameter { not_below: Some((other, false)), ..self }
+    }
+    /// Known when the network is compiled.
+    pub const fn known(self) -> Self {
+        Parameter { is_known: true, ..self }
     }
     /// Source text of the default under a convention.
     pub fn default_under(&self, semantics: Option<&str>) -> Option<&'static str> {

@@ -345,6 +345,10 @@ impl Network {
             self.unbiased.insert(output, (without, place));
         }
     }
+    /// Whether the weight of a call makes this axis of its value.
+    pub(crate) fn makes(&self, one: &Use, axis: usize) -> bool {
+        super::operations::axis(self, one.output, one.function.feature_axis as f64) == Some(axis)
+    }
     /// The value before an unasked bias was added. The bias stays if anything else needs it, and is dropped otherwise.
     pub(super) fn without_unasked_bias(&mut self, x: NodeId) -> NodeId {
         let Some(&(without, bias)) = self.unbiased.get(&x) else { return x };

@@ -7,6 +7,7 @@ use super::Elaborator;
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::{Element, Node, NodeId};
+use crate::nn::layers::feature_axis;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Learned, Source};
 use crate::nn::rows::RowsOf;
@@ -121,7 +122,7 @@ impl<'a> Elaborator<'a> {
                 let warning = because(Diagnostic::warning(DROPOUT_BEFORE_BATCH_NORM, span, message));
                 found.push(warning.help("put `dropout` behind `batch_norm`"));
             }
-            "batch_norm" if before.is_some_and(|(before, _)| has_asked_bias(before)) => {
+            "batch_norm" if before.is_some_and(|(before, _)| has_asked_bias(before) && self.is_normalised(before, one)) => {
                 let message = "batch_norm takes the bias before it out again";
                 let warning = because(Diagnostic::warning(BIAS_BEFORE_BATCH_NORM, span, message));
                 found.push(warning.help("leave `bias = true` out"));
@@ -150,6 +151,11 @@ impl<'a> Elaborator<'a> {
             let message = "a mean error can be lowered without end, since signs cancel";
             found.push(Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message).help("write `mean_squared_error`"));
         }
+    }
+
+    /// Whether batch norm goes along the axis that the weight before it makes.
+    fn is_normalised(&self, before: &Use, one: &Use) -> bool {
+        feature_axis(&self.network, one.input, &one.call).is_ok_and(|axis| self.network.makes(before, axis))
     }
 
     fn is_minimized(&self, one: &Use) -> bool {

@@ -83,7 +83,7 @@ pub static PRELU: Function = Function {
     source: "He, Zhang, Ren and Sun (2015), equation 1; their slopes are not decayed",
     formula: "x > 0 ? x : slope * x, slope learned",
     parameters: &[
-        Parameter::optional("init", Kind::ANY, "0.25", "first slope"),
+        Parameter::optional("init", Kind::ANY, "0.25", "first slope").known(),
         Parameter::optional("per", Kind::Choice(&["shared", "channel"]), "shared", "one slope, or one a channel"),
         Parameter::optional("rate_factor", Kind::NOT_NEGATIVE, "", "multiplies the optimizer's rate for the slope"),
         Parameter::optional("frozen", Kind::Flag, "false", "keeps the slope as it is"),

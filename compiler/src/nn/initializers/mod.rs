@@ -81,7 +81,8 @@ fn bound(variance: f64) -> f64 {
     (3.0 * variance).sqrt()
 }
 
-const SLOPE: &[Parameter] = &[Parameter::optional("slope", Kind::ANY, "0", "slope a of the activation that follows, below zero")];
+const SLOPE: &[Parameter] =
+    &[Parameter::optional("slope", Kind::ANY, "0", "slope a of the activation that follows, below zero").known()];
 
 /// The record of `glorot`.
 pub static GLOROT: Initializer = Initializer {
@@ -161,7 +162,7 @@ pub static CONSTANT: Initializer = Initializer {
     name: "constant",
     doc: "one number everywhere",
     formula: "value",
-    parameters: &[Parameter::required("value", Kind::ANY, "the number")],
+    parameters: &[Parameter::required("value", Kind::ANY, "the number").known()],
     build: |builder, fill, call| fill.filled(builder, call.number("value").unwrap_or(0.0)),
 };
 /// The record of `normal`.
@@ -170,8 +171,8 @@ pub static NORMAL: Initializer = Initializer {
     doc: "normal of this mean and standard deviation",
     formula: "normal(mean, deviation^2)",
     parameters: &[
-        Parameter::optional("mean", Kind::ANY, "0", "the mean"),
-        Parameter::optional("deviation", Kind::NOT_NEGATIVE, "1", "the standard deviation"),
+        Parameter::optional("mean", Kind::ANY, "0", "the mean").known(),
+        Parameter::optional("deviation", Kind::NOT_NEGATIVE, "1", "the standard deviation").known(),
     ],
     build: |builder, fill, call| {
         fill.normal(builder, call.number("mean").unwrap_or(0.0), call.number("deviation").unwrap_or(1.0))
@@ -183,8 +184,8 @@ pub static UNIFORM: Initializer = Initializer {
     doc: "uniform between two numbers",
     formula: "uniform(low, high)",
     parameters: &[
-        Parameter::optional("low", Kind::ANY, "-1", "the least"),
-        Parameter::optional("high", Kind::ANY, "1", "the greatest").at_least("low"),
+        Parameter::optional("low", Kind::ANY, "-1", "the least").known(),
+        Parameter::optional("high", Kind::ANY, "1", "the greatest").at_least("low").known(),
     ],
     build: |builder, fill, call| fill.between(builder, call.number("low").unwrap_or(-1.0), call.number("high").unwrap_or(1.0)),
 };
@@ -215,7 +216,7 @@ pub static ORTHOGONAL: Initializer = Initializer {
     name: "orthogonal",
     doc: "rows or columns of length 1 at right angles, whichever are fewer, times the gain (Saxe et al. 2014)",
     formula: "orthogonal",
-    parameters: &[Parameter::optional("gain", Kind::ANY, "1", "multiplies the matrix")],
+    parameters: &[Parameter::optional("gain", Kind::ANY, "1", "multiplies the matrix").known()],
     build: |builder, fill, call| {
         let sizes = fill.shape.at(1);
         let out = sizes.last().copied().unwrap_or(1);

@@ -30,9 +30,11 @@ pub static BATCH_NORM: Function = Function {
 };
 
 fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId, Fault> {
-    let x = network.without_unasked_bias(receiver);
+    let axis = feature_axis(network, receiver, call)?;
+    // The mean takes out a bias along its own axis, and no other.
+    let is_along = network.uses.iter().rev().find(|one| one.output == receiver).is_some_and(|one| network.makes(one, axis));
+    let x = if is_along { network.without_unasked_bias(receiver) } else { receiver };
     let shape = network.builder.shape(x);
-    let axis = feature_axis(network, x, call)?;
     let Dim::Fixed(width) = shape.0[axis] else {
         let message =
             format!("batch_norm needs features beside the batch; axis {axis} of {} is the batch", network.shape_text(x));
@@ -111,7 +113,7 @@ fn blend(network: &mut Network, call: &Call, state: NodeId, new: NodeId) -> Resu
     Ok(())
 }
 
-fn feature_axis(network: &Network, x: NodeId, call: &Call) -> Result<usize, Fault> {
+pub(crate) fn feature_axis(network: &Network, x: NodeId, call: &Call) -> Result<usize, Fault> {
     let rank = network.builder.graph().shape(x).rank();
     if rank < 2 {
         let message =

@@ -36,7 +36,7 @@ fn over_scaled_parameters(
 ) -> Result<Option<NodeId>, Fault> {
     let Some(one) = network.uses.iter().rev().find(|one| one.output == receiver) else { return Ok(None) };
     let Some(axis) = one.function.weight_axis else { return Ok(None) };
-    if crate::nn::operations::axis(network, x, one.function.feature_axis as f64) != Some(features) {
+    if !network.makes(one, features) {
         return Ok(None);
     }
     let (input, nodes) = (one.input, one.nodes.clone());

@@ -12,6 +12,7 @@ mod recurrent;
 mod scaling;
 
 use super::{Function, Kind, Parameter};
+pub(crate) use batch_norm::feature_axis;
 
 const FROZEN: Parameter = Parameter::optional("frozen", Kind::Flag, "false", "keeps its parameters as they are");
 const RATE_FACTOR: Parameter =

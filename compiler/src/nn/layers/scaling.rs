@@ -28,8 +28,8 @@ pub static RESCALE: Function = Function {
     formula: "(x - least) / (greatest - least) * (high - low) + low",
     receiver: Receiver::Any,
     parameters: &[
-        Parameter::optional("low", Kind::ANY, "0", "where the least value goes"),
-        Parameter::optional("high", Kind::ANY, "1", "where the greatest value goes").above("low"),
+        Parameter::optional("low", Kind::ANY, "0", "where the least value goes").known(),
+        Parameter::optional("high", Kind::ANY, "1", "where the greatest value goes").above("low").known(),
     ],
     build: |network, x, call| {
         let low = call.number("low").unwrap_or(0.0);

@@ -27,6 +27,7 @@ pub static ADAGRAD: Optimizer = Optimizer {
         RATE,
         epsilon("1e-7").elsewhere(&[("torch", "1e-10")]),
         Parameter::optional("initial", Kind::NOT_NEGATIVE, "0", "what s starts from")
+            .known()
             .elsewhere(&[("keras", "0.1"), ("optax", "0.1")]),
         semantics(ALL),
     ],

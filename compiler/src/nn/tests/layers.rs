@@ -386,3 +386,27 @@ fn no_patches_of_a_convolution_are_stored() {
         }
     }
 }
+
+/// The mean of a feature takes out a bias of that feature; one along another axis stays, and asking for it is no mistake.
+#[test]
+fn only_a_bias_along_the_normalised_axis_goes() {
+    for (layers, has_bias, warns) in [
+        ("x.dense(3).batch_norm()", false, false),
+        ("x.dense(3, bias = true).batch_norm()", true, true),
+        ("x.dense(3).batch_norm(axis = 1)", true, false),
+        ("x.dense(3, bias = true).batch_norm(axis = 1)", true, false),
+        ("x.reshape([2, 3, 4]).conv2d(4, 1).batch_norm()", false, false),
+        ("x.reshape([2, 3, 4]).conv2d(4, 1).batch_norm(axis = 2)", true, false),
+    ] {
+        let text = format!(
+            "Net {{ input x: [batch, 4, 6]; target y: [batch, 1]; let h = {layers}; let p = h.flatten().dense(1); predict p; \
+             minimize p.mean_squared_error(y); using sgd(0.1); }}"
+        );
+        let source = Source::new("test.net", &text);
+        let found = Declaration::parse(source.clone()).expect("a text").elaborate();
+        let found = found.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(&source)));
+        let has = found.training.learned().any(|known| known.name.starts_with("h.") && known.name.ends_with(".bias"));
+        assert_eq!(has, has_bias, "{layers}");
+        assert_eq!(found.warnings.iter().any(|warning| warning.code == "bias_before_batch_norm"), warns, "{layers}");
+    }
+}
