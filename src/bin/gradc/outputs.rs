@@ -40,11 +40,9 @@ fn can_write(file: &Path, writing: Writing) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display())));
     }
     let beside = beside(file, "partial");
-    let written = File::create_new(&beside).and_then(|mut made| made.write_all(&[0]).and_then(|()| made.sync_all()));
-    if written.is_ok() {
-        remove_file(&beside)?;
-    }
-    written
+    let mut made = File::create_new(&beside)?;
+    let written = made.write_all(&[0]).and_then(|()| made.sync_all());
+    written.and(remove_file(&beside))
 }
 
 /// A device takes an empty line, unless somebody would see it; to open a pipe would be to wait for its reader.
