@@ -31,7 +31,7 @@ pub static BATCH_NORM: Function = Function {
 
 fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId, Fault> {
     let axis = feature_axis(network, receiver, call)?;
-    // The mean takes out a bias along its own axis, and no other.
+    // The mean takes out a bias along its own axis, and no other; so does the scale go into a weight.
     let is_along = network.uses.iter().rev().find(|one| one.output == receiver).is_some_and(|one| network.makes(one, axis));
     let x = if is_along { network.without_unasked_bias(receiver) } else { receiver };
     let shape = network.builder.shape(x);
@@ -54,7 +54,7 @@ fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId,
         let deviation = deviation(network, running_variance, epsilon)?;
         let builder = &mut network.builder;
         let scale = builder.div(gamma, deviation)?;
-        let folded = if network.training { None } else { folding::scaled(network, receiver, x, axis, scale)? };
+        let folded = if network.training || !is_along { None } else { folding::scaled(network, receiver, x, scale)? };
         let builder = &mut network.builder;
         if let Some(folded) = folded {
             let shift = builder.mul(running_mean, scale)?;

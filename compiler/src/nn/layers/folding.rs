@@ -10,35 +10,19 @@ use crate::ops::Primitive;
 use std::collections::HashMap;
 
 /// What a layer made, with each feature scaled: its nodes over scaled parameters. `receiver` is what the layer gave, `x` the same
-/// before a bias that nobody asked for, `features` the axis of `x` along which it is scaled. Nothing if `x` is of no layer that is linear
-/// in its parameters, if its weight makes another axis than the one that is scaled, or if something else reads it by now: the product
-/// would be made twice.
-pub fn scaled(
-    network: &mut Network,
-    receiver: NodeId,
-    x: NodeId,
-    features: usize,
-    scale: NodeId,
-) -> Result<Option<NodeId>, Fault> {
+/// before a bias that nobody asked for. Nothing if `x` is of no layer that is linear in its parameters, or if something else reads it by
+/// now: the product would be made twice.
+pub fn scaled(network: &mut Network, receiver: NodeId, x: NodeId, scale: NodeId) -> Result<Option<NodeId>, Fault> {
     let origin = network.builder.origin().clone();
     network.builder.set_origin(Origin { rule: "folded: s * (x . W) = x . (W * s)".into(), ..origin.clone() });
-    let result = over_scaled_parameters(network, receiver, x, features, scale);
+    let result = over_scaled_parameters(network, receiver, x, scale);
     network.builder.set_origin(origin);
     result
 }
 
-fn over_scaled_parameters(
-    network: &mut Network,
-    receiver: NodeId,
-    x: NodeId,
-    features: usize,
-    scale: NodeId,
-) -> Result<Option<NodeId>, Fault> {
+fn over_scaled_parameters(network: &mut Network, receiver: NodeId, x: NodeId, scale: NodeId) -> Result<Option<NodeId>, Fault> {
     let Some(one) = network.uses.iter().rev().find(|one| one.output == receiver) else { return Ok(None) };
     let Some(axis) = one.function.weight_axis else { return Ok(None) };
-    if !network.makes(one, features) {
-        return Ok(None);
-    }
     let (input, nodes) = (one.input, one.nodes.clone());
     let graph = network.builder.graph();
     let reads = |id: NodeId, value: NodeId| graph.node(id).operands.contains(&value);
