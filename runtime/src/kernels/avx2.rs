@@ -121,9 +121,9 @@ impl Vector for Avx2 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+    unsafe fn turn(tile: &Tile, c: *mut f32, sums: &Sums, rows: usize, columns: usize) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
+        unsafe { tile::turn::<Self>(tile, c, sums, rows, columns) }
     }
 
     #[target_feature(enable = "avx2,fma")]

@@ -130,9 +130,9 @@ impl Vector for Avx512 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+    unsafe fn turn(tile: &Tile, c: *mut f32, sums: &Sums, rows: usize, columns: usize) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
+        unsafe { tile::turn::<Self>(tile, c, sums, rows, columns) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]

@@ -104,9 +104,9 @@ impl<const LANES: usize> Vector for Portable<LANES> {
         unsafe { tile::compute::<Self, ROWS, COLUMNS, END, STEPS, KEEP>(tile) }
     }
 
-    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+    unsafe fn turn(tile: &Tile, c: *mut f32, sums: &Sums, rows: usize, columns: usize) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { tile::turn::<Self>(tile, sums, rows, columns) }
+        unsafe { tile::turn::<Self>(tile, c, sums, rows, columns) }
     }
 
     unsafe fn pack(panel: &Panel) {

@@ -44,3 +44,16 @@ pub(super) fn even_pieces(extent: usize, size: usize) -> impl Iterator<Item = Sp
         span
     })
 }
+
+/// Spans of the same size that follow one another, by the first of them and their number; alone, where that is asked for.
+pub(super) fn alike(spans: impl Iterator<Item = Span>, is_alone: impl Fn(Span) -> bool) -> impl Iterator<Item = (Span, usize)> {
+    let mut spans = spans.peekable();
+    std::iter::from_fn(move || {
+        let first = spans.next()?;
+        let mut number = 1;
+        while !is_alone(first) && spans.next_if(|span| span.count == first.count).is_some() {
+            number += 1;
+        }
+        Some((first, number))
+    })
+}

@@ -52,7 +52,22 @@ pub(super) mod steps {
     pub const PLACES: u8 = 2;
 }
 
-/// One tile of one block of `k`: for every row `i` and lane `j`,
+/// Tiles that are computed by one call, one behind another: how many, and how far from each the elements of the next one lie. To find a tile
+/// takes as long as some steps of its sums.
+#[derive(Clone, Copy)]
+pub(super) struct Strip {
+    pub tiles: usize,
+    pub a: isize,
+    pub b: isize,
+    pub c: isize,
+}
+
+impl Strip {
+    /// A single tile.
+    pub const ALONE: Self = Self { tiles: 1, a: 0, b: 0, c: 0 };
+}
+
+/// Tiles of one block of `k`. In the first one, for every row `i` and lane `j`,
 /// `chain = fma(A[i, k-1], B[k-1, j], … fma(A[i, 0], B[0, j], +0))`, then `C = chain`, or `C = C + chain` with `add`.
 ///
 /// `A[i, p]` lies at `a[i] + p * a_k`, or at `a[i] + table[p] * a_k` or `a[i] + places[p]` where a table is used. `B[p, j]` lies at
@@ -70,17 +85,19 @@ pub(super) struct Tile {
     pub c: *mut f32,
     pub c_row: isize,
     pub turned: bool,
+    /// The tiles behind the first one.
+    pub strip: Strip,
     pub k: usize,
     /// Columns in the last vector of each row.
     pub lanes: usize,
     pub add: bool,
 }
 
-/// Computes `ROWS` rows of `COLUMNS` vectors, of which the last is as [`END`](ends) says and has the first [`lanes`](Tile::lanes) columns only,
-/// unless it is whole. Where rows share their last vector, it is that of the first of them.
+/// Computes tiles of `ROWS` rows and `COLUMNS` vectors, of which the last is as [`END`](ends) says and has the first [`lanes`](Tile::lanes)
+/// columns only, unless it is whole. Where rows share their last vector, it is that of the first of them.
 ///
 /// # Safety
-/// The processor has the instruction set of `V`, every element the tile names can be read (of `C`: also written), `C` overlaps
+/// The processor has the instruction set of `V`, every element the tiles name can be read (of `C`: also written), `C` overlaps
 /// neither operand, `ROWS <= MOST_ROWS`, the table that `STEPS` names holds `k` entries, `lanes * END <= LANES`, no turned tile has rows
 /// that share, and the copy of `B` may be written if `KEEP`.
 #[inline(always)]
@@ -94,22 +111,41 @@ pub(super) unsafe fn compute<
 >(
     tile: &Tile,
 ) {
-    // SAFETY: the caller's promise is that of every method used here. The pointers formed are those of elements the tile names:
-    // vectors before the last are whole, and so is the last where `END` says so.
+    // SAFETY: the caller's promise is that of every method used here.
     unsafe {
-        let part = V::part(tile.lanes);
-        let shares = shares::<V, END>();
+        let (part, shares) = (V::part(tile.lanes), shares::<V, END>());
+        for index in 0..tile.strip.tiles as isize {
+            let a = std::array::from_fn(|row| tile.a[row].wrapping_offset(index * tile.strip.a));
+            let b = tile.b.wrapping_offset(index * tile.strip.b);
+            let c = tile.c.wrapping_offset(index * tile.strip.c);
+            one::<V, ROWS, COLUMNS, END, STEPS, KEEP>(tile, &a, b, c, part, &shares);
+        }
+    }
+}
+
+/// One of the tiles, whose operands and result begin at these places.
+#[inline(always)]
+unsafe fn one<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(
+    tile: &Tile,
+    a: &[*const f32; ROWS],
+    mut b: *const f32,
+    c: *mut f32,
+    part: V::Part,
+    shares: &[V::Part; END],
+) {
+    // SAFETY: as in `compute`, one of whose tiles this is. The pointers formed are those of elements the tile names: vectors before the last are
+    // whole, and so is the last where `END` says so.
+    unsafe {
         let mut chain = [[V::zero(); COLUMNS]; ROWS];
-        let mut b = tile.b;
         if tile.k >= LONG && !tile.turned {
             for row in 0..ROWS {
                 for column in 0..COLUMNS {
-                    prefetch::<false>(tile.c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
+                    prefetch::<false>(c.wrapping_offset(row as isize * tile.c_row).wrapping_add(column * V::LANES));
                 }
             }
         }
         for p in 0..tile.k {
-            step::<V, ROWS, COLUMNS, END, STEPS, KEEP>(tile, p, b, part, &shares, &mut chain);
+            step::<V, ROWS, COLUMNS, END, STEPS, KEEP>(tile, p, a, b, part, shares, &mut chain);
             // The step after the last would leave the allocation.
             b = b.wrapping_offset(tile.b_k);
         }
@@ -122,7 +158,7 @@ pub(super) unsafe fn compute<
                     sum.store(sums.as_mut_ptr().cast::<f32>().add(column * V::LANES));
                 }
             }
-            return V::turn(tile, &sums, ROWS, (COLUMNS - 1) * V::LANES + tile.lanes);
+            return V::turn(tile, c, &sums, ROWS, (COLUMNS - 1) * V::LANES + tile.lanes);
         }
         if END > ends::ALONE {
             for row in 1..ROWS {
@@ -132,7 +168,7 @@ pub(super) unsafe fn compute<
             }
         }
         for (row, chain) in chain.into_iter().enumerate() {
-            let c = tile.c.offset(row as isize * tile.c_row);
+            let c = c.offset(row as isize * tile.c_row);
             for (column, mut sum) in chain.into_iter().enumerate() {
                 let c = c.add(column * V::LANES);
                 if column + 1 < COLUMNS || END == ends::WHOLE {
@@ -166,12 +202,13 @@ unsafe fn shares<V: Vector, const END: usize>() -> [V::Part; END] {
 unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(
     tile: &Tile,
     p: usize,
+    a: &[*const f32; ROWS],
     b: *const f32,
     part: V::Part,
     shares: &[V::Part; END],
     chain: &mut [[V; COLUMNS]; ROWS],
 ) {
-    // SAFETY: as in `compute`, whose step this is.
+    // SAFETY: as in `one`, whose step this is.
     unsafe {
         let offset = match STEPS {
             steps::PLACES => *tile.places.add(p) as isize,
@@ -200,7 +237,7 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: us
         let own = if END > ends::ALONE { COLUMNS - 1 } else { COLUMNS };
         let mut factors = V::zero();
         for row in 0..ROWS {
-            let factor = V::splat(tile.a[row].offset(offset));
+            let factor = V::splat(a[row].offset(offset));
             for (chain, &vector) in chain[row][..own].iter_mut().zip(&row_of_b) {
                 *chain = factor.fused(vector, *chain);
             }
@@ -216,13 +253,13 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: us
     }
 }
 
-/// Writes the sums of a turned tile of `rows` rows and `columns` columns to `C`, which has them as columns and rows.
+/// Writes the sums of a turned tile of `rows` rows and `columns` columns to `C` from `c` on, which has them as columns and rows.
 ///
 /// # Safety
 /// The processor has the instruction set of `V`, `C` can be read and written at these elements, and whole vectors of sums are there for
 /// these columns in all rows.
 #[inline(always)]
-pub(super) unsafe fn turn<V: Vector>(tile: &Tile, sums: &Sums, rows: usize, columns: usize) {
+pub(super) unsafe fn turn<V: Vector>(tile: &Tile, c: *mut f32, sums: &Sums, rows: usize, columns: usize) {
     for first in (0..columns).step_by(8) {
         let mut block = [[0.0; MOST_ROWS]; 8];
         // SAFETY: eight columns lie in the same vector, and the block has eight rows of eight; `C` is the caller's.
@@ -234,7 +271,7 @@ pub(super) unsafe fn turn<V: Vector>(tile: &Tile, sums: &Sums, rows: usize, colu
                 8,
             );
             for (column, sums) in block.iter().enumerate().take(columns - first) {
-                let c = tile.c.offset((first + column) as isize * tile.c_row);
+                let c = c.offset((first + column) as isize * tile.c_row);
                 if rows == MOST_ROWS {
                     let c = c.cast::<[f32; MOST_ROWS]>();
                     let before = if tile.add { c.read_unaligned() } else { [0.0; MOST_ROWS] };
@@ -251,7 +288,7 @@ pub(super) unsafe fn turn<V: Vector>(tile: &Tile, sums: &Sums, rows: usize, colu
     }
 }
 
-/// Runs the widest tile that `left` columns fill, and gives the number of columns it computed; four vectors are left for two rows at most.
+/// Runs the widest tiles that `left` columns fill, and gives the number of columns they computed; four vectors are left for two rows at most.
 ///
 /// # Safety
 /// As for [`compute`].

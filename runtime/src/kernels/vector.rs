@@ -117,7 +117,7 @@ pub(super) trait Vector: Copy {
     unsafe fn tile<const ROWS: usize, const COLUMNS: usize, const END: usize, const STEPS: u8, const KEEP: bool>(tile: &Tile);
 
     /// The sums of a turned tile written, compiled for this instruction set; see [`tile::turn`](super::tile::turn).
-    unsafe fn turn(tile: &Tile, sums: &Sums, rows: usize, columns: usize);
+    unsafe fn turn(tile: &Tile, c: *mut f32, sums: &Sums, rows: usize, columns: usize);
 
     /// The copy into a panel, compiled for this instruction set; see [`pack::copy`](super::pack::copy).
     unsafe fn pack(panel: &Panel);

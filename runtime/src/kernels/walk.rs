@@ -4,8 +4,8 @@ use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
 use super::plan::{BLOCK_OF_B, FEW_COLUMNS, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
-use super::spans::{Span, even_pieces, panels, pieces};
-use super::tile::{MOST_ROWS, Tile, run};
+use super::spans::{Span, alike, even_pieces, panels, pieces};
+use super::tile::{MOST_ROWS, Strip, Tile, run};
 use super::vector::{Vector, prefetch};
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
@@ -231,33 +231,56 @@ impl Block<'_> {
                 self.pack_b::<V>(columns);
             }
             let mut tile = self.tile();
-            let mut run = |row_panel: Span, column_panel: Span| {
+            let is_kept = |row_panel: Span| keep_first && row_panel.start == 0;
+            // A tile that asks for something, or copies, is alone; so are rows that lie anywhere.
+            let asks = ahead.is_some();
+            let anywhere = !self.plan.pack_a && (self.turned.is_some() || !self.a_rows().is_null());
+            let mut run = |row_panel: Span, column_panel: Span, strip: Strip| {
                 if let Some(ahead) = &mut ahead {
                     ahead.ask();
                 }
                 let right = if !self.plan.pack_b {
                     Right::InPlace
-                } else if keep_first && row_panel.start == 0 {
+                } else if is_kept(row_panel) {
                     Right::Keep
                 } else {
                     Right::Packed
                 };
+                tile.strip = strip;
                 self.panel::<V>(&mut tile, rows, row_panel, columns, column_panel, right);
             };
             if self.plan.columns_outside {
+                let is_alone = |row_panel| asks || anywhere || is_kept(row_panel);
                 for column_panel in panels::<V>(columns.count, width) {
-                    for row_panel in row_panels.clone() {
-                        run(row_panel, column_panel);
+                    for (row_panel, tiles) in alike(row_panels.clone(), is_alone) {
+                        run(row_panel, column_panel, self.rows_below(row_panel.count, tiles));
                     }
                 }
             } else {
                 for row_panel in row_panels {
-                    for column_panel in panels::<V>(columns.count, width) {
-                        run(row_panel, column_panel);
+                    let is_alone = |_| asks || is_kept(row_panel);
+                    for (column_panel, tiles) in alike(panels::<V>(columns.count, width), is_alone) {
+                        run(row_panel, column_panel, self.columns_beside(column_panel.count, tiles));
                     }
                 }
             }
         }
+    }
+
+    /// Tiles of so many rows, one below another.
+    fn rows_below(&self, rows: usize, tiles: usize) -> Strip {
+        let a = if self.plan.pack_a { (self.k + SLACK_OF_A) as isize } else { self.product.a_row as isize };
+        let rows = rows as isize;
+        let c = if self.turned.is_some() { 1 } else { self.product.c_row as isize };
+        Strip { tiles, a: rows * a, b: 0, c: rows * c }
+    }
+
+    /// Tiles of so many columns, one beside another.
+    fn columns_beside(&self, columns: usize, tiles: usize) -> Strip {
+        let b = if self.plan.pack_b { self.k as isize } else { self.product.b_col as isize };
+        let c = if self.turned.is_some() { self.product.c_row as isize } else { 1 };
+        let columns = columns as isize;
+        Strip { tiles, a: 0, b: columns * b, c: columns * c }
     }
 
     /// What all tiles of the block have in common.
@@ -274,13 +297,14 @@ impl Block<'_> {
             c: self.product.c,
             c_row: self.product.c_row as isize,
             turned: self.turned.is_some(),
+            strip: Strip::ALONE,
             k: self.k,
             lanes: 0,
             add: self.add,
         }
     }
 
-    /// One panel of rows by one of columns: one tile, or several narrower ones where the columns end.
+    /// One panel of rows by one of columns, and those of the tile's strip behind it: one tile each, or several narrower ones where the columns end.
     unsafe fn panel<V: Vector>(&self, tile: &mut Tile, rows: Span, row_panel: Span, columns: Span, panel: Span, right: Right) {
         let product = self.product;
         let row = rows.start + row_panel.start;
