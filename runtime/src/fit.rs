@@ -22,11 +22,11 @@ use gradc_compiler::lower::STEPS;
 pub(crate) use plan::{Plan, Turn};
 pub(crate) use run::Group;
 use run::{Asked, Ended, Run};
-use shared::{Question, Shared};
+use shared::Shared;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use watch::Watch;
 
@@ -301,9 +301,7 @@ impl<'m> Fit<'m> {
         slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
         slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
         slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
-        let width = plan.columns(compiled.info.reports.len()).width();
-        let question = Question { row: Vec::with_capacity(width), ..Question::default() };
-        let shared = Shared { question: Mutex::new(question), ..Shared::default() };
+        let shared = Shared::new(plan.columns(compiled.info.reports.len()));
         let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
         let contexts: Vec<Addresses> = (0..plan.threads.get())
             .map(|thread| Addresses(workspace.context(thread, plan.threads.get(), std::ptr::null(), std::ptr::null_mut())))

@@ -5,30 +5,57 @@ use super::{Part, Picture};
 use crate::fusion::text::bytes;
 use std::fmt::Write;
 
-/// What every picture looks like; a page that holds one may bring its own.
-pub const STYLE: &str = "\
-svg.graph{--paper:#fff;--ink:#1d2330;--soft:#667;--line:#aab;--card:#f7f8fb;--forward:#2563a8;--backward:#b4501e;--update:#2f7d4f;\
-font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;background:var(--paper)}\
-@media(prefers-color-scheme:dark){svg.graph{--paper:#14171d;--ink:#dfe4ee;--soft:#98a2b5;--line:#4a5365;--card:#1c212b;\
---forward:#7db4f0;--backward:#f0a070;--update:#7fcf9f}}\
-.graph text{fill:var(--ink);white-space:pre}\
+/// Shapes and sizes, and what is not coloured.
+const FORM: &str = "\
+.graph{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace}\
+.graph text{white-space:pre}\
 .graph .title{font-size:15px;font-weight:600}\
-.graph .soft{fill:var(--soft)}\
-.graph .card{fill:var(--card);stroke-width:1.2}\
-.graph .edge{fill:none;stroke:var(--line);stroke-width:1.1}\
+.graph .card{stroke-width:1.2}\
+.graph .edge{fill:none;stroke-width:1.1}\
 .graph .crossing{stroke-width:1.4;opacity:.75}\
-.graph .mark{font-size:9.5px;paint-order:stroke;stroke:var(--paper);stroke-width:3px}\
-.graph .head{font-weight:600}\
-.graph .forward{stroke:var(--forward)}.graph .backward{stroke:var(--backward)}.graph .update{stroke:var(--update)}\
-.graph .name-forward{fill:var(--forward)}.graph .name-backward{fill:var(--backward)}.graph .name-update{fill:var(--update)}";
+.graph .mark{font-size:9.5px}\
+.graph .halo{stroke-width:3px}\
+.graph .head{font-weight:600}";
+
+/// What is coloured, by which property, light and dark. Where two lines meet, the later one holds. Colours stand where they are used: most programs
+/// that show pictures know no variables of CSS.
+const COLOURS: [(&str, &str, &str, &str); 16] = [
+    (".paper", "fill", "#fff", "#14171d"),
+    ("text", "fill", "#1d2330", "#dfe4ee"),
+    (".soft", "fill", "#667", "#98a2b5"),
+    (".card", "fill", "#f7f8fb", "#1c212b"),
+    (".edge", "stroke", "#aab", "#4a5365"),
+    (".end-line", "fill", "#aab", "#4a5365"),
+    (".halo", "stroke", "#fff", "#14171d"),
+    (".forward", "stroke", "#2563a8", "#7db4f0"),
+    (".backward", "stroke", "#b4501e", "#f0a070"),
+    (".update", "stroke", "#2f7d4f", "#7fcf9f"),
+    (".name-forward", "fill", "#2563a8", "#7db4f0"),
+    (".name-backward", "fill", "#b4501e", "#f0a070"),
+    (".name-update", "fill", "#2f7d4f", "#7fcf9f"),
+    (".end-forward", "fill", "#2563a8", "#7db4f0"),
+    (".end-backward", "fill", "#b4501e", "#f0a070"),
+    (".end-update", "fill", "#2f7d4f", "#7fcf9f"),
+];
+
+fn style() -> String {
+    let rules = |dark: bool| -> String {
+        let rule = |(what, property, light, night): &(&str, &str, &str, &str)| {
+            format!(".graph {what}{{{property}:{}}}", if dark { night } else { light })
+        };
+        COLOURS.iter().map(rule).collect()
+    };
+    format!("{FORM}{}@media(prefers-color-scheme:dark){{{}}}", rules(false), rules(true))
+}
 
 /// The picture; each line of a node has its number as `data-n`.
 pub fn svg(picture: &Picture) -> String {
     let layout = layout(picture);
     let (width, height) = (layout.width, layout.height);
     let mut text = format!(
-        "<svg class=\"graph\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n<title>{0}</title>\n<style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"var(--paper)\"/>\n<text class=\"title\" x=\"20\" y=\"28\">{0}</text>\n",
-        escaped(&picture.title)
+        "<svg class=\"graph\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n<title>{0}</title>\n<style>{1}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n<text class=\"title\" x=\"20\" y=\"28\">{0}</text>\n",
+        escaped(&picture.title),
+        style()
     );
     text.push_str(&arrows());
     for (part, left, _) in &layout.columns {
@@ -83,11 +110,14 @@ pub fn svg(picture: &Picture) -> String {
         let part = picture.boxes[edge.from].part.name();
         let anchor = if layout.boxes[edge.to].x > layout.boxes[edge.from].x { "end" } else { "start" };
         let (x, y) = curve.mark;
-        let _ = writeln!(
-            text,
-            "<text class=\"mark name-{part}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
-            bytes(edge.bytes)
-        );
+        // First what keeps lines away from it: few programs can draw a letter's edge behind the letter.
+        for class in ["halo".to_owned(), format!("name-{part}")] {
+            let _ = writeln!(
+                text,
+                "<text class=\"mark {class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
+                bytes(edge.bytes)
+            );
+        }
     }
     text.push_str("</svg>\n");
     text
@@ -98,7 +128,7 @@ fn arrows() -> String {
     let names = Part::ALL.map(Part::name).into_iter().chain(["line"]);
     let one = |name: &str| {
         format!(
-            "<marker id=\"end-{name}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 1L7 4L0 7z\" fill=\"var(--{name})\"/></marker>"
+            "<marker id=\"end-{name}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"end-{name}\" d=\"M0 1L7 4L0 7z\"/></marker>"
         )
     };
     format!("<defs>{}</defs>\n", names.map(one).collect::<String>())

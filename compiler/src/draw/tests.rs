@@ -63,6 +63,21 @@ fn the_steps_of_a_recurrent_layer_stand_where_they_were_written() {
     assert!(!graph.origin(*backward).rule.is_empty());
 }
 
+/// Programs that show pictures mostly know no variables of CSS, and draw black what has no other colour.
+#[test]
+fn colours_stand_in_the_picture_itself() {
+    let (_, picture) = drawn("digits", None);
+    let svg = svg::svg(&picture);
+    assert!(!svg.contains("var("));
+    for part in Part::ALL.map(Part::name) {
+        for class in
+            [format!(".graph .{part}{{stroke:#"), format!(".graph .name-{part}{{fill:#"), format!(".graph .end-{part}{{fill:#")]
+        {
+            assert_eq!(svg.matches(&class).count(), 2, "{class} light and dark");
+        }
+    }
+}
+
 #[test]
 fn boxes_do_not_overlap() {
     let (_, picture) = drawn("w2", Some(8));

@@ -286,17 +286,15 @@ impl Fit<'_> {
                 }
             }
             record.seconds = begun.elapsed().as_secs_f64();
-            let validation = record.validation.as_ref().map(|(loss, _)| *loss);
-            display.epoch_ended(&Progress {
-                epoch,
+            let progress = Progress {
                 epochs: plan.epochs,
                 step: self.model.step - first_step,
                 steps: plan.steps,
-                loss: record.loss,
                 metric: names.first().cloned().zip(record.training.first().copied()),
-                validation,
                 samples_per_second: (self.model.step - first_step) as f64 * plan.batch as f64 / started.elapsed().as_secs_f64(),
-            });
+                ..Progress::default()
+            };
+            display.epoch_ended(&progress.at_end_of(&record));
             let asked = self.on_epoch.as_mut().is_some_and(|call| call(&record) == ControlFlow::Break(()));
             epochs.push(record);
             if self.patience.is_some_and(|patience| waited >= patience) {

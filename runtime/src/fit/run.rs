@@ -82,7 +82,6 @@ pub(super) struct Run<'a> {
     row: Vec<f64>,
     /// Rows of all epochs so far.
     records: Vec<f64>,
-    done: u64,
     snapshot: Snapshot,
     since_snapshot: u64,
     asked: Asked,
@@ -189,7 +188,6 @@ impl<'a> Run<'a> {
             records: Vec::with_capacity(
                 columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
             ),
-            done: 0,
             snapshot: Snapshot::new(model, asked.snapshots)?,
             since_snapshot: SNAPSHOT_STEPS,
             asked,
@@ -367,20 +365,14 @@ impl Driver for Run<'_> {
         row.extend(self.slots.metrics.iter().map(|slot| self.mean(*slot, self.slots.rows)));
         if self.columns.validates {
             let (loss, rows, metrics) = &self.validation_slots;
-            let loss = self.mean(*loss, *rows);
-            self.shared.validation.store(loss.to_bits(), Ordering::Relaxed);
-            row.push(loss);
+            row.push(self.mean(*loss, *rows));
             row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
-        if self.asked.answers {
-            self.shared.ask(&row);
-            if self.shared.stop.load(Ordering::Relaxed) {
-                self.workspace.set_i32(self.slots.stop, -1);
-            }
+        self.shared.end_epoch(&row, self.asked.answers);
+        if self.asked.answers && self.shared.stop.load(Ordering::Relaxed) {
+            self.workspace.set_i32(self.slots.stop, -1);
         }
         self.records.extend_from_slice(&row);
         self.row = row;
-        self.done += 1;
-        self.shared.ended.store(self.done, Ordering::Release);
     }
 }

@@ -3,7 +3,7 @@
 use super::OnEpoch;
 use crate::history::Epoch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What the run tells whoever watches, and the flag that ends it.
 #[derive(Default)]
@@ -15,21 +15,18 @@ pub(super) struct Shared {
     /// Bits of f64s.
     pub(super) loss: AtomicU64,
     pub(super) metric: AtomicU64,
-    pub(super) validation: AtomicU64,
-    /// Epochs whose record is complete.
-    pub(super) ended: AtomicU64,
-    /// A record waiting for `on_epoch`, if the run has one.
-    pub(super) question: Mutex<Question>,
-    pub(super) answered: Condvar,
+    /// The last epoch that has ended.
+    record: Mutex<Record>,
+    answered: Condvar,
 }
 
-/// The first thread asks, the calling thread answers.
+/// An epoch's record, which the first thread writes and the calling thread shows, and hands to `on_epoch` if the run has one.
 #[derive(Default)]
-pub(super) struct Question {
-    /// The epoch as [`Columns`] lays it out; the room for it is kept.
-    pub(super) row: Vec<f64>,
-    pub(super) asked: bool,
-    pub(super) open: bool,
+struct Record {
+    /// The epoch as [`Columns`] lays it out, empty before the first has ended; the room for it is kept.
+    row: Vec<f64>,
+    asked: bool,
+    open: bool,
 }
 
 /// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the eight numbers that every
@@ -68,31 +65,48 @@ impl Columns {
 pub(super) const RECORDS: usize = 1 << 16;
 
 impl Shared {
-    /// Hands a record to the calling thread and waits until it has seen it.
-    pub(super) fn ask(&self, row: &[f64]) {
-        let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
-        question.row.clear();
-        question.row.extend_from_slice(row);
-        (question.asked, question.open) = (true, true);
-        while question.open {
-            question = self.answered.wait(question).unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn new(columns: Columns) -> Self {
+        let record = Record { row: Vec::with_capacity(columns.width()), ..Record::default() };
+        Self { record: Mutex::new(record), ..Self::default() }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a record for the calling thread and, if it asks, waits until that has answered.
+    pub(super) fn end_epoch(&self, row: &[f64], asks: bool) {
+        let mut record = self.record();
+        record.row.clear();
+        record.row.extend_from_slice(row);
+        (record.asked, record.open) = (asks, asks);
+        while record.open {
+            record = self.answered.wait(record).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    /// The last epoch that has ended, if it came after epoch `seen`.
+    pub(super) fn ended(&self, columns: Columns, seen: u64) -> Option<Epoch> {
+        let record = self.record();
+        let is_new = record.row.first().is_some_and(|epoch| *epoch as u64 > seen);
+        is_new.then(|| columns.epoch(&record.row))
+    }
+
     /// Answers the open question, if there is one; `Break` ends the run.
     pub(super) fn answer(&self, columns: Columns, call: &mut OnEpoch) {
-        let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut question.asked) {
-            if call(&columns.epoch(&question.row)).is_break() {
+        let mut record = self.record();
+        if std::mem::take(&mut record.asked) {
+            if call(&columns.epoch(&record.row)).is_break() {
                 self.stop.store(true, Ordering::Relaxed);
             }
-            question.open = false;
+            record.open = false;
             self.answered.notify_all();
         }
     }
+
     /// Lets go of a waiting thread without an answer.
     pub(super) fn release(&self) {
-        let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
-        question.open = false;
+        self.record().open = false;
         self.stop.store(true, Ordering::Relaxed);
         self.answered.notify_all();
     }

@@ -2,7 +2,7 @@
 
 use super::shared::{Release, Shared};
 use super::{OnEpoch, Plan};
-use crate::report::progress::{Display, Progress};
+use crate::report::progress::{Display, Progress, Validation};
 use crate::team;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,24 +21,27 @@ impl Watch<'_> {
     pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut OnEpoch>) {
         let _release = Release(self.shared);
         let mut display = Display::new(self.quiet);
+        let columns = self.plan.columns(self.metrics.len());
         let mut seen = 0;
+        let mut validation = None;
         // A run that waits for answers is looked at more often.
         let pause = Duration::from_millis(if on_epoch.is_some() { 1 } else { 30 });
         loop {
             let ended = done.wait_for(pause);
             if let Some(call) = &mut on_epoch {
-                self.shared.answer(self.plan.columns(self.metrics.len()), call);
+                self.shared.answer(columns, call);
             }
             if self.interrupt.is_some_and(crate::interrupt::Guard::asked) {
                 self.shared.stop.store(true, Ordering::Relaxed);
             }
-            let progress = self.progress();
-            let epochs = self.shared.ended.load(Ordering::Acquire);
-            if epochs > seen {
-                display.epoch_ended(&progress);
-                seen = epochs;
-            } else {
-                display.update(&progress);
+            let progress = self.progress(validation);
+            match self.shared.ended(columns, seen) {
+                Some(epoch) => {
+                    let progress = progress.at_end_of(&epoch);
+                    display.epoch_ended(&progress);
+                    (seen, validation) = (epoch.epoch, progress.validation);
+                }
+                None => display.update(&progress),
             }
             if ended {
                 display.finish();
@@ -47,9 +50,9 @@ impl Watch<'_> {
         }
     }
 
-    fn progress(&self) -> Progress {
+    /// Where the run stands; `validation` is that of the epoch before.
+    fn progress(&self, validation: Option<Validation>) -> Progress {
         let number = |bits: &AtomicU64| f64::from_bits(bits.load(Ordering::Relaxed));
-        let validation = number(&self.shared.validation);
         Progress {
             epoch: self.shared.epoch.load(Ordering::Relaxed),
             epochs: self.plan.epochs,
@@ -57,7 +60,7 @@ impl Watch<'_> {
             steps: self.plan.steps,
             loss: number(&self.shared.loss),
             metric: self.metrics.first().map(|report| (report.name.clone(), number(&self.shared.metric))),
-            validation: (self.plan.validation.is_some() && validation != 0.0).then_some(validation),
+            validation,
             samples_per_second: self.shared.rows.load(Ordering::Relaxed) as f64 / self.started.elapsed().as_secs_f64().max(1e-9),
         }
     }

@@ -76,7 +76,8 @@ pub fn heat_svg(heat: &Heat) -> Result<String> {
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
     text(&mut svg, WIDTH / 2.0, 26.0, "middle", &heat.title);
-    let column_width = (RIGHT - left) / columns as f64;
+    // Rounded as it is written, so that a field ends where the next one begins.
+    let edge = |column: usize| ((left + (RIGHT - left) * column as f64 / columns as f64) * 100.0).round() / 100.0;
     for (number, (row, (name, _))) in fields.iter().zip(&heat.rows).enumerate() {
         let y = bottom - row_height * (number + 1) as f64;
         text(&mut svg, left - 8.0, y + row_height / 2.0 + 4.0, "end", name);
@@ -84,13 +85,14 @@ pub fn heat_svg(heat: &Heat) -> Result<String> {
         let colours: Vec<String> = row.iter().map(|field| colour(*field, &scale)).collect();
         let mut from = 0;
         for run in colours.chunk_by(|a, b| a == b) {
-            let (x, width) = (left + column_width * from as f64, column_width * run.len() as f64);
+            let to = from + run.len();
+            let (x, width) = (edge(from), edge(to) - edge(from));
             let _ = writeln!(
                 svg,
                 "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{row_height:.2}\" fill=\"{}\"/>",
                 run[0]
             );
-            from += run.len();
+            from = to;
         }
     }
     let along = Axis::whole_numbers(heat.steps.iter().map(|step| *step as f64));
@@ -150,7 +152,9 @@ fn legend(svg: &mut String, scale: &Axis) {
     }
     for tick in &scale.ticks {
         let y = TOP + TALL * (1.0 - (tick - scale.start) / (scale.end - scale.start));
-        text(svg, 695.0, y + 4.0, "start", &format!("1e{}", scale.label(*tick)));
+        let value = 10f64.powf(*tick);
+        let label = if tick.fract() == 0.0 { format!("{value:.0e}") } else { format!("{value:.1e}") };
+        text(svg, 695.0, y + 4.0, "start", &label);
     }
     for (y, fill, name) in [(TOP + TALL + 14.0, ZERO, "0"), (TOP + TALL + 30.0, NOT_FINITE, "not finite")] {
         let _ = writeln!(svg, "<rect x=\"676\" y=\"{y:.2}\" width=\"14\" height=\"10\" fill=\"{fill}\"/>");
@@ -182,6 +186,30 @@ mod tests {
         let fills = |svg: &str| svg.lines().filter(|line| line.contains("height=\"28.00\"")).count();
         assert_eq!(fills(&svg), 15);
         assert_eq!(fills(&heat_svg(&heat(5, |_, _| 1.0)).expect("it is drawn")), 3, "neighbours of one colour are one field");
+    }
+
+    #[test]
+    fn a_field_ends_where_the_next_one_begins() {
+        let svg = heat_svg(&heat(700, |layer, step| ((layer + 1) * (step * 37 % 101 + 1)) as f64)).expect("it is drawn");
+        let number = |line: &str, name: &str| -> f64 {
+            let (_, after) = line.split_once(&format!(" {name}=\"")).expect(name);
+            after.split('"').next().unwrap().parse().expect("a number")
+        };
+        let lowest: Vec<&str> =
+            svg.lines().filter(|line| line.contains("height=\"28.00\"") && line.contains("y=\"100.00\"")).collect();
+        assert!(lowest.len() > 200);
+        for pair in lowest.windows(2) {
+            let end = number(pair[0], "x") + number(pair[0], "width");
+            assert!((end - number(pair[1], "x")).abs() < 1e-9, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn the_legend_names_values() {
+        let svg = heat_svg(&heat(2, |layer, _| [0.05, 0.5, 4.0][layer])).expect("it is drawn");
+        for label in [">3.2e0<", ">1e0<", ">3.2e-1<", ">1e-1<"] {
+            assert!(svg.contains(label), "{label} is missing in\n{svg}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::history::Epoch;
+
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
@@ -25,10 +27,34 @@ pub struct Progress {
     pub loss: f64,
     /// A reported metric and its name.
     pub metric: Option<(String, f64)>,
-    /// The validation loss of the last epoch.
-    pub validation: Option<f64>,
+    /// What the last epoch's validation gave.
+    pub validation: Option<Validation>,
     /// Rows trained on per second.
     pub samples_per_second: f64,
+}
+
+/// The validation of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Validation {
+    /// The mean loss over its rows.
+    pub loss: f64,
+    /// The metric that is shown of the training rows, if there is one.
+    pub metric: Option<f64>,
+}
+
+impl Progress {
+    /// The same at the end of an epoch, whose own results are shown, whatever the run has done since.
+    #[must_use]
+    pub fn at_end_of(self, epoch: &Epoch) -> Self {
+        let validation = epoch.validation.as_ref();
+        Self {
+            epoch: epoch.epoch,
+            loss: epoch.loss,
+            metric: self.metric.and_then(|(name, _)| Some((name, *epoch.training.first()?))),
+            validation: validation.map(|(loss, metrics)| Validation { loss: *loss, metric: metrics.first().copied() }),
+            ..self
+        }
+    }
 }
 
 /// Shows a run; see [`Display::new`].
@@ -163,17 +189,22 @@ fn counted(progress: &Progress) -> String {
 }
 
 fn values(progress: &Progress) -> String {
-    let mut text = format!("loss {}", short(progress.loss));
+    let mut text = String::new();
     // Writing to a String cannot fail.
-    if let Some(validation) = progress.validation {
-        let _ = write!(text, "  validation {}", short(validation));
-    }
+    let mut pair = |name: &str, training: f64, validation: Option<f64>| {
+        let _ = write!(text, "{name} {}  ", short(training));
+        if let Some(validation) = validation {
+            let _ = write!(text, "validation {}  ", short(validation));
+        }
+    };
+    pair("loss", progress.loss, progress.validation.map(|validation| validation.loss));
     if let Some((name, value)) = &progress.metric {
-        let _ = write!(text, "  {name} {}", short(*value));
+        pair(name, *value, progress.validation.and_then(|validation| validation.metric));
     }
     if progress.samples_per_second > 0.0 {
-        let _ = write!(text, "  {}/s", rounded(progress.samples_per_second));
+        let _ = write!(text, "{}/s", rounded(progress.samples_per_second));
     }
+    text.truncate(text.trim_end().len());
     text
 }
 
@@ -218,16 +249,26 @@ mod tests {
             steps: 1200,
             loss: 0.123_45,
             metric: Some(("accuracy".to_owned(), 0.978)),
-            validation: Some(0.2),
+            validation: Some(Validation { loss: 0.2, metric: Some(0.961) }),
             samples_per_second: 52_100.0,
         }
     }
 
     #[test]
     fn a_line_holds_what_is_known() {
-        assert_eq!(line(&progress()), "epoch  3/60  loss 0.1235  validation 0.2000  accuracy 0.9780  52.1k/s");
+        assert_eq!(line(&progress()), "epoch  3/60  loss 0.1235  validation 0.2000  accuracy 0.9780  validation 0.9610  52.1k/s");
         let bare = Progress { step: 7, steps: 500, loss: 12_345.678, ..Progress::default() };
         assert_eq!(line(&bare), "step   7/500  loss 12345.7");
+    }
+
+    #[test]
+    fn a_line_of_an_epoch_is_of_that_epoch_alone() {
+        let epoch =
+            Epoch { epoch: 2, loss: 0.5, training: vec![0.75], validation: Some((0.25, vec![0.875])), ..Epoch::default() };
+        let text = "epoch  2/60  loss 0.5000  validation 0.2500  accuracy 0.7500  validation 0.8750  52.1k/s";
+        assert_eq!(line(&progress().at_end_of(&epoch)), text);
+        let bare = Epoch { epoch: 2, loss: 0.5, ..Epoch::default() };
+        assert_eq!(line(&progress().at_end_of(&bare)), "epoch  2/60  loss 0.5000  52.1k/s");
     }
 
     #[test]
@@ -289,7 +330,7 @@ mod tests {
                         steps: count,
                         loss: number,
                         metric: Some(("m".repeat(100_000), number)),
-                        validation: Some(number),
+                        validation: Some(Validation { loss: number, metric: Some(number) }),
                         samples_per_second: number,
                     };
                     assert!(line(&shown).len() > 100_000);
