@@ -52,6 +52,15 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(' ').map(|word| if word == "''" { "" } else { word })
 }
 
+/// A gradient that is no number says by what, where, and what to do.
+#[test]
+fn a_check_names_what_became_nan() {
+    let log = NETWORK.replace("predict p;", "predict p;\n").replace("p.mean_squared_error(y)", "log(p - 9).mean()");
+    let folder = Folder::new(&[("log.net", &log)]);
+    let help = "help: `log` takes numbers above 0";
+    folder.refused("check log.net", &["gradients of T are off\n", "log %", "from log.net:2:", "\n  log of -", " is NaN\n", help]);
+}
+
 #[test]
 fn no_flag_is_ignored() {
     let folder = Folder::new(&[]);

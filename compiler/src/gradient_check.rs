@@ -8,7 +8,9 @@
 use crate::autodiff::gradients;
 use crate::graph::{Builder, Element, Graph, NodeId, Root};
 use crate::nn::network::shape_text;
+use crate::nn::parameters::Learned;
 use crate::nn::{Fault, Network};
+use crate::not_finite::{Cause, cause};
 use crate::ops::{Array, Environment, Primitive};
 use crate::passes::validate::cost;
 use crate::splitmix::Random;
@@ -59,28 +61,49 @@ pub fn is_affordable(network: &Network) -> Result<bool, Fault> {
     Ok(cost(&forward.graph, ROWS).saturating_mul(evaluations) <= BUDGET)
 }
 
+/// A network at a random place, where its gradients are looked at.
+struct Point<'a> {
+    trained: Vec<&'a Learned>,
+    environment: Environment,
+    /// Gives out the loss.
+    loss: Graph,
+    /// Gives out the gradient of each trained parameter under its name.
+    gradients: Graph,
+    /// All nodes of both; its roots are the loss and the gradients.
+    whole: Graph,
+}
+
+impl<'a> Point<'a> {
+    fn of(network: &'a Network, seed: u64) -> Result<Point<'a>, Fault> {
+        let forward = step::forward(network)?;
+        let total = forward.graph.roots[0].node();
+        let mut environment = environment(network, seed)?;
+        let mut builder = Builder::continue_from(Graph { roots: Vec::new(), ..forward.graph });
+        let trained: Vec<&Learned> = network.learned().filter(|learned| !learned.wanted.frozen).collect();
+        let sources: Vec<NodeId> = trained
+            .iter()
+            .map(|learned| builder.source(Primitive::Parameter, &learned.name, builder.ty(learned.node).clone()))
+            .collect::<Result<_, _>>()?;
+        let loss = rooted(builder.graph(), vec![("loss".to_owned(), total)]);
+        if !reference::run(&loss, &environment).0["loss"].data[0].is_finite() {
+            shares(network, &mut environment);
+        }
+        let slopes = gradients(&mut builder, total, &sources)?;
+        let names = trained.iter().map(|learned| learned.name.clone());
+        let gradients = rooted(builder.graph(), names.zip(slopes.iter().copied()).collect());
+        let roots = std::iter::once(total).chain(slopes).map(|node| Root::Output { name: String::new(), node }).collect();
+        let whole = Graph { roots, ..builder.finish() };
+        Ok(Point { trained, environment, loss, gradients, whole })
+    }
+}
+
 /// Compares the gradient of every trained parameter of a network built for training.
 ///
 /// # Errors
 /// What is wrong with the network's loss.
 pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
-    let forward = step::forward(network)?;
-    let total = forward.graph.roots[0].node();
-    let mut environment = environment(network, seed)?;
-    let mut builder = Builder::continue_from(Graph { roots: Vec::new(), ..forward.graph });
-    let trained: Vec<_> = network.learned().filter(|learned| !learned.wanted.frozen).collect();
-    let sources: Vec<NodeId> = trained
-        .iter()
-        .map(|learned| builder.source(Primitive::Parameter, &learned.name, builder.ty(learned.node).clone()))
-        .collect::<Result<_, _>>()?;
-    let loss = rooted(builder.graph(), vec![("loss".to_owned(), total)]);
-    if !reference::run(&loss, &environment).0["loss"].data[0].is_finite() {
-        shares(network, &mut environment);
-    }
-    let slopes = gradients(&mut builder, total, &sources)?;
-    let names = trained.iter().map(|learned| learned.name.clone());
-    let derived = rooted(builder.graph(), names.zip(slopes).collect());
-    let (gradient, _) = reference::run(&derived, &environment);
+    let Point { trained, mut environment, loss, gradients, .. } = Point::of(network, seed)?;
+    let (gradient, _) = reference::run(&gradients, &environment);
     let mut random = Random(seed);
     let mut all = Vec::new();
     for learned in trained {
@@ -95,6 +118,15 @@ pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
         all.push(Compared { name: learned.name.clone(), shape: shape_text(&learned.shape), difference });
     }
     Ok(all)
+}
+
+/// Where the loss or a gradient that [`compare`] looks at becomes NaN or infinite, if one does.
+///
+/// # Errors
+/// What is wrong with the network's loss.
+pub fn not_finite(network: &Network, seed: u64) -> Result<Option<Cause>, Fault> {
+    let Point { environment, whole, .. } = Point::of(network, seed)?;
+    Ok(cause(&whole, &reference::evaluate(&whole, &environment)))
 }
 
 /// The inputs brought between 0 and 1: a loss that takes them for probabilities is defined nowhere else.
@@ -205,6 +237,25 @@ mod tests {
         for one in compared(text) {
             assert!(one.is_right(), "{one:?}");
         }
+    }
+
+    #[test]
+    fn gradients_that_are_no_numbers_have_a_cause_with_a_place() {
+        let cause = |text: &str| {
+            let declaration = Declaration::parse(Source::new("test.net", text)).expect("a text");
+            not_finite(&declaration.elaborate().expect("a network").training, 7).expect("a step")
+        };
+        let text = |loss: &str| {
+            format!("Net {{ input x: [batch, 16]; target c: class(4); let p = x.dense(4);\nminimize {loss}; using sgd(0.1); }}")
+        };
+        let found = cause(&text("p.cross_entropy(c, from = probabilities)")).expect("a cause");
+        assert!(found.node.starts_with("`minimize.cross_entropy`: log "), "{}", found.node);
+        assert_eq!(found.place.as_deref(), Some("test.net:2:12"));
+        assert!(found.why.is_some_and(|why| why.starts_with("log of -") && why.ends_with(" is NaN")));
+        // The loss is a number, its slope at 0 is not.
+        let found = cause(&text("(p - p).sum().sqrt() + p.cross_entropy(c)"));
+        assert_eq!(found.and_then(|found| found.why).as_deref(), Some("div of 1 and 0 is inf"));
+        assert_eq!(cause(&text("p.cross_entropy(c)")), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod manual;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod memory;
 pub mod nn;
+pub mod not_finite;
 pub mod ops;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod passes;

@@ -10,12 +10,12 @@ use crate::history::History;
 use crate::memory::Arena;
 use crate::model::Model;
 use crate::workspace::{Slots, Workspace, arena};
-use gradc_compiler::graph::{Graph, NodeId, text};
+use gradc_compiler::graph::NodeId;
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
 use gradc_compiler::lower::EPOCH;
 use gradc_compiler::memory::touched;
-use gradc_compiler::ops::Primitive;
+use gradc_compiler::not_finite::named;
 
 /// Where a batch begins: an epoch, as the order of its rows is numbered, and how many rows lie before.
 #[derive(Clone, Copy, Debug)]
@@ -218,33 +218,12 @@ impl Model {
                 .filter(bad)
                 .filter_map(|buffer| node_of(&program.buffers[buffer.0 as usize].name));
             if let Some(node) = nodes.min() {
-                return named(&unit.graph, node);
+                let (node, place) = named(&unit.graph, node);
+                return (Some(node), place);
             }
         }
         (None, None)
     }
-}
-
-/// How an error names a node, and the place of the call that made it.
-pub(crate) fn named(graph: &Graph, node: NodeId) -> (Option<String>, Option<String>) {
-    let origin = graph.origin(node);
-    let name = text::node_text(graph, node);
-    let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
-    let name = if is_rate(graph, node) { format!("the rate or another number of the optimizer, {name}") } else { name };
-    (Some(name), Some(origin.place.clone()).filter(|place| !place.is_empty()))
-}
-
-/// Whether a node belongs to the update alone and follows from no data, parameter or state: then it is what the optimizer was given.
-fn is_rate(graph: &Graph, node: NodeId) -> bool {
-    let of_loss = graph.output("loss").is_some_and(|loss| graph.ancestors([loss])[node.index()]);
-    let made_of = graph.ancestors([node]);
-    let is_given = |id: NodeId| {
-        matches!(
-            graph.node(id).primitive,
-            Primitive::Input | Primitive::Target | Primitive::Parameter | Primitive::State | Primitive::Uniform
-        )
-    };
-    !of_loss && !graph.ids().any(|id| made_of[id.index()] && is_given(id))
 }
 
 /// The batch's rows of a field.

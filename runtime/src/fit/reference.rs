@@ -9,12 +9,12 @@ use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Step, Stopped};
 use crate::interrupt::Guard;
 use crate::model::Model;
-use crate::recover::named;
 use crate::report::progress::{Display, Progress, notes};
 use crate::rows::{Bound, row_shape};
 use gradc_compiler::aggregate::{Combination, Sums};
 use gradc_compiler::driver::{Field, Tensor};
 use gradc_compiler::graph::{Element, Graph, NodeId};
+use gradc_compiler::not_finite::{arises, named};
 use gradc_compiler::ops::{Array, Environment, Primitive};
 use gradc_compiler::reference;
 use gradc_compiler::step::{SKIPPED, accumulate, plateau};
@@ -349,19 +349,17 @@ impl Fit<'_> {
     }
 }
 
-/// The first node with a value that is not finite although all that it is made of is; else the first that is made of anything.
+/// Where what a step gives stops being finite.
 fn first_not_finite(graph: &Graph, environment: &Environment) -> (Option<String>, Option<String>) {
     let values = reference::evaluate(graph, environment);
     // What is too large for f32 alone is looked for where nothing is too large for f64.
     let kept = |id: NodeId, value: f64| if graph.ty(id).element == Element::F32 { f64::from(value as f32) } else { value };
-    let search = |rounds: bool| {
-        let sound = |id: NodeId, value: f64| if rounds { kept(id, value).is_finite() } else { value.is_finite() };
-        let is_finite =
-            |id: &NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| sound(*id, *value)));
-        let bad: Vec<NodeId> = graph.ids().filter(|id| !graph.node(*id).operands.is_empty() && !is_finite(id)).collect();
-        bad.iter().find(|id| graph.node(**id).operands.iter().all(is_finite)).or(bad.first()).copied()
-    };
-    search(false).or_else(|| search(true)).map_or((None, None), |node| named(graph, node))
+    let first = arises(graph, &values, |_, value| value.is_finite());
+    let first = first.or_else(|| arises(graph, &values, |id, value| kept(id, value).is_finite()));
+    first.map_or((None, None), |node| {
+        let (node, place) = named(graph, node);
+        (Some(node), place)
+    })
 }
 
 /// What the best epoch leaves behind: parameters, and states that evaluation reads.

@@ -5,7 +5,8 @@ use crate::network::NetworkArguments;
 use crate::print::say;
 use clap::Args;
 use gradc::compiler::base::columns::left;
-use gradc::compiler::gradient_check::{Compared, ROWS, compare, is_affordable};
+use gradc::compiler::gradient_check::{Compared, ROWS, compare, is_affordable, not_finite};
+use gradc::compiler::not_finite::Cause;
 use gradc::{Error, Result};
 
 #[derive(Args)]
@@ -42,7 +43,16 @@ impl Check {
         match compared.iter().filter(|one| !one.is_right()).count() {
             0 if self.signal => self.signal(),
             0 => Ok(()),
-            wrong => Err(Error::Model(format!("error: {} of {name} are off\n", counted(wrong, "gradient")))),
+            wrong => {
+                let lost = compared.iter().any(|one| one.difference.is_nan());
+                let cause = if lost { not_finite(training, self.network.seed()).map_err(faulty)? } else { None };
+                let cause = cause.map_or_else(String::new, |cause| because(&cause));
+                Err(Error::Model(format!(
+                    "error: {} of {name} {} off\n{cause}",
+                    counted(wrong, "gradient"),
+                    if wrong == 1 { "is" } else { "are" }
+                )))
+            }
         }
     }
 }
@@ -69,6 +79,14 @@ fn table(compared: &[Compared]) -> String {
         text += &line(&one.name, &one.shape, &format!("{:<8.1e} {verdict}", one.difference));
     }
     text
+}
+
+/// Why there is nothing to compare.
+fn because(cause: &Cause) -> String {
+    let Cause { node, place, why, help } = cause;
+    let place = place.as_ref().map_or_else(String::new, |place| format!(", from {place}"));
+    let why = why.as_ref().map_or_else(String::new, |why| format!("  {why}\n"));
+    format!("  NaN or infinite first in {node}{place}\n{why}help: {help}\n")
 }
 
 fn counted(count: usize, what: &str) -> String {
