@@ -58,34 +58,11 @@ impl Network {
         let message = format!("{} needs {needs}; {value} is {}{}", function.name, ty.element, shape_text(&ty.shape));
         Err(Fault::new(fault::WRONG_ELEMENT, message).help(help).about(receiver))
     }
-    /// Tensors that stand for numbers must be f64 scalars; the value of a setting or of a formula of settings must lie inside the
-    /// bounds, now and when a setting changes.
+    /// Holds each argument that stands for a number to the bounds of its parameter.
     pub(super) fn check_numbers(&mut self, owner: &str, parameters: &[Parameter], call: &mut Call) -> Result<(), Fault> {
         for parameter in parameters {
-            let (Kind::Number { .. }, Some(node)) = (parameter.kind, call.tensor(parameter.name)) else { continue };
-            if self.builder.ty(node) != &Type::f64() {
-                let message = format!(
-                    "{owner}: `{}` must be a number or a formula of settings and the step; {} is {}",
-                    parameter.name,
-                    self.describe(node, "it"),
-                    self.shape_text(node)
-                );
-                return Err(Fault::new(fault::ARGUMENT_KIND, message).at(parameter.name).against(node));
-            }
-            if let Some(constant) = self.builder.graph().constant(node) {
-                arguments::check_bounds(owner, parameter.name, parameter.kind, constant)?;
-            }
-            if let Some(setting) = self.settings.iter_mut().find(|setting| setting.node == node) {
-                arguments::check_bounds(owner, parameter.name, parameter.kind, setting.value)
-                    .map_err(|fault| fault.against(node))?;
-                setting.kinds.push(parameter.kind);
-                continue;
-            }
-            let bounded = Bounded::of(self.builder.graph(), node, owner, parameter.name, parameter.kind);
-            let Some(bounded) = bounded else { continue };
-            bounded.check(&|name| self.setting_value(name))?;
-            if self.settings.iter().any(|setting| bounded.reads(&setting.name)) {
-                self.bounded.push(bounded);
+            if let (Kind::Number { .. }, Some(node)) = (parameter.kind, call.tensor(parameter.name)) {
+                self.check_number(owner, parameter.name, parameter.kind, node)?;
             }
         }
         let value = |name: &str| match call.get(name) {
@@ -93,6 +70,32 @@ impl Network {
             _ => call.number(name),
         };
         arguments::check_order(owner, parameters, call, &value, &|name| call.tensor(name).is_some())
+    }
+    /// A tensor that stands for a number must be an f64 scalar; the value of a setting or of a formula of settings must lie inside the
+    /// bounds, now and when a setting changes.
+    pub(super) fn check_number(&mut self, owner: &str, name: &str, kind: Kind, node: NodeId) -> Result<(), Fault> {
+        if self.builder.ty(node) != &Type::f64() {
+            let message = format!(
+                "{owner}: `{name}` must be a number or a formula of settings and the step; {} is {}",
+                self.describe(node, "it"),
+                self.shape_text(node)
+            );
+            return Err(Fault::new(fault::ARGUMENT_KIND, message).at(name).against(node));
+        }
+        if let Some(constant) = self.builder.graph().constant(node) {
+            arguments::check_bounds(owner, name, kind, constant)?;
+        }
+        if let Some(setting) = self.settings.iter_mut().find(|setting| setting.node == node) {
+            arguments::check_bounds(owner, name, kind, setting.value).map_err(|fault| fault.against(node))?;
+            setting.kinds.push(kind);
+            return Ok(());
+        }
+        let Some(bounded) = Bounded::of(self.builder.graph(), node, owner, name, kind) else { return Ok(()) };
+        bounded.check(&|name| self.setting_value(name))?;
+        if self.settings.iter().any(|setting| bounded.reads(&setting.name)) {
+            self.bounded.push(bounded);
+        }
+        Ok(())
     }
     /// A number argument as an f64 scalar; 0 if absent.
     pub fn number(&mut self, call: &Call, name: &str) -> NodeId {

@@ -3,7 +3,7 @@
 use super::clips::ClipUse;
 use super::fault::{self, Fault};
 use super::network::{Network, shape_text, twice};
-use super::optimizers::{OptimizerUse, Rule};
+use super::optimizers::{OptimizerUse, RATE, Rule};
 use super::parameters::{Aggregate, Report};
 use super::{Argument, Call, Family, Kind, arguments};
 use crate::graph::builder::meet_shapes;
@@ -123,10 +123,18 @@ impl Network {
     /// States an optimizer of the user's own; `call` holds at least `rate` as an f64 scalar node.
     pub fn using_own(&mut self, rule: Rule, call: Call, clips: &[Call]) -> Result<(), Fault> {
         let mut call = call;
-        if call.number("rate").is_some() {
-            let node = self.tunable(&call, "rate", Kind::NOT_NEGATIVE, "rate")?;
-            call.arguments.retain(|(name, _)| name != "rate");
-            call = call.set("rate", node);
+        for (name, argument) in &call.arguments {
+            let kind = if name == RATE.name { RATE.kind } else { Kind::ANY };
+            match argument {
+                Argument::Number(value) => arguments::check_bounds(rule.name(), name, kind, *value)?,
+                Argument::Tensor(node) => self.check_number(rule.name(), name, kind, *node)?,
+                _ => {}
+            }
+        }
+        if call.number(RATE.name).is_some() {
+            let node = self.tunable(&call, RATE.name, RATE.kind, RATE.name)?;
+            call.arguments.retain(|(name, _)| name != RATE.name);
+            call = call.set(RATE.name, node);
         }
         self.install(rule, call, clips)
     }

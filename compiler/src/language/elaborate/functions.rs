@@ -45,7 +45,7 @@ impl<'a> Elaborator<'a> {
 
     /// The value of the function's body for these arguments.
     pub(super) fn inlined(&mut self, function: &'a Function, call: &'a ast::Call, receiver: Option<Receiver<'a>>) -> Value<'a> {
-        let given = self.given(function, call, receiver);
+        let given = self.given(&function.name, &function.parameters, call, receiver, "64");
         if self.is_within(&function.name.text, call) {
             return Value::Unknown;
         }
@@ -70,15 +70,21 @@ impl<'a> Elaborator<'a> {
         body.value.as_ref().map_or(Value::Unknown, |value| self.expression(value))
     }
 
-    /// For each parameter what the call says it is.
-    fn given(&mut self, function: &'a Function, call: &'a ast::Call, receiver: Option<Receiver<'a>>) -> Vec<Option<Value<'a>>> {
-        let formals = &function.parameters;
+    /// For each parameter of what the user declared under a name what the call says it is; `example` stands in for what it lacks.
+    pub(super) fn given(
+        &mut self,
+        declared: &'a ast::Name,
+        formals: &'a [Formal],
+        call: &'a ast::Call,
+        receiver: Option<Receiver<'a>>,
+        example: &str,
+    ) -> Vec<Option<Value<'a>>> {
         let mut given: Vec<Option<Value<'a>>> = vec![None; formals.len()];
         let mut place = 0;
         if let Some((value, expression)) = receiver {
             match given.first_mut() {
                 Some(first) => *first = Some(value),
-                None => self.surplus(function, expression.span, None),
+                None => self.surplus(declared, formals, expression.span, None),
             }
             place = 1;
         }
@@ -92,15 +98,15 @@ impl<'a> Elaborator<'a> {
                 Some(name) => match formals.iter().position(|formal| formal.name.text == name.text) {
                     Some(index) => index,
                     None => {
-                        self.unknown_formal(function, call, argument, name);
+                        self.unknown_formal(declared, formals, call, argument, name);
                         continue;
                     }
                 },
             };
             match given.get_mut(index) {
-                None => self.surplus(function, argument.value.span, argument_away(call, argument)),
+                None => self.surplus(declared, formals, argument.value.span, argument_away(call, argument)),
                 Some(Some(_)) => {
-                    let message = format!("`{}` is given `{}` twice", function.name.text, formals[index].name.text);
+                    let message = format!("`{}` is given `{}` twice", declared.text, formals[index].name.text);
                     let mistake = Diagnostic::error(ARGUMENT_TWICE, argument.span, message);
                     self.report_with(mistake, argument_away(call, argument));
                 }
@@ -109,27 +115,33 @@ impl<'a> Elaborator<'a> {
         }
         let missing = formals.iter().zip(&given).find(|(formal, value)| formal.default.is_none() && value.is_none());
         if let Some((formal, _)) = missing {
-            let message = format!("`{}` needs `{}`", function.name.text, formal.name.text);
+            let message = format!("`{}` needs `{}`", declared.text, formal.name.text);
             let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here");
-            self.report_with(mistake, Some(argument_given(call, &formal.name.text, "64")));
+            self.report_with(mistake, Some(argument_given(call, &formal.name.text, example)));
         }
         given
     }
 
-    fn surplus(&mut self, function: &'a Function, argument: Span, change: Option<Change>) {
-        let count = function.parameters.len();
-        let message = match count {
-            0 => format!("`{}` takes no arguments", function.name.text),
-            _ => format!("`{}` takes {count} argument{}", function.name.text, if count == 1 { "" } else { "s" }),
+    fn surplus(&mut self, declared: &ast::Name, formals: &[Formal], argument: Span, change: Option<Change>) {
+        let message = match formals.len() {
+            0 => format!("`{}` takes no arguments", declared.text),
+            count => format!("`{}` takes {count} argument{}", declared.text, if count == 1 { "" } else { "s" }),
         };
-        let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument, message).because(function.name.span, "declared here");
+        let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument, message).because(declared.span, "declared here");
         self.report_with(mistake, change);
     }
 
-    fn unknown_formal(&mut self, function: &'a Function, call: &ast::Call, argument: &ast::Argument, name: &ast::Name) {
-        let message = format!("`{}` has no argument `{}`", function.name.text, name.text);
-        let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(function.name.span, "declared here");
-        let names = function.parameters.iter().map(|Formal { name, .. }| name.text.as_str());
+    fn unknown_formal(
+        &mut self,
+        declared: &ast::Name,
+        formals: &[Formal],
+        call: &ast::Call,
+        argument: &ast::Argument,
+        name: &ast::Name,
+    ) {
+        let message = format!("`{}` has no argument `{}`", declared.text, name.text);
+        let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(declared.span, "declared here");
+        let names = formals.iter().map(|Formal { name, .. }| name.text.as_str());
         let first = usize::from(call.arguments.iter().all(|argument| argument.name.is_some()));
         let by_place = call.arguments.iter().filter(|argument| argument.name.is_none()).count() + 1 - first.min(1);
         match nearest(&name.text, names.skip(by_place)) {

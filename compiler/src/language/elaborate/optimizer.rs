@@ -5,7 +5,6 @@
 //! after the network was elaborated, so the rule keeps the tree and walks it anew on the step's graph. What can be wrong
 //! with it is found beforehand, in a trial on a parameter of some shape.
 
-use super::argument_fixes::{argument_away, argument_given};
 use super::fixes::before;
 use super::scope::Frame;
 use super::value::Value;
@@ -13,12 +12,11 @@ use super::{Elaboration, Elaborator, OWN_OPTIMIZER};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::{Source, Span};
 use crate::graph::{Builder, NodeId, Shape, Type};
-use crate::language::ast::{Call, Expression, ExpressionKind, File, Item, Optimizer, OptimizerLineKind};
-use crate::language::names::nearest;
+use crate::language::ast::{Call, Expression, ExpressionKind, File, Formal, Item, Optimizer, OptimizerLineKind};
 use crate::language::print;
-use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_UNKNOWN, CANNOT_BUILD, Fault};
-use crate::nn::optimizers::{Memory, Rule, Update};
-use crate::nn::{self, Argument};
+use crate::nn::fault::{CANNOT_BUILD, Fault};
+use crate::nn::optimizers::{Memory, RATE, Rule, Update};
+use crate::nn::{self, Argument, Kind, Parameter};
 use crate::ops::Primitive;
 use std::sync::Arc;
 
@@ -29,6 +27,9 @@ struct Lines {
     rust: Vec<Option<f64>>,
     name: String,
 }
+
+/// A number that only the user's lines know.
+const UNNAMED: Parameter = Parameter::optional("", Kind::ANY, "", "");
 
 /// Which of the lines are walked.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,7 +72,10 @@ impl<'a> Elaborator<'a> {
         };
         self.at(call.name.span);
         if let Err(fault) = self.network.using_own(rule, arguments, &clips) {
-            self.call_fault(fault, call, &[], 0);
+            // Of what stands at the places of the others no record knows a name.
+            let record = |formal: &Formal| if formal.name.text == RATE.name { RATE } else { UNNAMED };
+            let parameters: Vec<Parameter> = own.parameters.iter().map(record).collect();
+            self.call_fault(fault, call, &parameters, 0);
         }
     }
 
@@ -90,43 +94,14 @@ impl<'a> Elaborator<'a> {
             self.report(mistake.fix(place, text));
             return None;
         }
-        let mut given: Vec<Option<Value<'a>>> = vec![None; formals.len()];
-        for (place, argument) in call.arguments.iter().enumerate() {
-            let value = self.expression(&argument.value);
-            let index = match &argument.name {
-                None => place,
-                Some(name) => match formals.iter().position(|formal| formal.name.text == name.text) {
-                    Some(index) => index,
-                    None => {
-                        let message = format!("`{}` has no argument `{}`", own.name.text, name.text);
-                        let mistake =
-                            Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(own.name.span, "declared here");
-                        let names = formals.iter().map(|formal| formal.name.text.as_str());
-                        self.report(mistake.perhaps(nearest(&name.text, names)));
-                        continue;
-                    }
-                },
-            };
-            match given.get_mut(index) {
-                Some(slot) => *slot = Some(value),
-                None => {
-                    let message = format!("`{}` takes {} arguments", own.name.text, formals.len());
-                    let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument.span, message);
-                    self.report_with(mistake, argument_away(call, argument));
-                }
-            }
-        }
+        let given = self.given(&own.name, formals, call, None, "0.001");
         let mut result = nn::Call::new(own.name.text.clone());
         for (formal, value) in formals.iter().zip(given) {
             let value = match (value, &formal.default) {
                 (Some(value), _) => value,
                 (None, Some(default)) => self.expression(default),
-                (None, None) => {
-                    let message = format!("`{}` needs `{}`", own.name.text, formal.name.text);
-                    let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here");
-                    self.report_with(mistake, Some(argument_given(call, &formal.name.text, "0.001")));
-                    return None;
-                }
+                // It was reported as missing.
+                (None, None) => return None,
             };
             let argument = match value {
                 Value::Number(value) => Argument::Number(value),

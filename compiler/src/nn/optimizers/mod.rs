@@ -263,7 +263,8 @@ impl Update<'_> {
     }
 }
 
-const RATE: Parameter = Parameter::required("rate", Kind::NOT_NEGATIVE, "the learning rate η, such as 1e-3");
+/// The learning rate, which an optimizer of the user's own has too.
+pub(crate) const RATE: Parameter = Parameter::required("rate", Kind::NOT_NEGATIVE, "the learning rate η, such as 1e-3");
 
 const fn beta(name: &'static str, default: &'static str) -> Parameter {
     Parameter::optional(name, Kind::SHARE, default, "how much of the average so far is kept")

@@ -158,6 +158,33 @@ fn formulas_are_held_to_the_bounds_of_numbers() {
     }
 }
 
+/// An optimizer of one's own takes its arguments as others do, and its rate within the same bounds.
+#[test]
+fn arguments_of_an_own_optimizer_are_held_to_the_rules_of_all() {
+    let with = |using: &str, declared: &str| {
+        let text = around("", "setting s = -0.5; let y = x.dense(8) * s;").replace("sgd(0.1)", using);
+        mistakes(&format!("optimizer own({declared}) {{ theta = theta - rate * gradient; }}\n{text}"))
+    };
+    for (using, declared, expected) in [
+        ("own(-0.1)", "rate", "own: `rate` must be at least 0; got -0.1"),
+        ("own(b = 2, rate = 0.1)", "rate, b", ""),
+        ("own(0.1, rate = 0.2)", "rate", "`own` is given `rate` twice"),
+        ("own()", "rate = -1", "own: `rate` must be at least 0; got -1"),
+        ("own(s)", "rate", "own: `rate` must be at least 0; got -0.5"),
+        ("own(-0.1 * step)", "rate", "own: `rate` must be at least 0; got -0.1"),
+        ("own(2 * s, b = 1)", "b, rate", "`own` is given `b` twice"),
+        ("own(1, s)", "b, rate", "own: `rate` must be at least 0; got -0.5"),
+        ("own(0.1, b = 1 / (s + 0.5))", "rate, b", "own: `b` must be finite; got inf"),
+        ("own(0.1, b = -3)", "rate, b", ""),
+        ("own(0.1, 0.2)", "rate", "`own` takes 1 argument\n"),
+    ] {
+        let shown = with(using, declared);
+        assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{using} {declared}: {shown}");
+    }
+    let shown = with("own(1, -0.1)", "b, rate");
+    assert!(shown.contains("^^^^") && shown.contains("help: write `0.001`"), "{shown}");
+}
+
 /// The same when a setting changes: formulas know the values of all others.
 #[test]
 fn a_setting_is_held_to_the_bounds_of_its_formulas() {
