@@ -1,6 +1,6 @@
 //! Rows handed over for one call: borrowed arrays by field name, or a [`Dataset`].
 
-use crate::data::{Column, Dataset, Values, lengths, within};
+use crate::data::{Column, Dataset, Values};
 use crate::error::{Error, Result};
 use gradc_compiler::driver::Field;
 use gradc_compiler::graph::Element;
@@ -185,6 +185,7 @@ pub fn specs(fields: &[Field], with_targets: bool) -> Vec<crate::data::FieldSpec
             shape: row_shape(field),
             is_target: field.is_target,
             steps: field.steps,
+            asked: field.asked.clone(),
         })
         .collect()
 }
@@ -193,16 +194,6 @@ fn bind_dataset(dataset: &Dataset, fields: &[Field], with_targets: bool) -> Resu
     let specs = specs(fields, with_targets);
     let dataset = dataset.select(&specs)?;
     let given = |field: &Field| with_targets || !field.is_target;
-    for field in fields.iter().filter(|field| given(field)) {
-        if let (Some(steps), Some(column)) = (field.steps, dataset.shared_column(&field.name)) {
-            lengths(&column, steps)?;
-        }
-        for asked in &field.asked {
-            if let Some(column) = dataset.shared_column(&field.name) {
-                within(&column, *asked)?;
-            }
-        }
-    }
     let columns = fields.iter().map(|field| if given(field) { dataset.shared_column(&field.name) } else { None }).collect();
     Ok(Bound { columns, rows: dataset.rows() })
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::bytes::Bytes;
-use super::check::{class_help, class_range, first_outside, length_fault, row_limit, row_width};
+use super::check::{class_help, class_range, first_wrong, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values, width};
 use crate::error::{Error, Result, Shape};
 
@@ -169,12 +169,13 @@ impl Array {
         };
         let (name, shape) = (spec.name.clone(), spec.shape.clone());
         let column = Column { name, element: spec.element, shape, values, classes: self.classes.clone() };
-        if let Some(steps) = spec.steps
-            && let Some((row, found, rows)) = first_outside(&column, steps)
-        {
-            return Err(length_fault(&spec.name, found, &format!(" in row {row}"), rows, steps));
+        match first_wrong(&column, spec) {
+            Some(wrong) => {
+                let place = place(spec, wrong.index);
+                Err(wrong.error(&place))
+            }
+            None => Ok(column),
         }
-        Ok(column)
     }
 
     fn integers(&self, spec: &FieldSpec, least: i64, greatest: i64) -> Result<Values> {
@@ -209,13 +210,11 @@ impl Array {
     }
 
     fn refusal(&self, spec: &FieldSpec, place: usize, number: Number) -> Error {
-        let wide = spec.width().max(1);
-        let element = if wide > 1 { format!(", element {}", place % wide) } else { String::new() };
         let shown = match number {
             Number::Whole(whole) => whole.to_string(),
             Number::Real(real) => real.to_string(),
         };
-        let found = format!("`{}` is {shown} in row {}{element}", spec.name, place / wide);
+        let found = format!("`{}` is {shown}{}", spec.name, self::place(spec, place));
         match (spec.element, number) {
             (Element::F32, _) => Error::data(found, "finite f32 numbers", "leave these rows out, or fill the values in"),
             (Element::Class(classes), Number::Whole(_)) => Error::data(found, class_range(classes), self.labels_help(classes)),
@@ -230,6 +229,13 @@ impl Array {
             }
         }
     }
+}
+
+/// Where a value of a field stands: ` in row 3, element 7`.
+fn place(spec: &FieldSpec, index: usize) -> String {
+    let wide = spec.width().max(1);
+    let element = if wide > 1 { format!(", element {}", index % wide) } else { String::new() };
+    format!(" in row {}{element}", index / wide)
 }
 
 fn number(bytes: &[u8], kind: Kind, big_endian: bool) -> Number {
@@ -295,7 +301,7 @@ impl Arrays {
 
     /// The arrays as fields of a network: those with names by name, others in order, inputs first and targets behind. Errors:
     /// an array too many or too few, another shape or row count, a class out of range, a fraction where an integer must stand,
-    /// NaN or an infinity.
+    /// NaN or an infinity, a length or a number that the network does not take.
     pub fn bind(&self, specs: &[FieldSpec]) -> Result<Dataset> {
         let (inputs, targets): (Vec<_>, Vec<_>) = specs.iter().partition(|spec| !spec.is_target);
         let mut data = Dataset::new();

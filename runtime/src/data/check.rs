@@ -6,7 +6,8 @@ use gradc_compiler::nn::parameters::{Asked, Domain};
 
 impl Dataset {
     /// The fields that `specs` ask for, found by name and put in that order, with every value checked; fields that nobody asks
-    /// for are left out. Errors: no rows, a missing field, another element or shape, a class out of range, NaN or an infinity.
+    /// for are left out. Errors: no rows, a missing field, another element or shape, a class out of range, NaN or an infinity, a length
+    /// or a number that the network does not take.
     pub fn select(&self, specs: &[FieldSpec]) -> Result<Dataset> {
         if self.rows == 0 {
             return Err(Error::data("the dataset has no rows", "", "give at least one row"));
@@ -16,6 +17,9 @@ impl Dataset {
             let found = self.columns.iter().find(|column| column.name == spec.name);
             let column = found.ok_or_else(|| self.missing(spec))?;
             fits(column, spec)?;
+            if let Some(wrong) = first_wrong(column, spec) {
+                return Err(at(wrong.index, spec.width().max(1), wrong.error("")));
+            }
             columns.push(column.clone());
         }
         Ok(Dataset { columns, rows: self.rows })
@@ -92,54 +96,81 @@ fn in_range<L: Copy + TryInto<i64>>(name: &str, classes: u32, row_width: usize, 
     Err(at(first, row_width.max(1), error))
 }
 
-/// Whether each row has at least one of `steps` steps, and no more than there are.
-pub(crate) fn lengths(column: &Column, steps: usize) -> Result<()> {
-    first_outside(column, steps)
-        .map_or(Ok(()), |(row, found, rows)| Err(at(row, 1, length_fault(&column.name, found, "", rows, steps))))
+/// A value that the network does not take, though it is one of the field's element.
+pub(super) struct Wrong {
+    /// Where it stands among the values of the field.
+    pub index: usize,
+    found: String,
+    /// How many there are.
+    count: String,
+    expected: String,
+    help: String,
 }
 
-/// The first row whose length is none, that length, and how many such rows there are.
-pub(super) fn first_outside(column: &Column, steps: usize) -> Option<(usize, f64, usize)> {
-    let Values::U32(words) = &column.values else { return None };
-    let length = |word: u32| if column.element == Element::I32 { i64::from(word as i32) } else { i64::from(word) };
-    let outside = |word: u32| !(1..=steps as i64).contains(&length(word));
-    let first = words.iter().position(|&word| outside(word))?;
-    let rows = words.iter().filter(|&&word| outside(word)).count();
-    Some((first, length(words[first]) as f64, rows))
+impl Wrong {
+    /// The error, with words for the place where those of [`Error::at`] will not do.
+    pub(super) fn error(self, place: &str) -> Error {
+        let Wrong { found, count, expected, help, .. } = self;
+        Error::data(format!("{found}{place} ({count})"), expected, help)
+    }
 }
 
-/// The length `found`, and `rows` in all, are not in `1..=steps`.
-pub(super) fn length_fault(name: &str, found: f64, place: &str, rows: usize, steps: usize) -> Error {
+/// The first value of a field that is no length of a row, or no number that a loss takes, where it is asked to be.
+pub(super) fn first_wrong(column: &Column, spec: &FieldSpec) -> Option<Wrong> {
+    let length = spec.steps.and_then(|steps| wrong_length(column, steps));
+    length.or_else(|| spec.asked.iter().find_map(|asked| wrong_number(column, *asked)))
+}
+
+fn number(column: &Column, index: usize) -> Option<f64> {
+    match &column.values {
+        Values::F32(values) => values.get(index).map(|value| f64::from(*value)),
+        Values::U32(words) if column.element == Element::I32 => words.get(index).map(|word| f64::from(*word as i32)),
+        Values::U32(words) => words.get(index).map(|word| f64::from(*word)),
+    }
+}
+
+fn numbers(column: &Column) -> impl Iterator<Item = f64> {
+    (0..).map_while(|index| number(column, index))
+}
+
+/// The first row that has not at least one of `steps` steps, or more than there are.
+fn wrong_length(column: &Column, steps: usize) -> Option<Wrong> {
+    let is_wrong = |length: &f64| !(1.0..=steps as f64).contains(length);
+    let (index, found) = numbers(column).enumerate().find(|(_, length)| is_wrong(length))?;
     let help = match found {
         found if found < 1.0 => "leave rows without a step out".to_owned(),
         _ => format!("cut these rows off after {steps} steps, or declare more"),
     };
-    Error::data(format!("`{name}` says {found} steps{place} ({rows} such rows)"), format!("a length in 1..={steps}"), help)
+    Some(Wrong {
+        index,
+        found: format!("`{}` says {found} steps", column.name),
+        count: format!("{} such rows", numbers(column).filter(is_wrong).count()),
+        expected: format!("a length in 1..={steps}"),
+        help,
+    })
 }
 
-/// Whether a field has only numbers that a loss takes.
-pub(crate) fn within(column: &Column, asked: Asked) -> Result<()> {
-    let number = |index: usize| match &column.values {
-        Values::F32(values) => values.get(index).map(|value| f64::from(*value)),
-        Values::U32(words) if column.element == Element::I32 => words.get(index).map(|word| f64::from(*word as i32)),
-        Values::U32(words) => words.get(index).map(|word| f64::from(*word)),
-    };
-    let numbers = || (0..).map_while(number);
-    let outside = |value: &f64| !asked.domain.holds(*value);
-    let Some((first, found)) = numbers().enumerate().find(|(_, value)| outside(value)) else { return Ok(()) };
-    let count = numbers().filter(outside).count();
+/// The first number that a loss does not take.
+fn wrong_number(column: &Column, asked: Asked) -> Option<Wrong> {
+    let is_wrong = |value: &f64| !asked.domain.holds(*value);
+    let (index, found) = numbers(column).enumerate().find(|(_, value)| is_wrong(value))?;
     let (expected, help) = match asked.domain {
         Domain::Shares => ("numbers from 0 to 1", "scale them into this range, or take another loss"),
-        Domain::Signs if numbers().all(|value| value == 0.0 || value == 1.0) => {
+        Domain::Signs if numbers(column).all(|value| value == 0.0 || value == 1.0) => {
             ("-1 and 1", "write `2 * y - 1` for what is 0 and 1")
         }
         Domain::Signs => ("-1 and 1", "give the one class -1 and the other 1"),
         Domain::NotNegative => ("numbers from 0 on", "give rows that are to be left out a weight of 0"),
     };
-    let (name, by) = (&column.name, asked.by);
-    let error =
-        Error::data(format!("`{name}` is {found} ({count} such values)"), format!("{expected}, as {by} takes them"), help);
-    Err(at(first, column.shape.iter().product::<usize>().max(1), error))
+    // As it was written, not as f64 sees it.
+    let shown = if column.element == Element::F32 { (found as f32).to_string() } else { found.to_string() };
+    Some(Wrong {
+        index,
+        found: format!("`{}` is {shown}", column.name),
+        count: format!("{} such values", numbers(column).filter(is_wrong).count()),
+        expected: format!("{expected}, as {} takes them", asked.by),
+        help: help.to_owned(),
+    })
 }
 
 /// The range of `classes` classes in words.

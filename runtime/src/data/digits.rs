@@ -10,7 +10,15 @@ const FILE: &[u8] = include_bytes!("digits.csv.gz");
 
 /// The 1 797 handwritten digits: `pixels`, `f32 [64]`, raw grey values 0 to 16, row by row; `digit`, `class(10)`.
 pub fn digits() -> Result<Dataset> {
-    let pixels = FieldSpec { name: "pixels".to_owned(), element: Element::F32, shape: vec![64], is_target: false, steps: None };
-    let digit = FieldSpec { name: "digit".to_owned(), element: Element::Class(10), shape: vec![], is_target: true, steps: None };
+    let field = |name: &str, element: Element, shape: Vec<usize>, is_target: bool| FieldSpec {
+        name: name.to_owned(),
+        element,
+        shape,
+        is_target,
+        steps: None,
+        asked: Vec::new(),
+    };
+    let pixels = field("pixels", Element::F32, vec![64], false);
+    let digit = field("digit", Element::Class(10), vec![], true);
     Csv::of_bytes("digits.csv.gz", FILE).read()?.bind(&[pixels, digit])
 }

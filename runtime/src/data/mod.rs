@@ -36,13 +36,13 @@ use std::sync::Arc;
 
 pub use self::arrays::Arrays;
 pub use self::builder::Builder;
-pub(crate) use self::check::{lengths, within};
 pub use self::csv::Csv;
 pub use self::digits::digits;
 pub use self::reader::{Files, Reader, idx, images, npy, npz};
 pub use self::table::Table;
 use crate::error::{Error, Result};
 use crate::random::{self, Rng, SHUFFLE_STREAM};
+pub use gradc_compiler::nn::parameters::{Asked, Domain};
 
 /// What one value of a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,8 @@ pub struct FieldSpec {
     pub is_target: bool,
     /// Of a field that says how many steps each row has: how many there are.
     pub steps: Option<usize>,
+    /// What losses ask of its numbers.
+    pub asked: Vec<Asked>,
 }
 
 impl FieldSpec {

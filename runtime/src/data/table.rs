@@ -1,7 +1,7 @@
 //! [`Table`]: raw numbers with the places they came from, before a network says what they mean.
 
 use super::arrays::named_classes;
-use super::check::{class_help, class_range, first_outside, length_fault, row_limit, row_width};
+use super::check::{class_help, class_range, first_wrong, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values};
 use crate::error::{Error, Result, Shape};
 use std::sync::Arc;
@@ -107,8 +107,8 @@ impl Table {
     }
 
     /// The columns as fields of a network, inputs first and targets behind, each taking as many columns as its row has values.
-    /// Errors: another number of columns, a class out of range, a fraction where an integer must stand, NaN or an infinity;
-    /// each with line and column.
+    /// Errors: another number of columns, a class out of range, a fraction where an integer must stand, NaN or an infinity, a
+    /// length or a number that the network does not take; each with line and column.
     pub fn bind(&self, specs: &[FieldSpec]) -> Result<Dataset> {
         let (inputs, targets): (Vec<_>, Vec<_>) = specs.iter().partition(|spec| !spec.is_target);
         let ordered = || inputs.iter().chain(&targets);
@@ -130,12 +130,9 @@ impl Table {
             let values = self.converted(spec, start, end)?;
             let (name, shape) = (spec.name.clone(), spec.shape.clone());
             let column = Column { name, element: spec.element, shape, values, classes };
-            if let Some(steps) = spec.steps
-                && let Some((row, found, rows)) = first_outside(&column, steps)
-            {
-                let (heading, error) = (&self.headings[start], length_fault(&spec.name, found, "", rows, steps));
-                let origin = &self.origins[heading.file];
-                return Err(error.at(origin.lines[row], heading.number).in_file(&origin.file));
+            if let Some(wrong) = first_wrong(&column, spec) {
+                let (row, place) = (wrong.index / spec.width(), start + wrong.index % spec.width());
+                return Err(self.at(row, place, wrong.error("")));
             }
             columns.push(Arc::new(column));
             start = end;
@@ -257,9 +254,14 @@ impl Table {
     }
 
     fn refusal(&self, row: usize, column: usize, found: String, expected: String, help: String) -> Error {
+        self.at(row, column, Error::data(found, expected, help))
+    }
+
+    /// An error at a value, with its place in the file.
+    fn at(&self, row: usize, column: usize, error: Error) -> Error {
         let heading = &self.headings[column];
         let origin = &self.origins[heading.file];
-        Error::data(found, expected, help).at(origin.lines[row], heading.number).in_file(&origin.file)
+        error.at(origin.lines[row], heading.number).in_file(&origin.file)
     }
 }
 

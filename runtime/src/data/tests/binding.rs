@@ -62,6 +62,22 @@ fn a_length_that_is_none_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_number_that_a_loss_does_not_take_is_refused_with_its_place() {
+    let asked = |domain| vec![Asked { domain, by: "kl_divergence" }];
+    let shares = FieldSpec { shape: vec![2], asked: asked(Domain::Shares), ..target("y", Element::F32) };
+    let bound = |text: &'static str, spec: &FieldSpec| csv(text).read().unwrap().bind(&[input("x", &[1]), spec.clone()]);
+    let text = "x,a,b\n9,0,1\n9,0.5,0.5\n\n9,0.7,-0.2\n9,2,1\n";
+    let expected = "`y` is -0.2 (2 such values); expected numbers from 0 to 1, as kl_divergence takes them";
+    says(bound(text, &shares), &[expected, "in a.csv, line 5, column 3", "scale them"]);
+    assert!(bound("9,0,1\n9,1,0\n", &shares).is_ok());
+    let weight = FieldSpec { asked: asked(Domain::NotNegative), ..target("y", Element::I32) };
+    says(bound("9,1\n9,-3\n", &weight), &["`y` is -3 (1 such values)", "line 2, column 2"]);
+    // Without a file, rows and elements count from 0.
+    let data = Dataset::new().f32("y", &[2], &[0.5, 0.5, 0.5, 1.5]).unwrap();
+    says(data.select(&[shares]), &["`y` is 1.5", "in row 1, column 1"]);
+}
+
+#[test]
 fn every_value_is_checked() {
     let y = |text, element| csv(text).read().unwrap().bind(&[target("y", element)]);
     says(y("y\n0\n10\n", Element::Class(10)), &["label 10; expected a class in 0..=9", "a.csv, line 3, column 1"]);

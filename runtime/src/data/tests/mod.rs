@@ -19,11 +19,18 @@ use flate2::write::GzEncoder;
 use super::*;
 
 fn input(name: &str, shape: &[usize]) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), element: Element::F32, shape: shape.to_vec(), is_target: false, steps: None }
+    FieldSpec {
+        name: name.to_owned(),
+        element: Element::F32,
+        shape: shape.to_vec(),
+        is_target: false,
+        steps: None,
+        asked: Vec::new(),
+    }
 }
 
 fn target(name: &str, element: Element) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), element, shape: vec![], is_target: true, steps: None }
+    FieldSpec { name: name.to_owned(), element, shape: vec![], is_target: true, steps: None, asked: Vec::new() }
 }
 
 fn csv(text: &'static str) -> Csv {
