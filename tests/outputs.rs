@@ -131,6 +131,26 @@ fn ctrl_c_ends_a_training_and_keeps_its_state() {
     }
 }
 
+/// What a run that diverges has reached is not lost, and does not stand for what it was to reach.
+#[test]
+fn a_run_that_diverges_writes_its_last_finite_parameters_beside_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let text = "T { input x: [batch, 1]; target y: [batch, 1]; let p = x.dense(1); predict p; minimize p.mean_squared_error(y); \
+                using sgd(1e6); }";
+    std::fs::write(path("t.net"), text).expect("it is written");
+    std::fs::write(path("rows.csv"), "1,2\n3,4\n").expect("it is written");
+    std::fs::write(path("w.st"), "of a better run").expect("it is written");
+    let run = ["train", "t.net", "--data", "rows.csv", "--batch", "2", "--epochs", "100", "--save", "w.st"];
+    let output = gradc(folder.path(), &run).output().expect("the command was built");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("note: `w.st` is not written; the parameters behind step"), "{said}");
+    assert_eq!(std::fs::read_to_string(path("w.st")).expect("it stands"), "of a better run");
+    let kept = gradc::runtime::checkpoint::load(path("w.st.diverged")).expect("a checkpoint");
+    assert!(kept.tensors["p.dense.weight"].1[0].is_finite());
+}
+
 /// Fails before the first step, with all of the words.
 fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
     let output = gradc(folder, arguments).output().expect("the command was built");

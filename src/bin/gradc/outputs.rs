@@ -39,7 +39,7 @@ fn can_write(file: &Path, writing: Writing) -> io::Result<()> {
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(io::Error::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display())));
     }
-    let beside = beside(file, "partial");
+    let beside = beside(file, &own("partial"));
     let mut made = File::create_new(&beside)?;
     let written = made.write_all(&[0]).and_then(|()| made.sync_all());
     written.and(remove_file(&beside))
@@ -72,17 +72,31 @@ fn place(file: &Path) -> PathBuf {
     file.canonicalize().ok().or_else(beneath).unwrap_or_else(|| file.to_path_buf())
 }
 
-/// A name in the same folder that no other process uses.
+/// A name in the same folder.
 fn beside(file: &Path, what: &str) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.{what}", std::process::id()));
+    name.push(format!(".{what}"));
     file.with_file_name(name)
+}
+
+/// What stands behind a name that no other process uses.
+fn own(what: &str) -> String {
+    format!("{}.{what}", std::process::id())
+}
+
+/// Writes the parameters that a run which failed has left beside the file, which may hold those of a better run; says where.
+pub fn save_beside(model: &Model, file: &Path) -> Result<PathBuf> {
+    if is_device(file) {
+        return model.save(file).map(|()| file.to_path_buf());
+    }
+    let beside = beside(file, "diverged");
+    model.save(&beside).map(|()| beside)
 }
 
 /// Writes the parameters; where that fails, beside the file or where temporary files are, which the error says.
 pub fn save(model: &Model, file: &Path) -> Result<()> {
     let Err(error) = model.save(file) else { return Ok(()) };
-    let beside = beside(file, "kept");
+    let beside = beside(file, &own("kept"));
     let elsewhere = std::env::temp_dir().join(beside.file_name().unwrap_or_default());
     let kept = [beside, elsewhere].into_iter().find(|kept| !kept.exists() && model.save(kept).is_ok());
     match (error, kept) {

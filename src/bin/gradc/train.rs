@@ -134,8 +134,10 @@ impl Train {
     /// Writes all files that are asked for; the error is the first one's.
     fn written(&self, model: &Model, outcome: &Result<History>) -> Result<()> {
         let mut written = Ok(());
-        if let (Some(file), Ok(_)) = (&self.save, outcome) {
-            written = written.and(outputs::save(model, file));
+        match (&self.save, outcome) {
+            (Some(file), Ok(_)) => written = written.and(outputs::save(model, file)),
+            (Some(file), Err(Error::Diverged { kept, .. })) => tell(&left_behind(model, file, *kept)),
+            _ => {}
         }
         if let (Some(file), Ok(history)) = (&self.plot, outcome) {
             written = written.and(history.plot(file));
@@ -353,6 +355,21 @@ fn so_far(outcome: &Result<History>) -> Option<&History> {
         Ok(history) => Some(history),
         Err(Error::Diverged { history, .. }) => history.as_deref(),
         Err(_) => None,
+    }
+}
+
+/// What became of the parameters of a run that diverged: those behind step `kept` are written beside the file.
+fn left_behind(model: &Model, file: &Path, kept: Option<u64>) -> String {
+    let untouched = format!("note: `{}` is not written", file.display());
+    match kept.map(|step| (step, outputs::save_beside(model, file))) {
+        None => format!("{untouched}: the run has left no parameters without NaN and infinities\n"),
+        Some((step, Ok(beside))) => {
+            let beside = beside.display();
+            format!(
+                "{untouched}; the parameters behind step {step}, the last that are finite, stand in `{beside}`: `--init` takes them\n"
+            )
+        }
+        Some((_, Err(error))) => format!("{untouched}, and neither can be the last finite parameters: {error}\n"),
     }
 }
 
