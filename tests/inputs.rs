@@ -213,6 +213,19 @@ fn an_update_that_is_not_finite_is_taken_back_and_the_rate_is_named() {
     }
 }
 
+/// A single step keeps no copy: after an update that is not finite there is no state to go back to, and none is promised.
+#[test]
+fn a_step_says_whether_the_parameters_before_it_were_numbers() {
+    let mut net = Hurled::options().compile().expect("it compiles");
+    let steps: [gradc::Result<f64>; 3] = std::array::from_fn(|_| net.step(()));
+    assert!(steps[..2].iter().all(Result::is_ok), "{steps:?}");
+    let Err(Error::Diverged { step: 3, kept, .. }) = &steps[2] else { panic!("{steps:?}") };
+    assert_eq!(*kept, None);
+    net.set_parameter("x", &[1.0, f32::MAX]).expect("two values");
+    let error = net.step(()).expect_err("the loss is too large for f32");
+    assert!(matches!(error, Error::Diverged { step: 3, kept: Some(2), .. }), "{error}");
+}
+
 #[test]
 fn without_snapshots_the_step_that_fails_still_changes_nothing() {
     let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));

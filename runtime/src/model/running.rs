@@ -11,8 +11,13 @@ use gradc_compiler::lower::{EPOCH, STEPS};
 impl Model {
     /// One update on a batch; returns its loss (mean over the rows, without penalties).
     ///
+    /// No copy is kept between calls. A step whose loss is finite can leave parameters that are not, which the loss of the next one shows:
+    /// then there is no state to go back to. [`fit`](Model::fit) keeps one; in a loop of one's own, [`save`](Model::save) the model from
+    /// time to time and [`load`](Model::load) it again.
+    ///
     /// # Errors
-    /// Faulty rows, and [`Error::Diverged`] with nothing changed if the loss is not finite.
+    /// Faulty rows, and [`Error::Diverged`] with nothing changed if the loss is not finite; `kept` is none there if parameters were not
+    /// finite before.
     pub fn step<'r>(&mut self, batch: impl Into<Rows<'r>>) -> Result<f64> {
         self.must_train()?;
         let bound = bind(&batch.into(), &self.compiled.info.fields, true)?;
@@ -43,7 +48,7 @@ impl Model {
             return Err(Error::Diverged {
                 step: self.step + 1,
                 loss,
-                kept: Some(self.step),
+                kept: self.parameters_finite().then_some(self.step),
                 node: None,
                 place: None,
                 history: None,
