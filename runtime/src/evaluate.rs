@@ -19,7 +19,7 @@ pub const CHUNK: usize = 256;
 /// Loss and metrics over a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Mean loss over the rows, without penalties.
+    /// Mean loss over the rows, without penalties; of a loss that is no mean over rows, the mean of its values for chunks of rows.
     pub loss: f64,
     /// Name and value of each reported metric.
     pub metrics: Vec<(String, f64)>,

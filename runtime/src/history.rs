@@ -15,7 +15,7 @@ pub struct Epoch {
     pub epoch: u64,
     /// Steps taken by its end, in the whole life of the model.
     pub step: u64,
-    /// Mean training loss over the rows of the epoch, without penalties.
+    /// Mean training loss over the rows of the epoch, without penalties; of a loss that is no mean over rows, the mean of its batches' values.
     pub loss: f64,
     /// Mean of the penalties.
     pub penalty: f64,
