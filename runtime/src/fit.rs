@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
 use crate::machine::{Limits, pin};
-use crate::model::{Model, TrainingData};
+use crate::model::Model;
 use crate::report::progress::notes;
 use crate::rows::Rows;
 use crate::team;
@@ -43,7 +43,7 @@ const SNAPSHOT_STEPS: u64 = 1000;
 /// A training run about to start. Nothing is checked before [`Fit::run`].
 pub struct Fit<'m> {
     model: &'m mut Model,
-    data: TrainingData<'m>,
+    data: Rows<'m>,
     validation: Option<Rows<'m>>,
     batch: usize,
     epochs: Option<u64>,
@@ -70,7 +70,7 @@ pub struct Fit<'m> {
 }
 
 impl<'m> Fit<'m> {
-    pub(crate) fn new(model: &'m mut Model, data: TrainingData<'m>) -> Self {
+    pub(crate) fn new(model: &'m mut Model, data: Rows<'m>) -> Self {
         Fit {
             model,
             data,

@@ -2,7 +2,6 @@
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::compiled::{Compiled, Options, front};
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::history::Zeros;
@@ -154,8 +153,8 @@ impl Model {
         self.compiled.options.instruction_set
     }
 
-    /// Trains on a data set; see [`Fit`].
-    pub fn fit<'m>(&'m mut self, data: impl Into<TrainingData<'m>>) -> Fit<'m> {
+    /// Trains on a data set, or on `()` where the network takes none; see [`Fit`].
+    pub fn fit<'m>(&'m mut self, data: impl Into<Rows<'m>>) -> Fit<'m> {
         Fit::new(self, data.into())
     }
 
@@ -386,33 +385,6 @@ impl std::fmt::Debug for Model {
 }
 
 pub use crate::stages::Stage;
-
-/// What a network is trained on: a data set, or nothing for one without inputs.
-#[derive(Clone, Debug)]
-pub enum TrainingData<'a> {
-    /// These rows.
-    Rows(Rows<'a>),
-    /// No rows: the network has no inputs.
-    Nothing,
-}
-
-impl<'a> From<&'a Dataset> for TrainingData<'a> {
-    fn from(data: &'a Dataset) -> Self {
-        TrainingData::Rows(data.into())
-    }
-}
-
-impl From<()> for TrainingData<'_> {
-    fn from((): ()) -> Self {
-        TrainingData::Nothing
-    }
-}
-
-impl<'a> From<Rows<'a>> for TrainingData<'a> {
-    fn from(rows: Rows<'a>) -> Self {
-        TrainingData::Rows(rows)
-    }
-}
 
 /// The key of a file's metadata under which a network is told from another with the same parameters.
 const FINGERPRINT: &str = "fingerprint";

@@ -32,6 +32,11 @@ impl<'a> Rows<'a> {
     pub fn inputs() -> RowsBuilder<'a> {
         RowsBuilder(Vec::new())
     }
+
+    /// Whether there are none, as for a network without inputs.
+    pub(crate) fn are_none(&self) -> bool {
+        matches!(self.0, Source::Nothing)
+    }
 }
 
 impl<'a> From<&'a Dataset> for Rows<'a> {

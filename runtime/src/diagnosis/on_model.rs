@@ -4,9 +4,9 @@ use super::{Diagnosis, Signal};
 use crate::compiled::{Compiled, front_error};
 use crate::data::{Dataset, Element};
 use crate::error::{Error, Result};
-use crate::model::{Model, TrainingData};
+use crate::model::Model;
 use crate::random::Rng;
-use crate::rows::{bind, specs};
+use crate::rows::{Rows, bind, specs};
 use crate::spare::Spare;
 use crate::workspace::Store;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`Fit::run`](crate::fit::Fit::run), but for a loss that is not finite: that is part of the diagnosis.
-    pub fn diagnose<'r>(&self, data: impl Into<TrainingData<'r>>) -> Result<Diagnosis> {
+    pub fn diagnose<'r>(&self, data: impl Into<Rows<'r>>) -> Result<Diagnosis> {
         let data = data.into();
         let rows = self.rows(&data)?.min(BATCH);
         self.look(data, rows, STEPS)
@@ -58,28 +58,22 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::diagnose`].
-    pub fn signal<'r>(&self, data: impl Into<TrainingData<'r>>) -> Result<Signal> {
+    pub fn signal<'r>(&self, data: impl Into<Rows<'r>>) -> Result<Signal> {
         let data = data.into();
-        let random = match &data {
-            TrainingData::Nothing => self.random_rows()?,
-            TrainingData::Rows(_) => None,
-        };
+        let random = if data.are_none() { self.random_rows()? } else { None };
         let is_random = random.is_some();
-        let data = random.as_ref().map_or(data, TrainingData::from);
+        let data = random.as_ref().map_or(data, Rows::from);
         let rows = self.rows(&data)?.min(ROWS);
         Ok(Signal::of(self.look(data, rows, 1)?, rows, is_random))
     }
 
     /// How many rows there are: one for a network without inputs.
-    fn rows(&self, data: &TrainingData) -> Result<usize> {
-        match data {
-            TrainingData::Rows(rows) => Ok(bind(rows, &self.compiled.info.fields, true)?.rows),
-            TrainingData::Nothing => Ok(1),
-        }
+    fn rows(&self, data: &Rows) -> Result<usize> {
+        Ok(bind(data, &self.compiled.info.fields, true)?.rows)
     }
 
     /// So many steps on a copy.
-    fn look(&self, data: TrainingData, batch: usize, steps: u64) -> Result<Diagnosis> {
+    fn look(&self, data: Rows, batch: usize, steps: u64) -> Result<Diagnosis> {
         let outcome = self.copy()?.fit(data).batch(batch).steps(steps).quiet().diagnose().run();
         let history = match outcome {
             Ok(history) => history,

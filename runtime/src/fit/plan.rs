@@ -4,7 +4,6 @@ use super::Fit;
 use super::shared::Columns;
 use crate::compiled::Compiled;
 use crate::error::{Error, Result};
-use crate::model::TrainingData;
 use crate::random::permutation;
 use crate::rows::{Bound, bind};
 use gradc_compiler::lower::threads;
@@ -17,10 +16,7 @@ impl Fit<'_> {
     /// Checks everything that can be checked before the first step.
     pub(super) fn plan(&self) -> Result<Plan> {
         let info = &self.model.compiled.info;
-        let train = match &self.data {
-            TrainingData::Rows(rows) => bind(rows, &info.fields, true)?,
-            TrainingData::Nothing => bind(&().into(), &info.fields, true)?,
-        };
+        let train = bind(&self.data, &info.fields, true)?;
         let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
         let batch = if info.fields.is_empty() { 1 } else { self.batch };
         if batch == 0 {

@@ -1,6 +1,6 @@
 //! `gradc profile`.
 
-use crate::data::DataArguments;
+use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
 use crate::train::threads;
@@ -33,11 +33,7 @@ impl Profile {
         let (mut model, _) = self.network.compiled(|options| Options { profile: true, ..options })?;
         let data = self.data.need(&model, true)?;
         let mut fit = |timed: bool| {
-            let fit = match &data {
-                Some(rows) => model.fit(rows),
-                None => model.fit(()),
-            };
-            let fit = fit.batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
+            let fit = model.fit(rows(&data)).batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
             if timed { fit.profile() } else { fit }.run()
         };
         fit(false)?;

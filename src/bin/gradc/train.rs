@@ -1,6 +1,6 @@
 //! `gradc train`.
 
-use crate::data::DataArguments;
+use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
 use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
@@ -206,11 +206,12 @@ impl Train {
 
     fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
         let names: Vec<String> = model.info().reports.iter().map(|report| report.name.clone()).collect();
-        let mut fit = match &parts.train {
-            Some(train) => model.fit(train),
-            None => model.fit(()),
-        };
-        fit = fit.batch(self.batch).shuffle(self.shuffle).threads(self.threads.unwrap_or(0)).interruptible();
+        let mut fit = model
+            .fit(rows(&parts.train))
+            .batch(self.batch)
+            .shuffle(self.shuffle)
+            .threads(self.threads.unwrap_or(0))
+            .interruptible();
         if self.pin {
             fit = fit.pinned();
         }
