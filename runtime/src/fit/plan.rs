@@ -54,16 +54,16 @@ impl Fit<'_> {
         if self.patience == Some(0) {
             return Err(Error::setting("patience", 0, "at least 1"));
         }
-        if self.patience.is_some() && validation.is_none() {
-            return Err(Error::setting("patience", "used without a validation set", "accompanied by `.validate(…)`"));
-        }
-        if self.least != 0.0 && validation.is_none() {
-            return Err(Error::setting("least", "used without a validation set", "accompanied by `.validate(…)`"));
+        let judged = [
+            ("patience", self.patience.is_some()),
+            ("least", self.least != 0.0),
+            ("plateau", self.plateau.is_some()),
+            ("monitor", self.monitor.is_some()),
+        ];
+        if let Some((name, _)) = judged.iter().find(|(_, is_asked)| *is_asked && validation.is_none()) {
+            return Err(Error::setting(name, "used without a validation set", "accompanied by `.validate(…)`"));
         }
         if let Some((factor, epochs)) = self.plateau {
-            if validation.is_none() {
-                return Err(Error::setting("plateau", "used without a validation set", "accompanied by `.validate(…)`"));
-            }
             if !(factor > 0.0 && factor < 1.0) {
                 return Err(Error::setting("plateau factor", factor, "above 0 and below 1"));
             }
@@ -85,9 +85,6 @@ impl Fit<'_> {
             let names: Vec<&str> =
                 std::iter::once("loss").chain(info.reports.iter().map(|report| report.name.as_str())).collect();
             return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
-        }
-        if self.monitor.is_some() && validation.is_none() {
-            return Err(Error::setting("monitor", "used without a validation set", "accompanied by `.validate(…)`"));
         }
         let higher_is_better = report.is_some_and(|report| report.higher_is_better);
         let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });
