@@ -2,6 +2,7 @@
 
 use crate::calls::{Driver, Handle};
 use crate::error::{Error, Result};
+use crate::history::Epoch;
 use crate::model::Model;
 use crate::report::table::{Align, table};
 use crate::rows::{Bound, Rows, bind};
@@ -189,6 +190,12 @@ impl Model {
         let is_weighted = self.compiled.front.graphs.combinations.contains_key("loss");
         (is_weighted && loss == 0.0)
             .then(|| "the loss is exactly 0: unless each answer is exact, all labels are ignored or all weights are 0".into())
+    }
+
+    /// The same of a whole training.
+    pub(crate) fn nothing_counted(&self, epochs: &[Epoch]) -> Option<String> {
+        let is_nothing = epochs.iter().all(|epoch| epoch.loss == 0.0);
+        self.nothing_counts(0.0).filter(|_| is_nothing).map(|note| format!("in training {note}"))
     }
 
     /// Means of the pass that the workspace has just seen.

@@ -366,8 +366,7 @@ impl<'m> Fit<'m> {
         (model.step, model.batches) = (step, batches);
         model.epoch += begun;
         let elapsed = started.elapsed();
-        let unweighted = if epochs.iter().all(|epoch| epoch.loss == 0.0) { model.nothing_counts(0.0) } else { None };
-        let unweighted = unweighted.map(|note| format!("in training {note}"));
+        let unweighted = model.nothing_counted(&epochs);
         let interrupted = shared.stop.load(Ordering::Relaxed);
         let history = History {
             network: model.name().to_string(),

@@ -323,7 +323,7 @@ impl Fit<'_> {
         };
         self.model.take_back(&kept);
         let elapsed = started.elapsed();
-        let unweighted = if epochs.iter().all(|epoch| epoch.loss == 0.0) { self.model.nothing_counts(0.0) } else { None };
+        let unweighted = self.model.nothing_counted(&epochs);
         let history = History {
             network: self.model.name().to_string(),
             metrics: names,
@@ -336,7 +336,7 @@ impl Fit<'_> {
             elapsed,
             samples_per_second: taken as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: self.model.zeros(),
-            notes: unweighted.map(|note| format!("in training {note}")).into_iter().collect(),
+            notes: unweighted.into_iter().collect(),
         };
         notes(self.quiet, &history.notes);
         match diverged {
