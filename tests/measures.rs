@@ -291,3 +291,22 @@ fn a_gradient_that_is_not_finite_is_an_error_at_the_last_step_too() {
         assert!(net.parameter("a").expect("it is there").iter().all(|value| value.is_finite()));
     }
 }
+
+/// A sum over rows is reported of all rows; minimised, it is the mean of its batches' values, whatever else is reported.
+#[test]
+fn a_report_of_the_loss_leaves_the_loss_as_it_is() {
+    let data = Dataset::new().f32("x", &[2], wave(600, 1.1)).expect("data");
+    let evaluated = |report: &str| {
+        let text = format!(
+            "Summed {{ input x: [batch, 2]; let d = x.dense(1); predict d; minimize sum(d * d); using sgd(0.0); {report} }}"
+        );
+        let declaration = gradc::Declaration::parse(Source::new("summed.net", &text)).expect("a text");
+        let mut net = Model::from_declaration(&declaration, &gradc::Options::default()).expect("it compiles");
+        let history = net.fit(&data).batch(100).epochs(1).quiet().run().expect("it trains");
+        (history.loss(), net.evaluate(&data).expect("a pass"))
+    };
+    let ((trained, plain), (trained_too, reported)) = (evaluated(""), evaluated("report total = sum(d * d);"));
+    assert_eq!((trained, plain.loss), (trained_too, reported.loss));
+    let total = reported.metric("total");
+    assert!((total / trained - 3.0).abs() < 1e-5, "three batches of 100 rows: {total} and {trained}");
+}

@@ -203,20 +203,19 @@ fn formula(node: &Node, operands: Vec<Formula>) -> Option<Formula> {
 }
 
 impl Network {
-    /// Finds out how a measure combines over chunks of rows where its maker has not said so; a mean over rows needs nothing. Whether an
+    /// How a measure combines over chunks of rows, found out where its maker has not said so; a mean over rows needs nothing. And whether an
     /// evaluation in chunks then gives the value of all its rows.
-    pub(super) fn combined(&mut self, scalar: NodeId) -> Result<bool, BuildError> {
-        if self.aggregates.contains_key(&scalar) {
-            return Ok(true);
+    pub(super) fn combined(&mut self, scalar: NodeId) -> Result<(Option<Aggregate>, bool), BuildError> {
+        if let Some(known) = self.aggregate(scalar) {
+            return Ok((Some(known), true));
         }
         let rows = RowsOf::up_to(self.builder.graph(), scalar);
         let is_whole = !rows.mixes[scalar.index()];
         if matches!(rows.kind(scalar), Kind::Fixed | Kind::Mean) {
-            return Ok(is_whole);
+            return Ok((None, is_whole));
         }
-        let Some((combination, parts)) = rows.combination(scalar) else { return Ok(false) };
+        let Some((combination, parts)) = rows.combination(scalar) else { return Ok((None, false)) };
         let parts = parts.into_iter().map(|part| self.builder.cast(part, Element::F32)).collect::<Result<_, _>>()?;
-        self.aggregates.insert(scalar, Aggregate { combination, parts });
-        Ok(is_whole)
+        Ok((Some(Aggregate { combination, parts }), is_whole))
     }
 }

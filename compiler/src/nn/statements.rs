@@ -92,13 +92,12 @@ impl Network {
         }
         let metric = self.uses.iter().rev().find(|one| one.output == node && one.function.family == Family::Metric);
         let higher_is_better = metric.is_some_and(|one| one.function.higher_is_better);
-        let is_whole = self.combined(node)?;
-        let aggregate = self.aggregate(node);
+        let (aggregate, is_whole) = self.combined(node)?;
         let node = self.builder.cast(node, Element::F32)?;
         self.reports.push(Report { name: name.to_string(), node, higher_is_better, aggregate, is_whole });
         Ok(())
     }
-    /// How a scalar's values for chunks of rows combine; `None` for a mean over rows.
+    /// How a scalar's values for chunks of rows combine, if the function that made it says so.
     pub fn aggregate(&self, node: NodeId) -> Option<Aggregate> {
         self.aggregates.get(&node).cloned()
     }
