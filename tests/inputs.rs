@@ -187,6 +187,28 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
 }
 
 network! {
+    /// Integers and conditions are served.
+    pub Counted {
+        input  days: i32[batch];
+        target y:    [batch];
+
+        parameter gain: [1] = ones;
+
+        predict  days = days, twice = 2 * days, late = days > 0;
+        minimize mean(gain * y);
+        using    sgd(rate = 0.1);
+    }
+}
+
+/// Their bits, read as f32, are other numbers.
+#[test]
+fn integers_and_conditions_are_served_as_numbers() {
+    let net = Counted::options().compile().expect("it compiles");
+    let CountedPrediction { days, twice, late } = net.predict(&CountedInputs { days: &[-3, 1] }).expect("two rows");
+    assert_eq!([days, twice, late].map(|served| served.values), [[-3.0, 1.0], [-6.0, 2.0], [0.0, 1.0]].map(Vec::from));
+}
+
+network! {
     /// Its rate is infinite in the second step.
     pub Hurled {
         parameter x: [2] = ones;

@@ -77,6 +77,8 @@ impl Network {
         if let Some((_, known)) = self.predicts.iter().find(|(known, _)| known == name) {
             return Err(twice(name).about(node).against(*known));
         }
+        // What is served are numbers of f32, whatever they were computed as.
+        let node = self.builder.cast(node, Element::F32)?;
         self.predicts.push((name.to_string(), node));
         Ok(())
     }
