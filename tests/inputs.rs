@@ -209,6 +209,35 @@ fn integers_and_conditions_are_served_as_numbers() {
 }
 
 network! {
+    /// Integers beside numbers.
+    pub Days {
+        setting rate = 0.5;
+
+        input  days: i32[batch];
+        input  seen: u32[batch];
+        target y:    [batch];
+
+        parameter gain: [1] = ones;
+
+        predict  half = 0.5 * days, later = days + 0.5, rated = rate * days, whole = 2 * days,
+                 few = where(seen < 1.5, days, 0.25), all = where(seen > -1, days, 0);
+        minimize mean(gain * y);
+        using    sgd(rate = 0.1);
+    }
+}
+
+#[test]
+fn a_fraction_beside_integers_stays_one() {
+    let net = Days::options().compile().expect("it compiles");
+    let served = net.predict(&DaysInputs { days: &[-3, 1], seen: &[0, 2] }).expect("two rows");
+    let DaysPrediction { half, later, rated, whole, few, all } = served;
+    assert_eq!(
+        [half, later, rated, whole, few, all].map(|served| served.values),
+        [[-1.5, 0.5], [-2.5, 1.5], [-1.5, 0.5], [-6.0, 2.0], [-3.0, 0.25], [-3.0, 1.0]].map(Vec::from)
+    );
+}
+
+network! {
     /// Its rate is infinite in the second step.
     pub Hurled {
         parameter x: [2] = ones;

@@ -2,7 +2,7 @@
 
 use super::{Attributes, Dim, Element, Graph, Node, NodeId, Origin, Root, Shape, Type, Window};
 use crate::base::chains::{Chains, hash_of};
-use crate::ops::{self, Primitive};
+use crate::ops::{self, LARGEST_INTEGER, Primitive};
 use std::fmt;
 
 /// A node that cannot be: which primitive, and what its operands were.
@@ -297,8 +297,8 @@ impl Builder {
     pub fn unary(&mut self, primitive: Primitive, a: NodeId) -> Built {
         self.apply(primitive, &[a], Attributes::None, None)
     }
-    /// A pointwise function of two operands; shapes are aligned at their last axes, axes of size 1 stretch, f64 scalars are cast to
-    /// the other operand's element.
+    /// A pointwise function of two operands; shapes are aligned at their last axes, axes of size 1 stretch, elements meet as
+    /// [`Builder::meet`] says.
     pub fn binary(&mut self, primitive: Primitive, a: NodeId, b: NodeId) -> Built {
         let (a, b) = self.meet(a, b)?;
         self.apply(primitive, &[a, b], Attributes::None, None)
@@ -351,13 +351,18 @@ impl Builder {
         self.apply(Primitive::Cast, &[a], Attributes::None, Some(ty))
     }
 
-    /// Brings two operands to one element and one shape.
+    /// Brings two operands to one element and one shape. A number (f64) takes the element that it meets; beside integers only if it is
+    /// one of them: `2 * days` are integers, `2.5 * days` and `rate * days` are of f32.
     pub fn meet(&mut self, mut a: NodeId, mut b: NodeId) -> Result<(NodeId, NodeId), BuildError> {
         let (left, right) = (self.ty(a).element, self.ty(b).element);
         if left != right {
             match (left, right) {
-                (Element::F64, _) => a = self.cast(a, right)?,
-                (_, Element::F64) => b = self.cast(b, left)?,
+                (Element::F64, _) if self.is_held(a, right) => a = self.cast(a, right)?,
+                (_, Element::F64) if self.is_held(b, left) => b = self.cast(b, left)?,
+                (Element::F64, _) | (_, Element::F64) => {
+                    a = self.cast(a, Element::F32)?;
+                    b = self.cast(b, Element::F32)?;
+                }
                 (Element::F32, _) => b = self.cast(b, Element::F32)?,
                 (_, Element::F32) => a = self.cast(a, Element::F32)?,
                 _ => {
@@ -369,6 +374,17 @@ impl Builder {
         let (left, right) = (self.shape(a), self.shape(b));
         let shape = meet_shapes(&left, &right).ok_or_else(|| BuildError::new(format!("{left} and {right} do not meet")))?;
         Ok((self.broadcast_to(a, &shape)?, self.broadcast_to(b, &shape)?))
+    }
+
+    /// Whether an element holds a number: a real one rounds any, others those that are constants and come through a cast unchanged.
+    fn is_held(&self, number: NodeId, element: Element) -> bool {
+        let (least, greatest) = match element {
+            Element::F32 | Element::F64 => return true,
+            Element::Bool => (0.0, 1.0),
+            Element::U32 | Element::Class(_) => (0.0, LARGEST_INTEGER),
+            Element::I32 => (-LARGEST_INTEGER, LARGEST_INTEGER),
+        };
+        self.graph.constant(number).is_some_and(|value| value.fract() == 0.0 && (least..=greatest).contains(&value))
     }
 
     // --- movement ----------------------------------------------------------------------------------------------

@@ -365,14 +365,14 @@ pub const CAST: Record = Record {
                 if x.is_nan() {
                     0.0
                 } else {
-                    x.clamp(-2147483520.0, 2147483520.0).trunc()
+                    x.clamp(-LARGEST_INTEGER, LARGEST_INTEGER).trunc()
                 }
             }
             Element::U32 | Element::Class(_) => {
                 if x.is_nan() {
                     0.0
                 } else {
-                    x.clamp(0.0, 2147483520.0).trunc()
+                    x.clamp(0.0, LARGEST_INTEGER).trunc()
                 }
             }
         })
@@ -390,6 +390,9 @@ pub const CAST: Record = Record {
     lowering: Lowering::Pointwise(cast),
     ..BASE
 };
+
+/// What a cast to an integer clamps to: the largest number of 31 bits that f32 has.
+pub const LARGEST_INTEGER: f64 = 2147483520.0;
 
 /// Conversion by element pair; every path ends in one or two block instructions.
 fn cast(b: &mut BlockBuilder, a: &[Value], operation: &Operation) -> Value {

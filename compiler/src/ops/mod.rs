@@ -22,6 +22,7 @@ mod window;
 use crate::graph::{Attributes, BuildError, Builder, Element, NodeId, Type};
 use crate::loops::Value;
 use crate::loops::block::BlockBuilder;
+pub use arithmetic::LARGEST_INTEGER;
 pub use scan::scanned;
 use std::collections::BTreeMap;
 
