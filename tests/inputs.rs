@@ -237,6 +237,14 @@ fn a_fraction_beside_integers_stays_one() {
     );
 }
 
+/// Native integers have a sign: a larger number would be a negative one.
+#[test]
+fn unsigned_numbers_of_32_bits_are_refused() {
+    let net = Days::options().compile().expect("it compiles");
+    let error = net.predict(&DaysInputs { days: &[1, 1], seen: &[0, 1 << 31] }).expect_err("it is too large").to_string();
+    assert!(["`seen` is 2147483648", "2147483647", "row 1"].iter().all(|word| error.contains(word)), "{error}");
+}
+
 network! {
     /// Its rate is infinite in the second step.
     pub Hurled {

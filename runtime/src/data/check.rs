@@ -115,10 +115,12 @@ impl Wrong {
     }
 }
 
-/// The first value of a field that is no length of a row, or no number that a loss takes, where it is asked to be.
+/// The first value of a field that native code would not see as it is, that is no length of a row, or no number that a loss takes, where it
+/// is asked to be.
 pub(super) fn first_wrong(column: &Column, spec: &FieldSpec) -> Option<Wrong> {
-    let length = spec.steps.and_then(|steps| wrong_length(column, steps));
-    length.or_else(|| spec.asked.iter().find_map(|asked| wrong_number(column, *asked)))
+    too_large(column)
+        .or_else(|| spec.steps.and_then(|steps| wrong_length(column, steps)))
+        .or_else(|| spec.asked.iter().find_map(|asked| wrong_number(column, *asked)))
 }
 
 fn number(column: &Column, index: usize) -> Option<f64> {
@@ -131,6 +133,20 @@ fn number(column: &Column, index: usize) -> Option<f64> {
 
 fn numbers(column: &Column) -> impl Iterator<Item = f64> {
     (0..).map_while(|index| number(column, index))
+}
+
+/// The first number of a field of u32 beyond native integers, which have a sign.
+fn too_large(column: &Column) -> Option<Wrong> {
+    let Values::U32(words) = &column.values else { return None };
+    let is_wrong = |word: &u32| column.element == Element::U32 && i32::try_from(*word).is_err();
+    let index = words.iter().position(is_wrong)?;
+    Some(Wrong {
+        index,
+        found: format!("`{}` is {}", column.name, words[index]),
+        count: format!("{} such values", words.iter().filter(|word| is_wrong(word)).count()),
+        expected: format!("u32 up to {}", i32::MAX),
+        help: "count larger numbers from another start, or hash them to fewer".to_owned(),
+    })
 }
 
 /// The first row that has not at least one of `steps` steps, or more than there are.
