@@ -216,6 +216,28 @@ fn mistakes_of_a_builder_are_kept_until_it_is_compiled() {
     refused(declare("Net", |_| {}).compile().and_then(|mut model| model.fit(()).quiet().run()), &["Net"]);
 }
 
+/// Data and parameters are those of both times.
+#[test]
+fn a_network_that_is_another_one_in_evaluation_is_refused() {
+    let differing = |width: fn(bool) -> usize, input: fn(bool) -> &'static str| {
+        declare("Net", |net| {
+            let x = net.input(input(net.is_training()), &[2]);
+            let p = net.named("p", || x.dense(width(net.is_training())).dense(1));
+            net.predict("p", p);
+            net.minimize(p.with("mean_squared_error", &[net.target("y", &[1])]));
+            net.using(call("sgd").set("rate", 0.1), &[]);
+        })
+        .compile()
+    };
+    assert!(differing(|_| 4, |_| "x").is_ok());
+    refused(differing(|training| if training { 4 } else { 5 }, |_| "x"), &["E0403", "p.dense.weight", "[2, 4]", "[2, 5]"]);
+    refused(differing(|_| 4, |training| if training { "x" } else { "z" }), &["`x:", "`z:", "in evaluation"]);
+    let text = "Net { input x: [batch, 2]; target y: [batch, 1]; let h = if training { x } else { x.dense(3) }; \
+                minimize mean(h) + mean(y * x.dense(1)); using sgd(0.1); }";
+    let declaration = Declaration::parse(Source::new("net.net", text)).expect("it can be read");
+    refused(Model::from_declaration(&declaration, &Options::default()), &["E0501", "h.dense.weight", "evaluation only"]);
+}
+
 #[test]
 fn options_of_compiling_are_checked() {
     let declaration = Digits::declaration().expect("it can be read");

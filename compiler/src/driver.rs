@@ -6,7 +6,7 @@ use crate::nn::arguments::{check_bounds, is_representable};
 use crate::nn::formulas::Bounded;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Asked, Measure};
-use crate::nn::{Fault, Network};
+use crate::nn::{Fault, Network, times};
 use crate::passes::{self, Application, Bug, Context};
 use crate::program::Graphs;
 use crate::{step, summary};
@@ -201,6 +201,7 @@ pub fn front(training: &Network, evaluation: &Network, declaration: String, fuel
 
 /// As [`front`], with the fuel of a context; if that validates, each graph is evaluated before and after each pass.
 pub fn front_with(training: &Network, evaluation: &Network, declaration: String, options: &Context) -> Result<Front, FrontError> {
+    times::agree(training, evaluation)?;
     let trains = training.loss.is_some() && training.optimizer.is_some();
     let mut info =
         Info { name: training.name.clone(), trains, summary: summary::summary(training, evaluation), ..Info::default() };

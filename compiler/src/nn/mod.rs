@@ -26,6 +26,7 @@ pub mod schedules;
 mod statements;
 #[cfg(test)]
 mod tests;
+pub mod times;
 
 pub use fault::Fault;
 pub use network::Network;
