@@ -174,7 +174,7 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
     // The step that fails is the one of that state: the same again.
     let again = net.step(&data).expect_err("it fails at the same place");
-    assert!(matches!(again, Error::Diverged { step: same, .. } if same == step), "{again}");
+    assert!(matches!(again, Error::Diverged { step: same, place: Some(_), .. } if same == step), "{again}");
     // In f64 it goes further, and what comes back is sound too.
     let mut net = Explodes::options().compile().expect("it compiles");
     net.set_rate(1e3).expect("a rate");
@@ -184,6 +184,18 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state() {
     assert!(place.is_some_and(|place| place.contains("tests/inputs.rs:")), "{message}");
     let kept = net.parameter("p.dense.weight").expect("it is there");
     assert!(kept.iter().all(|value| value.is_finite()), "{kept:?}");
+}
+
+/// A step in a loop of one's own has no state to go back to, and says so.
+#[test]
+fn a_step_after_an_update_that_was_infinite_does_not_claim_the_parameters_are_sound() {
+    let mut net = Explodes::options().compile().expect("it compiles");
+    net.set_rate(1e38).expect("a rate");
+    let batch = ExplodesBatch { x: &[1e10, 1e10], y: &[1e5] };
+    net.step(&batch).expect("the loss is finite, the update is not");
+    let error = net.step(&batch).expect_err("the parameters are infinite");
+    assert!(matches!(error, Error::Diverged { step: 2, kept: None, .. }), "{error}");
+    assert!(error.to_string().contains("infinite before this step"), "{error}");
 }
 
 network! {

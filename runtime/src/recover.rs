@@ -173,7 +173,12 @@ impl Model {
     }
 
     /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.
-    fn first_not_finite(&self, plan: &Plan, workspace: &mut Workspace, failing: Place) -> (Option<String>, Option<String>) {
+    pub(crate) fn first_not_finite(
+        &self,
+        plan: &Plan,
+        workspace: &mut Workspace,
+        failing: Place,
+    ) -> (Option<String>, Option<String>) {
         let compiled = &self.compiled;
         let Some(unit) = compiled.assembled.unit("train") else { return (None, None) };
         self.bind_turn(plan, workspace, failing);

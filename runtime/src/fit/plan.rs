@@ -134,6 +134,24 @@ pub(crate) struct Turn {
 }
 
 impl Plan {
+    /// A single step on these rows as they stand.
+    pub fn step(train: Bound) -> Plan {
+        let rows = train.rows;
+        Plan {
+            train,
+            validation: None,
+            batch: rows,
+            accumulate: 1,
+            shuffle: false,
+            used: rows,
+            turns: 1,
+            epochs: 1,
+            steps: 1,
+            threads: NonZeroUsize::MIN,
+            monitor: String::new(),
+            higher_is_better: false,
+        }
+    }
     /// Writes the order of an epoch; `out` holds the rows in order.
     pub fn order(&self, seed: u64, epoch: u64, out: &mut [u32]) {
         if self.shuffle {

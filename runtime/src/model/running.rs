@@ -2,6 +2,8 @@
 
 use super::Model;
 use crate::error::{Error, Result};
+use crate::fit::Plan;
+use crate::recover::Place;
 use crate::rows::{Rows, bind};
 use crate::spare::{Room, UnitRows};
 use crate::workspace::{Slots, Workspace, capacity};
@@ -42,19 +44,15 @@ impl Model {
         keeper.ended(&workspace, self.step, bound.rows);
         self.keep(keeper);
         let (loss, finite) = (self.output(&workspace, "train.loss"), slots.get(&workspace, "finite") != 0.0);
-        self.spare.put(workspace);
-        if !finite {
+        let diverged = (!finite).then(|| {
             (self.step, self.batches) = (self.step - 1, self.batches - 1);
-            return Err(Error::Diverged {
-                step: self.step + 1,
-                loss,
-                kept: self.parameters_finite().then_some(self.step),
-                node: None,
-                place: None,
-                history: None,
-            });
-        }
-        Ok(loss)
+            let kept = self.parameters_finite().then_some(self.step);
+            let first = Place { epoch: self.epoch, position: 0 };
+            let (node, place) = self.first_not_finite(&Plan::step(bound), &mut workspace, first);
+            Error::Diverged { step: self.step + 1, loss, kept, node, place, history: None }
+        });
+        self.spare.put(workspace);
+        diverged.map_or(Ok(loss), Err)
     }
 
     /// Gives back the memory that runs have left. The next run asks the system for its own, which for a large network takes as long as a
