@@ -64,10 +64,12 @@ pub fn load(path: impl AsRef<Path>) -> Result<Checkpoint> {
     format::parse(&bytes).map_err(|error| error.in_file(&path.display().to_string()))
 }
 
-/// A name in the same directory, hence on the same disk, that no other process uses.
+/// A name in the same directory, hence on the same disk, that no other process and no other thread uses.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
+    // The number of a thread can be read off this text alone.
+    let thread: String = format!("{:?}", std::thread::current().id()).chars().filter(char::is_ascii_digit).collect();
+    name.push(format!(".{}.{thread}.partial", std::process::id()));
     path.with_file_name(name)
 }
 

@@ -94,6 +94,28 @@ fn a_save_that_fails_leaves_the_old_file() {
     assert!(error.to_string().contains("no/such/net.safetensors"), "{error}");
 }
 
+/// Models in several threads may write to one name: the last whole file stands there.
+#[test]
+fn threads_that_save_to_one_file_do_not_write_into_each_other() {
+    let scratch = Scratch::new("threads");
+    let path = scratch.0.join("net.safetensors");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                let values = vec![thread as f32; 10_000 + thread];
+                for _ in 0..20 {
+                    save(path, &[("weight", &[values.len()], &values)], &metadata()).unwrap();
+                    let found = load(path).unwrap();
+                    let (shape, values) = &found.tensors["weight"];
+                    assert!(shape[0] == values.len() && values.iter().all(|value| *value as usize + 10_000 == values.len()));
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1, "nothing is left beside it");
+}
+
 #[test]
 fn a_bare_file_name_lies_in_the_working_directory() {
     assert_eq!(beside(Path::new("net.safetensors")).parent(), Some(Path::new("")));
