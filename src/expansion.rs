@@ -1,6 +1,6 @@
 //! What the code that `network!` writes calls. Not for use by hand.
 
-use crate::{Declaration, Model, Options, Predictor, Result};
+use crate::{Declaration, Model, Options, Prediction, Predictor, Result};
 use gradc_compiler::base::place::Source;
 use gradc_runtime::compiled;
 use gradc_runtime::error::Error;
@@ -45,4 +45,9 @@ pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predi
 pub fn read(text: &Text, file: impl Into<gradc_runtime::data::Reader>) -> Result<crate::Dataset> {
     let front = compiled::front(&declaration(text)?)?;
     file.into().rows(&gradc_runtime::rows::specs(&front.info.fields, true), true)
+}
+
+/// Takes the first of what is served.
+pub fn first(served: &mut Vec<(String, Prediction)>) -> Prediction {
+    if served.is_empty() { Prediction::default() } else { served.remove(0).1 }
 }

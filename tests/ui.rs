@@ -1,4 +1,5 @@
-//! What rustc says of a faulty `network!`: each program in `tests/ui` beside its messages. `BLESS=1` writes them anew.
+//! What rustc says of a faulty `network!`: each program in `tests/ui` beside its messages. `BLESS=1` writes them anew. Of those in
+//! `tests/ui/right` it says nothing.
 
 use crate::programs::check;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,27 @@ fn without_places_of_the_library(messages: &str, program: &str) -> String {
     messages.lines().map(shown).collect()
 }
 
-#[test]
-fn every_message_is_the_blessed_one() {
+fn programs(folder: &Path) -> Vec<PathBuf> {
     let mut programs: Vec<PathBuf> =
-        std::fs::read_dir(folder()).expect("the cases").map(|entry| entry.expect("a case").path()).collect();
+        std::fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("a case").path()).collect();
     programs.retain(|path| path.extension().is_some_and(|kind| kind == "rs"));
     programs.sort();
     assert!(!programs.is_empty());
+    programs
+}
+
+/// Whatever a program calls its own things, and whatever it denies.
+#[test]
+fn right_programs_compile_in_silence() {
+    for program in programs(&folder().join("right")) {
+        let said = check(&folder(), &program.to_string_lossy());
+        assert_eq!(said, (true, String::new()), "{}", program.display());
+    }
+}
+
+#[test]
+fn every_message_is_the_blessed_one() {
+    let programs = programs(&folder());
     let mut unlike = Vec::new();
     for program in &programs {
         let name = program.file_name().and_then(|name| name.to_str()).expect("a name");

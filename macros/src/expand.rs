@@ -49,7 +49,7 @@ pub fn network(
     let result_types = result_types(&name, &visibility, &parts, tokens);
     quote! {
         #(#[doc = #docs])*
-        #[derive(Debug)]
+        #[::core::prelude::v1::derive(::core::fmt::Debug)]
         #visibility struct #name(::gradc::Model);
 
         #[allow(dead_code)]
@@ -62,17 +62,17 @@ pub fn network(
             }
             /// The network as a value, of which statements can be replaced.
             pub fn declaration() -> ::gradc::Result<::gradc::Declaration> {
-                Self::text(&[], ::gradc::expansion::declaration)
+                Self::__text(&[], ::gradc::expansion::declaration)
             }
             /// Serves a saved model; nothing of the training is compiled.
             pub fn predictor(file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
-                Self::text(&[], |text| ::gradc::expansion::predictor(text, file))
+                Self::__text(&[], |text| ::gradc::expansion::predictor(text, file))
             }
             /// Reads a file of data, or what `Dataset::csv`, `data::idx`, `data::npz`, `data::images` describe: its columns or
             /// arrays fill the inputs in the order of their declaration, then the targets; arrays with names fill the fields of
             /// these names.
             pub fn read(file: impl ::core::convert::Into<::gradc::data::Reader>) -> ::gradc::Result<::gradc::Dataset> {
-                Self::text(&[], |text| ::gradc::expansion::read(text, file))
+                Self::__text(&[], |text| ::gradc::expansion::read(text, file))
             }
             #(#setters)*
             #methods
@@ -127,9 +127,12 @@ fn parts_of(network: &Network) -> Parts<'_> {
     parts
 }
 
-/// The doc comment's lines, then the table of layers in a text block.
+/// The doc comment's lines, then the table of layers in a text block; a line where there would be none, for `#![deny(missing_docs)]`.
 fn docs(network: &Network, elaborated: Option<&(nn::Network, nn::Network)>) -> Vec<String> {
     let mut lines = network.doc.clone();
+    if lines.is_empty() {
+        lines.push(format!("The network `{}`.", network.name.text));
+    }
     if let Some((training, evaluation)) = elaborated {
         lines.extend(["".into(), "```text".into()]);
         lines.extend(gradc_compiler::summary::summary(training, evaluation).lines().map(str::to_owned));
@@ -138,34 +141,33 @@ fn docs(network: &Network, elaborated: Option<&(nn::Network, nn::Network)>) -> V
     lines
 }
 
-/// A private function that hands the text to one of `gradc::expansion`.
+/// The numbers that only rustc knows, as the user wrote them, and a private function that hands them and the text to one of `gradc::expansion`.
 fn text(network: &Network, file: &File, source: &Source, tokens: &TokenStream) -> TokenStream {
     let (text, first_line, name) = (source.text(), source.first_line(), &network.name.text);
     let numbers = file.rust.iter().map(|number| {
-        let value = rust_number(tokens, number.span);
-        quote!((#value) as f64)
+        let value = within(tokens, number.span);
+        quote!(#value as ::core::primitive::f64)
     });
+    let count = file.rust.len();
     quote! {
-        #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::unnecessary_cast, unused_parens)]
-        fn text<T>(sizes: &[(&'static str, f64)], then: impl FnOnce(&::gradc::expansion::Text) -> T) -> T {
+        // Apart from the next, whose names would hide the user's.
+        #[allow(clippy::cast_lossless, clippy::cast_precision_loss, clippy::unnecessary_cast, unused_braces)]
+        fn __numbers() -> [::core::primitive::f64; #count] {
+            [#(#numbers),*]
+        }
+        fn __text<T>(
+            sizes: &[(&'static ::core::primitive::str, ::core::primitive::f64)],
+            then: impl ::core::ops::FnOnce(&::gradc::expansion::Text) -> T,
+        ) -> T {
             then(&::gradc::expansion::Text {
                 text: #text,
                 file: ::core::file!(),
                 first_line: #first_line,
                 network: #name,
-                rust: &[#(#numbers),*],
+                rust: &Self::__numbers(),
                 sizes,
             })
         }
-    }
-}
-
-/// The user's own tokens of a number that only rustc knows, without the braces around it.
-fn rust_number(tokens: &TokenStream, span: Span) -> TokenStream {
-    let found = within(tokens, span);
-    match found.clone().into_iter().next() {
-        Some(TokenTree::Group(group)) => group.stream(),
-        _ => found,
     }
 }
 
@@ -190,11 +192,14 @@ fn constants(parts: &Parts, elaborated: Option<&(nn::Network, nn::Network)>) -> 
         let count: usize = training.learned().map(|learned| learned.shape.at(1).iter().product::<usize>()).sum();
         quote! {
             /// Number of learned values.
-            pub const PARAMETERS: usize = #count;
+            pub const PARAMETERS: ::core::primitive::usize = #count;
         }
     });
-    let monitors = parts.measured.iter().filter(|name| name.text != "loss").map(|name| {
-        let (constant, text) = (plain(&name.text.to_uppercase()), &name.text);
+    // Two metrics may differ in case alone, and one may be called as another constant is: the first has it, all have `monitor_named`.
+    let mut taken = std::collections::HashSet::from(["PARAMETERS".to_owned(), "LOSS".to_owned()]);
+    let monitors = parts.measured.iter().map(|name| (name.text.to_uppercase(), &name.text));
+    let monitors = monitors.filter(|(constant, _)| taken.insert(constant.clone())).map(|(constant, text)| {
+        let constant = plain(&constant);
         let doc = format!("Judges a run by `{text}`.");
         quote! {
             #[doc = #doc]
@@ -214,7 +219,7 @@ fn setter(setting: &Name, tokens: &TokenStream) -> TokenStream {
     let doc = format!("Changes the setting `{text}`; nothing is compiled.");
     quote! {
         #[doc = #doc]
-        pub fn #method(&mut self, value: f64) -> ::gradc::Result<()> {
+        pub fn #method(&mut self, value: ::core::primitive::f64) -> ::gradc::Result<()> {
             self.0.set(#text, value)
         }
     }
@@ -231,9 +236,8 @@ fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
         quote! {
             /// What the network serves for rows of its inputs.
             pub fn predict<'r>(&self, rows: impl ::core::convert::Into<::gradc::Rows<'r>>) -> ::gradc::Result<#prediction> {
-                let mut served = self.0.predict_all(rows)?.into_iter().map(|(_, prediction)| prediction);
-                let mut next = || served.next().unwrap_or_default();
-                ::core::result::Result::Ok(#prediction { #(#fields: next()),* })
+                let mut served = self.0.predict_all(rows)?;
+                ::core::result::Result::Ok(#prediction { #(#fields: ::gradc::expansion::first(&mut served)),* })
             }
         }
     });
@@ -260,31 +264,31 @@ fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: 
         quote! {
             #[doc = #doc]
             #[allow(clippy::cast_precision_loss)]
-            pub fn #method(mut self, size: usize) -> Self {
-                self.sizes.push((#text, size as f64));
+            pub fn #method(mut self, size: ::core::primitive::usize) -> Self {
+                self.sizes.push((#text, size as ::core::primitive::f64));
                 self
             }
         }
     });
     quote! {
         #[doc = #doc]
-        #[derive(Clone, Debug)]
+        #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
         #visibility struct #options {
-            seed: u64,
-            sizes: ::std::vec::Vec<(&'static str, f64)>,
+            seed: ::core::primitive::u64,
+            sizes: ::std::vec::Vec<(&'static ::core::primitive::str, ::core::primitive::f64)>,
         }
 
         #[allow(dead_code)]
         impl #options {
             /// Fixes weights, order and masks (default 0).
-            pub fn seed(mut self, seed: u64) -> Self {
+            pub fn seed(mut self, seed: ::core::primitive::u64) -> Self {
                 self.seed = seed;
                 self
             }
             #(#sizes)*
             /// Compiles the network.
             pub fn compile(self) -> ::gradc::Result<#name> {
-                #name::text(&self.sizes, |text| ::gradc::expansion::compile(text, self.seed)).map(#name)
+                #name::__text(&self.sizes, |text| ::gradc::expansion::compile(text, self.seed)).map(#name)
             }
         }
     }
@@ -310,9 +314,9 @@ fn rows_type(name: &Ident, doc: &str, visibility: &TokenStream, fields: &[&Field
     let methods: Vec<Ident> = fields.iter().map(|field| element(field.tensor)).collect();
     quote! {
         #[doc = #doc]
-        #[derive(Clone, Copy, Debug)]
+        #[::core::prelude::v1::derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         #visibility struct #name<'a> {
-            #(#[allow(missing_docs)] pub #names: &'a [#methods],)*
+            #(#[allow(missing_docs)] pub #names: &'a [::core::primitive::#methods],)*
         }
 
         impl<'a> ::core::convert::From<&#name<'a>> for ::gradc::Rows<'a> {
@@ -345,7 +349,7 @@ fn result_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &
         let fields = parts.served.iter().map(|name| ident(name, tokens));
         quote! {
             #[doc = #doc]
-            #[derive(Clone, Debug, PartialEq)]
+            #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
             #visibility struct #prediction {
                 #(#[allow(missing_docs)] pub #fields: ::gradc::Prediction,)*
             }
@@ -353,11 +357,13 @@ fn result_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &
     });
     quote! {
         #[doc = #doc]
-        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[::core::prelude::v1::derive(
+            ::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug, ::core::cmp::PartialEq
+        )]
         #visibility struct #metrics {
             /// Mean loss over the rows, without penalties.
-            pub loss: f64,
-            #(#[allow(missing_docs)] pub #fields: f64,)*
+            pub loss: ::core::primitive::f64,
+            #(#[allow(missing_docs)] pub #fields: ::core::primitive::f64,)*
         }
         #prediction
     }
