@@ -167,9 +167,14 @@ impl Net {
         Tensor { net: self, node: self.keep(at, checked) }
     }
 
-    /// The node of a value, if it is one of this network.
+    /// The node of a value; one of another network is a mistake.
+    #[track_caller]
     fn node(&self, value: Tensor) -> Option<NodeId> {
-        value.node.filter(|_| std::ptr::eq(self, value.net))
+        let node = value.node?;
+        match std::ptr::eq(self, value.net) {
+            true => Some(node),
+            false => self.keep(Location::caller(), |_| Err(Fault::new(CANNOT_BUILD, "a value of another network is used"))),
+        }
     }
 
     fn finish(self) -> std::result::Result<Network, String> {
@@ -273,6 +278,7 @@ impl Net {
     }
 
     /// Names a value, as `let` does: parameters that the closure makes are called `name.…`.
+    #[track_caller]
     pub fn named<'n>(&'n self, name: &str, make: impl FnOnce() -> Tensor<'n>) -> Tensor<'n> {
         let value = self.within(name, make);
         if let Some(node) = self.node(value) {

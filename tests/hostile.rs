@@ -191,6 +191,23 @@ fn mistakes_of_a_builder_are_kept_until_it_is_compiled() {
     }
     let other = declare("Outer", |outer| {
         let all: Vec<_> = (0..50).map(|number| outer.input(&format!("x{number}"), &[2])).collect();
+        // The number of the first is one that the inner network has too.
+        for foreign in [all[0], all[49]] {
+            let uses: [&dyn Fn(&gradc::builder::Net); 5] = [
+                &|inner| {
+                    inner.input("z", &[2]).with("mean_squared_error", &[foreign]);
+                },
+                &|inner| {
+                    let _ = inner.input("z", &[2]) + foreign;
+                },
+                &|inner| inner.predict("y", foreign),
+                &|inner| inner.report("y", foreign),
+                &|inner| inner.minimize(foreign),
+            ];
+            for usage in uses {
+                refused(declare("Inner", usage).compile(), &["error[", "another network", "tests/hostile.rs:"]);
+            }
+        }
         let x = all[49];
         let inner = declare("Inner", |inner| {
             inner.using(call("adam").set("rate", x), &[]);

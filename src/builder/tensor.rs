@@ -33,7 +33,11 @@ impl<'n> Tensor<'n> {
     /// A function that takes other values: `logits.with("cross_entropy", &[digit])`.
     #[track_caller]
     pub fn with(self, name: &str, others: &[Tensor<'n>]) -> Self {
-        let call = others.iter().fold(Call::new(name), |call, other| call.with(*other));
+        let mut call = Call::new(name);
+        for other in others {
+            let Some(other) = self.net.node(*other) else { return Tensor { node: None, ..self } };
+            call = call.with(Argument::Tensor(other));
+        }
         self.apply(&call)
     }
 
