@@ -87,6 +87,7 @@ pub(crate) struct Compiled {
 impl Compiled {
     /// Compiles what the front half of the compiler has made.
     pub fn new(front: Front, options: &Options) -> Result<Compiled> {
+        crate::env::check()?;
         if !options.instruction_set.runs_here() {
             let best = format!("one that this machine has, at most {}", InstructionSet::host());
             return Err(Error::setting("instruction_set", options.instruction_set, &best));
