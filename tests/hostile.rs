@@ -323,7 +323,7 @@ fn runs_with_absurd_options_are_refused_or_stop_at_once() {
     let mut net = Mixed::options().compile().expect("it compiles");
     refused(net.fit(&data).batch(usize::MAX).quiet().run(), &["batch", "40"]);
     refused(net.fit(&data).epochs(u64::MAX).quiet().run(), &["epochs", "2147483648"]);
-    refused(net.fit(&data).steps(u64::MAX).quiet().run(), &["epochs"]);
+    refused(net.fit(&data).steps(u64::MAX).quiet().run(), &["`steps` cannot be", "epochs"]);
     refused(net.fit(&data).epochs(1).steps(1).quiet().run(), &["steps", "epochs"]);
     refused(net.fit(&data).threads_exactly(usize::MAX).quiet().run(), &["threads", "1024"]);
     refused(net.fit(&data).validate(&data.take(0)).quiet().run(), &["no rows"]);

@@ -198,6 +198,13 @@ fn a_step_after_an_update_that_was_infinite_does_not_claim_the_parameters_are_so
     assert!(error.to_string().contains("infinite before this step"), "{error}");
 }
 
+#[test]
+fn a_setting_out_of_its_bounds_is_told_them() {
+    let mut net = Explodes::options().compile().expect("it compiles");
+    let error = net.set_rate(-1.0).expect_err("a rate is not negative");
+    assert_eq!(error.to_string(), "`rate` cannot be -1\nhelp: `rate` must be at least 0");
+}
+
 network! {
     /// Integers and conditions are served.
     pub Counted {

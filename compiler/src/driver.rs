@@ -2,7 +2,7 @@
 
 use crate::fusion;
 use crate::graph::{Graph, NodeId, Type};
-use crate::nn::arguments::{check_bounds, is_representable};
+use crate::nn::arguments::{check_bounds, is_representable, range};
 use crate::nn::formulas::Bounded;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Asked, Measure};
@@ -369,7 +369,7 @@ impl Info {
         self.settings[place].check(values[place])?;
         let value = |name: &str| self.settings.iter().zip(values).find(|(known, _)| known.name == name).map(|(_, value)| *value);
         let mut hanging = self.bounded.iter().filter(|bounded| bounded.reads(&self.settings[place].name));
-        hanging.try_for_each(|bounded| bounded.check(&value)).map_err(|fault| fault.message)
+        hanging.try_for_each(|bounded| bounded.check(&value)).map_err(|fault| format!("another number: {}", fault.message))
     }
 }
 
@@ -382,6 +382,7 @@ impl Setting {
         if !is_representable(value) {
             return Err("a number of f32, which ends at 3.4e38".into());
         }
-        self.kinds.iter().try_for_each(|kind| check_bounds("setting", &self.name, *kind, value)).map_err(|fault| fault.message)
+        let broken = self.kinds.iter().find(|kind| check_bounds("setting", &self.name, **kind, value).is_err());
+        broken.map_or(Ok(()), |kind| Err(range(*kind)))
     }
 }

@@ -45,6 +45,10 @@ impl Fit<'_> {
         if self.steps == Some(0) {
             return Err(Error::setting("steps", 0, "at least 1"));
         }
+        if let Some(steps) = self.steps.filter(|_| epochs > i32::MAX as u64) {
+            let most = (i32::MAX as u64).saturating_mul(updates);
+            return Err(Error::setting("steps", steps, &format!("at most {most}, which are {} epochs of {updates}", i32::MAX)));
+        }
         if epochs == 0 || epochs > i32::MAX as u64 {
             return Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"));
         }

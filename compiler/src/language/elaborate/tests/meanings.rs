@@ -198,8 +198,8 @@ fn a_setting_is_held_to_the_bounds_of_its_formulas() {
         info.check_setting(place(name), &values)
     };
     assert_eq!(set("s", 0.4), Ok(()));
-    assert_eq!(set("s", 0.5), Err("dropout: `rate` must be in [0, 1); got 1".into()));
-    assert_eq!(set("k", -1.0), Err("dropout: `rate` must be in [0, 1); got -0.2".into()));
+    assert_eq!(set("s", 0.5), Err("another number: dropout: `rate` must be in [0, 1); got 1".into()));
+    assert_eq!(set("k", -1.0), Err("another number: dropout: `rate` must be in [0, 1); got -0.2".into()));
     assert_eq!(set("rate", 0.5), Ok(()));
 }
 
