@@ -122,7 +122,10 @@ fn a_file_of_another_network_is_told_by_its_formulas() {
     let other = Bent::declaration().expect("it is right").using("adam(1e-3)").expect("an optimizer");
     let mut again = Model::from_declaration(&other, &gradc::Options::default()).expect("it compiles");
     again.load(&file).expect("the same network");
-    assert!(Bent::predictor(&file).is_ok());
+    let predictor = Bent::predictor(&file).expect("the network that wrote it");
+    let batch = BentBatch { x: &[0.5, -1.0], y: &[2.0] };
+    let (served, own) = (predictor.evaluate(&batch).expect("rows of any kind"), bent.evaluate(&batch).expect("the same rows"));
+    assert_eq!(served.loss, own.loss);
 }
 
 /// Runs of all kinds one after the other; `between` is called after each. What they gave, and the bits at the end.

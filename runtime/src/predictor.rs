@@ -2,7 +2,6 @@
 
 use crate::checkpoint;
 use crate::compiled::Options;
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
 use crate::model::Model;
@@ -48,9 +47,9 @@ impl Predictor {
         self.model.predict_all(rows)
     }
 
-    /// Loss and metrics on a data set.
-    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
-        self.model.evaluate(data)
+    /// Loss and metrics on rows.
+    pub fn evaluate<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Evaluation> {
+        self.model.evaluate(rows)
     }
 
     /// The model behind it.
