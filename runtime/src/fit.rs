@@ -105,7 +105,7 @@ impl<'m> Fit<'m> {
         self.validation = Some(data.into());
         self
     }
-    /// Rows of a step (default 32, at most all). The last batch of an epoch may be smaller.
+    /// Rows of a step (default 32); more than there are is an error. The last batch of an epoch may be smaller.
     pub fn batch(mut self, rows: usize) -> Self {
         self.batch = rows;
         self

@@ -93,7 +93,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Starts anew without compiling: parameters drawn from `seed`, moments and statistics as at first, step 0.
+    /// Starts anew without compiling: parameters drawn from `seed`, moments and statistics as at first, step 0. Settings stay.
     pub fn reset(&mut self, seed: u64) -> Result<()> {
         self.seed = seed;
         self.step = 0;
@@ -163,7 +163,7 @@ impl Model {
         self.compiled.info.parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.shape.as_slice()))
     }
 
-    /// Values of a parameter or saved state, row-major.
+    /// Values of a parameter or state, row-major; states are running statistics, scalers and the optimizer's moments.
     pub fn parameter(&self, name: &str) -> Result<&[f32]> {
         let buffer = self.floats(name).ok_or_else(|| self.unknown("parameter", name))?;
         Ok(self.store.get(buffer))
@@ -234,7 +234,8 @@ impl Model {
 
     // --- files -------------------------------------------------------------------------------------------------------
 
-    /// Writes parameters and saved states as safetensors, by their names in the declaration.
+    /// Writes parameters and saved states (running statistics, scalers) as safetensors, by their names in the declaration. Moments of the
+    /// optimizer, step and seed are not in it: it is what serves, or what another run begins with.
     ///
     /// # Errors
     /// When the file cannot be written; what stood there before is then intact.
@@ -252,7 +253,8 @@ impl Model {
         checkpoint::save(file, &tensors, &metadata)
     }
 
-    /// Reads what [`Model::save`] wrote; all names and shapes must fit.
+    /// Reads what [`Model::save`] wrote; all names and shapes must fit. Moments and step stay as they are: [`Model::reset`] before it makes
+    /// a run begin anew from these parameters.
     ///
     /// # Errors
     /// A damaged file, a list of what is missing, extra or of another shape, or a file of another network whose parameters are called alike; the
@@ -329,7 +331,6 @@ impl Model {
         all.filter_map(|(name, shape)| self.buffer(name).map(|buffer| (name.clone(), shape.clone(), buffer))).collect()
     }
 
-    /// The buffer of a parameter or state.
     /// A parameter or state of floats, which can be read and replaced from outside.
     fn floats(&self, name: &str) -> Option<BufferId> {
         self.buffer(name).filter(|buffer| self.lane(*buffer) == Lane::F32)
@@ -340,6 +341,7 @@ impl Model {
         self.compiled.assembled.program.buffers[buffer.0 as usize].lane
     }
 
+    /// The buffer of a parameter or state.
     pub(crate) fn buffer(&self, name: &str) -> Option<BufferId> {
         self.compiled.assembled.kept.get(name).copied()
     }
