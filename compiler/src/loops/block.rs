@@ -1,37 +1,7 @@
-//! Writing blocks: a thin builder that numbers values and shares equal pure instructions.
-
-use crate::base::chains::{Chains, hash_of};
+//! Blocks: what they load and store, and the thin builder that writes them, numbers values and shares equal pure instructions.
 
 use super::{Block, BufferId, Comparison, Instruction, Lane, Linear, ScalarFunction, Value, Var, View};
-
-impl Instruction {
-    /// The values that an instruction reads.
-    pub fn operands(&self) -> Vec<Value> {
-        use Instruction::*;
-        let picked = |view: &View| view.pick.map(|pick| pick.value);
-        match self {
-            ConstF32(_) | ConstI32(_) | ConstF64(_) | Index { .. } => Vec::new(),
-            Load(view, _) => picked(view).into_iter().collect(),
-            Store(view, a) => picked(view).into_iter().chain([*a]).collect(),
-            Add(a, b) | Sub(a, b) | Mul(a, b) | Div(a, b) | Compare(_, a, b) | And(a, b) | Or(a, b) | Xor(a, b) => vec![*a, *b],
-            Fma(a, b, c) | Select(a, b, c) => vec![*a, *b, *c],
-            Sqrt(a)
-            | ShiftLeft(a, _)
-            | ShiftRight(a, _)
-            | ShiftRightSigned(a, _)
-            | Round(a)
-            | Truncate(a)
-            | Floor(a)
-            | ToInt(a)
-            | ToFloat(a)
-            | Bits(a)
-            | FromBits(a)
-            | Promote(a)
-            | Demote(a) => vec![*a],
-            Call(_, arguments) => arguments.clone(),
-        }
-    }
-}
+use crate::base::chains::{Chains, hash_of};
 
 /// A load or store of a block.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +15,17 @@ pub struct Access<'b> {
 }
 
 impl Block {
+    /// Type of every value; stores have none and are given as `I32`.
+    pub fn lanes(&self) -> Vec<Lane> {
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.code.len());
+        for instruction in &self.code {
+            // An operand that comes later has no type yet; who checks blocks refuses it.
+            let lane = instruction.lane(|value| lanes.get(value.0 as usize).copied().unwrap_or(Lane::I32));
+            lanes.push(lane);
+        }
+        lanes
+    }
+
     /// Its loads and stores, in their order.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
         self.code.iter().enumerate().filter_map(|(at, instruction)| match instruction {

@@ -20,66 +20,19 @@
 //! - Schedule (tile steps, `vector`, `parallel`) never changes a bit of any result.
 
 pub mod block;
+mod instruction;
 pub mod interpret;
+mod linear;
 pub mod math;
 pub mod places;
+mod product;
 pub mod random;
 pub mod text;
 pub mod verify;
 
-use std::fmt;
-
-/// A number affine in the batch size: `constant + batch * n`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
-pub struct Linear {
-    pub constant: i64,
-    pub batch: i64,
-}
-
-impl Linear {
-    pub const ZERO: Linear = Linear { constant: 0, batch: 0 };
-    pub const BATCH: Linear = Linear { constant: 0, batch: 1 };
-    /// A number that does not depend on the batch.
-    pub const fn fixed(constant: i64) -> Self {
-        Linear { constant, batch: 0 }
-    }
-    /// The value for a batch of `n` rows.
-    pub const fn at(self, n: i64) -> i64 {
-        self.constant.saturating_add(self.batch.saturating_mul(n))
-    }
-    /// `self * factor`.
-    pub const fn times(self, factor: i64) -> Self {
-        Linear { constant: self.constant.saturating_mul(factor), batch: self.batch.saturating_mul(factor) }
-    }
-    /// `self + other`.
-    pub const fn plus(self, other: Linear) -> Self {
-        Linear { constant: self.constant.saturating_add(other.constant), batch: self.batch.saturating_add(other.batch) }
-    }
-    /// `self * other`, if at most one of them depends on the batch.
-    pub fn product(self, other: Linear) -> Option<Self> {
-        match (self.batch, other.batch) {
-            (_, 0) => Some(self.times(other.constant)),
-            (0, _) => Some(other.times(self.constant)),
-            _ => None,
-        }
-    }
-    /// Whether it is the same for every batch size.
-    pub const fn is_fixed(self) -> bool {
-        self.batch == 0
-    }
-}
-
-impl fmt::Display for Linear {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.constant, self.batch) {
-            (c, 0) => write!(f, "{c}"),
-            (0, 1) => write!(f, "n"),
-            (0, b) => write!(f, "{b}n"),
-            (c, 1) => write!(f, "n{c:+}"),
-            (c, b) => write!(f, "{b}n{c:+}"),
-        }
-    }
-}
+pub use instruction::{Comparison, Instruction, ScalarFunction};
+pub use linear::Linear;
+pub use product::{Digit, Operand, OperandRows, ProductStatement, Steps};
 
 /// Index of a [`Buffer`] in its program, and of its pointer in the table that generated code receives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -215,98 +168,6 @@ pub struct Table {
     pub stride: i64,
 }
 
-/// How two numbers are compared; any comparison with NaN is false, but `Ne`, which is true.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Comparison {
-    Lt,
-    Le,
-    Eq,
-    Ne,
-}
-
-/// A function of step scalars that is called, from the pure-Rust `libm` (the same bits on every machine).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum ScalarFunction {
-    Exp,
-    Log,
-    Expm1,
-    Log1p,
-    Pow,
-    Sin,
-    Cos,
-    Tanh,
-    Erf,
-    Floor,
-}
-
-/// The block instructions: the whole vocabulary of emitters and interpreter.
-///
-/// `F32` arithmetic is IEEE binary32, round to nearest even, denormals kept; `I32` wraps. Operands are values of the same block.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Instruction {
-    ConstF32(f32),
-    ConstI32(i32),
-    ConstF64(f64),
-    /// `offset + Σ var·factor`, wrapped to 32 bits.
-    Index {
-        terms: Vec<(Var, Linear)>,
-        offset: Linear,
-    },
-    /// A word of the lane given: `F32` or `I32` as the buffer says. In [`Space::Control`] the view counts slots of 8 bytes, and the lane
-    /// says how one is read: `F64`, or the `I32` in its low word.
-    Load(View, Lane),
-    /// A word of the value's lane, placed as [`Instruction::Load`] finds it (an `I32` leaves the high word of its slot alone).
-    Store(View, Value),
-    /// F32, I32, F64.
-    Add(Value, Value),
-    /// F32, I32, F64.
-    Sub(Value, Value),
-    /// F32, I32, F64.
-    Mul(Value, Value),
-    /// F32, F64.
-    Div(Value, Value),
-    /// F32: `a * b + c` rounded once.
-    Fma(Value, Value, Value),
-    /// F32, F64.
-    Sqrt(Value),
-    /// F32, I32 (signed), F64 -> mask.
-    Compare(Comparison, Value, Value),
-    /// mask ? a : b, lane by lane; a and b of one type.
-    Select(Value, Value, Value),
-    /// I32, bitwise.
-    And(Value, Value),
-    /// I32, bitwise.
-    Or(Value, Value),
-    /// I32, bitwise.
-    Xor(Value, Value),
-    /// I32, by a constant 0..=31.
-    ShiftLeft(Value, u8),
-    /// I32, zeros shifted in.
-    ShiftRight(Value, u8),
-    /// I32, sign shifted in.
-    ShiftRightSigned(Value, u8),
-    /// F32, to the nearest integer, ties to even.
-    Round(Value),
-    /// F32, towards zero.
-    Truncate(Value),
-    /// F32, down.
-    Floor(Value),
-    /// F32 -> I32: clamped to [-2147483520, 2147483520], then truncated; NaN gives 0.
-    ToInt(Value),
-    /// I32 -> F32, nearest even.
-    ToFloat(Value),
-    /// F32 -> I32, the same bits.
-    Bits(Value),
-    /// I32 -> F32, the same bits.
-    FromBits(Value),
-    /// F32 -> F64, exact.
-    Promote(Value),
-    /// F64 -> F32, nearest even.
-    Demote(Value),
-    /// F64 only.
-    Call(ScalarFunction, Vec<Value>),
-}
-
 /// Straight-line code; value `k` is what instruction `k` makes (a store makes none).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Block {
@@ -322,91 +183,6 @@ pub struct Nest {
     pub title: String,
     pub axes: Vec<Axis>,
     pub block: Block,
-}
-
-/// How far from the first the elements of an operand lie along its rows or columns: `stride` for each index, or, where indices are
-/// numbers of several digits (as the places of a window are), `stride` for the first digit and a stride of its own for each further one.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Steps {
-    pub stride: Linear,
-    /// The digits behind the first.
-    pub digits: Vec<Digit>,
-}
-
-/// One digit of an index: it counts to `size`, and one more of it is `stride` words.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Digit {
-    pub size: i64,
-    pub stride: i64,
-}
-
-impl Steps {
-    /// One stride for each index.
-    pub const fn even(stride: Linear) -> Self {
-        Steps { stride, digits: Vec::new() }
-    }
-    /// Whether an index is one number.
-    pub fn is_even(&self) -> bool {
-        self.digits.is_empty()
-    }
-    /// Words from the first element to that of an index, for a batch of `n`.
-    pub fn at(&self, index: i64, n: i64) -> i64 {
-        let (mut rest, mut words) = (index, 0);
-        for digit in self.digits.iter().rev() {
-            words += rest % digit.size * digit.stride;
-            rest /= digit.size;
-        }
-        words + rest * self.stride.at(n)
-    }
-    /// More than the words between the first element and any of so many; nothing if it depends on the batch.
-    pub fn reach(&self, count: i64) -> Option<i64> {
-        let low = self.digits.iter().fold(1i64, |low, digit| low.saturating_mul(digit.size.max(1)));
-        let first = count.div_euclid(low).saturating_add(1).saturating_mul(self.stride.constant.saturating_abs());
-        let digits = self.digits.iter().map(|digit| digit.size.saturating_mul(digit.stride.saturating_abs()));
-        self.stride.is_fixed().then(|| digits.fold(first, i64::saturating_add))
-    }
-}
-
-/// One operand of a product: where its rows and columns lie from `base`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Operand {
-    /// First element. If it goes through the row table itself, all of the operand is of that row, and `rows` is `None`.
-    pub base: View,
-    pub row: Steps,
-    pub column: Steps,
-    /// The batch axis of this operand is looked up in the row table: along its rows (`OnRows`) or its columns (`OnColumns`).
-    /// `base` then holds no stride of that axis; `first` is the first batch row.
-    pub rows: Option<OperandRows>,
-}
-
-impl Operand {
-    /// Whether its elements are found by tables of places: rows and columns have digits, or one of them has.
-    pub fn is_gathered(&self) -> bool {
-        !(self.row.is_even() && self.column.is_even())
-    }
-}
-
-/// A product operand whose batch axis goes through the row table.
-#[derive(Clone, PartialEq, Debug)]
-pub struct OperandRows {
-    pub rows: BufferId,
-    pub first: Vec<(Var, i64)>,
-    pub on_columns: bool,
-}
-
-/// `C[m, n] = A[m, k] · B[k, n]` on a tile. `A` may go through the row table, the indices of `B` may have digits (of fixed strides);
-/// `C` has column stride 1.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ProductStatement {
-    pub title: String,
-    pub a: Operand,
-    pub b: Operand,
-    pub c: Operand,
-    pub m: Extent,
-    pub n: Extent,
-    pub k: Extent,
-    pub accumulate: bool,
-    pub origin: u32,
 }
 
 /// A statement of a kernel.
@@ -524,42 +300,4 @@ pub struct Program {
     pub kernels: Vec<Kernel>,
     pub slots: Vec<SlotInfo>,
     pub entries: Vec<Entry>,
-}
-
-impl Instruction {
-    /// Type of its value, given those of its operands; a store, which has none, counts as an `I32`.
-    pub fn lane(&self, of: impl Fn(Value) -> Lane) -> Lane {
-        use Instruction::*;
-        match self {
-            ConstF32(_) | Fma(..) | Round(_) | Truncate(_) | Floor(_) | ToFloat(_) | FromBits(_) | Demote(_) => Lane::F32,
-            ConstF64(_) | Promote(_) | Call(..) => Lane::F64,
-            ConstI32(_)
-            | Index { .. }
-            | Compare(..)
-            | And(..)
-            | Or(..)
-            | Xor(..)
-            | ShiftLeft(..)
-            | ShiftRight(..)
-            | ShiftRightSigned(..)
-            | ToInt(_)
-            | Bits(_)
-            | Store(..) => Lane::I32,
-            Load(_, lane) => *lane,
-            Add(a, _) | Sub(a, _) | Mul(a, _) | Div(a, _) | Sqrt(a) | Select(_, a, _) => of(*a),
-        }
-    }
-}
-
-impl Block {
-    /// Type of every value; stores have none and are given as `I32`.
-    pub fn lanes(&self) -> Vec<Lane> {
-        let mut lanes: Vec<Lane> = Vec::with_capacity(self.code.len());
-        for instruction in &self.code {
-            // An operand that comes later has no type yet; who checks blocks refuses it.
-            let lane = instruction.lane(|value| lanes.get(value.0 as usize).copied().unwrap_or(Lane::I32));
-            lanes.push(lane);
-        }
-        lanes
-    }
 }
