@@ -30,7 +30,7 @@ pub(super) struct Plan {
 
 /// The stride of a view along a variable, in elements.
 pub(super) fn stride(view: &View, var: Var) -> Linear {
-    view.strides.iter().filter(|&&(v, _)| v == var).fold(Linear::ZERO, |sum, &(_, stride)| sum.plus(stride))
+    view.stride(var)
 }
 
 /// The number of table rows that a view moves on along a variable.

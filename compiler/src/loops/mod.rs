@@ -146,6 +146,17 @@ pub struct View {
     pub pick: Option<Pick>,
 }
 
+impl View {
+    /// Words from one value of a variable to the next, the row table apart.
+    pub fn stride(&self, var: Var) -> Linear {
+        self.strides.iter().filter(|(own, _)| *own == var).fold(Linear::ZERO, |sum, (_, stride)| sum.plus(*stride))
+    }
+    /// Whether a variable goes through the row table.
+    pub fn looks_up(&self, var: Var) -> bool {
+        self.table.as_ref().is_some_and(|table| table.index.iter().any(|(own, _)| *own == var))
+    }
+}
+
 /// An index that a value gives: `clamp(value, 0, count - 1) * stride` words are added, so that it leads nowhere else whatever the value
 /// is. A view with one stands in loads and stores only; along a vector axis the value does not vary.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -78,7 +78,7 @@ pub fn picked() -> Index {
 
 /// The view of what [`picked`] stands in, with an index below `count` from a value.
 pub fn pick(mut view: View, value: Value, count: i64) -> View {
-    let stride = view.strides.iter().find(|(var, _)| *var == PICKED).map_or(Linear::ZERO, |(_, stride)| *stride);
+    let stride = view.stride(PICKED);
     view.strides.retain(|(var, _)| *var != PICKED);
     View { pick: Some(Pick { value, count, stride }), ..view }
 }

@@ -153,7 +153,7 @@ fn together(
         let follows = matches!(inner.extent, Extent::Whole(_)) && views.iter().all(|view| follows(view, label.var, inner));
         // A table of places has as many entries for every batch.
         let may_be_apart = |view: &View| {
-            digit.is_fixed() && label.size.is_fixed() && !is_looked_up(view, label.var) && stride(view, label.var).is_fixed()
+            digit.is_fixed() && label.size.is_fixed() && !view.looks_up(label.var) && stride(view, label.var).is_fixed()
         };
         let extent = match (follows && apart.is_none_or(may_be_apart), label.extent) {
             (true, Extent::Whole(size)) => Some(Extent::Whole(block.product(size).ok_or_else(twice)?)),
@@ -186,23 +186,19 @@ fn together(
 
 /// Whether one step of `outer` is as far as all of `inner`; rows that are looked up lie anywhere.
 fn follows(view: &View, outer: Var, inner: &Label) -> bool {
-    if is_looked_up(view, outer) || is_looked_up(view, inner.var) {
+    if view.looks_up(outer) || view.looks_up(inner.var) {
         return false;
     }
     let (far, near) = (stride(view, outer), stride(view, inner.var));
     near.product(inner.size) == Some(far)
 }
 
-/// Whether a variable goes through the row table.
-fn is_looked_up(view: &View, var: Var) -> bool {
-    view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var))
-}
-
+/// Words from one value of a variable to the next, those from row to row of a data set where it is looked up.
 fn stride(view: &View, var: Var) -> Linear {
-    if let (Some(table), true) = (&view.table, is_looked_up(view, var)) {
-        return Linear::fixed(table.stride);
+    match &view.table {
+        Some(table) if view.looks_up(var) => Linear::fixed(table.stride),
+        _ => view.stride(var),
     }
-    view.strides.iter().find(|(known, _)| *known == var).map_or(Linear::ZERO, |(_, stride)| *stride)
 }
 
 fn operand(view: &View, row: Steps, column: Steps, rows: &Joined, columns: &Joined, gone: &[Var]) -> Result<Operand, LowerError> {
@@ -210,7 +206,7 @@ fn operand(view: &View, row: Steps, column: Steps, rows: &Joined, columns: &Join
     base.strides.retain(|(var, _)| !gone.contains(var));
     let mut looked_up = None;
     if let Some(table) = base.table.take() {
-        let on = |joined: &Joined| joined.inner.is_some_and(|var| is_looked_up(view, var));
+        let on = |joined: &Joined| joined.inner.is_some_and(|var| view.looks_up(var));
         let first = table.index.iter().filter(|(var, _)| !gone.contains(var)).copied().collect();
         if !on(rows) && !on(columns) {
             base.table = Some(table);

@@ -4,10 +4,6 @@ use crate::loops::{Axis, Block, Extent, Instruction, Lane, Linear, Var, View};
 
 /// Whether a block may run on several lanes of this axis at once.
 pub fn is_vector(block: &Block, axis: &Axis) -> bool {
-    let stride =
-        |place: &View| place.strides.iter().find(|(known, _)| *known == axis.var).map_or(Linear::ZERO, |(_, stride)| *stride);
-    let in_table =
-        |place: &View| place.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == axis.var));
     let stores: Vec<&View> = block.stores().collect();
     let varies = varying(block, axis.var, &stores);
     let picks_one = |place: &View| place.pick.is_none_or(|pick| !varies[pick.value.0 as usize]);
@@ -17,11 +13,15 @@ pub fn is_vector(block: &Block, axis: &Axis) -> bool {
     };
     block.code.iter().all(|instruction| match instruction {
         Instruction::Load(place, lane) => {
-            *lane != Lane::F64 && !in_table(place) && picks_one(place) && stride(place).is_fixed() && !meets(place)
+            *lane != Lane::F64
+                && !place.looks_up(axis.var)
+                && picks_one(place)
+                && place.stride(axis.var).is_fixed()
+                && !meets(place)
         }
         Instruction::Store(place, _) => {
-            let step = stride(place);
-            step.is_fixed() && step != Linear::ZERO && !in_table(place) && picks_one(place) && !meets(place)
+            let step = place.stride(axis.var);
+            step.is_fixed() && step != Linear::ZERO && !place.looks_up(axis.var) && picks_one(place) && !meets(place)
         }
         Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,
         _ => true,
@@ -36,7 +36,7 @@ fn varying(block: &Block, var: Var, stores: &[&View]) -> Vec<bool> {
             Instruction::Index { terms, .. } => terms.iter().any(|(known, _)| *known == var),
             Instruction::Load(view, _) => {
                 view.strides.iter().any(|(known, _)| *known == var)
-                    || view.table.as_ref().is_some_and(|table| table.index.iter().any(|(known, _)| *known == var))
+                    || view.looks_up(var)
                     || stores.iter().any(|store| store.buffer == view.buffer)
             }
             _ => false,
@@ -50,7 +50,7 @@ fn varying(block: &Block, var: Var, stores: &[&View]) -> Vec<bool> {
 /// elements of a short axis that is written out.
 fn out_of_reach(a: &View, b: &View, axis: &Axis) -> bool {
     let apart = (a.offset.constant - b.offset.constant).abs();
-    let stride = a.strides.iter().find(|(known, _)| *known == axis.var).map_or(0, |(_, stride)| stride.constant.abs()).max(1);
+    let stride = a.stride(axis.var).constant.abs().max(1);
     let length = match axis.extent {
         Extent::Whole(size) if size.is_fixed() => size.constant,
         _ => i64::MAX,

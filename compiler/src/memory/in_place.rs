@@ -72,15 +72,14 @@ fn is_apart(view: &View, axes: &[Axis], around: &[Tiles]) -> bool {
     if view.table.is_some() || view.pick.is_some() {
         return false;
     }
-    let stride = |var: Var| view.strides.iter().find(|(known, _)| *known == var).map_or(Linear::ZERO, |(_, stride)| *stride);
     let mut terms: Vec<(Linear, Linear)> = Vec::new();
     let mut merged: Vec<Var> = Vec::new();
     for axis in axes {
-        let own = stride(axis.var);
+        let own = view.stride(axis.var);
         match axis.extent {
             Extent::Whole(count) => terms.push((own, count)),
             // The loop over tiles and the loop in a tile are one loop.
-            Extent::Tile { tile, step, total } if stride(tile) == own.times(step) => {
+            Extent::Tile { tile, step, total } if view.stride(tile) == own.times(step) => {
                 merged.push(tile);
                 terms.push((own, total));
             }
@@ -91,7 +90,7 @@ fn is_apart(view: &View, axes: &[Axis], around: &[Tiles]) -> bool {
         if tiles.total.is_fixed() && tiles.total.constant <= tiles.step {
             continue;
         }
-        terms.push((stride(tiles.var), tiles.total));
+        terms.push((view.stride(tiles.var), tiles.total));
     }
     terms.retain(|(_, count)| *count != Linear::fixed(1));
     terms.sort_by_key(|(stride, count)| (stride.batch, stride.constant, count.batch));

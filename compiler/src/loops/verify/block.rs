@@ -184,19 +184,14 @@ fn holds(scope: &Scope, view: &View, lane: Lane) -> Checked {
     if held == lane { Ok(()) } else { Err(VerifyError::new("", format!("`{}` holds {held:?}, not {lane:?}", buffer.name))) }
 }
 
-/// The stride of a view along an axis.
-fn along(view: &View, axis: &Axis) -> Linear {
-    let of_axis = |(var, stride): &(Var, Linear)| (*var == axis.var).then_some(*stride);
-    view.strides.iter().filter_map(of_axis).fold(Linear::ZERO, Linear::plus)
-}
-
 /// Along a vector axis values are f32 or i32, views step by a fixed number (stores not by 0), and no row is looked up.
 fn in_vector(instruction: &Instruction, lane: Option<Lane>, axis: &Axis) -> Checked {
     let steps = |view: &View, is_store: bool| {
-        let stride = along(view, axis);
-        let looked_up = view.table.as_ref().is_some_and(|table| table.index.iter().any(|(var, _)| *var == axis.var));
+        let stride = view.stride(axis.var);
         match stride.is_fixed() && !(is_store && stride == Linear::ZERO) {
-            true if looked_up => Err(VerifyError::new("", format!("its vector axis {} goes through the row table", axis.var.0))),
+            true if view.looks_up(axis.var) => {
+                Err(VerifyError::new("", format!("its vector axis {} goes through the row table", axis.var.0)))
+            }
             true => Ok(()),
             false => Err(VerifyError::new("", format!("its stride along the vector axis {} is {stride}", axis.var.0))),
         }
@@ -222,7 +217,7 @@ fn lanes_apart(scope: &Scope, accesses: &[(usize, &View, bool)], axis: &Axis) ->
     let mut of_buffer: BTreeMap<BufferId, Vec<(usize, &View)>> = BTreeMap::new();
     accesses.iter().for_each(|&(number, view, _)| of_buffer.entry(view.buffer).or_default().push((number, view)));
     for (at, stored, _) in accesses.iter().filter(|(_, _, is_store)| *is_store) {
-        let step = along(stored, axis).constant.unsigned_abs().max(1);
+        let step = stored.stride(axis.var).constant.unsigned_abs().max(1);
         for (number, view) in &of_buffer[&stored.buffer] {
             let same_words = view != stored;
             let distance = view.offset.constant.abs_diff(stored.offset.constant);
