@@ -5,7 +5,7 @@
 //! - every root is a computed node, so that it has a place to be stored.
 
 use super::operands;
-use crate::graph::{Attributes, BuildError, Builder, Carried, Contraction, Dim, Graph, NodeId, Root, Shape};
+use crate::graph::{Attributes, BuildError, Builder, Carried, Contraction, Dim, Graph, NodeId, Parts, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
 use std::collections::HashSet;
 
@@ -96,12 +96,7 @@ fn reduce(builder: &mut Builder, primitive: Primitive, a: NodeId, axes: &[usize]
 }
 
 fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> Result<NodeId, BuildError> {
-    let both = |label: &&u8| spec.left.contains(label) && spec.right.contains(label);
-    let batch: Vec<u8> = spec.out.iter().filter(both).copied().collect();
-    let side = |own: &[u8]| -> Vec<u8> {
-        spec.out.iter().filter(|label| own.contains(label) && !batch.contains(label)).copied().collect()
-    };
-    let (left, right) = (side(&spec.left), side(&spec.right));
+    let Parts { batch, rows: left, columns: right, .. } = spec.parts();
     // The right operand's axes run along the lanes; swapping the factors of a product changes no bit.
     let swap = left.last() == spec.out.last() && !left.is_empty() && !right.is_empty();
     let (a, b, left_labels, right_labels) = if swap { (b, a, &spec.right, &spec.left) } else { (a, b, &spec.left, &spec.right) };

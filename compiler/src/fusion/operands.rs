@@ -5,7 +5,7 @@
 //! of its axes and goes through no row table. What does not fit is copied, in an order that does; a copy changes no bit.
 
 use super::view_axes;
-use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Shape};
+use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Parts, Shape};
 use crate::loops::Linear;
 use crate::ops::{self, Lowering, Primitive};
 
@@ -106,28 +106,6 @@ fn lie_together(steps: &[Step], dims: &[Dim], axes: &[usize]) -> bool {
     true
 }
 
-/// The labels of a contraction by the part they play.
-struct Parts {
-    batch: Vec<u8>,
-    rows: Vec<u8>,
-    columns: Vec<u8>,
-    summed: Vec<u8>,
-}
-
-impl Parts {
-    fn of(spec: &Contraction) -> Self {
-        let both = |label: &&u8| spec.left.contains(label) && spec.right.contains(label);
-        let out =
-            |own: &[u8]| -> Vec<u8> { spec.out.iter().filter(|label| own.contains(label) && !both(label)).copied().collect() };
-        Parts {
-            batch: spec.out.iter().filter(both).copied().collect(),
-            rows: out(&spec.left),
-            columns: out(&spec.right),
-            summed: spec.left.iter().filter(|label| !spec.out.contains(label)).copied().collect(),
-        }
-    }
-}
-
 /// Copies the operands of a contraction, whose labels are in the order batch, left, right, where a product cannot step through them.
 pub(super) fn fit(
     builder: &mut Builder,
@@ -135,7 +113,7 @@ pub(super) fn fit(
     b: NodeId,
     spec: Contraction,
 ) -> Result<(NodeId, NodeId, Contraction), BuildError> {
-    let parts = Parts::of(&spec);
+    let parts = spec.parts();
     if reads_windows(builder.graph(), b) {
         // A weight serves every image of a batch: its copy has the rows side by side, as tiles take them.
         let has_batch = |id: NodeId| builder.graph().shape(id).0.contains(&Dim::Batch);
@@ -236,7 +214,7 @@ pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> b
     let own = on(label);
     if own == (false, true) && reads_windows(graph, graph.node(product).operands[1]) {
         let right = graph.shape(graph.node(product).operands[1]);
-        return inner_columns(spec, &Parts::of(spec), right).first() == Some(&label);
+        return inner_columns(spec, &spec.parts(), right).first() == Some(&label);
     }
     own != (true, true) && spec.out[axis + 1..].iter().all(|label| on(*label) != own)
 }
@@ -244,7 +222,7 @@ pub(crate) fn steps_in_product(graph: &Graph, product: NodeId, axis: usize) -> b
 /// Whether a product is looped over along an axis of its result, one element at a time.
 pub(crate) fn loops_around_product(graph: &Graph, product: NodeId, axis: usize) -> bool {
     let Attributes::Contract(spec) = &graph.node(product).attributes else { return false };
-    let parts = Parts::of(spec);
+    let parts = spec.parts();
     let Some(label) = spec.out.get(axis) else { return false };
     let right = graph.shape(graph.node(product).operands[1]);
     parts.batch.contains(label) || parts.columns.contains(label) && !inner_columns(spec, &parts, right).contains(label)

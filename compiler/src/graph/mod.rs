@@ -16,6 +16,7 @@
 
 pub mod builder;
 mod carried;
+mod contraction;
 mod repeat;
 pub mod scan;
 pub mod text;
@@ -26,6 +27,7 @@ mod visit;
 use crate::ops::Primitive;
 pub use builder::{BuildError, Builder};
 pub(crate) use carried::Carried;
+pub use contraction::{Contraction, Parts};
 pub use repeat::Body;
 pub use scan::Scan;
 pub use types::{Dim, Element, Shape, Type};
@@ -39,17 +41,6 @@ impl NodeId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// Labels of a contraction: `left, right -> out`; a label in `left` and `right` but not in `out` is summed over, in `left`'s order.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Contraction {
-    /// A label for each axis of the left operand.
-    pub left: Vec<u8>,
-    /// A label for each axis of the right operand.
-    pub right: Vec<u8>,
-    /// A label for each axis of the result.
-    pub out: Vec<u8>,
 }
 
 /// Windows along an axis: step `k` of the window at place `p` is element `offset + p · stride + k · dilation`, which is one of the axis

@@ -141,22 +141,6 @@ pub fn parse_contraction(text: &str) -> Option<Contraction> {
     Some(Contraction { left, right, out })
 }
 
-impl Contraction {
-    /// Labels renumbered by their first use, so that equal contractions are equal values.
-    pub fn canonical(&self) -> Self {
-        let mut order: Vec<u8> = Vec::new();
-        for &label in self.left.iter().chain(&self.right) {
-            if !order.contains(&label) {
-                order.push(label);
-            }
-        }
-        let rename = |labels: &[u8]| {
-            labels.iter().map(|label| order.iter().position(|known| known == label).unwrap_or(255) as u8).collect()
-        };
-        Contraction { left: rename(&self.left), right: rename(&self.right), out: rename(&self.out) }
-    }
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();

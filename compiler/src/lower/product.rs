@@ -7,7 +7,7 @@ use super::index::{Index, view};
 use super::kernel::KernelLowering;
 use super::storage::title;
 use crate::fusion::reads_windows;
-use crate::graph::{Attributes, NodeId};
+use crate::graph::{Attributes, NodeId, Parts};
 use crate::loops::{Digit, Extent, Linear, Operand, OperandRows, ProductStatement, Statement, Steps, Var, View};
 use crate::ops::Fold;
 
@@ -54,15 +54,11 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     let storage = lowering.scope.kept.get(&node).cloned().ok_or_else(|| LowerError(format!("%{} is not kept", node.0)))?;
     let c_view = view(&storage, &out, &lowering.scope.tiles);
 
-    let in_both = |label: &u8| spec.left.contains(label) && spec.right.contains(label);
-    let looped: Vec<u8> = spec.out.iter().filter(|label| in_both(label)).copied().collect();
-    let rows: Vec<u8> = spec.out.iter().filter(|label| spec.left.contains(label) && !in_both(label)).copied().collect();
-    let columns: Vec<u8> = spec.out.iter().filter(|label| spec.right.contains(label) && !in_both(label)).copied().collect();
-    let summed: Vec<u8> = spec.left.iter().filter(|label| !spec.out.contains(label)).copied().collect();
+    let Parts { batch, rows, columns, summed } = spec.parts();
     let var_of = |label: &u8| labels[*label as usize].var;
     // Where windows lie is looked up; other operands are stepped through.
     let windows = reads_windows(graph, b).then_some(&b_view);
-    let (mut outer, mut turns): (Vec<u8>, Vec<u8>) = (looped, Vec::new());
+    let (mut outer, mut turns): (Vec<u8>, Vec<u8>) = (batch, Vec::new());
     let m = together(&labels, &rows, &[&a_view, &c_view], None, Some(&mut outer))?;
     let (n, k) = match windows {
         None => (

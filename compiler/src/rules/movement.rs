@@ -2,7 +2,7 @@
 
 use super::Exactness::{Approximates, BitExact};
 use super::{Bindings, Condition, Rule, rule};
-use crate::graph::{Attributes, Builder, Contraction, Dim, Element, Graph, NodeId};
+use crate::graph::{Attributes, Builder, Dim, Element, Graph, NodeId};
 use crate::ops::Primitive;
 
 const SAME_TYPE: Condition = Condition::Check {
@@ -164,11 +164,6 @@ fn add_pads(builder: &mut Builder, bindings: &Bindings) -> Option<NodeId> {
     builder.pad(joined, *axis, before, after).ok()
 }
 
-/// Labels that are summed, in the order of the sum.
-fn summed(spec: &Contraction) -> Vec<u8> {
-    spec.left.iter().copied().filter(|label| spec.right.contains(label) && !spec.out.contains(label)).collect()
-}
-
 fn contract_transposed(builder: &mut Builder, bindings: &Bindings, left: bool) -> Option<NodeId> {
     let Attributes::Contract(spec) = bindings.attributes("s")? else { return None };
     let order = bindings.axes("p")?;
@@ -178,13 +173,13 @@ fn contract_transposed(builder: &mut Builder, bindings: &Bindings, left: bool) -
     for (axis, &from) in order.iter().enumerate() {
         own[from] = labels[axis];
     }
-    let (mut changed, before) = (spec.clone(), summed(spec));
+    let (mut changed, before) = (spec.clone(), spec.parts().summed);
     if left {
         changed.left = own;
     } else {
         changed.right = own;
     }
-    if summed(&changed) != before {
+    if changed.parts().summed != before {
         return None;
     }
     let operands = [bindings.node("x")?, bindings.node("y")?];
