@@ -223,6 +223,14 @@ pub(crate) struct Access {
     pub picked: bool,
 }
 
+impl Access {
+    /// Whether it is of the element at the reader's own index, where the reader's domain is `own` and the value's axes are `axes` of the group.
+    pub fn is_at(&self, own: &[usize], axes: &[usize]) -> bool {
+        axes.len() == self.axes.len()
+            && axes.iter().zip(&self.axes).all(|(axis, index)| index.is_some_and(|dim| own[dim] == *axis))
+    }
+}
+
 /// Everything that evaluating `id` at its own index reads, through inlined nodes. `axes` maps `id`'s axes to the reader's domain.
 pub(crate) fn accesses(graph: &Graph, inlined: Inlined, id: NodeId, axes: &[Option<usize>], found: &mut Vec<Access>) {
     if !inlined.holds(id) || ops::record(graph.node(id).primitive).is_source() {

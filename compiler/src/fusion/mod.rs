@@ -85,6 +85,15 @@ pub struct Group {
     pub refusals: Vec<Refusal>,
 }
 
+impl Group {
+    /// The group's axes of a member's value: those of its domain that it does not fold.
+    pub(crate) fn value_axes(&self, graph: &Graph, position: usize) -> Vec<usize> {
+        let lost = reduced_axes(graph, self.members[position]);
+        let own = self.domains[position].iter().enumerate();
+        own.filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect()
+    }
+}
+
 /// The whole decision: groups in the order in which they run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fusion {

@@ -309,14 +309,10 @@ impl Planner<'_> {
     fn reads_in_place(&self, group: usize, node: NodeId, source: NodeId) -> bool {
         let target = &self.groups[group];
         let Some(position) = target.members.iter().rposition(|member| member.node == node) else { return false };
-        let lost = reduced_axes(self.graph, target.members[position]);
-        let written: Vec<usize> =
-            target.domains[position].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
+        let written = target.value_axes(self.graph, position);
         target.members.iter().zip(&target.domains).all(|(member, own)| {
-            self.reads.of(*member).iter().filter(|access| access.node == source).all(|access| {
-                access.axes.len() == written.len()
-                    && access.axes.iter().zip(&written).all(|(index, axis)| index.is_some_and(|dim| own[dim] == *axis))
-            })
+            let mut reads = self.reads.of(*member).iter().filter(|access| access.node == source);
+            reads.all(|access| access.is_at(own, &written))
         })
     }
 }

@@ -8,7 +8,7 @@ use super::staged::Staged;
 use super::storage::{Layout, StagedCopy, Storage, cells, push, title};
 use super::vector::is_vector;
 use super::{LowerError, linear, product, row_major, volume};
-use crate::fusion::{CELL, Fusion, Group, Work, reduced_axes, work};
+use crate::fusion::{CELL, Fusion, Group, Work, work};
 use crate::graph::{Dim, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Axis, Block, Extent, Kernel, Lane, Linear, Nest, Parallel, Program, Space, Statement, Value, Var, View};
@@ -231,9 +231,7 @@ impl KernelLowering<'_> {
 
     /// Group axes of a member's value.
     pub fn value_axes(&self, position: usize) -> Vec<usize> {
-        let lost = reduced_axes(self.scope.graph, self.group.members[position]);
-        let own = &self.group.domains[position];
-        own.iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect()
+        self.group.value_axes(self.scope.graph, position)
     }
 
     fn nest(&mut self, nest: &NestPlan) -> Result<(), LowerError> {

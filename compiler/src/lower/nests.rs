@@ -106,7 +106,7 @@ impl<'a> Members<'a> {
                 for &source in self.fusion.updated_by(group.members[member].node) {
                     let elsewhere = |&other: &usize| {
                         let mut own = self.reads[other].iter().filter(|access| access.node == source);
-                        own.any(|access| !is_element(&group.domains[other], access, written))
+                        own.any(|access| !access.is_at(&group.domains[other], written))
                     };
                     let mut later = nests[number + 1..].iter().flat_map(|nest| &nest.members);
                     if later.any(|&other| self.reads(other, source)) || nest.members.iter().any(elsewhere) {
@@ -258,16 +258,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether a reader with these axes accesses the element at its own index, where the value's axes are `axes` of the group.
-fn is_element(own: &[usize], access: &Access, axes: &[usize]) -> bool {
-    axes.len() == access.axes.len()
-        && axes.iter().zip(&access.axes).all(|(axis, index)| index.is_some_and(|dim| own[dim] == *axis))
-}
-
 /// Whether an access is of the very element that the reader computes.
 fn same_element(graph: &Graph, group: &Group, other: usize, own: &[usize], access: &Access) -> bool {
-    let lost = reduced_axes(graph, group.members[other]);
-    let value_axes: Vec<usize> =
-        group.domains[other].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis).collect();
-    !access.picked && is_element(own, access, &value_axes)
+    !access.picked && access.is_at(own, &group.value_axes(graph, other))
 }
