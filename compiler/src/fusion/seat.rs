@@ -15,6 +15,15 @@ pub(super) struct Seat {
     pub(super) reason: Reason,
 }
 
+/// A member's axes among those of a group.
+struct Aligned {
+    domain: Vec<usize>,
+    /// The group's, with those that the member adds.
+    axes: Vec<Dim>,
+    /// Axes along which the member reads other elements than its own.
+    broken: Vec<usize>,
+}
+
 /// Terms of a product's sums from which on its tiles had better be larger than cells: what copies and reads operands once for many columns
 /// saves more than what a pass over the result costs.
 const LONG_SUM: usize = 512;
@@ -102,24 +111,17 @@ impl Planner<'_> {
         Ok(Seat { domain: own, axes, parallel: Vec::new(), reason: Reason::Small })
     }
 
-    fn tiled_seat(&self, member: Member, group: usize, kind: Work, accesses: &[Access]) -> Result<Seat, Obstacle> {
-        let target = &self.groups[group];
-        if kind == Work::Total {
-            return Err(Obstacle::Total);
-        }
+    /// Which of the group's axes a member's are, where it reads what the group makes at its own index; axes that are new to the group are added.
+    fn aligned(&self, member: Member, target: &Group, accesses: &[Access]) -> Result<Aligned, Obstacle> {
         let dims = domain(self.graph, member);
         let mut own: Vec<Option<usize>> = vec![None; dims.len()];
         let mut broken: Vec<usize> = Vec::new();
         for access in accesses {
             let Some(position) = target.members.iter().rposition(|other| other.node == access.node) else { continue };
-            let other = target.members[position];
-            if work(self.graph, other) == Work::Cells {
+            if work(self.graph, target.members[position]) == Work::Cells {
                 return Err(Obstacle::Partial(access.node));
             }
-            let lost = reduced_axes(self.graph, other);
-            let value_axes =
-                target.domains[position].iter().enumerate().filter(|(axis, _)| !lost.contains(axis)).map(|(_, &axis)| axis);
-            for (axis, index) in value_axes.zip(&access.axes) {
+            for (axis, index) in target.value_axes(self.graph, position).into_iter().zip(&access.axes) {
                 match index {
                     Some(dim) if own[*dim].is_none() && !own.contains(&Some(axis)) => own[*dim] = Some(axis),
                     Some(dim) if own[*dim] == Some(axis) => {}
@@ -137,7 +139,15 @@ impl Planner<'_> {
                 }));
             }
         }
-        let own: Vec<usize> = own.into_iter().flatten().collect();
+        Ok(Aligned { domain: own.into_iter().flatten().collect(), axes, broken })
+    }
+
+    fn tiled_seat(&self, member: Member, group: usize, kind: Work, accesses: &[Access]) -> Result<Seat, Obstacle> {
+        let target = &self.groups[group];
+        if kind == Work::Total {
+            return Err(Obstacle::Total);
+        }
+        let Aligned { domain: own, axes, broken } = self.aligned(member, target, accesses)?;
         let lost: Vec<usize> = if kind == Work::Cells {
             Vec::new()
         } else {
@@ -166,44 +176,42 @@ impl Planner<'_> {
         {
             return Err(Obstacle::SharedLines { columns });
         }
-        let cells = |member: &Member| work(self.graph, *member) == Work::Cells;
-        let has_cells = kind == Work::Cells || target.members.iter().any(cells);
-        let random = |member: &Member| work(self.graph, *member) == Work::Random;
-        if has_cells && (kind == Work::Random || target.members.iter().any(random)) {
-            return Err(Obstacle::DrawnInCells);
-        }
-        if has_cells {
-            let plain = |domain: &[usize], lost: bool| domain.len() == 2 && domain.contains(&0) && domain.contains(&1) && !lost;
-            let all_plain = plain(&own, !lost.is_empty())
-                && target
-                    .members
-                    .iter()
-                    .zip(&target.domains)
-                    .all(|(other, domain)| plain(domain, !cells(other) && !reduced_axes(self.graph, *other).is_empty()));
-            let head = target.members[0];
-            let product_in_cells = work(self.graph, head) != Work::Product
-                || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
-            if !all_plain || !product_in_cells || parallel.len() < 2 || (kind == Work::Cells && own != [0, 1]) {
-                return Err(Obstacle::CellAxes);
-            }
-            if work(self.graph, head) == Work::Product
-                && super::summed(self.graph, head.node) >= LONG_SUM
-                && elements(&domain(self.graph, head)) >= MANY_CELLS
-            {
-                return Err(Obstacle::LongSums);
-            }
-        }
         let reason = match kind {
             Work::Cells => Reason::Cells,
             Work::Random => Reason::Drawn,
             Work::Row | Work::Column => Reason::Reduces { axis: lost[0] },
             _ => Reason::Pointwise,
         };
-        Ok(Seat { domain: own, axes, parallel, reason })
+        let seat = Seat { domain: own, axes, parallel, reason };
+        self.check_cells(target, kind, &seat, !lost.is_empty())?;
+        Ok(seat)
     }
-}
 
-impl Planner<'_> {
+    /// Sums of cells need every member on both axes of the cell, and a product in front that steps through both. `folds` says whether the new
+    /// member folds an axis other than to cells.
+    fn check_cells(&self, target: &Group, kind: Work, seat: &Seat, folds: bool) -> Result<(), Obstacle> {
+        let cells = |member: &Member| work(self.graph, *member) == Work::Cells;
+        if kind != Work::Cells && !target.members.iter().any(cells) {
+            return Ok(());
+        }
+        let random = |member: &Member| work(self.graph, *member) == Work::Random;
+        if kind == Work::Random || target.members.iter().any(random) {
+            return Err(Obstacle::DrawnInCells);
+        }
+        let plain = |domain: &[usize], folds: bool| domain.len() == 2 && domain.contains(&0) && domain.contains(&1) && !folds;
+        let mut others = target.members.iter().zip(&target.domains);
+        let all_plain = plain(&seat.domain, folds)
+            && others.all(|(other, domain)| plain(domain, !cells(other) && !reduced_axes(self.graph, *other).is_empty()));
+        let head = target.members[0];
+        let is_product = work(self.graph, head) == Work::Product;
+        let steps_in_cells = !is_product || (0..2).all(|axis| super::steps_in_product(self.graph, head.node, axis));
+        if !all_plain || !steps_in_cells || seat.parallel.len() < 2 || (kind == Work::Cells && seat.domain != [0, 1]) {
+            return Err(Obstacle::CellAxes);
+        }
+        let is_long = || super::summed(self.graph, head.node) >= LONG_SUM && elements(&domain(self.graph, head)) >= MANY_CELLS;
+        if is_product && is_long() { Err(Obstacle::LongSums) } else { Ok(()) }
+    }
+
     /// The columns of a product of the batch's rows that had better be cut into tiles of rows, if a copy of its right operand can serve all of them.
     fn columns_of_shared_lines(&self, head: Member) -> Option<usize> {
         if work(self.graph, head) != Work::Product {
