@@ -226,13 +226,8 @@ impl Assembly {
                 _ => false,
             };
             if keeps {
-                let copy = lower::add_buffer(
-                    &mut self.program,
-                    &format!("best.{}", buffer.name),
-                    Space::Saved(saved.len() as u32),
-                    buffer.lane,
-                    buffer.words,
-                );
+                let space = Space::Saved(saved.len() as u32);
+                let copy = self.program.add_buffer(format!("best.{}", buffer.name), space, buffer.lane, buffer.words);
                 saved.push((BufferId(number as u32), copy));
             }
         }

@@ -312,3 +312,11 @@ pub struct Program {
     pub slots: Vec<SlotInfo>,
     pub entries: Vec<Entry>,
 }
+
+impl Program {
+    /// Adds a buffer.
+    pub fn add_buffer(&mut self, name: impl Into<String>, space: Space, lane: Lane, words: Linear) -> BufferId {
+        self.buffers.push(Buffer { name: name.into(), space, lane, words });
+        BufferId(self.buffers.len() as u32 - 1)
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::LowerError;
 use super::index::{Index, pick, picked, view};
-use super::storage::{Layout, Storage, lane, strides};
+use super::storage::{Layout, Storage, strides};
 use crate::fusion::{folded, is_unit_reshape};
 use crate::graph::{Attributes, Element, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
@@ -272,5 +272,5 @@ pub(super) fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>,
     let from_rows =
         matches!(node.primitive, Primitive::Input | Primitive::Target) && ty.shape.0.first() == Some(&crate::graph::Dim::Batch);
     let rows = if from_rows { Some(scope.layout.rows(scope.program)) } else { None };
-    Ok(Some(Storage { buffer, lane: lane(ty.element), strides: strides(&ty)?, local: false, rows, within: None }))
+    Storage::of_source(buffer, &ty, rows).map(Some)
 }

@@ -5,9 +5,9 @@ use super::index::Index;
 use super::nests::{NestPlan, Plan, plan};
 use super::schedule::{Schedule, schedule};
 use super::staged::Staged;
-use super::storage::{Layout, StagedCopy, Storage, cells, push, title};
+use super::storage::{Layout, Rows, StagedCopy, Storage, cells, lane, title};
 use super::vector::is_vector;
-use super::{LowerError, linear, product, row_major, volume};
+use super::{LowerError, linear, opaque, product, scan};
 use crate::fusion::{CELL, Fusion, Group, Work, work};
 use crate::graph::{Dim, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
@@ -77,9 +77,7 @@ pub fn lower_group(
     let name = format!("{prefix}.{number} {}", title(graph, head.node));
     let scope = Scope { graph, layout, program, kept: HashMap::default(), tiles: Vec::new(), serving: group.members[0].node };
     let axes = group.axes.iter().map(|dim| GroupAxis { size: linear(*dim), tile: None }).collect();
-    let lowering =
-        KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new(), staged: Vec::new() };
-    lowering.run(&plan, schedule, prefix)
+    KernelLowering::new(scope, group, axes, name).run(&plan, schedule, prefix)
 }
 
 /// Copies a staged value to its place.
@@ -92,6 +90,12 @@ pub fn copy(copy: &StagedCopy) -> Kernel {
     let axes = vec![Axis { var, extent: Extent::Whole(copy.words), vector: true }];
     let nest = Nest { title: format!("next {}", copy.name), axes, block: block.finish() };
     Kernel { name: format!("copy {}", copy.name), parallel: None, body: vec![Statement::Nest(nest)], vars: 1 }
+}
+
+impl<'a> KernelLowering<'a> {
+    fn new(scope: Scope<'a>, group: &'a Group, axes: Vec<GroupAxis>, name: String) -> Self {
+        KernelLowering { scope, group, axes, vars: 0, name, body: Vec::new(), partials: HashMap::new(), staged: Vec::new() }
+    }
 }
 
 impl KernelLowering<'_> {
@@ -145,16 +149,7 @@ impl KernelLowering<'_> {
         };
         let axis = |dim: &Dim| if *dim == Dim::Batch { rows } else { GroupAxis { size: linear(*dim), tile: None } };
         let axes = group.axes.iter().map(axis).collect();
-        let mut inner = KernelLowering {
-            scope,
-            group,
-            axes,
-            vars: self.vars,
-            name,
-            body: Vec::new(),
-            partials: HashMap::new(),
-            staged: Vec::new(),
-        };
+        let mut inner = KernelLowering { vars: self.vars, ..KernelLowering::new(scope, group, axes, name) };
         inner.fill(plan, "")?;
         self.vars = inner.vars;
         Ok(inner.body)
@@ -191,35 +186,21 @@ impl KernelLowering<'_> {
             self.scope.kept.insert(member.node, storage);
             return Ok(());
         }
-        let mut dims: Vec<Linear> = self.value_axes(position).into_iter().map(|axis| self.axes[axis].room()).collect();
-        let rank = dims.len();
-        if kind == Work::Random {
-            match dims.last_mut() {
-                Some(last) if last.is_fixed() => last.constant = (last.constant + 63) / 64 * 64,
-                Some(last) => last.constant += 64,
-                None => dims.push(Linear::fixed(64)),
-            }
-        }
-        let mut strides = row_major(&dims)?;
-        strides.truncate(rank);
-        let lane = super::storage::lane(graph.ty(member.node).element);
-        let buffer =
-            push(self.scope.program, &format!("{}.%{}", self.name_short(), member.node.0), Space::Scratch, lane, volume(&dims)?);
-        self.scope.kept.insert(member.node, Storage { buffer, lane, strides, local: true, rows: None, within: None });
+        let room = self.value_axes(position).into_iter().map(|axis| self.axes[axis].room()).collect();
+        let rows = if kind == Work::Random { Rows::DRAWN } else { Rows::Adjacent };
+        let name = format!("{}.%{}", self.name_short(), member.node.0);
+        let lane = lane(graph.ty(member.node).element);
+        let storage = Storage::new(self.scope.program, &name, (Space::Scratch, lane), room, rows)?;
+        self.scope.kept.insert(member.node, storage);
         Ok(())
     }
 
     fn keep_partials(&mut self, position: usize, prefix: &str) -> Result<(), LowerError> {
         let member = self.group.members[position];
-        let dims = self.group.domains[position]
-            .iter()
-            .zip(CELL)
-            .map(|(&axis, cell)| cells(self.axes[axis].size, cell as i64))
-            .collect::<Vec<_>>();
+        let dims =
+            self.group.domains[position].iter().zip(CELL).map(|(&axis, cell)| cells(self.axes[axis].size, cell as i64)).collect();
         let name = format!("{prefix}.%{}.cells", member.node.0);
-        let strides = row_major(&dims)?;
-        let buffer = push(self.scope.program, &name, Space::Arena, Lane::F32, volume(&dims)?);
-        let storage = Storage { buffer, lane: Lane::F32, strides, local: false, rows: None, within: None };
+        let storage = Storage::new(self.scope.program, &name, (Space::Arena, Lane::F32), dims, Rows::Adjacent)?;
         self.scope.layout.set_partial(member.node, storage.clone());
         self.partials.insert(member.node, storage);
         Ok(())
@@ -246,8 +227,8 @@ impl KernelLowering<'_> {
             Work::Total => self.total(nest.members[0]),
             Work::Random => self.random(nest.members[0]),
             Work::Product => product::lower(self, nest.members[0]),
-            Work::Opaque => self.opaque(nest.members[0]),
-            Work::Scan => super::scan::lower(self, nest.members[0]),
+            Work::Opaque => opaque::lower(self, nest.members[0]),
+            Work::Scan => scan::lower(self, nest.members[0]),
         }
     }
 
@@ -355,26 +336,11 @@ impl KernelLowering<'_> {
         Ok(())
     }
 
-    /// Copies a product's result to its further places.
-    pub fn finish_product(&mut self, position: usize) -> Result<(), LowerError> {
-        self.spread(position)
-    }
-
-    /// Pads and joins tensors, takes rows by index and adds rows up by index.
-    fn opaque(&mut self, position: usize) -> Result<(), LowerError> {
-        super::opaque::lower(self, position)
-    }
-
     /// Loops over a whole shape, for kernels without tiles.
     pub fn whole_loops(&mut self, dims: &[Linear]) -> (Vec<Axis>, Vec<Index>) {
         let vars: Vec<Var> = dims.iter().map(|_| self.var()).collect();
         let loops = vars.iter().zip(dims).map(|(&var, &size)| Axis { var, extent: Extent::Whole(size), vector: false }).collect();
         (loops, vars.into_iter().map(Index::var).collect())
-    }
-
-    /// Appends a nest, see [`Self::emit`].
-    pub fn push_nest(&mut self, title: String, axes: Vec<Axis>, block: Block) {
-        self.emit(title, axes, block);
     }
 }
 

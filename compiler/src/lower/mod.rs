@@ -31,17 +31,6 @@ use crate::fusion::Fusion;
 use crate::graph::{Dim, Graph};
 use crate::loops::{Linear, Program};
 
-/// Adds a buffer to a program.
-pub fn add_buffer(
-    program: &mut Program,
-    name: &str,
-    space: crate::loops::Space,
-    lane: crate::loops::Lane,
-    words: Linear,
-) -> crate::loops::BufferId {
-    storage::push(program, name, space, lane, words)
-}
-
 /// What cannot be lowered: a bug of ours, or a form that no kernel has yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LowerError(pub String);

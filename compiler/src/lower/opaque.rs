@@ -4,10 +4,9 @@ use super::LowerError;
 use super::block::Writer;
 use super::index::{Index, pick, picked, view};
 use super::kernel::{KernelLowering, store_everywhere};
-use super::linear;
-use super::storage::title;
+use super::storage::{sizes, title};
 use crate::graph::{Attributes, NodeId, Window};
-use crate::loops::{Axis, Extent, Linear};
+use crate::loops::{Axis, Extent};
 use crate::ops::{Fold, Primitive};
 
 /// Lowers an opaque member, which is alone in its kernel or, in a scan, in its part of the step.
@@ -41,7 +40,7 @@ fn scatter_add(lowering: &mut KernelLowering, position: usize, size: usize) -> R
     let domain = lowering.group.domains[position].clone();
     let storage = lowering.primary(node)?;
     lowering.clear(&storage, &domain, Fold::Sum, &title(graph, node));
-    let lead: Vec<Linear> = graph.shape(row).0.iter().map(|dim| linear(*dim)).collect();
+    let lead = sizes(graph.shape(row));
     let (mut loops, mut index) = lowering.whole_loops(&lead);
     let mut to = vec![picked()];
     for &axis in &domain[1..] {
@@ -60,7 +59,7 @@ fn scatter_add(lowering: &mut KernelLowering, position: usize, size: usize) -> R
     let next = writer.block.add(so_far, value);
     writer.block.store(place, next);
     let block = writer.block.finish();
-    lowering.push_nest(title(graph, node), loops, block);
+    lowering.emit(title(graph, node), loops, block);
     lowering.spread(position)
 }
 
@@ -87,7 +86,7 @@ fn unwindow(lowering: &mut KernelLowering, position: usize, window: Window) -> R
         let next = writer.block.add(so_far, value);
         writer.block.store(place, next);
         let block = writer.block.finish();
-        lowering.push_nest(format!("{} step {step}", title(graph, node)), loops, block);
+        lowering.emit(format!("{} step {step}", title(graph, node)), loops, block);
     }
     lowering.spread(position)
 }
@@ -110,7 +109,7 @@ fn fill_zero(lowering: &mut KernelLowering, position: usize) {
     let zero = if is_real { writer.block.f32(0.0) } else { writer.block.i32(0) };
     store_everywhere(&mut writer, node, &index, zero);
     let block = writer.block.finish();
-    lowering.push_nest(format!("zeros {}", title(graph, node)), loops, block);
+    lowering.emit(format!("zeros {}", title(graph, node)), loops, block);
 }
 
 /// Copies an operand to its place along an axis.
@@ -125,6 +124,6 @@ fn part(lowering: &mut KernelLowering, position: usize, operand: NodeId, axis: u
     let value = writer.value(operand, &index)?;
     store_everywhere(&mut writer, node, &to, value);
     let block = writer.block.finish();
-    lowering.push_nest(title(graph, node), loops, block);
+    lowering.emit(title(graph, node), loops, block);
     Ok(())
 }

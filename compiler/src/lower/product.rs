@@ -99,7 +99,7 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
         statement = Statement::Tiles { var: label.var, step, total, body: vec![statement] };
     }
     lowering.push(statement);
-    lowering.finish_product(position)
+    lowering.spread(position)
 }
 
 /// Labels taken together as one index.

@@ -4,9 +4,9 @@ use super::block::Writer;
 use super::index::Index;
 use super::kernel::{KernelLowering, store_everywhere};
 use super::nests::NestPlan;
-use super::storage::{Storage, push, title};
+use super::storage::{Rows, Storage, title};
 use super::vector::is_vector;
-use super::{LowerError, linear, row_major, volume};
+use super::{LowerError, linear};
 use crate::fusion::{CELL, Work, work};
 use crate::graph::NodeId;
 use crate::loops::{Axis, Block, Extent, Lane, Linear, Nest, Space, Statement, Value};
@@ -190,11 +190,10 @@ impl KernelLowering<'_> {
     fn lanes(&mut self, count: i64, axes: &[usize], name: &str) -> Result<Storage, LowerError> {
         let mut dims: Vec<Linear> = axes.iter().map(|&axis| self.axes[axis].room()).collect();
         dims.push(Linear::fixed(count));
-        let strides = row_major(&dims)?;
         // One word: the kernel and the node, which the title starts with.
         let (short, node) = (self.name_short(), name.split(' ').next().unwrap_or_default());
-        let buffer = push(self.scope.program, &format!("{short}.{node}.lanes"), Space::Scratch, Lane::F32, volume(&dims)?);
-        Ok(Storage { buffer, lane: Lane::F32, strides, local: true, rows: None, within: None })
+        let name = format!("{short}.{node}.lanes");
+        Storage::new(self.scope.program, &name, (Space::Scratch, Lane::F32), dims, Rows::Adjacent)
     }
 
     fn clear_lanes(&mut self, count: i64, lanes: &Storage, axes: &[usize], fold: Fold, name: &str) {

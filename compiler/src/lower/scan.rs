@@ -7,13 +7,13 @@ use super::block::{Writer, place_of};
 use super::index::Index;
 use super::kernel::KernelLowering;
 use super::nests::plan;
-use super::storage::{Layout, Storage, Within, lane, push, title};
-use super::{LowerError, linear, row_major, volume};
+use super::storage::{Layout, Rows, Storage, Within, lane, title};
+use super::{LowerError, linear};
 use crate::fusion::legalize::legalize;
 use crate::fusion::{self, Fusion, Options};
 use crate::graph::scan::Role;
 use crate::graph::{Attributes, Builder, Dim, Graph, NodeId, Root, Scan};
-use crate::loops::{Axis, Extent, Linear, Space, Statement, Var};
+use crate::loops::{Axis, Extent, Lane, Linear, Space, Statement, Var};
 use crate::ops::Primitive;
 
 /// How far the place of a step moves with the loop's variable.
@@ -95,7 +95,7 @@ fn bind(
     let room = lowering.axes[0].room();
     for (number, (_, width)) in scan.parts().take(scan.carries).enumerate() {
         let name = format!("{}.h{number}", lowering.name_short());
-        carries.push(scratch(lowering, &name, &[room, Linear::fixed(width as i64)], crate::loops::Lane::F32)?);
+        carries.push(scratch(lowering, &name, vec![room, Linear::fixed(width as i64)], Lane::F32)?);
     }
     for id in body.ids() {
         let Some(role) = Role::of(body.node(id)) else { continue };
@@ -154,15 +154,14 @@ fn crossing(
         let size = |dim: &Dim| if *dim == Dim::Batch { room } else { linear(*dim) };
         let dims: Vec<Linear> = ty.shape.0.iter().map(size).collect();
         let name = format!("{}.step.%{}", lowering.name_short(), node.0);
-        let storage = scratch(lowering, &name, &dims, lane(ty.element))?;
+        let storage = scratch(lowering, &name, dims, lane(ty.element))?;
         inside.add(node, storage);
     }
     Ok(())
 }
 
-fn scratch(lowering: &mut KernelLowering, name: &str, dims: &[Linear], lane: crate::loops::Lane) -> Result<Storage, LowerError> {
-    let buffer = push(lowering.scope.program, name, Space::Scratch, lane, volume(dims)?);
-    Ok(Storage { buffer, lane, strides: row_major(dims)?, local: true, rows: None, within: None })
+fn scratch(lowering: &mut KernelLowering, name: &str, dims: Vec<Linear>, lane: Lane) -> Result<Storage, LowerError> {
+    Storage::new(lowering.scope.program, name, (Space::Scratch, lane), dims, Rows::Adjacent)
 }
 
 /// What a carry is set from.
@@ -191,7 +190,7 @@ fn copy(lowering: &mut KernelLowering, position: usize, name: &str, carry: &Stor
     writer.store(carry, &index, value);
     let block = writer.block.finish();
     let name = format!("{name}, {}", title(lowering.scope.graph, node));
-    lowering.push_nest(name, loops, block);
+    lowering.emit(name, loops, block);
     Ok(())
 }
 

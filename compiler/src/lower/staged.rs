@@ -1,7 +1,6 @@
 //! Rows of a data set that a nest would look up lane by lane: one word of each is copied first, so that the nest runs on several lanes.
 
 use super::kernel::KernelLowering;
-use super::storage::push;
 use super::vector::is_vector;
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Axis, Block, BufferId, Extent, Instruction, Lane, Linear, Nest, Space, Statement, Var, View};
@@ -69,13 +68,8 @@ impl KernelLowering<'_> {
         }
         let words = axis.extent.room();
         let source = self.scope.program.buffers[word.buffer.0 as usize].name.clone();
-        let copy = push(
-            self.scope.program,
-            &format!("{}.{source}.{}", self.name_short(), self.staged.len()),
-            Space::Scratch,
-            lane,
-            words,
-        );
+        let name = format!("{}.{source}.{}", self.name_short(), self.staged.len());
+        let copy = self.scope.program.add_buffer(name, Space::Scratch, lane, words);
         let var = self.var();
         let mut from = word.clone();
         if let Some(table) = &mut from.table {

@@ -2,8 +2,8 @@
 
 use super::{LowerError, linear, row_major, volume};
 use crate::fusion::{Fusion, Member, Work, work};
-use crate::graph::{Attributes, Dim, Element, Graph, NodeId, Root, Type};
-use crate::loops::{Buffer, BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
+use crate::graph::{Attributes, Dim, Element, Graph, NodeId, Root, Shape, Type};
+use crate::loops::{BufferId, Lane, Linear, Program, Slot, SlotInfo, Space, Var};
 use crate::ops::Primitive;
 use rustc_hash::FxBuildHasher;
 use std::collections::HashMap;
@@ -22,6 +22,29 @@ pub struct Storage {
     pub rows: Option<BufferId>,
     /// It is a part of something longer.
     pub within: Option<Within>,
+}
+
+impl Storage {
+    /// A new buffer for a tensor of these sizes.
+    pub(super) fn new(
+        program: &mut Program,
+        name: &str,
+        (space, lane): (Space, Lane),
+        mut sizes: Vec<Linear>,
+        rows: Rows,
+    ) -> Result<Storage, LowerError> {
+        let rank = sizes.len();
+        rows.widen(&mut sizes);
+        let mut strides = row_major(&sizes)?;
+        strides.truncate(rank);
+        let buffer = program.add_buffer(name, space, lane, volume(&sizes)?);
+        Ok(Storage { buffer, lane, strides, local: space == Space::Scratch, rows: None, within: None })
+    }
+
+    /// A source's buffer, whose rows are looked up in the table if there is one.
+    pub(super) fn of_source(buffer: BufferId, ty: &Type, rows: Option<BufferId>) -> Result<Storage, LowerError> {
+        Ok(Storage { buffer, lane: lane(ty.element), strides: strides(ty)?, local: false, rows, within: None })
+    }
 }
 
 /// Where a part of a longer tensor begins: one step of a sequence.
@@ -73,12 +96,12 @@ pub struct Layout {
 impl Layout {
     /// The control buffer.
     pub fn control(&mut self, program: &mut Program) -> BufferId {
-        *self.control.get_or_insert_with(|| push(program, "control", Space::Control, Lane::F64, Linear::ZERO))
+        *self.control.get_or_insert_with(|| program.add_buffer("control", Space::Control, Lane::F64, Linear::ZERO))
     }
 
     /// The row table of the batch.
     pub fn rows(&mut self, program: &mut Program) -> BufferId {
-        *self.rows.get_or_insert_with(|| push(program, "rows", Space::Rows, Lane::I32, Linear::BATCH))
+        *self.rows.get_or_insert_with(|| program.add_buffer("rows", Space::Rows, Lane::I32, Linear::BATCH))
     }
 
     /// The slot of this name in the control buffer.
@@ -107,8 +130,7 @@ impl Layout {
             _ => Space::Input(*count),
         };
         *count += 1;
-        let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
-        let buffer = push(program, name, space, lane(ty.element), volume(&dims)?);
+        let buffer = program.add_buffer(name, space, lane(ty.element), volume(&sizes(&ty.shape))?);
         self.shared.insert(key, buffer);
         Ok(buffer)
     }
@@ -141,25 +163,12 @@ impl Layout {
                     let ty = graph.ty(*source).clone();
                     let name = graph.source_name(*source).unwrap_or_default().to_string();
                     let buffer = self.source(program, graph.node(*source).primitive, &name, &ty)?;
-                    let place = Storage {
-                        buffer,
-                        lane: lane(ty.element),
-                        strides: strides(&ty)?,
-                        local: false,
-                        rows: None,
-                        within: None,
-                    };
+                    let place = Storage::of_source(buffer, &ty, None)?;
                     if fusion.staged.contains(source) {
-                        let storage =
-                            whole(graph, *node, program, &format!("{prefix}.{name}.next"), Space::Arena, Rows::Adjacent)?;
-                        let dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
-                        self.staged.push(StagedCopy {
-                            from: storage.buffer,
-                            to: place.buffer,
-                            lane: place.lane,
-                            words: volume(&dims)?,
-                            name,
-                        });
+                        let next = format!("{prefix}.{name}.next");
+                        let storage = whole(graph, *node, program, &next, Space::Arena, Rows::Adjacent)?;
+                        let words = volume(&sizes(&ty.shape))?;
+                        self.staged.push(StagedCopy { from: storage.buffer, to: buffer, lane: place.lane, words, name });
                         self.add(*node, storage);
                     } else {
                         self.add(*node, place);
@@ -219,7 +228,7 @@ const LINE: i64 = 16;
 
 /// How the rows of a tensor in memory follow one another.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
+pub(super) enum Rows {
     /// Without gaps.
     Adjacent,
     /// In whole groups of so many words: random numbers are drawn 64 columns at a time.
@@ -228,12 +237,28 @@ enum Rows {
     Apart,
 }
 
+impl Rows {
+    /// As random numbers are drawn.
+    pub(super) const DRAWN: Rows = Rows::Whole(64);
+
+    /// Room for such rows in a tensor of these sizes.
+    fn widen(self, sizes: &mut Vec<Linear>) {
+        match (self, sizes.last_mut()) {
+            (Rows::Adjacent, _) => {}
+            (Rows::Whole(group), Some(last)) if last.is_fixed() => last.constant = (last.constant + group - 1) / group * group,
+            (Rows::Whole(group), Some(last)) => last.constant += group,
+            (Rows::Whole(group), None) => sizes.push(Linear::fixed(group)),
+            (Rows::Apart, last) => last.into_iter().for_each(|last| last.constant += LINE),
+        }
+    }
+}
+
 /// How the rows of a node lie between kernels.
 fn rows_of(graph: &Graph, fusion: &Fusion, node: NodeId) -> Rows {
     let shape = graph.shape(node);
     let is_crowded = |dim: &Dim| matches!(*dim, Dim::Fixed(words) if words as i64 % CROWDED == 0);
     if work(graph, Member { node, total: false }) == Work::Random {
-        Rows::Whole(64)
+        Rows::DRAWN
     } else if shape.rank() > 1 && shape.0.last().is_some_and(is_crowded) && !fusion.in_one_piece[node.index()] {
         Rows::Apart
     } else {
@@ -241,9 +266,14 @@ fn rows_of(graph: &Graph, fusion: &Fusion, node: NodeId) -> Rows {
     }
 }
 
+/// Sizes of a tensor.
+pub fn sizes(shape: &Shape) -> Vec<Linear> {
+    shape.0.iter().map(|dim| linear(*dim)).collect()
+}
+
 /// Row-major strides of a type.
 pub fn strides(ty: &Type) -> Result<Vec<Linear>, LowerError> {
-    row_major(&ty.shape.0.iter().map(|dim| linear(*dim)).collect::<Vec<_>>())
+    row_major(&sizes(&ty.shape))
 }
 
 /// A buffer for a whole tensor.
@@ -256,24 +286,7 @@ fn whole(
     rows: Rows,
 ) -> Result<Storage, LowerError> {
     let ty = graph.ty(node);
-    let mut dims: Vec<Linear> = ty.shape.0.iter().map(|dim| linear(*dim)).collect();
-    match (rows, dims.last_mut()) {
-        (Rows::Adjacent, _) => {}
-        (Rows::Whole(group), Some(last)) if last.is_fixed() => last.constant = (last.constant + group - 1) / group * group,
-        (Rows::Whole(group), Some(last)) => last.constant += group,
-        (Rows::Whole(group), None) => dims.push(Linear::fixed(group)),
-        (Rows::Apart, last) => last.into_iter().for_each(|last| last.constant += LINE),
-    }
-    let mut steps = row_major(&dims)?;
-    steps.truncate(ty.shape.rank());
-    let buffer = push(program, name, space, lane(ty.element), volume(&dims)?);
-    Ok(Storage { buffer, lane: lane(ty.element), strides: steps, local: false, rows: None, within: None })
-}
-
-/// Adds a buffer.
-pub(super) fn push(program: &mut Program, name: &str, space: Space, lane: Lane, words: Linear) -> BufferId {
-    program.buffers.push(Buffer { name: name.to_string(), space, lane, words });
-    BufferId(program.buffers.len() as u32 - 1)
+    Storage::new(program, name, (space, lane(ty.element)), sizes(&ty.shape), rows)
 }
 
 /// A short word for a node in buffer and nest titles: its layer path or its number.

@@ -6,7 +6,6 @@ use crate::loops::block::BlockBuilder;
 use crate::loops::{
     Axis, Block, BufferId, Comparison, Control, Extent, Kernel, Lane, Linear, Nest, Slot, Space, Statement, Value, Var, View,
 };
-use crate::lower;
 use crate::step::plateau::SCALE;
 
 /// Sums of one value over the chunks of a pass: what is carried over its groups, then each sum of all groups.
@@ -79,7 +78,7 @@ impl Assembly {
         let Combination { groups, sums, carried, .. } = combination;
         let words = (carried.len() + groups * sums.len()) as i64;
         let space = Space::Sums(self.sums.len() as u32);
-        let buffer = lower::add_buffer(&mut self.program, &format!("sums.{full_name}"), space, Lane::F64, Linear::fixed(words));
+        let buffer = self.program.add_buffer(format!("sums.{full_name}"), space, Lane::F64, Linear::fixed(words));
         let clear = vec![zeros("nothing yet", buffer, words)];
         let carry = vec![
             zeros("carried from nothing", buffer, carried.len() as i64),
