@@ -254,9 +254,7 @@ impl Assembly {
         let mut body = vec![Control::Batch(batch)];
         let updates = |kernel: &u32| {
             let writes = memory::touched(&self.program.kernels[*kernel as usize]).writes;
-            writes
-                .iter()
-                .any(|buffer| matches!(self.program.buffers[buffer.0 as usize].space, Space::Parameter(_) | Space::State(_)))
+            writes.iter().any(|buffer| self.program.buffers[buffer.0 as usize].space.is_kept())
         };
         let count = unit.memory.kernels.len();
         let split = unit.memory.kernels.iter().position(updates).unwrap_or(count);
@@ -363,7 +361,7 @@ fn set(block: &mut BlockBuilder, control: BufferId, slot: Slot, value: Value) {
 fn kept(program: &Program) -> BTreeMap<String, BufferId> {
     let mut kept = BTreeMap::new();
     for (number, buffer) in program.buffers.iter().enumerate() {
-        if matches!(buffer.space, Space::Parameter(_) | Space::State(_)) {
+        if buffer.space.is_kept() {
             kept.entry(buffer.name.clone()).or_insert(BufferId(number as u32));
         }
     }

@@ -81,6 +81,13 @@ pub enum Space {
     Sums(u32),
 }
 
+impl Space {
+    /// Whether it is what a step learns or carries on: it is kept from one step to the next.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Space::Parameter(_) | Space::State(_))
+    }
+}
+
 /// A piece of memory with a name that the user can trace back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Buffer {

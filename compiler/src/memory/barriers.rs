@@ -9,7 +9,6 @@ use crate::loops::{BufferId, Space};
 /// For each kernel, whether a barrier stands before it.
 pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
     let space = |buffer: BufferId| usage.program.buffers[buffer.0 as usize].space;
-    let is_kept = |buffer: BufferId| matches!(space(buffer), Space::Parameter(_) | Space::State(_));
     // What kernels on one thread and kernels on all threads have touched since the last barrier.
     let (mut serial, mut shared) = (Met::default(), Met::default());
     let mut updates = false;
@@ -18,7 +17,7 @@ pub(super) fn barriers(usage: &Usage) -> Vec<bool> {
         let own = usage.uses[position].iter().filter(|(buffer, _)| space(**buffer) != Space::Scratch);
         let is_serial = usage.is_serial(position);
         // The loss is looked at before the first update.
-        let begins = !updates && own.clone().any(|(buffer, one)| one.writes && is_kept(*buffer));
+        let begins = !updates && own.clone().any(|(buffer, one)| one.writes && space(*buffer).is_kept());
         updates |= begins;
         let stands = begins || shared.conflicts(own.clone()) || (!is_serial && serial.conflicts(own.clone()));
         if stands {

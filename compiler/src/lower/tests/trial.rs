@@ -65,8 +65,7 @@ impl Trial {
             let written = memory::touched(&program.kernels[*kernel as usize]).writes;
             written.iter().any(|buffer| matches(program.buffers[buffer.0 as usize].space))
         };
-        let update =
-            kernels.iter().position(|kernel| writes(kernel, |space| matches!(space, Space::Parameter(_) | Space::State(_))));
+        let update = kernels.iter().position(|kernel| writes(kernel, Space::is_kept));
         let result = kernels.iter().rposition(|kernel| writes(kernel, |space| matches!(space, Space::Output(_))));
         if result.zip(update).is_some_and(|(result, update)| update <= result) {
             return Err("something is overwritten before all results are known".into());
@@ -147,7 +146,7 @@ impl Trial {
                 }
                 Root::Update { source, .. } => {
                     let name = self.graph.source_name(*source).unwrap_or_default();
-                    (format!("update.{name}"), self.find(name, |space| matches!(space, Space::Parameter(_) | Space::State(_))))
+                    (format!("update.{name}"), self.find(name, Space::is_kept))
                 }
             };
             let buffer = buffer.ok_or_else(|| format!("{key} has no buffer"))?;
