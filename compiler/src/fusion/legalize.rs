@@ -156,12 +156,9 @@ fn contiguous(builder: &mut Builder, id: NodeId, shape: &Shape) -> Result<NodeId
     let copied = match ops::record(node.primitive).lowering {
         Lowering::View | Lowering::Random => true,
         _ if !operands::stands_in_memory(graph, beneath) => true,
-        Lowering::Source => {
-            // Rows of a data set stay rows.
-            let in_rows = matches!(node.primitive, Primitive::Input | Primitive::Target);
-            in_rows
-                && node.ty.shape.0.first() == Some(&Dim::Batch)
-                && (shape.0.first() != Some(&Dim::Batch) || builder.shape(id).0.first() != Some(&Dim::Batch))
+        // Rows of a data set stay rows.
+        Lowering::Source if operands::in_table(graph, beneath) => {
+            [shape, graph.shape(id)].iter().any(|shape| shape.0.first() != Some(&Dim::Batch))
         }
         _ => false,
     };

@@ -27,7 +27,7 @@ use access::Reads;
 pub(crate) use access::{Access, Inlined, bottom, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
-pub(crate) use operands::{loops_around_product, reads_windows, steps_in_product};
+pub(crate) use operands::{in_table, linear, loops_around_product, reads_windows, steps_in_product};
 pub use plan::{Options, fuse};
 pub use reason::{Obstacle, Reason, Refusal};
 

@@ -6,7 +6,7 @@
 
 use super::view_axes;
 use crate::graph::{Attributes, BuildError, Builder, Contraction, Dim, Graph, NodeId, Parts, Shape};
-use crate::loops::Linear;
+use crate::loops::{self, Linear};
 use crate::ops::{self, Lowering, Primitive};
 
 /// How far one index is from the next along an axis.
@@ -17,7 +17,8 @@ enum Step {
     Rows,
 }
 
-fn size(dim: Dim) -> Linear {
+/// A size as a number affine in the batch.
+pub(crate) fn linear(dim: Dim) -> Linear {
     match dim {
         Dim::Fixed(size) => Linear::fixed(size as i64),
         Dim::Batch => Linear::BATCH,
@@ -26,16 +27,12 @@ fn size(dim: Dim) -> Linear {
 
 /// Row-major steps; `None` if they would not be affine in the batch.
 fn row_major(dims: &[Dim]) -> Option<Vec<Step>> {
-    let mut steps = vec![Step::Words(Linear::fixed(1)); dims.len()];
-    let mut words = Linear::fixed(1);
-    for axis in (1..dims.len()).rev() {
-        words = words.product(size(dims[axis]))?;
-        steps[axis - 1] = Step::Words(words);
-    }
-    Some(steps)
+    let sizes: Vec<Linear> = dims.iter().map(|dim| linear(*dim)).collect();
+    Some(loops::row_major(&sizes)?.into_iter().map(Step::Words).collect())
 }
 
-fn in_table(graph: &Graph, id: NodeId) -> bool {
+/// Whether a node is an input or target whose rows are looked up in the row table.
+pub(crate) fn in_table(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     matches!(node.primitive, Primitive::Input | Primitive::Target) && node.ty.shape.0.first() == Some(&Dim::Batch)
 }
@@ -98,7 +95,7 @@ fn lie_together(steps: &[Step], dims: &[Dim], axes: &[usize]) -> bool {
         None => return true,
     };
     for pair in axes.windows(2).rev() {
-        match words.product(size(dims[pair[1]])) {
+        match words.product(linear(dims[pair[1]])) {
             Some(next) if steps[pair[0]] == Step::Words(next) => words = next,
             _ => return false,
         }
@@ -228,7 +225,7 @@ pub(crate) fn loops_around_product(graph: &Graph, product: NodeId, axis: usize) 
     parts.batch.contains(label) || parts.columns.contains(label) && !inner_columns(spec, &parts, right).contains(label)
 }
 
-/// Whether an attribute names a source; only those and computed nodes stand in memory.
+/// Whether a node that is no view stands in memory: computed nodes do, and sources with a buffer of their own.
 pub(crate) fn stands_in_memory(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     match ops::record(node.primitive).lowering {

@@ -53,3 +53,12 @@ impl fmt::Display for Linear {
         }
     }
 }
+
+/// Row-major strides of sizes; `None` where they would not be affine in the batch.
+pub fn row_major(sizes: &[Linear]) -> Option<Vec<Linear>> {
+    let mut strides = vec![Linear::fixed(1); sizes.len()];
+    for axis in (1..sizes.len()).rev() {
+        strides[axis - 1] = strides[axis].product(sizes[axis])?;
+    }
+    Some(strides)
+}

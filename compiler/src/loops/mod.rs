@@ -31,7 +31,7 @@ pub mod text;
 pub mod verify;
 
 pub use instruction::{Comparison, Instruction, ScalarFunction};
-pub use linear::Linear;
+pub use linear::{Linear, row_major};
 pub use product::{Digit, Operand, OperandRows, ProductStatement, Steps};
 
 /// Index of a [`Buffer`] in its program, and of its pointer in the table that generated code receives.

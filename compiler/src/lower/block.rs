@@ -3,7 +3,7 @@
 use super::LowerError;
 use super::index::{Index, pick, picked, view};
 use super::storage::{Layout, Storage, strides};
-use crate::fusion::{folded, is_unit_reshape};
+use crate::fusion::{folded, in_table, is_unit_reshape};
 use crate::graph::{Attributes, Element, Graph, NodeId};
 use crate::loops::block::BlockBuilder;
 use crate::loops::{Comparison, Lane, Linear, Program, Value, Var, View};
@@ -269,8 +269,6 @@ pub(super) fn place_of(scope: &mut Scope, id: NodeId) -> Result<Option<Storage>,
     }
     let ty = node.ty.clone();
     let buffer = scope.layout.source(scope.program, node.primitive, name, &ty)?;
-    let from_rows =
-        matches!(node.primitive, Primitive::Input | Primitive::Target) && ty.shape.0.first() == Some(&crate::graph::Dim::Batch);
-    let rows = if from_rows { Some(scope.layout.rows(scope.program)) } else { None };
+    let rows = in_table(scope.graph, id).then(|| scope.layout.rows(scope.program));
     Storage::of_source(buffer, &ty, rows).map(Some)
 }

@@ -27,8 +27,8 @@ pub use team::threads;
 
 pub use block::{EPOCH, STEPS};
 
-use crate::fusion::Fusion;
-use crate::graph::{Dim, Graph};
+use crate::fusion::{Fusion, linear};
+use crate::graph::Graph;
 use crate::loops::{Linear, Program};
 
 /// What cannot be lowered: a bug of ours, or a form that no kernel has yet.
@@ -43,29 +43,18 @@ impl std::fmt::Display for LowerError {
 
 impl std::error::Error for LowerError {}
 
-/// A size as a number affine in the batch.
-pub(crate) fn linear(dim: Dim) -> Linear {
-    match dim {
-        Dim::Fixed(size) => Linear::fixed(size as i64),
-        Dim::Batch => Linear::BATCH,
-    }
+fn twice() -> LowerError {
+    LowerError("a tensor has the batch on two axes".into())
 }
 
 /// Row-major strides, in words.
-pub(crate) fn row_major(dims: &[Linear]) -> Result<Vec<Linear>, LowerError> {
-    let mut strides = vec![Linear::fixed(1); dims.len()];
-    for axis in (1..dims.len()).rev() {
-        let product = strides[axis].product(dims[axis]);
-        strides[axis - 1] = product.ok_or_else(|| LowerError("a tensor has the batch on two axes".into()))?;
-    }
-    Ok(strides)
+fn row_major(dims: &[Linear]) -> Result<Vec<Linear>, LowerError> {
+    crate::loops::row_major(dims).ok_or_else(twice)
 }
 
 /// Product of sizes.
-pub(crate) fn volume(dims: &[Linear]) -> Result<Linear, LowerError> {
-    dims.iter()
-        .try_fold(Linear::fixed(1), |product, dim| product.product(*dim))
-        .ok_or_else(|| LowerError("a tensor has the batch on two axes".into()))
+fn volume(dims: &[Linear]) -> Result<Linear, LowerError> {
+    dims.iter().try_fold(Linear::fixed(1), |product, dim| product.product(*dim)).ok_or_else(twice)
 }
 
 /// Kernels of one graph, in the order in which they run, appended to the program; returns their numbers.
