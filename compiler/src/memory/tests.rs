@@ -72,6 +72,7 @@ fn nothing_is_overwritten_before_it_is_read() {
         "    %0 = load a[32*t0 + 8*i1 + j2] : f32\n    %1 = load a[32*t0 + j2] : f32\n    %2 = add %0, %1\n    store b[32*t0 + 8*i1 + j2] = %2\n",
         "    %0 = load a[32*t0 + 8*i1 + j2] : f32\n    store b[32*t0 + 8*i1 + j2] = %0\n    %2 = add %0, %0\n    store c[32*t0 + 8*i1 + j2] = %2\n",
         "    %0 = load a[32*t0 + 8*i1] : f32\n    store b[32*t0 + 8*i1] = %0\n",
+        "    %0 = load a[32*t0 + 8*i1 + j2 + -1*j2] : f32\n    store b[32*t0 + 8*i1 + j2 + -1*j2] = %0\n",
         "    %0 = load a[32*t0 + 8*i1 + j2] : f32\n    %1 = load b[32*t0 + 8*i1 + j2] : f32\n    %2 = add %0, %1\n    store b[32*t0 + 8*i1 + j2] = %2\n",
     ];
     for body in bodies {

@@ -114,9 +114,8 @@ impl Scope<'_> {
         if view.table.is_some() {
             return Err(VerifyError::new(place, format!("`{}` is written through the row table", buffer.name)));
         }
-        let differs = |var: Var| view.strides.iter().any(|(known, stride)| *known == var && *stride != Linear::ZERO);
         match self.parallel {
-            Some(var) if buffer.space != Space::Scratch && !differs(var) => {
+            Some(var) if buffer.space != Space::Scratch && view.stride(var) == Linear::ZERO => {
                 Err(VerifyError::new(place, format!("every tile writes the same words of `{}`", buffer.name)))
             }
             _ => Ok(()),

@@ -166,6 +166,7 @@ fn each_slip_is_named() {
         ("for i2 < n, j3", "for i2 < n, j2", "loop variable 2 runs already"),
         ("store hot[10*i3 + j4]", "store x[10*i3 + j4]", "a kernel writes `x`"),
         ("store h[480*t0 + 10*i1 + j2]", "store s[j2]", "every tile writes the same words of `s`"),
+        ("store h[480*t0 + 10*i1 + j2]", "store h[480*t0 + -480*t0 + j2]", "every tile writes the same words of `h`"),
         ("run 1", "run 2", "entry \"fit\", statement 0, statement 2: there is no kernel 2"),
         ("batch turn", "batch $4", "entry \"fit\", statement 1: there is no slot $4"),
         ("loop turn < turns", "loop total < turns", "slot `total` is no i32"),
