@@ -1,6 +1,7 @@
 //! The scan: a body repeated along the steps of sequences. What it means stands in [`crate::graph::scan`].
 
 mod backward;
+mod draft;
 #[cfg(test)]
 mod tests;
 
