@@ -6,8 +6,6 @@ mod noise;
 pub(crate) mod random;
 pub(crate) mod trial;
 
-pub(crate) use trial::Numbers;
-
 /// The program of a random graph, if it can be lowered.
 pub(crate) fn program(seed: u64, fuse: bool) -> Result<crate::loops::Program, String> {
     trial::Trial::new(&random::graph(seed), fuse).map(|trial| trial.program)

@@ -116,7 +116,7 @@ fn what_cannot_be_read_is_named_with_its_line() {
 #[test]
 fn no_text_makes_the_parser_panic() {
     let text = print(&crate::lower::tests::program(3, true).unwrap(), None);
-    let mut numbers = crate::lower::tests::Numbers(7);
+    let mut numbers = crate::splitmix::Random(7);
     for _ in 0..2000 {
         let start = numbers.below(text.len());
         let end = (start + numbers.below(40)).min(text.len());

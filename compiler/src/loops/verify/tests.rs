@@ -4,7 +4,7 @@ use super::verify;
 use crate::loops::interpret::{Memory, run_kernel, tiles};
 use crate::loops::text::parse;
 use crate::loops::{BufferId, Instruction, Linear, Nest, ProductStatement, Program, Statement, View};
-use crate::lower::tests::Numbers;
+use crate::splitmix::Random;
 
 const CAPACITY: i64 = 100;
 
@@ -197,7 +197,7 @@ fn first_nest(program: &mut Program) -> &mut Nest {
 /// What passes runs: programs with random slips against the interpreter, which checks every access.
 #[test]
 fn what_passes_stays_inside_of_its_buffers() {
-    let mut numbers = Numbers(11);
+    let mut numbers = Random(11);
     let (mut passed, mut faults) = (0, 0);
     for seed in 0..120 {
         let Ok(mut program) = crate::lower::tests::program(seed, seed % 3 != 0) else { continue };
@@ -249,7 +249,7 @@ fn collect<'a>(body: &'a mut [Statement], places: &mut Vec<Place<'a>>) {
     }
 }
 
-fn slip(place: &mut Place, numbers: &mut Numbers) -> &'static str {
+fn slip(place: &mut Place, numbers: &mut Random) -> &'static str {
     use crate::loops::Extent;
     let longer = |extent: &mut Extent| match extent {
         Extent::Whole(count) | Extent::Tile { total: count, .. } => *count = count.plus(Linear::fixed(1)),

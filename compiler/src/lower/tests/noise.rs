@@ -1,15 +1,15 @@
 //! The reference with the roundings of f32 thrown in, at random or to the nearest: how far it strays is how far a right result may lie
 //! from the exact one, near a kink or a cancellation as well as elsewhere. To the nearest, because no two values tie at random.
 
-use super::trial::Numbers;
 use crate::graph::{Attributes, Element, Graph};
 use crate::ops::{self, Array, Environment, Evaluation, Exactness};
+use crate::splitmix::Random;
 
 /// A unit in the last place of 1, in f32. Half of it is what a rounding may come to, but might be rounded away again here.
 const UNIT: f64 = 1.0 / (1u64 << 23) as f64;
 
 /// Values of the nodes that roots need, rounded to f32: to the nearest, or with an error of the size that each primitive is allowed.
-pub fn evaluate(graph: &Graph, environment: &Environment, mut numbers: Option<&mut Numbers>) -> Vec<Option<Array>> {
+pub fn evaluate(graph: &Graph, environment: &Environment, mut numbers: Option<&mut Random>) -> Vec<Option<Array>> {
     let live = graph.live();
     let mut values: Vec<Option<Array>> = Vec::with_capacity(graph.nodes.len());
     for id in graph.ids() {

@@ -5,9 +5,10 @@ pub mod placed;
 mod roots;
 mod scans;
 
-use super::trial::Numbers;
+use super::trial::real;
 use crate::graph::{Attributes, BuildError, Builder, Dim, Element, Graph, NodeId, Shape, Type};
 use crate::ops::{self, Exactness, PRIMITIVES, Primitive, Sample};
+use crate::splitmix::Random;
 
 /// Sizes that axes have: at and around a lane group, a cell, a group of 64 random columns, a block of 512 of a product.
 const SIZES: [usize; 10] = [1, 1, 2, 3, 7, 17, 32, 33, 70, LONG];
@@ -31,7 +32,7 @@ pub enum Kind {
 }
 
 pub(super) struct Draw {
-    numbers: Numbers,
+    numbers: Random,
     builder: Builder,
     /// Tensors so far, by what they hold.
     reals: Vec<NodeId>,
@@ -52,9 +53,9 @@ pub fn graph(seed: u64) -> Graph {
         _ => Kind::SecondDerivative,
     };
     let size = match kind {
-        Kind::Forward => 5 + Numbers(seed ^ 0xabcd).below(36),
-        Kind::Step => 3 + Numbers(seed ^ 0xabcd).below(14),
-        Kind::SecondDerivative => 2 + Numbers(seed ^ 0xabcd).below(5),
+        Kind::Forward => 5 + Random(seed ^ 0xabcd).below(36),
+        Kind::Step => 3 + Random(seed ^ 0xabcd).below(14),
+        Kind::SecondDerivative => 2 + Random(seed ^ 0xabcd).below(5),
     };
     draw(seed, size, kind).expect("draws only what the builder takes")
 }
@@ -79,7 +80,7 @@ fn draw(seed: u64, size: usize, kind: Kind) -> Result<Graph, BuildError> {
 impl Draw {
     fn new(seed: u64, name: &str) -> Self {
         Draw {
-            numbers: Numbers(seed),
+            numbers: Random(seed),
             builder: Builder::new(name),
             reals: Vec::new(),
             truths: Vec::new(),
@@ -167,7 +168,7 @@ impl Draw {
                 return Ok(fits);
             }
         }
-        let value = self.numbers.real();
+        let value = real(&mut self.numbers);
         let constant = self.builder.constant(value);
         self.builder.broadcast_scalar(constant, shape)
     }

@@ -9,6 +9,7 @@ use crate::lower::{EPOCH, Layout, STEPS, lower};
 use crate::memory;
 use crate::ops::{Array, Environment, Primitive};
 use crate::reference;
+use crate::splitmix::Random;
 use std::collections::BTreeMap;
 
 /// Most rows of a batch.
@@ -19,26 +20,9 @@ const SEED: u64 = 0x5eed_0123_4567_89ab;
 const STEP: u64 = 3;
 const LAST: f64 = 10.0;
 
-/// A small generator of numbers for tests (SplitMix64).
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    /// The next word.
-    pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    /// A number in `0..end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.word() % end.max(1) as u64) as usize
-    }
-    /// A real in [-1, 1) that f32 holds exactly.
-    pub fn real(&mut self) -> f64 {
-        (self.word() >> 41) as f64 / f64::from(1u32 << 22) - 1.0
-    }
+/// A real in [-1, 1) that f32 holds exactly.
+pub fn real(numbers: &mut Random) -> f64 {
+    (numbers.bits() >> 41) as f64 / f64::from(1u32 << 22) - 1.0
 }
 
 /// A graph with everything that it became.
@@ -216,7 +200,7 @@ pub struct Data {
 impl Data {
     /// Draws values for every source of a graph.
     pub fn draw(graph: &Graph, seed: u64) -> Self {
-        let mut numbers = Numbers(seed);
+        let mut numbers = Random(seed);
         let total = 2 * CAPACITY as usize + 5;
         let rows = (0..CAPACITY as usize).map(|_| numbers.below(total)).collect();
         let mut bound = BTreeMap::new();
@@ -224,8 +208,8 @@ impl Data {
             let node = graph.node(id);
             let Attributes::Name(name) = &node.attributes else { continue };
             let count = node.ty.shape.count(total);
-            let draw = |numbers: &mut Numbers| match node.ty.element {
-                Element::F32 | Element::F64 => numbers.real(),
+            let draw = |numbers: &mut Random| match node.ty.element {
+                Element::F32 | Element::F64 => real(numbers),
                 Element::Bool => numbers.below(2) as f64,
                 Element::Class(classes) => numbers.below(classes as usize) as f64,
                 _ => numbers.below(8) as f64,
@@ -263,7 +247,7 @@ impl Data {
     pub fn expected(&self, graph: &Graph, n: usize) -> BTreeMap<String, Vec<(f64, f64)>> {
         let environment = self.environment(graph, n);
         let exact = reference::evaluate(graph, &environment);
-        let mut numbers = Numbers(n as u64);
+        let mut numbers = Random(n as u64);
         let mut rounded = vec![noise::evaluate(graph, &environment, None)];
         rounded.extend((0..4).map(|_| noise::evaluate(graph, &environment, Some(&mut numbers))));
         let mut expected = BTreeMap::new();

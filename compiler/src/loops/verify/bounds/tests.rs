@@ -2,11 +2,11 @@
 
 use super::{Range, Term, within};
 use crate::loops::{Linear, Var};
-use crate::lower::tests::Numbers;
+use crate::splitmix::Random;
 
 const CAPACITY: i64 = 13;
 
-fn between(numbers: &mut Numbers, from: i64, to: i64) -> i64 {
+fn between(numbers: &mut Random, from: i64, to: i64) -> i64 {
     from + numbers.below((to - from + 1) as usize) as i64
 }
 
@@ -35,8 +35,8 @@ fn counted(offset: Linear, terms: &[Term; 3], words: Linear) -> bool {
     })
 }
 
-fn draw(numbers: &mut Numbers, is_one_index: bool) -> (Linear, [Term; 3], Linear) {
-    let linear = |numbers: &mut Numbers, [low, high]: [i64; 2], batch: i64| Linear {
+fn draw(numbers: &mut Random, is_one_index: bool) -> (Linear, [Term; 3], Linear) {
+    let linear = |numbers: &mut Random, [low, high]: [i64; 2], batch: i64| Linear {
         constant: between(numbers, low, high),
         batch: between(numbers, 0, batch),
     };
@@ -56,7 +56,7 @@ fn draw(numbers: &mut Numbers, is_one_index: bool) -> (Linear, [Term; 3], Linear
 
 #[test]
 fn what_is_within_is_so_by_counting() {
-    let mut numbers = Numbers(5);
+    let mut numbers = Random(5);
     let mut within_bounds = 0;
     for _ in 0..6000 {
         let (offset, terms, words) = draw(&mut numbers, false);
@@ -70,7 +70,7 @@ fn what_is_within_is_so_by_counting() {
 
 #[test]
 fn one_index_in_tiles_is_exact() {
-    let mut numbers = Numbers(6);
+    let mut numbers = Random(6);
     let mut within_bounds = 0;
     for _ in 0..6000 {
         let (offset, terms, words) = draw(&mut numbers, true);
