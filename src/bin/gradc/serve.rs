@@ -8,10 +8,11 @@ use crate::weights;
 use clap::Args;
 use gradc::{Dataset, Error, Model, Prediction, Result};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+/// A trained network, and the data that it is put to.
 #[derive(Args)]
-pub struct Predict {
+struct TrainedArguments {
     #[command(flatten)]
     network: NetworkArguments,
     #[command(flatten)]
@@ -19,6 +20,20 @@ pub struct Predict {
     /// The trained parameters.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
+}
+
+impl TrainedArguments {
+    fn model(&self) -> Result<Model> {
+        let mut model = self.network.model()?;
+        weights::load(&mut model, &self.weights)?;
+        Ok(model)
+    }
+}
+
+#[derive(Args)]
+pub struct Predict {
+    #[command(flatten)]
+    trained: TrainedArguments,
     /// Where the predictions go (default: stdout): one line a row, columns in the order of `predict`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -30,27 +45,16 @@ pub struct Predict {
 #[derive(Args)]
 pub struct Evaluate {
     #[command(flatten)]
-    network: NetworkArguments,
-    #[command(flatten)]
-    data: DataArguments,
-    /// The trained parameters.
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    trained: TrainedArguments,
     /// A JSON object instead of a table.
     #[arg(long)]
     json: bool,
 }
 
-fn trained(network: &NetworkArguments, file: &Path) -> Result<Model> {
-    let mut model = network.model()?;
-    weights::load(&mut model, file)?;
-    Ok(model)
-}
-
 impl Predict {
     pub fn run(self) -> Result<()> {
-        let model = trained(&self.network, &self.weights)?;
-        let data = self.data.need(&model, false)?;
+        let model = self.trained.model()?;
+        let data = self.trained.data.need(&model, false)?;
         let served = model.predict_all(rows(&data))?;
         if let Some((name, _)) = served.iter().find(|(_, prediction)| self.classes && prediction.width() < 2) {
             return Err(Error::Setting {
@@ -111,8 +115,8 @@ fn named(class: usize, names: &[String]) -> String {
 
 impl Evaluate {
     pub fn run(self) -> Result<()> {
-        let model = trained(&self.network, &self.weights)?;
-        let data = self.data.need(&model, true)?;
+        let model = self.trained.model()?;
+        let data = self.trained.data.need(&model, true)?;
         let evaluation = model.evaluate(rows(&data))?;
         if self.json {
             return line(&evaluated(&evaluation));
