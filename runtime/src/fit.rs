@@ -274,6 +274,27 @@ impl<'m> Fit<'m> {
         Ok(Model::compile(front.map_err(|error| front_error(&error))?, &options)?.compiled)
     }
 
+    /// Tells the driver, by the slots that it reads, what to do and when to stop.
+    fn instruct(&self, plan: &Plan, mut set: impl FnMut(&str, f64)) {
+        let mask = |truth: bool| if truth { -1.0 } else { 0.0 };
+        // A slot holds 32 bits; no run has more epochs.
+        let epochs = |count: u64| count.min(i32::MAX as u64) as f64;
+        set(STEPS, self.model.step.saturating_add(plan.steps) as f64);
+        set("epochs", plan.epochs as f64);
+        set("finite", mask(true));
+        set("best", f64::INFINITY);
+        set("least", self.least);
+        set("sign", if plan.higher_is_better { -1.0 } else { 1.0 });
+        set("patience", epochs(self.patience.unwrap_or(0)));
+        if let Some((factor, patience)) = self.plateau {
+            set("plateau.factor", factor);
+            set("plateau.patience", epochs(patience));
+        }
+        set("validates", mask(plan.validation.is_some()));
+        set("restore", mask(plan.validation.is_some() && self.restore));
+        set(&format!("monitor.{}", plan.monitor), 1.0);
+    }
+
     fn run_compiled(&mut self) -> Result<History> {
         self.model.must_train()?;
         let plan = self.plan()?;
@@ -281,26 +302,12 @@ impl<'m> Fit<'m> {
         if self.reference {
             return self.run_reference(&plan);
         }
-        let model = &mut *self.model;
-        let compiled = model.compiled.clone();
+        let compiled = self.model.compiled.clone();
         let slots = Slots(&compiled.assembled);
         let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
-        let mut workspace = model.workspace(&units, plan.threads.get())?;
-        slots.set(&mut workspace, STEPS, model.step.saturating_add(plan.steps) as f64);
-        slots.set(&mut workspace, "epochs", plan.epochs as f64);
-        slots.set(&mut workspace, "finite", -1.0);
-        slots.set(&mut workspace, "best", f64::INFINITY);
-        slots.set(&mut workspace, "least", self.least);
-        slots.set(&mut workspace, "sign", if plan.higher_is_better { -1.0 } else { 1.0 });
-        // A slot holds 32 bits; no run has more epochs.
-        slots.set(&mut workspace, "patience", self.patience.unwrap_or(0).min(i32::MAX as u64) as f64);
-        if let Some((factor, epochs)) = self.plateau {
-            slots.set(&mut workspace, "plateau.factor", factor);
-            slots.set(&mut workspace, "plateau.patience", epochs.min(i32::MAX as u64) as f64);
-        }
-        slots.set(&mut workspace, "validates", if plan.validation.is_some() { -1.0 } else { 0.0 });
-        slots.set(&mut workspace, "restore", if plan.validation.is_some() && self.restore { -1.0 } else { 0.0 });
-        slots.set(&mut workspace, &format!("monitor.{}", plan.monitor), 1.0);
+        let mut workspace = self.model.workspace(&units, plan.threads.get())?;
+        self.instruct(&plan, |name, value| slots.set(&mut workspace, name, value));
+        let model = &mut *self.model;
         let shared = Shared::new(plan.columns(compiled.info.reports.len()));
         let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
         let contexts: Vec<Addresses> = (0..plan.threads.get())
