@@ -6,7 +6,7 @@ use gradc::prelude::*;
 use std::time::Instant;
 
 network! {
-    /// W1 of `benches/training.rs`.
+    /// W1 of `benches/training.rs`, but that it serves probabilities.
     pub Tiny {
         input  x: [batch, 64];
         target y: class(10);
