@@ -4,7 +4,7 @@
 //! built from them, and the rest is copied with the points in the parameters' places.
 
 use super::Scalars;
-use crate::graph::{Builder, Graph, NodeId, Origin, Root};
+use crate::graph::{Builder, Graph, NodeId, Origin};
 use crate::nn::Fault;
 use crate::nn::optimizers::{Memory, OptimizerUse, Update};
 use crate::nn::parameters::Learned;
@@ -71,15 +71,7 @@ pub fn moved(
         }
     }
     let mut result = builder.finish();
-    let new = |id: NodeId, map: &[Option<NodeId>]| map[id.index()].unwrap_or(id);
-    result.roots = graph
-        .roots
-        .iter()
-        .map(|root| match root {
-            Root::Output { name, node } => Root::Output { name: name.clone(), node: new(*node, &with_points) },
-            Root::Update { source, node } => Root::Update { source: new(*source, &with_points), node: new(*node, &with_points) },
-        })
-        .collect();
+    result.roots = graph.roots.iter().map(|root| root.mapped(|id| with_points[id.index()].unwrap_or(id))).collect();
     Ok((result, points))
 }
 
