@@ -1,6 +1,6 @@
 //! The compiler of gradc: from a declaration to machine code, through stages that can all be printed.
 //!
-//! It knows nothing of threads, files, clocks, the environment, data sets and printing; the runtime does.
+//! It knows nothing of threads (but to compile functions side by side), files, clocks, the environment, data sets and printing; the runtime does.
 
 #![warn(missing_docs)]
 
