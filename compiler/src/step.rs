@@ -61,14 +61,7 @@ const CARRIED: &str = "carried";
 
 /// The training step of a network built for training.
 pub fn training_step(network: &Network) -> Result<StepGraph, Fault> {
-    training_step_with(network, |graph| graph)
-}
-
-/// The training step, with the forward graph simplified before it is differentiated.
-pub fn training_step_with(network: &Network, simplify: impl FnOnce(Graph) -> Graph) -> Result<StepGraph, Fault> {
-    let mut forward = forward(network)?;
-    forward.graph = simplify(forward.graph);
-    complete(network, forward)
+    complete(network, forward(network)?)
 }
 
 /// Loss, penalty, metrics and updates of states.

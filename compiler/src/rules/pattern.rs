@@ -199,11 +199,6 @@ fn fits(graph: &Graph, term: &Term, id: NodeId) -> bool {
     }
 }
 
-/// The same, where some names are bound already.
-pub fn find_with(graph: &Graph, term: &Term, node: NodeId, bindings: &Bindings) -> Option<Bindings> {
-    solve(graph, vec![(term, node)], bindings.clone())
-}
-
 /// Meets all goals, the last first; backtracks over the orders of commutative operands.
 fn solve(graph: &Graph, mut goals: Vec<(&Term, NodeId)>, mut bindings: Bindings) -> Option<Bindings> {
     while let Some((term, id)) = goals.pop() {
