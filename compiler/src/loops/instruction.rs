@@ -39,7 +39,7 @@ pub enum Instruction {
         terms: Vec<(Var, Linear)>,
         offset: Linear,
     },
-    /// A word of the lane given: `F32` or `I32` as the buffer says. In [`Space::Control`] the view counts slots of 8 bytes, and the lane
+    /// A word of the lane given: `F32` or `I32` as the buffer says. In [`Space::Control`](super::Space::Control) the view counts slots of 8 bytes, and the lane
     /// says how one is read: `F64`, or the `I32` in its low word.
     Load(View, Lane),
     /// A word of the value's lane, placed as [`Instruction::Load`] finds it (an `I32` leaves the high word of its slot alone).
