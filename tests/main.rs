@@ -17,6 +17,7 @@ mod measures;
 mod networks;
 mod outputs;
 mod programs;
+mod resume;
 mod stages;
 mod state;
 mod tidy;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::CHUNK;
 use crate::history::{Epoch, History, Stopped};
 use crate::machine::{Limits, pin};
-use crate::model::Model;
+use crate::model::{Model, Reached};
 use crate::report::progress::notes;
 use crate::rows::Rows;
 use crate::team;
@@ -25,6 +25,7 @@ use run::{Asked, Ended, Run};
 use shared::Shared;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -35,7 +36,7 @@ use watch::Watch;
 pub struct Monitor(pub &'static str);
 
 /// What `on_epoch` is called with after each epoch.
-type OnEpoch<'m> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'm>;
+type EpochCall<'m> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'm;
 
 /// Steps between two snapshots.
 const SNAPSHOT_STEPS: u64 = 1000;
@@ -62,11 +63,19 @@ pub struct Fit<'m> {
     pinned: bool,
     quiet: bool,
     interruptible: bool,
-    on_epoch: Option<OnEpoch<'m>>,
+    on_epoch: Option<Box<EpochCall<'m>>>,
+    checkpoint: Option<Checkpointing>,
     record_steps: bool,
     reference: bool,
     diagnose: bool,
     profile: bool,
+}
+
+/// What a run writes after each epoch.
+struct Checkpointing {
+    file: PathBuf,
+    /// The tensors of the model as it was asked: the step of this run may keep more.
+    names: Vec<String>,
 }
 
 impl<'m> Fit<'m> {
@@ -93,6 +102,7 @@ impl<'m> Fit<'m> {
             quiet: false,
             interruptible: false,
             on_epoch: None,
+            checkpoint: None,
             record_steps: false,
             reference: false,
             diagnose: false,
@@ -208,6 +218,14 @@ impl<'m> Fit<'m> {
         self
     }
 
+    /// Writes the whole training to a file after each epoch, as [`Model::save_checkpoint`](Model::save_checkpoint) does:
+    /// [`Model::load_checkpoint`](Model::load_checkpoint) and a run of the epochs that are left end with the bits of a run that was never ended,
+    /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C or by a loss that is not finite is not
+    /// written, nor are parameters that are not finite. If a file cannot be written the run goes on, and [`History::notes`] says so.
+    pub fn checkpoint(mut self, file: impl AsRef<Path>) -> Self {
+        self.checkpoint = Some(Checkpointing { file: file.as_ref().to_path_buf(), names: self.model.of_training() });
+        self
+    }
     /// Keeps loss and metrics of each step as [`History::steps`].
     pub fn record_steps(mut self) -> Self {
         self.record_steps = true;
@@ -318,7 +336,7 @@ impl<'m> Fit<'m> {
         let first_step = model.step;
         let keeper = model.keeper(plan.batch, plan.steps)?;
         let asked = Asked {
-            answers: self.on_epoch.is_some(),
+            answers: self.on_epoch.is_some() || self.checkpoint.is_some(),
             steps: self.record_steps,
             profile: self.profile,
             snapshots: self.snapshots,
@@ -334,7 +352,19 @@ impl<'m> Fit<'m> {
             quiet: self.quiet,
             metrics: &compiled.info.reports,
         };
-        let on_epoch = self.on_epoch.as_mut();
+        let (checkpoint, mut on_epoch, first_epoch) = (&self.checkpoint, self.on_epoch.as_mut(), model.epoch);
+        let mut unwritten = None;
+        let mut epoch_ended = |epoch: &Epoch| {
+            if let Some(Checkpointing { file, names }) = checkpoint
+                && !shared.cut.load(Ordering::Relaxed)
+                && model.parameters_finite()
+            {
+                let reached = Reached { step: epoch.step, batches: epoch.batches, epoch: first_epoch + epoch.epoch };
+                unwritten = model.write_checkpoint(file, names, reached).err();
+            }
+            on_epoch.as_mut().map_or(ControlFlow::Continue(()), |call| call(epoch))
+        };
+        let call: Option<&mut EpochCall> = if asked.answers { Some(&mut epoch_ended) } else { None };
         let pinned = self.pinned;
         let outcome = team::run_watched(
             plan.threads,
@@ -353,8 +383,9 @@ impl<'m> Fit<'m> {
                 unsafe { function(&raw const context) };
             },
             // A callback that panics leaves a model that knows its step: the panic goes on at the end.
-            |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, on_epoch))),
+            |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, call))),
         );
+        let unwritten = unwritten.map(|error| format!("the last checkpoint was not written: {error}"));
         let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
         let Ended { clock, epochs, steps, snapshot, begun, batches, last, mut keeper, notes: undefined } = run.finish();
         let diagnosis = keeper.recorder.take().map(Recorder::finish);
@@ -393,7 +424,7 @@ impl<'m> Fit<'m> {
             elapsed,
             samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
             zeros: model.zeros(),
-            notes: model.missed(first_step, step).into_iter().chain(undefined).chain(unweighted).collect(),
+            notes: model.missed(first_step, step).into_iter().chain(unwritten).chain(undefined).chain(unweighted).collect(),
         };
         notes(self.quiet, &history.notes);
         // What the last step did to the parameters, no loss has seen.

@@ -15,6 +15,8 @@ pub struct Epoch {
     pub epoch: u64,
     /// Steps taken by its end, in the whole life of the model.
     pub step: u64,
+    /// Batches seen by its end, in the whole life of the model: more than steps only where steps took several.
+    pub batches: u64,
     /// Mean training loss over the rows of the epoch, without penalties; of a loss that is no mean over rows, the mean of its batches' values.
     pub loss: f64,
     /// Mean of the penalties.

@@ -1,6 +1,5 @@
 //! A compiled network with its parameters: what `network!` wraps.
 
-use crate::checkpoint::{self, Checkpoint};
 use crate::compiled::{Compiled, Options, front};
 use crate::error::{Error, Result};
 use crate::fit::Fit;
@@ -13,15 +12,15 @@ use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::driver::{Front, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
-use gradc_compiler::splitmix;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::checkpoint::Loaded;
 
+mod files;
 mod running;
+
+pub(crate) use files::Reached;
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
 ///
@@ -232,105 +231,6 @@ impl Model {
         Error::data(format!("no {kind} is called `{name}`"), "", help)
     }
 
-    // --- files -------------------------------------------------------------------------------------------------------
-
-    /// Writes parameters and saved states (running statistics, scalers) as safetensors, by their names in the declaration. Moments of the
-    /// optimizer, step and seed are not in it: it is what serves, or what another run begins with.
-    ///
-    /// # Errors
-    /// When the file cannot be written; what stood there before is then intact.
-    pub fn save(&self, file: impl AsRef<Path>) -> Result<()> {
-        let saved = self.saved();
-        let shapes: Vec<(String, Vec<usize>, &[f32])> =
-            saved.iter().map(|(name, shape, buffer)| (name.clone(), shape.clone(), self.store.get(*buffer))).collect();
-        let tensors: Vec<(&str, &[usize], &[f32])> =
-            shapes.iter().map(|(name, shape, values)| (name.as_str(), shape.as_slice(), *values)).collect();
-        let metadata = BTreeMap::from([
-            ("network".to_string(), self.name().to_string()),
-            ("step".to_string(), self.step.to_string()),
-            (FINGERPRINT.to_string(), self.fingerprint()),
-        ]);
-        checkpoint::save(file, &tensors, &metadata)
-    }
-
-    /// Reads what [`Model::save`] wrote; all names and shapes must fit. Moments and step stay as they are: [`Model::reset`] before it makes
-    /// a run begin anew from these parameters.
-    ///
-    /// # Errors
-    /// A damaged file, a list of what is missing, extra or of another shape, or a file of another network whose parameters are called alike; the
-    /// model is then unchanged.
-    pub fn load(&mut self, file: impl AsRef<Path>) -> Result<()> {
-        let path = file.as_ref();
-        let checkpoint = checkpoint::load(path)?;
-        let saved = self.saved();
-        let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
-        let fits = checkpoint::match_strict(&expected, &checkpoint).and_then(|()| self.check_origin(&checkpoint));
-        fits.map_err(|error| error.in_file(&path.display().to_string()))?;
-        self.take(&checkpoint, &saved);
-        self.scaled = true;
-        Ok(())
-    }
-
-    /// Reads what fits; returns what was taken, what is missing and what has another shape.
-    pub fn load_matching(&mut self, file: impl AsRef<Path>) -> Result<Loaded> {
-        Ok(self.take_matching(&checkpoint::load(file)?))
-    }
-
-    /// Takes what fits.
-    pub(crate) fn take_matching(&mut self, checkpoint: &Checkpoint) -> Loaded {
-        let saved = self.saved();
-        let expected: Vec<(&str, &[usize])> = saved.iter().map(|(name, shape, _)| (name.as_str(), shape.as_slice())).collect();
-        let loaded = checkpoint::match_some(&expected, checkpoint);
-        let taken: Vec<_> = saved.into_iter().filter(|(name, _, _)| loaded.taken.contains(name)).collect();
-        self.scaled |= self.compiled.info.scalers.iter().any(|scaler| loaded.taken.contains(&scaler.shift));
-        self.take(checkpoint, &taken);
-        loaded
-    }
-
-    /// What the network computes when it serves, as a number behind the version of gradc that wrote it down.
-    fn fingerprint(&self) -> String {
-        let front = &self.compiled.front;
-        let graph = front.graphs.prediction.as_ref().or(front.graphs.evaluation.as_ref());
-        let text = graph.map_or_else(String::new, |graph| gradc_compiler::graph::text::print(graph, false));
-        format!("{} {:016x}", env!("CARGO_PKG_VERSION"), splitmix::hash(&text, 0))
-    }
-
-    /// Whether a file with the same parameters was written by the same network. Another version of gradc may say the same network otherwise,
-    /// so its files are taken at their names.
-    pub(crate) fn check_origin(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let (Some(written), own) = (checkpoint.metadata.get(FINGERPRINT), self.fingerprint()) else { return Ok(()) };
-        let version = |fingerprint: &str| fingerprint.split(' ').next().unwrap_or_default().to_string();
-        if *written == own || version(written) != version(&own) {
-            return Ok(());
-        }
-        let name = checkpoint.metadata.get("network").map_or("another network", String::as_str);
-        Err(Error::Checkpoint {
-            file: None,
-            found: format!("`{name}` with the same parameters but other formulas (fingerprint {written})"),
-            expected: format!("`{}` ({own})", self.name()),
-            help: "load it into the network that wrote it, or take the parameters alone with `load_matching`".into(),
-        })
-    }
-
-    fn take(&mut self, checkpoint: &Checkpoint, tensors: &[(String, Vec<usize>, BufferId)]) {
-        for (name, _, buffer) in tensors {
-            if let Some((_, values)) = checkpoint.tensors.get(name) {
-                let own = self.store.get_mut(*buffer);
-                if own.len() == values.len() {
-                    own.copy_from_slice(values);
-                }
-            }
-        }
-    }
-
-    /// Parameters and saved states: name, shape, buffer.
-    fn saved(&self) -> Vec<(String, Vec<usize>, BufferId)> {
-        let info = &self.compiled.info;
-        let states = info.states.iter().filter(|state| state.saved).map(|state| (&state.name, &state.shape));
-        let all = info.parameters.iter().map(|parameter| (&parameter.name, &parameter.shape)).chain(states);
-        all.filter_map(|(name, shape)| self.buffer(name).map(|buffer| (name.clone(), shape.clone(), buffer))).collect()
-    }
-
     /// A parameter or state of floats, which can be read and replaced from outside.
     fn floats(&self, name: &str) -> Option<BufferId> {
         self.buffer(name).filter(|buffer| self.lane(*buffer) == Lane::F32)
@@ -387,6 +287,3 @@ impl std::fmt::Debug for Model {
 }
 
 pub use crate::stages::Stage;
-
-/// The key of a file's metadata under which a network is told from another with the same parameters.
-const FINGERPRINT: &str = "fingerprint";

@@ -184,7 +184,7 @@ impl Fit<'_> {
         if !self.model.watches.is_empty() {
             return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
         }
-        let native = [("diagnose", self.diagnose), ("profile", self.profile)];
+        let native = [("diagnose", self.diagnose), ("profile", self.profile), ("checkpoint", self.checkpoint.is_some())];
         if let Some((name, _)) = native.iter().find(|(_, asked)| *asked) {
             return Err(Error::setting("reference", format!("combined with `{name}`"), &format!("used without `{name}`")));
         }
@@ -260,6 +260,7 @@ impl Fit<'_> {
             let mut record = Epoch {
                 epoch,
                 step: self.model.step,
+                batches: self.model.batches,
                 loss: means.of("loss"),
                 penalty: means.of("penalty"),
                 training: measured(&means),

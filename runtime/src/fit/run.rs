@@ -30,6 +30,7 @@ struct SlotSet {
     rows: Option<Slot>,
     metrics: Vec<Option<Slot>>,
     improved: Option<Slot>,
+    finite: Option<Slot>,
     rate_factor: Option<Slot>,
     group: Group,
 }
@@ -162,6 +163,7 @@ impl<'a> Run<'a> {
                 rows: find("train.rows.sum"),
                 metrics: metrics("train"),
                 improved: find("improved"),
+                finite: find("finite"),
                 rate_factor: find(&format!("setting.{}", plateau::SCALE)),
                 group: Group::of(model),
             },
@@ -358,6 +360,7 @@ impl Driver for Run<'_> {
             self.epoch_started.elapsed().as_secs_f64(),
             self.rate_factor,
             f64::from(self.skips.map_or(0.0, |state| self.workspace.first(state)) - self.skipped),
+            self.batches as f64,
         ];
         let mut row = std::mem::take(&mut self.row);
         row.clear();
@@ -368,6 +371,8 @@ impl Driver for Run<'_> {
             row.push(self.mean(*loss, *rows));
             row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
+        let is_finite = self.slots.finite.is_none_or(|slot| self.workspace.i32(slot) != 0);
+        self.shared.cut.store(!is_finite || self.shared.stop.load(Ordering::Relaxed), Ordering::Relaxed);
         self.shared.end_epoch(&row, self.asked.answers);
         if self.asked.answers && self.shared.stop.load(Ordering::Relaxed) {
             self.workspace.set_i32(self.slots.stop, -1);

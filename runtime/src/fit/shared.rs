@@ -1,6 +1,6 @@
 //! What the thread that trains and the thread that watches share.
 
-use super::OnEpoch;
+use super::EpochCall;
 use crate::history::Epoch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) stop: AtomicBool,
+    /// Whether the last epoch that has ended was cut short: by `stop`, or by a loss that is not finite.
+    pub(super) cut: AtomicBool,
     pub(super) step: AtomicU64,
     pub(super) rows: AtomicU64,
     pub(super) epoch: AtomicU64,
@@ -29,7 +31,7 @@ struct Record {
     open: bool,
 }
 
-/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the eight numbers that every
+/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the nine numbers that every
 /// epoch has, then the training metrics, then the validation's loss and metrics.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
@@ -38,7 +40,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) const FIRST: usize = 8;
+    pub(super) const FIRST: usize = 9;
 
     pub(super) fn width(self) -> usize {
         Self::FIRST + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
@@ -57,6 +59,7 @@ impl Columns {
             seconds: row[5],
             rate_factor: row[6],
             skipped: row[7] as u64,
+            batches: row[8] as u64,
         }
     }
 }
@@ -93,7 +96,7 @@ impl Shared {
     }
 
     /// Answers the open question, if there is one; `Break` ends the run.
-    pub(super) fn answer(&self, columns: Columns, call: &mut OnEpoch) {
+    pub(super) fn answer(&self, columns: Columns, call: &mut EpochCall) {
         let mut record = self.record();
         if std::mem::take(&mut record.asked) {
             if call(&columns.epoch(&record.row)).is_break() {

@@ -1,7 +1,7 @@
 //! The calling thread while a run goes on: it draws, answers, and asks the run to stop.
 
 use super::shared::{Release, Shared};
-use super::{OnEpoch, Plan};
+use super::{EpochCall, Plan};
 use crate::report::progress::{Display, Progress, Validation};
 use crate::team;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut OnEpoch>) {
+    pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut EpochCall>) {
         let _release = Release(self.shared);
         let mut display = Display::new(self.quiet);
         let columns = self.plan.columns(self.metrics.len());

@@ -11,6 +11,7 @@ mod outputs;
 mod print;
 mod profile;
 mod report;
+mod resume;
 mod serve;
 mod stages;
 mod train;

@@ -61,6 +61,11 @@ impl NetworkOptions {
 }
 
 impl NetworkArguments {
+    /// Constants and settings that are replaced.
+    pub fn set(&self) -> &[(String, f64)] {
+        &self.options.set
+    }
+
     /// The same of another file.
     pub fn of(&self, file: PathBuf) -> NetworkArguments {
         self.options.clone().of(file)

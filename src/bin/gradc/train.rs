@@ -4,6 +4,7 @@ use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
 use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
+use crate::resume::{Checkpoint, Left};
 use crate::weights::load_fitting;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args};
@@ -64,6 +65,8 @@ pub struct Train {
     /// Starts from the parameters of a file.
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Writes the trained parameters as safetensors.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -116,6 +119,7 @@ impl Train {
         if let Some(file) = &self.init {
             load_fitting(&mut model, file)?;
         }
+        self.checkpoint.begin(&mut model, self.network.set())?;
         for value in &self.watch {
             model.watch(value)?;
         }
@@ -166,14 +170,15 @@ impl Train {
 
     /// All files that will be written, by their flags.
     fn outputs(&self) -> Vec<(&'static str, &Path, Writing)> {
-        let drawn = self.diagnose.as_ref().and_then(Option::as_ref);
+        let drawn = self.diagnose.as_ref().and_then(Option::as_deref);
         let files = [
-            ("--save", self.save.as_ref(), Writing::Beside),
-            ("--watch-save", self.watch_save.as_ref(), Writing::Beside),
-            ("--plot", self.plot.as_ref(), Writing::Directly),
+            ("--checkpoint", self.checkpoint.file(), Writing::Beside),
+            ("--save", self.save.as_deref(), Writing::Beside),
+            ("--watch-save", self.watch_save.as_deref(), Writing::Beside),
+            ("--plot", self.plot.as_deref(), Writing::Directly),
             ("--diagnose", drawn, Writing::Directly),
         ];
-        files.into_iter().filter_map(|(flag, file, writing)| Some((flag, file?.as_path(), writing))).collect()
+        files.into_iter().filter_map(|(flag, file, writing)| Some((flag, file?, writing))).collect()
     }
 
     fn parts(&self, model: &Model) -> Result<Parts> {
@@ -206,6 +211,7 @@ impl Train {
 
     fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
         let names: Vec<String> = model.info().reports.iter().map(|report| report.name.clone()).collect();
+        let left = self.checkpoint.left(model, self.epochs, self.steps)?;
         let mut fit = model
             .fit(rows(&parts.train))
             .batch(self.batch)
@@ -215,10 +221,13 @@ impl Train {
         if self.pin {
             fit = fit.pinned();
         }
-        fit = match (self.epochs, self.steps) {
-            (_, Some(steps)) => fit.steps(steps),
-            (epochs, None) => fit.epochs(epochs.unwrap_or(1)),
+        fit = match left {
+            Left::Steps(steps) => fit.steps(steps),
+            Left::Epochs(epochs) => fit.epochs(epochs),
         };
+        if let Some(file) = self.checkpoint.file() {
+            fit = fit.checkpoint(file);
+        }
         if let Some(valid) = &parts.valid {
             fit = fit.validate(valid);
         }

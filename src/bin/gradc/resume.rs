@@ -1,0 +1,61 @@
+//! `gradc train --checkpoint FILE --resume`: a training that may be ended at any time.
+
+use crate::print::tell;
+use clap::Args;
+use gradc::{Error, Model, Result};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct Checkpoint {
+    /// Writes the whole training there after each epoch: parameters, the optimizer's moments, step and seed.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Goes on from the file of --checkpoint if it is there, with the bits that the run would have had; --epochs and --steps are those of the
+    /// whole training.
+    #[arg(long, requires = "checkpoint", conflicts_with = "init")]
+    resume: bool,
+}
+
+/// What a run has left to do of all epochs or steps.
+pub enum Left {
+    Epochs(u64),
+    Steps(u64),
+}
+
+impl Checkpoint {
+    /// The file that is written.
+    pub fn file(&self) -> Option<&Path> {
+        self.checkpoint.as_deref()
+    }
+
+    /// A file that is there is gone on from, or stays: a run that begins anew would replace it after its first epoch.
+    pub fn begin(&self, model: &mut Model, set: &[(String, f64)]) -> Result<()> {
+        let Some(file) = self.file().filter(|file| file.is_file()) else { return Ok(()) };
+        if !self.resume {
+            let expected = "a new file; `--resume` goes on from this one";
+            return Err(Error::setting("--checkpoint", format!("`{}`, which is there", file.display()), expected));
+        }
+        model.load_checkpoint(file)?;
+        // What this command says of settings holds from here on; of constants it has said it before.
+        let settings: Vec<&(String, f64)> = set.iter().filter(|(name, _)| model.setting(name).is_ok()).collect();
+        settings.into_iter().try_for_each(|(name, value)| model.set(name, *value))?;
+        let (steps, epochs) = (model.steps_taken(), model.epochs_begun());
+        tell(&format!("note: goes on from `{}`, {steps} steps and {epochs} epochs from the start\n", file.display()));
+        Ok(())
+    }
+
+    /// What is left of so many epochs or steps (default: one epoch).
+    pub fn left(&self, model: &Model, epochs: Option<u64>, steps: Option<u64>) -> Result<Left> {
+        let rest = |name: &str, all: u64, done: u64| match all.checked_sub(done) {
+            Some(0) if self.resume => {
+                Err(Error::setting(name, format!("{all}, all of which the checkpoint has seen"), &format!("more than {done}")))
+            }
+            Some(left) => Ok(left),
+            None => Err(Error::setting(name, format!("{all}, and the checkpoint has seen {done}"), &format!("more than {done}"))),
+        };
+        match (epochs, steps) {
+            (_, Some(steps)) => rest("--steps", steps, model.steps_taken()).map(Left::Steps),
+            (epochs, None) => rest("--epochs", epochs.unwrap_or(1), model.epochs_begun()).map(Left::Epochs),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A training that was ended and taken up again is the training that was not.
+
+use crate::networks::digits;
+use gradc::compiler::base::place::Source;
+use gradc::prelude::*;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Everything that makes a step depend on what came before: random masks, running statistics, moments, a product of momenta in f64, schedules
+/// over the step, the epoch and the whole run.
+const STATEFUL: &str = "Stateful {
+    input  pixels: [batch, 64];
+    target digit:  class(10);
+    setting pace = 0.5;
+    let hidden = pixels.standardize().dense(24).batch_norm().relu().dropout(0.3);
+    let logits = hidden.dense(10);
+    predict  logits;
+    minimize logits.cross_entropy(digit) + l2(1e-4);
+    using    nadam(pace * cosine(0.01) / epoch, semantics = torch).clip_global_norm(1.0, non_finite = skip);
+}";
+
+fn model(text: &str, seed: u64) -> Model {
+    let declaration = gradc::Declaration::parse(Source::new("net", text)).expect("a text");
+    Model::from_declaration(&declaration, &gradc::Options { seed, ..gradc::Options::default() }).expect("it compiles")
+}
+
+/// The bits of all that is kept, and how far the model has come.
+fn state(net: &Model) -> (Vec<(String, Vec<u32>)>, u64, u64) {
+    let states = net.info().states.iter().map(|state| state.name.clone());
+    let names = net.parameters().map(|(name, _)| name.to_owned()).chain(states).collect::<Vec<_>>();
+    let bits =
+        |name: &String| net.parameter(name).map_or_else(|_| Vec::new(), |all| all.iter().map(|one| one.to_bits()).collect());
+    (names.iter().map(|name| (name.clone(), bits(name))).collect(), net.steps_taken(), net.epochs_begun())
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> PathBuf {
+    folder.path().join(name)
+}
+
+#[test]
+fn a_run_that_was_ended_and_taken_up_again_is_the_run_that_was_not() {
+    let [train, valid, _] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    for batches in [1, 3] {
+        let run = |net: &mut Model, epochs: u64, file: Option<PathBuf>, until: u64| {
+            let fit = net.fit(&train).validate(&valid).restore_best(false).batch(48).accumulate(batches).epochs(epochs).quiet();
+            let fit = match &file {
+                Some(file) => fit.checkpoint(file),
+                None => fit,
+            };
+            let stop =
+                |epoch: &gradc::Epoch| if epoch.epoch == until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            fit.on_epoch(stop).run().expect("it trains")
+        };
+        let mut whole = model(STATEFUL, 5);
+        whole.set("pace", 0.75).expect("a setting");
+        let expected = run(&mut whole, 5, None, 0);
+        let mut ended = model(STATEFUL, 5);
+        ended.set("pace", 0.75).expect("a setting");
+        let file = file(&folder, &format!("{batches}.safetensors"));
+        run(&mut ended, 5, Some(file.clone()), 2);
+        // What was not written is not there: another program, with numbers of its own.
+        let mut other = model(STATEFUL, 77);
+        other.load_checkpoint(&file).expect("it was written");
+        assert_eq!(state(&other), state(&ended), "{batches}");
+        let left = 5 - other.epochs_begun();
+        let rest = run(&mut other, left, Some(file.clone()), 0);
+        assert_eq!(state(&other), state(&whole), "{batches}");
+        let losses = |history: &History, from: usize| history.epochs[from..].iter().map(|epoch| epoch.loss).collect::<Vec<_>>();
+        assert_eq!(losses(&rest, 0), losses(&expected, 2));
+        // And the last epoch was written too; random numbers of what follows are those that would have followed.
+        let mut last = model(STATEFUL, 78);
+        last.load_checkpoint(&file).expect("it was written");
+        run(&mut last, 1, None, 0);
+        run(&mut whole, 1, None, 0);
+        assert_eq!(state(&last), state(&whole), "{batches}");
+    }
+}
+
+#[test]
+fn an_epoch_that_was_cut_short_is_not_written() {
+    let [train, _, _] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = file(&folder, "run.safetensors");
+    let mut net = model(&STATEFUL.replace("0.01", "1e30").replace(".clip_global_norm(1.0, non_finite = skip)", ""), 5);
+    let error = net.fit(&train).batch(48).epochs(3).checkpoint(&file).quiet().run().expect_err("such a rate leads nowhere");
+    assert!(matches!(error, gradc::Error::Diverged { .. }), "{error}");
+    assert!(!file.exists(), "its first epoch never ended");
+    // A file that cannot be written is said, and the run goes on.
+    let mut net = model(STATEFUL, 5);
+    let history = net.fit(&train).batch(48).epochs(2).checkpoint(folder.path()).quiet().run().expect("it trains");
+    assert_eq!(history.epochs.len(), 2);
+    assert!(history.notes.iter().any(|note| note.contains("checkpoint was not written")), "{:?}", history.notes);
+    let refused = net.fit(&train).checkpoint(&file).reference().quiet().run().expect_err("it has none");
+    assert!(refused.to_string().contains("checkpoint"), "{refused}");
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_changes_nothing() {
+    let [train, _, test] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (parameters, checkpoint) = (file(&folder, "parameters"), file(&folder, "checkpoint"));
+    let mut net = model(STATEFUL, 5);
+    net.fit(&train).batch(48).epochs(2).checkpoint(&checkpoint).quiet().run().expect("it trains");
+    net.save(&parameters).expect("it can be written");
+    let mut other = model(STATEFUL, 6);
+    let before = state(&other);
+    let refused = |net: &mut Model, file: &PathBuf| net.load_checkpoint(file).expect_err("it does not fit").to_string();
+    assert!(refused(&mut other, &parameters).contains("parameters alone"));
+    let read = gradc::runtime::checkpoint::load(&checkpoint).expect("it was written");
+    let wide = read.metadata.keys().find(|key| key.starts_with("state.")).expect("a state in f64").clone();
+    for (key, text) in [("setting.pace", "no"), ("epoch", "-1"), ("seed", ""), ("scaled", "yes"), (wide.as_str(), "1 2")] {
+        assert!(read.metadata.contains_key(key), "{key}: {:?}", read.metadata);
+        let mut texts = read.metadata.clone();
+        texts.insert(key.to_owned(), text.to_owned());
+        let tensors: Vec<_> =
+            read.tensors.iter().map(|(name, (shape, values))| (name.as_str(), shape.as_slice(), values.as_slice())).collect();
+        let file = file(&folder, key);
+        gradc::runtime::checkpoint::save(&file, &tensors, &texts).expect("it can be written");
+        let error = refused(&mut other, &file);
+        assert!(error.contains(key) && error.contains("help"), "{error}");
+    }
+    assert_eq!(state(&other), before);
+    let mut adam = model(&STATEFUL.replace("nadam(pace * cosine(0.01) / epoch, semantics = torch)", "adam(0.01)"), 6);
+    assert!(refused(&mut adam, &checkpoint).contains("nadam"));
+    // What serves is found in a checkpoint too.
+    other.load(&checkpoint).expect("its parameters");
+    assert_eq!(other.evaluate(&test).expect("a pass"), net.evaluate(&test).expect("a pass"));
+    assert_eq!(other.steps_taken(), 0);
+    let taken = adam.load_matching(&checkpoint).expect("its parameters");
+    assert!(taken.missing.is_empty() && taken.unknown.is_empty(), "{taken:?}");
+}
+
+/// The command, killed at any moment: what it has written is whole, and the rest of the training ends with the same file.
+#[test]
+fn a_command_that_was_killed_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "Iris { input flower: [batch, 4]; target species: class(3); let logits = flower.standardize().dense(8).tanh().dropout(0.2).dense(3); \
+                predict logits; minimize logits.cross_entropy(species); using adam(rate = 1e-2); }";
+    std::fs::write(file(&folder, "iris.net"), text).expect("it can be written");
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data/iris.csv");
+    let command = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradc"));
+        command.current_dir(folder.path()).args(["train", "iris.net", "--data", data, "--skip", "1", "--seed", "3"]).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let run = |more: &[&str]| {
+        let output = command(more).output().expect("the command was built");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let mut endless = command(&["--epochs", "1000000", "--checkpoint", "run.st"]).spawn().expect("the command was built");
+    let started = std::time::Instant::now();
+    let checkpoint = file(&folder, "run.st");
+    while !checkpoint.exists() && started.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    endless.kill().and_then(|()| endless.wait()).expect("it runs");
+    let read = gradc::runtime::checkpoint::load(&checkpoint).expect("a whole file");
+    let all = (read.metadata["epoch"].parse::<u64>().expect("a number") + 3).to_string();
+    let (refused, said) = run(&["--epochs", &all, "--checkpoint", "run.st"]);
+    assert!(!refused && said.contains("`--resume` goes on from this one"), "{said}");
+    let (went_on, said) = run(&["--epochs", &all, "--checkpoint", "run.st", "--resume", "--save", "resumed.st"]);
+    assert!(went_on && said.contains("note: goes on from `run.st`"), "{said}");
+    let (ended, said) = run(&["--epochs", &all, "--save", "whole.st"]);
+    assert!(ended, "{said}");
+    let bytes = |name: &str| std::fs::read(file(&folder, name)).expect("it was written");
+    assert!(bytes("resumed.st") == bytes("whole.st"));
+    let (went_on, said) = run(&["--epochs", &all, "--checkpoint", "run.st", "--resume"]);
+    assert!(!went_on && said.contains("all of which the checkpoint has seen"), "{said}");
+}
