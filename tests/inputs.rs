@@ -239,7 +239,8 @@ network! {
         parameter gain: [1] = ones;
 
         predict  half = 0.5 * days, later = days + 0.5, rated = rate * days, whole = 2 * days,
-                 few = where(seen < 1.5, days, 0.25), all = where(seen > -1, days, 0);
+                 few = where(seen < 1.5, days, 0.25), all = where(seen > -1, days, 0),
+                 share = days / 2, ratio = seen / days;
         minimize mean(gain * y);
         using    sgd(rate = 0.1);
     }
@@ -249,10 +250,10 @@ network! {
 fn a_fraction_beside_integers_stays_one() {
     let net = Days::options().compile().expect("it compiles");
     let served = net.predict(&DaysInputs { days: &[-3, 1], seen: &[0, 2] }).expect("two rows");
-    let DaysPrediction { half, later, rated, whole, few, all } = served;
+    let DaysPrediction { half, later, rated, whole, few, all, share, ratio } = served;
     assert_eq!(
-        [half, later, rated, whole, few, all].map(|served| served.values),
-        [[-1.5, 0.5], [-2.5, 1.5], [-1.5, 0.5], [-6.0, 2.0], [-3.0, 0.25], [-3.0, 1.0]].map(Vec::from)
+        [half, later, rated, whole, few, all, share, ratio].map(|served| served.values),
+        [[-1.5, 0.5], [-2.5, 1.5], [-1.5, 0.5], [-6.0, 2.0], [-3.0, 0.25], [-3.0, 1.0], [-1.5, 0.5], [0.0, 2.0]].map(Vec::from)
     );
 }
 

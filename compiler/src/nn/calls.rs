@@ -5,7 +5,7 @@ use super::network::{Network, Use, shape_text};
 use super::parameters::{Governed, Wanted};
 use super::penalties::Applied;
 use super::{Argument, Call, Family, Fault, Function, Kind, Parameter, Receiver, arguments, fault};
-use crate::graph::{NodeId, Type};
+use crate::graph::{Element, NodeId, Type};
 
 impl Network {
     /// Calls a function by name on a receiver: checks the arguments, fills in defaults, builds.
@@ -46,8 +46,15 @@ impl Network {
     }
     fn check_receiver(&self, function: &Function, receiver: NodeId) -> Result<(), Fault> {
         let ty = self.builder.ty(receiver);
+        let real = match ty.element {
+            Element::Bool => "write `where(…, 1, 0)` around the condition",
+            Element::I32 | Element::U32 => {
+                "`embedding(width)` or `one_hot()` for what integers name, `x / 1` for what they count"
+            }
+            _ => "use `embedding(width)` or `one_hot()` for classes",
+        };
         let (fits, needs, help) = match function.receiver {
-            Receiver::Real => (ty.element.is_real(), "real numbers", "use `embedding(width)` or `one_hot()` for classes"),
+            Receiver::Real => (ty.element.is_real(), "real numbers", real),
             Receiver::Index => (ty.element.is_integer(), "class indices", "declare the input as `class(n)`"),
             Receiver::Any => (true, "", ""),
         };

@@ -34,6 +34,12 @@ impl Network {
             let fault = Fault::new(fault::WRONG_ELEMENT, format!("a condition cannot {verb}: it is true or false, no number"));
             return Err(fault.help("write `where(…, 1, 0)` around it").about(condition));
         }
+        // A quotient of integers is seldom one, nor is a power.
+        let real = |network: &mut Self, node| match (primitive, network.builder.ty(node).element) {
+            (Primitive::Div | Primitive::Pow, Element::I32 | Element::U32) => network.builder.cast(node, Element::F32),
+            _ => Ok(node),
+        };
+        let (a, b) = (real(self, a)?, real(self, b)?);
         // `[batch]` and `[batch, 1]` would stretch to every row against every other.
         let shape = meet_shapes(self.builder.graph().shape(a), self.builder.graph().shape(b));
         if shape.is_some_and(|shape| shape.0.iter().filter(|dim| **dim == Dim::Batch).count() <= 1) {

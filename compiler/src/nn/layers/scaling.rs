@@ -47,10 +47,10 @@ pub static RESTORE: Function = Function {
     family: Family::Layer,
     doc: "takes predictions of a scaled input or target back to its units",
     formula: "x * deviation + mean",
-    parameters: &[Parameter::required("of", Kind::Tensor, "the input or target that was scaled")],
+    parameters: &[Parameter::required("of", Kind::Tensor, "the input or target that was scaled, or what came of it")],
     build: |network, x, call| {
         let of = call.tensor("of").unwrap_or(x);
-        let Some(scaler) = network.scalers.iter().find(|scaler| scaler.source == of).cloned() else {
+        let Some(scaler) = scaler_of(network, of)? else {
             let message = format!("restore undoes a scaling; {} is not scaled", network.describe(of, "the value"));
             return Err(Fault::new(NOT_SCALED, message).help("scale it first: `y.standardize()`").at("of").against(of));
         };
@@ -67,6 +67,17 @@ pub static RESTORE: Function = Function {
     },
     ..Function::BASE
 };
+
+/// By which a value was scaled, named by what it was before or by what it is now.
+fn scaler_of(network: &mut Network, of: NodeId) -> Result<Option<Scaler>, Fault> {
+    for scaler in network.scalers.clone() {
+        // Scaled again it is the node that it was.
+        if scaler.source == of || scaled(network, scaler.source, &scaler)? == of {
+            return Ok(Some(scaler));
+        }
+    }
+    Ok(None)
+}
 
 /// The scaler of an input or target, made at its first use.
 fn scaler(network: &mut Network, x: NodeId, measure: Measure, low: f64, span: f64) -> Result<Scaler, Fault> {
