@@ -77,6 +77,71 @@ fn a_run_that_was_ended_and_taken_up_again_is_the_run_that_was_not() {
     }
 }
 
+/// What a run learns of its epochs, patience, the rate that a plateau has lowered and the best parameters, it knows behind its checkpoint too.
+#[test]
+fn a_run_that_is_judged_goes_on_being_judged() {
+    let [train, valid, _] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = STATEFUL.replace("0.01", "0.3").replace("/ epoch", "");
+    let run = |net: &mut Model, epochs: u64, until: u64, file: Option<&PathBuf>| {
+        let fit = net.fit(&train).validate(&valid).batch(48).epochs(epochs).plateau(0.5, 1).patience(3).quiet();
+        let fit = match file {
+            Some(file) => fit.checkpoint(file),
+            None => fit,
+        };
+        let stop = |epoch: &gradc::Epoch| if epoch.epoch == until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        fit.on_epoch(stop).run().expect("it trains")
+    };
+    let mut whole = model(&text, 5);
+    let expected = run(&mut whole, 40, 0, None);
+    let all = expected.epochs.len() as u64;
+    assert!(expected.stopped == gradc::Stopped::Patience && expected.restored < Some(all), "{expected:?}");
+    assert!(expected.epochs.last().is_some_and(|last| last.rate_factor < 0.5), "{expected:?}");
+    for until in 1..=all {
+        let file = file(&folder, &format!("{until}.safetensors"));
+        run(&mut model(&text, 5), 40, until, Some(&file));
+        let mut other = model(&text, 6);
+        other.load_checkpoint(&file).expect("it was written");
+        // What was read is written again.
+        other.save_checkpoint(&file).expect("it can be written");
+        let mut other = model(&text, 7);
+        other.load_checkpoint(&file).expect("it was written");
+        let rest = run(&mut other, 40 - until, 0, None);
+        assert_eq!((state(&other).0, rest.restored, rest.stopped), (state(&whole).0, expected.restored, expected.stopped));
+        let course = |history: &History, from: u64| {
+            let epochs = history.epochs.iter().skip(from as usize);
+            epochs.map(|epoch| (epoch.epoch, epoch.step, epoch.rate_factor, epoch.improved, epoch.loss)).collect::<Vec<_>>()
+        };
+        assert_eq!(course(&rest, 0), course(&expected, until), "{until}");
+    }
+    // By another value it is judged anew, on from the same epoch.
+    let mut other = model(&text.replace("using", "report accuracy = accuracy(logits, digit); using"), 5);
+    run(&mut other, 2, 0, Some(&file(&folder, "loss")));
+    other.load_checkpoint(file(&folder, "loss")).expect("it was written");
+    let anew = other.fit(&train).validate(&valid).batch(48).monitor_named("accuracy").quiet().run().expect("it trains");
+    assert_eq!(anew.epochs.iter().map(|epoch| (epoch.epoch, epoch.improved)).collect::<Vec<_>>(), [(3, true)]);
+    assert_eq!(anew.restored, Some(3));
+}
+
+#[test]
+fn steps_that_end_within_an_epoch_go_on_within_it() {
+    let [train, _, _] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = file(&folder, "run.safetensors");
+    let text = STATEFUL.replace("cosine(0.01)", "0.01");
+    let steps = train.rows().div_ceil(48) as u64;
+    let run = |net: &mut Model, left: u64| {
+        net.fit(&train).batch(48).steps(left).checkpoint(&file).quiet().run().expect("it trains");
+    };
+    run(&mut model(&text, 5), steps + 2);
+    let (mut other, mut whole) = (model(&text, 6), model(&text, 5));
+    other.load_checkpoint(&file).expect("it was written");
+    assert_eq!((other.steps_taken(), other.epochs_begun()), (steps, 1));
+    run(&mut other, steps + 1);
+    run(&mut whole, 2 * steps + 1);
+    assert_eq!(state(&other), state(&whole));
+}
+
 #[test]
 fn an_epoch_that_was_cut_short_is_not_written() {
     let [train, _, _] = digits(2).expect("the data is there");
@@ -166,6 +231,19 @@ fn a_command_that_was_killed_goes_on() {
     assert!(ended, "{said}");
     let bytes = |name: &str| std::fs::read(file(&folder, name)).expect("it was written");
     assert!(bytes("resumed.st") == bytes("whole.st"));
-    let (went_on, said) = run(&["--epochs", &all, "--checkpoint", "run.st", "--resume"]);
-    assert!(!went_on && said.contains("all of which the checkpoint has seen"), "{said}");
+    // It may be killed behind its last epoch too, before it has saved.
+    let (went_on, said) =
+        run(&["--epochs", &all, "--checkpoint", "run.st", "--resume", "--save", "again.st", "--plot", "none.svg"]);
+    assert!(went_on && said.contains("no epoch was left"), "{said}");
+    assert!(bytes("again.st") == bytes("whole.st"));
+    let (went_on, said) = run(&["--epochs", "1", "--checkpoint", "run.st", "--resume"]);
+    assert!(!went_on && said.contains("the checkpoint has seen"), "{said}");
+    // The same command serves before there is a file: it begins where it would have begun without `--resume`.
+    let (ended, said) = run(&["--epochs", "2", "--init", "whole.st", "--save", "begun.st"]);
+    assert!(ended, "{said}");
+    for saved in ["first.st", "second.st"] {
+        let (ended, said) = run(&["--epochs", "2", "--init", "whole.st", "--checkpoint", "new.st", "--resume", "--save", saved]);
+        assert!(ended && said.contains("there is no `new.st` yet") == (saved == "first.st"), "{said}");
+        assert!(bytes(saved) == bytes("begun.st"), "{saved}");
+    }
 }

@@ -8,6 +8,7 @@ use gradc_compiler::abi::Symbols;
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target, Widen};
 use gradc_compiler::driver::{self, Front, FrontError, Info};
 use gradc_compiler::language::declaration::Declaration;
+use gradc_compiler::loops::BufferId;
 use gradc_compiler::program::{Assembled, assemble};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -85,6 +86,12 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
+    /// By the name of what a run restores at its end, the buffer of its best copy.
+    pub(crate) fn copies(&self) -> impl Iterator<Item = (&str, BufferId)> {
+        let buffers = &self.assembled.program.buffers;
+        self.assembled.saved.iter().map(|(own, copy)| (buffers[own.0 as usize].name.as_str(), *copy))
+    }
+
     /// Compiles what the front half of the compiler has made.
     pub fn new(front: Front, options: &Options) -> Result<Compiled> {
         crate::env::check()?;

@@ -4,6 +4,7 @@ mod plan;
 mod reference;
 mod run;
 mod shared;
+mod standing;
 mod watch;
 
 use crate::calls::Handle;
@@ -22,7 +23,8 @@ use gradc_compiler::lower::STEPS;
 pub(crate) use plan::{Plan, Turn};
 pub(crate) use run::Group;
 use run::{Asked, Ended, Run};
-use shared::Shared;
+use shared::{Answer, Shared};
+pub(crate) use standing::{JUDGED, Judged, Standing};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -220,8 +222,8 @@ impl<'m> Fit<'m> {
 
     /// Writes the whole training to a file after each epoch, as [`Model::save_checkpoint`](Model::save_checkpoint) does:
     /// [`Model::load_checkpoint`](Model::load_checkpoint) and a run of the epochs that are left end with the bits of a run that was never ended,
-    /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C or by a loss that is not finite is not
-    /// written, nor are parameters that are not finite. If a file cannot be written the run goes on, and [`History::notes`] says so.
+    /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C, by the last of [`Fit::steps`] or by a loss that is
+    /// not finite is not written, nor are parameters that are not finite. If a file cannot be written the run goes on, and [`History::notes`] says so.
     pub fn checkpoint(mut self, file: impl AsRef<Path>) -> Self {
         self.checkpoint = Some(Checkpointing { file: file.as_ref().to_path_buf(), names: self.model.of_training() });
         self
@@ -293,14 +295,16 @@ impl<'m> Fit<'m> {
     }
 
     /// Tells the driver, by the slots that it reads, what to do and when to stop.
-    fn instruct(&self, plan: &Plan, mut set: impl FnMut(&str, f64)) {
+    fn instruct(&self, plan: &Plan, standing: &Standing, mut set: impl FnMut(&str, f64)) {
         let mask = |truth: bool| if truth { -1.0 } else { 0.0 };
         // A slot holds 32 bits; no run has more epochs.
         let epochs = |count: u64| count.min(i32::MAX as u64) as f64;
         set(STEPS, self.model.step.saturating_add(plan.steps) as f64);
-        set("epochs", plan.epochs as f64);
+        let is_over = standing.is_out_of(self.patience);
+        set("epochs", if is_over { 0.0 } else { plan.epochs as f64 });
+        set("out.of.patience", mask(is_over));
         set("finite", mask(true));
-        set("best", f64::INFINITY);
+        standing.instruct(self.plateau.is_some(), &mut set);
         set("least", self.least);
         set("sign", if plan.higher_is_better { -1.0 } else { 1.0 });
         set("patience", epochs(self.patience.unwrap_or(0)));
@@ -317,6 +321,8 @@ impl<'m> Fit<'m> {
         self.model.must_train()?;
         let plan = self.plan()?;
         self.model.measure_scalers(&plan.train)?;
+        let monitor = plan.validation.as_ref().map(|_| plan.monitor.as_str());
+        let standing = self.model.resumed.take().unwrap_or_default().of_run(monitor, self.restore);
         if self.reference {
             return self.run_reference(&plan);
         }
@@ -324,7 +330,7 @@ impl<'m> Fit<'m> {
         let slots = Slots(&compiled.assembled);
         let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
         let mut workspace = self.model.workspace(&units, plan.threads.get())?;
-        self.instruct(&plan, |name, value| slots.set(&mut workspace, name, value));
+        self.instruct(&plan, &standing, |name, value| slots.set(&mut workspace, name, value));
         let model = &mut *self.model;
         let shared = Shared::new(plan.columns(compiled.info.reports.len()));
         let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
@@ -341,30 +347,34 @@ impl<'m> Fit<'m> {
             profile: self.profile,
             snapshots: self.snapshots,
         };
-        let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper)?;
+        let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper, standing.epochs)?;
         let mut handle = Handle(&mut run);
         let user = Address(handle.pointer());
         let watch = Watch {
             plan: &plan,
+            before: standing.epochs,
             shared: &shared,
             started,
             interrupt: interrupt.as_ref(),
             quiet: self.quiet,
             metrics: &compiled.info.reports,
         };
-        let (checkpoint, mut on_epoch, first_epoch) = (&self.checkpoint, self.on_epoch.as_mut(), model.epoch);
+        let (checkpoint, mut on_epoch, first_epoch) = (&self.checkpoint, self.on_epoch.as_mut(), model.epoch - standing.epochs);
+        let restores = plan.validation.is_some() && self.restore;
         let mut unwritten = None;
-        let mut epoch_ended = |epoch: &Epoch| {
+        let mut epoch_ended = |epoch: &Epoch, judged: Judged| {
             if let Some(Checkpointing { file, names }) = checkpoint
                 && !shared.cut.load(Ordering::Relaxed)
                 && model.parameters_finite()
             {
                 let reached = Reached { step: epoch.step, batches: epoch.batches, epoch: first_epoch + epoch.epoch };
-                unwritten = model.write_checkpoint(file, names, reached).err();
+                let copied = restores && judged[0].is_finite();
+                let standing = Standing { epochs: epoch.epoch, judged, monitor: plan.monitor.clone(), copied };
+                unwritten = model.write_checkpoint(file, names, reached, Some(&standing)).err();
             }
             on_epoch.as_mut().map_or(ControlFlow::Continue(()), |call| call(epoch))
         };
-        let call: Option<&mut EpochCall> = if asked.answers { Some(&mut epoch_ended) } else { None };
+        let call: Option<&mut Answer> = if asked.answers { Some(&mut epoch_ended) } else { None };
         let pinned = self.pinned;
         let outcome = team::run_watched(
             plan.threads,
@@ -392,14 +402,14 @@ impl<'m> Fit<'m> {
         model.keep(keeper);
         let finite = slots.get(&workspace, "finite") != 0.0;
         // An update that was stopped before its last batch has not been made.
-        let unmade = u64::from(finite && !plan.turn(last.position).is_last);
+        let unmade = u64::from(finite && begun > 0 && !plan.turn(last.position).is_last);
         let step = slots.get(&workspace, "step") as u64 - unmade;
         let set = compiled.options.kernels();
         let profile =
             clock.map(|clock| clock.finish(&compiled, Limits::measure(set), plan.threads.get(), plan.batch, step - first_step));
         let out_of_patience = slots.get(&workspace, "out.of.patience") != 0.0;
-        let best = slots.get(&workspace, "best.epoch") as u64 + 1;
-        let restored = plan.validation.is_some() && self.restore && finite && slots.get(&workspace, "best").is_finite();
+        let best = standing.epochs.saturating_add_signed(slots.get(&workspace, "best.epoch") as i64 + 1);
+        let restored = restores && finite && slots.get(&workspace, "best").is_finite();
         let loss = model.output(&workspace, "train.loss");
         (model.step, model.batches) = (step, batches);
         model.epoch += begun;

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// One epoch of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Epoch {
-    /// Counted from 1 within the run.
+    /// Counted from 1 within the run, and on from there if the run goes on with one that left a checkpoint.
     pub epoch: u64,
     /// Steps taken by its end, in the whole life of the model.
     pub step: u64,
@@ -145,9 +145,10 @@ impl History {
         (all.of > 0).then(|| all.share())
     }
 
-    /// One line: epochs, loss, why it ended.
+    /// One line: epochs, loss if there were any, why it ended.
     pub fn line(&self) -> String {
-        format!("{} epochs, loss {}, {}", self.epochs.len(), five(self.loss()), self.stopped)
+        let loss = self.epochs.last().map_or_else(String::new, |last| format!("loss {}, ", five(last.loss)));
+        format!("{} epochs, {loss}{}", self.epochs.len(), self.stopped)
     }
 
     /// What had been done by the time that a run failed.

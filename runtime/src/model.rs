@@ -2,7 +2,7 @@
 
 use crate::compiled::{Compiled, Options, front};
 use crate::error::{Error, Result};
-use crate::fit::Fit;
+use crate::fit::{Fit, Standing};
 use crate::history::Zeros;
 use crate::rows::Rows;
 use crate::spare::{Room, Spare};
@@ -12,6 +12,7 @@ use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::driver::{Front, Info, Setting, Tensor};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub struct Model {
     pub(crate) epoch: u64,
     /// Whether scalers have been measured (or loaded).
     pub(crate) scaled: bool,
+    /// Where the run stood that left the checkpoint behind which the model is; the next run goes on with it.
+    pub(crate) resumed: Option<Standing>,
     /// What is compiled into the step for someone to see.
     pub(crate) watches: Vec<Watch>,
     pub(crate) watched: Vec<Watched>,
@@ -79,6 +82,7 @@ impl Model {
             batches: 0,
             epoch: 0,
             scaled: false,
+            resumed: None,
             watches: Vec::new(),
             watched: Vec::new(),
         };
@@ -99,6 +103,7 @@ impl Model {
         self.batches = 0;
         self.epoch = 0;
         self.scaled = false;
+        self.resumed = None;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
                 self.store.fill(buffer, self.lane(buffer), state.initial);
@@ -120,6 +125,11 @@ impl Model {
             if let Some(own) = self.buffer(&compiled.assembled.program.buffers[buffer.0 as usize].name) {
                 store.get_mut(buffer).copy_from_slice(self.store.get(own));
             }
+        }
+        if self.resumed.as_ref().is_some_and(|standing| standing.copied) {
+            let own: BTreeMap<_, _> = self.compiled.copies().collect();
+            let both = compiled.copies().filter_map(|(name, copy)| Some((*own.get(name)?, copy)));
+            both.for_each(|(own, copy)| store.get_mut(copy).copy_from_slice(self.store.get(own)));
         }
         self.spare.clear();
         let setting = |setting: &Setting| self.setting(&setting.name).unwrap_or(setting.value);

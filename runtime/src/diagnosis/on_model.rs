@@ -101,6 +101,7 @@ impl Model {
             batches: self.batches,
             epoch: self.epoch,
             scaled: self.scaled,
+            resumed: None,
             watches: Vec::new(),
             watched: Vec::new(),
         })

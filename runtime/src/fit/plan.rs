@@ -42,14 +42,16 @@ impl Fit<'_> {
             (None, Some(steps)) => (steps.div_ceil(updates), steps),
             (None, None) => (1, updates),
         };
-        if self.steps == Some(0) {
+        // Nothing may be left of a run that is gone on with.
+        let least = u64::from(self.model.resumed.is_none());
+        if self.steps.is_some_and(|steps| steps < least) {
             return Err(Error::setting("steps", 0, "at least 1"));
         }
         if let Some(steps) = self.steps.filter(|_| epochs > i32::MAX as u64) {
             let most = (i32::MAX as u64).saturating_mul(updates);
             return Err(Error::setting("steps", steps, &format!("at most {most}, which are {} epochs of {updates}", i32::MAX)));
         }
-        if epochs == 0 || epochs > i32::MAX as u64 {
+        if epochs < least || epochs > i32::MAX as u64 {
             return Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"));
         }
         if turns > i32::MAX as u64 || train.rows > u32::MAX as usize {

@@ -1,7 +1,7 @@
 //! A run on its first thread: what the driver calls for the next batch, at the end of an epoch, and for validation.
 
 use super::shared::{Columns, RECORDS, Shared};
-use super::{Plan, SNAPSHOT_STEPS, Turn};
+use super::{Judged, Plan, SNAPSHOT_STEPS, Turn};
 use crate::calls::Driver;
 use crate::error::Result;
 use crate::evaluate::Pass;
@@ -30,6 +30,9 @@ struct SlotSet {
     rows: Option<Slot>,
     metrics: Vec<Option<Slot>>,
     improved: Option<Slot>,
+    best: Option<Slot>,
+    /// Best epoch, and for how long patience and plateau have waited.
+    judged: [Option<Slot>; 3],
     finite: Option<Slot>,
     rate_factor: Option<Slot>,
     group: Group,
@@ -63,6 +66,8 @@ pub(super) struct Run<'a> {
     validation_slots: (Option<Slot>, Option<Slot>, Vec<Option<Slot>>),
     seed: u64,
     first_epoch: u64,
+    /// Epochs of the run that this one goes on with.
+    before: u64,
     begun: u64,
     order: Vec<u32>,
     position: usize,
@@ -134,6 +139,7 @@ impl<'a> Run<'a> {
         shared: &'a Shared,
         asked: Asked,
         keeper: Keeper,
+        before: u64,
     ) -> Result<Self> {
         let slots = &model.compiled.assembled.slots;
         let find = |name: &str| slots.get(name).copied();
@@ -163,6 +169,8 @@ impl<'a> Run<'a> {
                 rows: find("train.rows.sum"),
                 metrics: metrics("train"),
                 improved: find("improved"),
+                best: find("best"),
+                judged: ["best.epoch", "waited", "plateau.waited"].map(find),
                 finite: find("finite"),
                 rate_factor: find(&format!("setting.{}", plateau::SCALE)),
                 group: Group::of(model),
@@ -170,6 +178,7 @@ impl<'a> Run<'a> {
             validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
             seed: model.seed,
             first_epoch: model.epoch,
+            before,
             begun: 0,
             order: (0..plan.train.rows as u32).collect(),
             position: 0,
@@ -240,6 +249,15 @@ impl<'a> Run<'a> {
         self.steps.extend(self.results.iter().map(|buffer| f64::from(value(buffer))));
     }
 
+    /// How the epochs so far were.
+    fn judged(&self) -> Judged {
+        let count = |slot: Option<Slot>| slot.map_or(0.0, |slot| f64::from(self.workspace.i32(slot)));
+        let number = |slot: Option<Slot>, other| slot.map_or(other, |slot| self.workspace.f64(slot));
+        let [epoch, waited, plateau_waited] = self.slots.judged.map(count);
+        let best_epoch = self.before as f64 + epoch + 1.0;
+        [number(self.slots.best, f64::INFINITY), best_epoch, waited, plateau_waited, number(self.slots.rate_factor, 1.0)]
+    }
+
     fn mean(&self, sum: Option<Slot>, rows: Option<Slot>) -> f64 {
         match (sum, rows) {
             (Some(sum), Some(rows)) => self.workspace.f64(sum) / self.workspace.f64(rows),
@@ -275,7 +293,7 @@ impl Driver for Run<'_> {
         let left = self.plan.steps - self.taken.min(self.plan.steps);
         let turns = self.plan.turns.min(left.saturating_mul(self.plan.accumulate as u64));
         self.workspace.set_i32(self.slots.steps, turns as i32);
-        self.shared.epoch.store(self.begun, Ordering::Relaxed);
+        self.shared.epoch.store(self.before + self.begun, Ordering::Relaxed);
     }
 
     fn next(&mut self) {
@@ -352,7 +370,7 @@ impl Driver for Run<'_> {
         self.scores[0].rank(self.workspace);
         let improved = self.slots.improved.is_some_and(|slot| self.workspace.i32(slot) != 0);
         let first: [f64; Columns::FIRST] = [
-            self.begun as f64,
+            (self.before + self.begun) as f64,
             self.step as f64,
             self.mean(self.slots.loss, self.slots.rows),
             self.mean(self.slots.penalty, self.slots.rows),
@@ -365,6 +383,7 @@ impl Driver for Run<'_> {
         let mut row = std::mem::take(&mut self.row);
         row.clear();
         row.extend(first);
+        row.extend(self.judged());
         row.extend(self.slots.metrics.iter().map(|slot| self.mean(*slot, self.slots.rows)));
         if self.columns.validates {
             let (loss, rows, metrics) = &self.validation_slots;
@@ -372,7 +391,7 @@ impl Driver for Run<'_> {
             row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
         }
         let is_finite = self.slots.finite.is_none_or(|slot| self.workspace.i32(slot) != 0);
-        self.shared.cut.store(!is_finite || self.shared.stop.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.shared.cut.store(!is_finite || self.position < self.plan.used, Ordering::Relaxed);
         self.shared.end_epoch(&row, self.asked.answers);
         if self.asked.answers && self.shared.stop.load(Ordering::Relaxed) {
             self.workspace.set_i32(self.slots.stop, -1);

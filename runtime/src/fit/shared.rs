@@ -1,7 +1,8 @@
 //! What the thread that trains and the thread that watches share.
 
-use super::EpochCall;
+use super::{JUDGED, Judged};
 use crate::history::Epoch;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) stop: AtomicBool,
-    /// Whether the last epoch that has ended was cut short: by `stop`, or by a loss that is not finite.
+    /// Whether the last epoch that has ended was cut short: by `stop`, by the last of all steps, or by a loss that is not finite.
     pub(super) cut: AtomicBool,
     pub(super) step: AtomicU64,
     pub(super) rows: AtomicU64,
@@ -31,8 +32,8 @@ struct Record {
     open: bool,
 }
 
-/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the nine numbers that every
-/// epoch has, then the training metrics, then the validation's loss and metrics.
+/// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the numbers that every
+/// epoch has, how the run has judged it, then the training metrics, then the validation's loss and metrics.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
     pub(super) metrics: usize,
@@ -43,11 +44,16 @@ impl Columns {
     pub(super) const FIRST: usize = 9;
 
     pub(super) fn width(self) -> usize {
-        Self::FIRST + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
+        Self::FIRST + JUDGED.len() + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
+    }
+
+    /// How the run has judged its epochs.
+    fn judged(row: &[f64]) -> Judged {
+        std::array::from_fn(|number| row[Self::FIRST + number])
     }
 
     pub(super) fn epoch(self, row: &[f64]) -> Epoch {
-        let (training, validation) = row[Self::FIRST..].split_at(self.metrics);
+        let (training, validation) = row[Self::FIRST + JUDGED.len()..].split_at(self.metrics);
         Epoch {
             epoch: row[0] as u64,
             step: row[1] as u64,
@@ -63,6 +69,9 @@ impl Columns {
         }
     }
 }
+
+/// What answers at the end of an epoch.
+pub(super) type Answer<'a> = dyn FnMut(&Epoch, Judged) -> ControlFlow<()> + 'a;
 
 /// Epochs for whose records there is room from the start.
 pub(super) const RECORDS: usize = 1 << 16;
@@ -96,10 +105,10 @@ impl Shared {
     }
 
     /// Answers the open question, if there is one; `Break` ends the run.
-    pub(super) fn answer(&self, columns: Columns, call: &mut EpochCall) {
+    pub(super) fn answer(&self, columns: Columns, call: &mut Answer) {
         let mut record = self.record();
         if std::mem::take(&mut record.asked) {
-            if call(&columns.epoch(&record.row)).is_break() {
+            if call(&columns.epoch(&record.row), Columns::judged(&record.row)).is_break() {
                 self.stop.store(true, Ordering::Relaxed);
             }
             record.open = false;

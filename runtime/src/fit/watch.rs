@@ -1,7 +1,7 @@
 //! The calling thread while a run goes on: it draws, answers, and asks the run to stop.
 
-use super::shared::{Release, Shared};
-use super::{EpochCall, Plan};
+use super::Plan;
+use super::shared::{Answer, Release, Shared};
 use crate::report::progress::{Display, Progress, Validation};
 use crate::team;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 /// The calling thread's side of a run.
 pub(super) struct Watch<'a> {
     pub(super) plan: &'a Plan,
+    /// Epochs of the run that this one goes on with.
+    pub(super) before: u64,
     pub(super) shared: &'a Shared,
     pub(super) started: Instant,
     pub(super) interrupt: Option<&'a crate::interrupt::Guard>,
@@ -18,7 +20,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut EpochCall>) {
+    pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut Answer>) {
         let _release = Release(self.shared);
         let mut display = Display::new(self.quiet);
         let columns = self.plan.columns(self.metrics.len());
@@ -55,7 +57,7 @@ impl Watch<'_> {
         let number = |bits: &AtomicU64| f64::from_bits(bits.load(Ordering::Relaxed));
         Progress {
             epoch: self.shared.epoch.load(Ordering::Relaxed),
-            epochs: self.plan.epochs,
+            epochs: self.before + self.plan.epochs,
             step: self.shared.step.load(Ordering::Relaxed),
             steps: self.plan.steps,
             loss: number(&self.shared.loss),

@@ -3,6 +3,7 @@
 use super::Model;
 use crate::checkpoint::{self, Checkpoint, Loaded};
 use crate::error::{Error, Result};
+use crate::fit::{JUDGED, Judged, Standing};
 use gradc_compiler::driver::State;
 use gradc_compiler::loops::{BufferId, Lane};
 use gradc_compiler::splitmix;
@@ -15,6 +16,10 @@ const FINGERPRINT: &str = "fingerprint";
 
 /// The key under which a checkpoint of a training lists the tensors that are no parameters: it tells such a file from others.
 const MOMENTS: &str = "moments";
+
+/// The keys under which a checkpoint that was written within a run tells its epochs, and what they are judged by.
+const RUN_EPOCHS: &str = "run.epochs";
+const MONITOR: &str = "run.monitor";
 
 /// A tensor that stays from step to step.
 pub(crate) struct Kept {
@@ -143,6 +148,16 @@ impl Model {
         ])
     }
 
+    /// The best epoch's copies of what is restored, by names that no parameter has.
+    fn copies(&self) -> Vec<Kept> {
+        let copies: BTreeMap<&str, BufferId> = self.compiled.copies().collect();
+        let copy = |kept: Kept| {
+            let buffer = *copies.get(kept.name.as_str())?;
+            Some(Kept { name: format!("best:{}", kept.name), buffer, saved: false, ..kept })
+        };
+        self.kept(|_| true).into_iter().filter_map(copy).collect()
+    }
+
     // --- whole trainings ---------------------------------------------------------------------------------------------
 
     /// Writes everything that the next step depends on, as safetensors: parameters, states, moments of the optimizer, settings, seed, and how
@@ -153,12 +168,12 @@ impl Model {
     /// When the file cannot be written; what stood there before is then intact.
     pub fn save_checkpoint(&self, file: impl AsRef<Path>) -> Result<()> {
         let progress = Reached { step: self.step, batches: self.batches, epoch: self.epoch };
-        self.write_checkpoint(file.as_ref(), &self.of_training(), progress)
+        self.write_checkpoint(file.as_ref(), &self.of_training(), progress, self.resumed.as_ref())
     }
 
     /// Goes on where [`Model::save_checkpoint`] or [`Fit::checkpoint`](crate::fit::Fit::checkpoint) left off: all that was written takes the
-    /// place of what the model has, its seed and settings too. What a run keeps for itself, how long it has waited for an improvement and the best
-    /// parameters so far, is not in the file.
+    /// place of what the model has, its seed and settings too. The next run goes on with the one that `Fit::checkpoint` wrote of: it counts epochs
+    /// from there, knows the best of them if it is judged by the same value, and may have none left to do.
     ///
     /// ```no_run
     /// # fn rest(mut net: gradc_runtime::Model, data: gradc_runtime::Dataset) -> gradc_runtime::Result<()> {
@@ -194,10 +209,21 @@ impl Model {
     }
 
     /// Writes the tensors of these names, which may be fewer than a step of another kind has.
-    pub(crate) fn write_checkpoint(&self, file: &Path, names: &[String], progress: Reached) -> Result<()> {
+    pub(crate) fn write_checkpoint(
+        &self,
+        file: &Path,
+        names: &[String],
+        progress: Reached,
+        standing: Option<&Standing>,
+    ) -> Result<()> {
         let kept = self.kept(|state| names.contains(&state.name));
-        let (wide, kept): (Vec<Kept>, Vec<Kept>) = kept.into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64);
+        let (wide, mut kept): (Vec<Kept>, Vec<Kept>) = kept.into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64);
         let mut texts = self.origin(progress.step);
+        if let Some(Standing { epochs, judged, monitor, copied }) = standing {
+            texts.extend(JUDGED.iter().zip(judged).map(|(name, number)| ((*name).to_owned(), number.to_string())));
+            texts.extend([(RUN_EPOCHS.to_owned(), epochs.to_string()), (MONITOR.to_owned(), monitor.clone())]);
+            kept.extend(if *copied { self.copies() } else { Vec::new() });
+        }
         let moments: Vec<&str> = kept.iter().filter(|kept| !kept.saved).map(|kept| kept.name.as_str()).collect();
         let Reached { step: _, batches, epoch } = progress;
         let numbers = [("batches", batches), ("epoch", epoch), ("seed", self.seed), ("scaled", u64::from(self.scaled))];
@@ -224,7 +250,10 @@ impl Model {
         }
         let (wide, kept): (Vec<Kept>, Vec<Kept>) =
             self.kept(|_| true).into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64);
-        checkpoint::match_strict(&named(&kept), read)?;
+        let copies = self.copies();
+        let copied = copies.iter().any(|copy| read.tensors.contains_key(&copy.name));
+        let copies = if copied { copies } else { Vec::new() };
+        checkpoint::match_strict(&named(kept.iter().chain(&copies)), read)?;
         self.check_origin(read)?;
         let progress = Reached { step: number(read, "step")?, batches: number(read, "batches")?, epoch: number(read, "epoch")? };
         let (seed, scaled) = (number(read, "seed")?, number::<u64>(read, "scaled")? != 0);
@@ -241,11 +270,13 @@ impl Model {
             numbers.filter(|numbers| numbers.len() == count).ok_or_else(|| lacks(&state_key(&kept.name)))
         });
         let numbers: Vec<Vec<f64>> = numbers.collect::<Result<_>>()?;
+        let resumed = standing(read, progress.epoch, !copies.is_empty())?;
         // Nothing can fail from here on.
         self.take(read, &kept);
+        self.take(read, &copies);
         wide.iter().zip(numbers).for_each(|(kept, numbers)| self.store.set_numbers(kept.buffer, Lane::F64, &numbers));
         (self.step, self.batches, self.epoch) = (progress.step, progress.batches, progress.epoch);
-        (self.seed, self.scaled, self.settings) = (seed, scaled, settings);
+        (self.seed, self.scaled, self.settings, self.resumed) = (seed, scaled, settings, resumed);
         Ok(())
     }
 }
@@ -259,8 +290,22 @@ fn parameters(file: &Path) -> Result<Checkpoint> {
     Ok(read)
 }
 
-fn named(kept: &[Kept]) -> Vec<(&str, &[usize])> {
-    kept.iter().map(|kept| (kept.name.as_str(), kept.shape.as_slice())).collect()
+fn named<'a>(kept: impl IntoIterator<Item = &'a Kept>) -> Vec<(&'a str, &'a [usize])> {
+    kept.into_iter().map(|kept| (kept.name.as_str(), kept.shape.as_slice())).collect()
+}
+
+/// Where the run stood that wrote a checkpoint; nowhere if it was written between runs.
+fn standing(read: &Checkpoint, most: u64, copied: bool) -> Result<Option<Standing>> {
+    let Some(monitor) = read.metadata.get(MONITOR).cloned() else { return Ok(None) };
+    let epochs = number(read, RUN_EPOCHS)?;
+    let mut judged = Judged::default();
+    for (name, judged) in JUDGED.iter().zip(&mut judged) {
+        *judged = number(read, name)?;
+    }
+    if epochs > most || judged.iter().any(|number| number.is_nan()) {
+        return Err(lacks(RUN_EPOCHS));
+    }
+    Ok(Some(Standing { epochs, judged, monitor, copied }))
 }
 
 fn setting_key(name: &str) -> String {

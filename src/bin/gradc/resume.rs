@@ -10,9 +10,9 @@ pub struct Checkpoint {
     /// Writes the whole training there after each epoch: parameters, the optimizer's moments, step and seed.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Goes on from the file of --checkpoint if it is there, with the bits that the run would have had; --epochs and --steps are those of the
-    /// whole training.
-    #[arg(long, requires = "checkpoint", conflicts_with = "init")]
+    /// Goes on from the file of --checkpoint if it is there, with the bits that the run would have had: the same command with --resume beside it,
+    /// whose --epochs and --steps are those of the whole training. Seed and parameters are the file's.
+    #[arg(long, requires = "checkpoint")]
     resume: bool,
 }
 
@@ -28,9 +28,16 @@ impl Checkpoint {
         self.checkpoint.as_deref()
     }
 
-    /// A file that is there is gone on from, or stays: a run that begins anew would replace it after its first epoch.
-    pub fn begin(&self, model: &mut Model, set: &[(String, f64)]) -> Result<()> {
-        let Some(file) = self.file().filter(|file| file.is_file()) else { return Ok(()) };
+    /// Whether a file was gone on from. One that is there without being asked for stays: a run that begins anew would replace it after its first
+    /// epoch.
+    pub fn begin(&self, model: &mut Model, set: &[(String, f64)]) -> Result<bool> {
+        let Some(file) = self.file() else { return Ok(false) };
+        if !file.is_file() {
+            if self.resume {
+                tell(&format!("note: there is no `{}` yet: begins from the start\n", file.display()));
+            }
+            return Ok(false);
+        }
         if !self.resume {
             let expected = "a new file; `--resume` goes on from this one";
             return Err(Error::setting("--checkpoint", format!("`{}`, which is there", file.display()), expected));
@@ -41,17 +48,14 @@ impl Checkpoint {
         settings.into_iter().try_for_each(|(name, value)| model.set(name, *value))?;
         let (steps, epochs) = (model.steps_taken(), model.epochs_begun());
         tell(&format!("note: goes on from `{}`, {steps} steps and {epochs} epochs from the start\n", file.display()));
-        Ok(())
+        Ok(true)
     }
 
     /// What is left of so many epochs or steps (default: one epoch).
     pub fn left(&self, model: &Model, epochs: Option<u64>, steps: Option<u64>) -> Result<Left> {
-        let rest = |name: &str, all: u64, done: u64| match all.checked_sub(done) {
-            Some(0) if self.resume => {
-                Err(Error::setting(name, format!("{all}, all of which the checkpoint has seen"), &format!("more than {done}")))
-            }
-            Some(left) => Ok(left),
-            None => Err(Error::setting(name, format!("{all}, and the checkpoint has seen {done}"), &format!("more than {done}"))),
+        let rest = |name: &str, all: u64, done: u64| {
+            let seen = || Error::setting(name, format!("{all}, and the checkpoint has seen {done}"), &format!("at least {done}"));
+            all.checked_sub(done).ok_or_else(seen)
         };
         match (epochs, steps) {
             (_, Some(steps)) => rest("--steps", steps, model.steps_taken()).map(Left::Steps),

@@ -116,10 +116,10 @@ impl Train {
             let stages = model.compile_times().iter().map(|(stage, time)| (stage.to_string(), json!(1e3 * time.as_secs_f64())));
             line(&json!({ "event": "compiled", "network": model.name(), "milliseconds": stages.collect::<Map<_, _>>() }))?;
         }
-        if let Some(file) = &self.init {
+        let goes_on = self.checkpoint.begin(&mut model, self.network.set())?;
+        if let Some(file) = self.init.as_ref().filter(|_| !goes_on) {
             load_fitting(&mut model, file)?;
         }
-        self.checkpoint.begin(&mut model, self.network.set())?;
         for value in &self.watch {
             model.watch(value)?;
         }
@@ -143,8 +143,12 @@ impl Train {
             (Some(file), Err(Error::Diverged { kept, .. })) => tell(&left_behind(model, file, *kept)),
             _ => {}
         }
-        if let (Some(file), Ok(history)) = (&self.plot, outcome) {
-            written = written.and(history.plot(file));
+        match (&self.plot, outcome) {
+            (Some(file), Ok(history)) if history.epochs.is_empty() => {
+                tell(&format!("note: no epoch was left to draw in `{}`\n", file.display()));
+            }
+            (Some(file), Ok(history)) => written = written.and(history.plot(file)),
+            _ => {}
         }
         if let Some(file) = &self.watch_save {
             written = written.and(save_watched(file, model));
