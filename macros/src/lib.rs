@@ -12,7 +12,7 @@ mod expand;
 mod report;
 
 use gradc_compiler::language::ast::{self, Item};
-use gradc_compiler::language::elaborate::{Elaboration, elaborate};
+use gradc_compiler::language::elaborate::{Elaboration, disagreement, elaborate};
 use gradc_compiler::language::parse::parse_tokens;
 use gradc_compiler::language::source::source_of;
 use gradc_compiler::nn;
@@ -42,6 +42,11 @@ fn network_of(tokens: TokenStream) -> TokenStream {
         });
         diagnostics.join(training.1);
         diagnostics.join(evaluation.1);
+        if !diagnostics.has_errors()
+            && let Some(mistake) = disagreement(&training.0, &evaluation.0)
+        {
+            diagnostics.push(mistake);
+        }
         let complete = !diagnostics.has_errors() && file.rust.is_empty();
         let elaborated: Option<(nn::Network, nn::Network)> = Some((training.0, evaluation.0)).filter(|_| complete);
         written.extend(expand::network(network, &file, &source, &tokens, elaborated.as_ref()));

@@ -108,7 +108,9 @@ impl Diagnostic {
     /// Offers to put this text in the place of what is underlined.
     pub fn write(self, text: impl Into<String>) -> Diagnostic {
         let (span, text) = (self.primary.span, text.into());
-        self.help(format!("write `{text}`")).fix(span, text)
+        // Words stand on one line.
+        let words = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        self.help(format!("write `{words}`")).fix(span, text)
     }
 
     /// Offers the name that was perhaps meant.

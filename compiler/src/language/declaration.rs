@@ -10,7 +10,7 @@ mod tests;
 mod text;
 
 use super::ast::{File, Item, Network as Written, StatementKind};
-use super::elaborate::{Elaboration, RUST_NUMBER, elaborate};
+use super::elaborate::{Elaboration, RUST_NUMBER, disagreement, elaborate};
 use super::names::nearest;
 use super::parse::{parse_expression, parse_text};
 use super::print;
@@ -159,6 +159,10 @@ impl Declaration {
             return Err(diagnostics);
         }
         warnings.join(diagnostics);
+        if let Some(mistake) = disagreement(&training, &evaluation) {
+            warnings.push(mistake);
+            return Err(warnings);
+        }
         Ok(Elaborated { training, evaluation, warnings })
     }
     /// What was written with every default filled in: each call with all its arguments, each weight with the initialiser that was

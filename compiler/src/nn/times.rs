@@ -7,7 +7,7 @@ use super::{Fault, Network};
 /// Whether two networks are one at its two times. `if training` may leave parameters out, but not make others.
 ///
 /// # Errors
-/// Another input, target or parameter in evaluation, or one of another type.
+/// Another input, target or parameter in evaluation, or one of another type; it is about a node of the evaluation.
 pub fn agree(training: &Network, evaluation: &Network) -> Result<(), Fault> {
     let fields = |network: &Network| -> Vec<String> {
         let shown = |source: &Source| format!("`{}: {}`", source.name, source.ty);
@@ -25,11 +25,11 @@ pub fn agree(training: &Network, evaluation: &Network) -> Result<(), Fault> {
             Some(learned) if learned.shape == own.shape => Ok(()),
             Some(learned) => {
                 let message = format!("`{}` is {} in training and {} in evaluation", own.name, learned.shape, own.shape);
-                Err(Fault::new(SHARED_DIFFERS, message).help("give it one shape, or the two different names"))
+                Err(Fault::new(SHARED_DIFFERS, message).help("give it one shape, or the two different names").about(own.node))
             }
             None => {
                 let message = format!("`{}` is there in evaluation only, where nothing trains it", own.name);
-                Err(Fault::new(NOT_TRAINED, message).help("make it outside of `if training`"))
+                Err(Fault::new(NOT_TRAINED, message).help("make it outside of `if training`").about(own.node))
             }
         }
     })

@@ -121,3 +121,29 @@ fn a_constant_gets_another_value_and_must_be_there() {
     let found = mistakes(&declaration.size("widht", 5.0));
     assert!(found.contains("`Net` has no constant or setting `widht`") && found.contains("write `width`"), "{found}");
 }
+
+/// What only shows when both times are compared is a mistake of the text as any other, with its place.
+#[test]
+fn a_network_that_is_another_one_in_evaluation_is_a_mistake_of_its_text() {
+    let at = |branch: &str| {
+        let text = format!(
+            "Net {{ input x: [batch, 4]; target y: [batch, 1]; let h = if training {{ x.dense(3) }} else {{ {branch} }};\n\
+             let p = h.dense(1); predict p; minimize p.mean_squared_error(y); using sgd(0.1); }}"
+        );
+        mistakes(&parsed("net", &text))
+    };
+    assert_eq!(at("x.dense(3, bias = false)"), "");
+    let shape = at("x");
+    assert!(shape.contains("error[E0403]: `p.dense.weight` is [3, 1] in training and [4, 1] in evaluation"), "{shape}");
+    assert!(shape.contains("net:2:11") && shape.contains("help: give it one shape"), "{shape}");
+    let untrained = at("x.dense(3).batch_norm()");
+    assert!(untrained.contains("error[E0501]: `h.batch_norm.gamma` is there in evaluation only"), "{untrained}");
+}
+
+#[test]
+fn a_help_stands_on_one_line() {
+    let text = "Net { input x: [batch, 4]; target y: [batch, 1]; let p = x.dense(1); predict p, if training { p } else { x }; \
+                minimize p.mean_squared_error(y); using sgd(0.1); }";
+    let said = mistakes(&parsed("net", text));
+    assert!(said.contains("help: write `value = if training { p } else { x }`"), "{said}");
+}

@@ -56,6 +56,7 @@ mod required;
 mod scope;
 mod sizes;
 mod statements;
+mod times;
 mod unused;
 mod value;
 
@@ -77,6 +78,7 @@ pub(super) use arguments::matched;
 pub use lints::LINTS;
 pub use objectives::report_name;
 pub use sizes::{MAX_COUNT, values_asked};
+pub use times::disagreement;
 
 pub(crate) const DECLARED_TYPE: &str = "E0207";
 /// A value that no memory holds.
