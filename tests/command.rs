@@ -124,6 +124,17 @@ fn steps_are_lines_and_so_are_watched_values() {
 }
 
 /// Loss and metrics of both runs, epoch by epoch and step by step, and the parameters they end with.
+/// A run that is measured in steps is shown by them: an epoch may take longer than all of it.
+#[test]
+fn progress_counts_what_was_asked_for() {
+    for (asked, last) in [(["--steps", "7"], "step 7/7  loss "), (["--epochs", "2"], "epoch 2/2  loss ")] {
+        let arguments = [&["train", NETWORK, "--data", DATA, "--batch", "64"][..], &asked].concat();
+        let output = Command::new(env!("CARGO_BIN_EXE_gradc")).args(arguments).output().expect("the command was built");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.lines().any(|line| line.starts_with(last)), "{said}");
+    }
+}
+
 fn close(native: &History, reference: &History, models: [&Model; 2], tolerance: f64) {
     let near = |what: &str, a: f64, b: f64| assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "{what}: {a} is not {b}");
     assert_eq!((native.epochs.len(), native.steps.len()), (reference.epochs.len(), reference.steps.len()));

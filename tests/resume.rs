@@ -238,6 +238,11 @@ fn a_command_that_was_killed_goes_on() {
     assert!(bytes("again.st") == bytes("whole.st"));
     let (went_on, said) = run(&["--epochs", "1", "--checkpoint", "run.st", "--resume"]);
     assert!(!went_on && said.contains("the checkpoint has seen"), "{said}");
+    // A number of the text that the checkpoint has otherwise is said.
+    std::fs::write(file(&folder, "iris.net"), text.replace("1e-2", "1e-3")).expect("it can be written");
+    let (went_on, said) = run(&["--epochs", &all, "--checkpoint", "run.st", "--resume"]);
+    assert!(went_on && said.contains("note: `rate` is 0.01, as in the checkpoint, and not 0.001"), "{said}");
+    std::fs::write(file(&folder, "iris.net"), text).expect("it can be written");
     // The same command serves before there is a file: it begins where it would have begun without `--resume`.
     let (ended, said) = run(&["--epochs", "2", "--init", "whole.st", "--save", "begun.st"]);
     assert!(ended, "{said}");

@@ -317,6 +317,11 @@ impl<'m> Fit<'m> {
         set(&format!("monitor.{}", plan.monitor), 1.0);
     }
 
+    /// Epochs by which a run is shown that has so many; 0 if it is measured in steps.
+    fn epochs_shown(&self, epochs: u64) -> u64 {
+        if self.steps.is_some() { 0 } else { epochs }
+    }
+
     fn run_compiled(&mut self) -> Result<History> {
         self.model.must_train()?;
         let plan = self.plan()?;
@@ -331,6 +336,7 @@ impl<'m> Fit<'m> {
         let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
         let mut workspace = self.model.workspace(&units, plan.threads.get())?;
         self.instruct(&plan, &standing, |name, value| slots.set(&mut workspace, name, value));
+        let shown = self.epochs_shown(standing.epochs + plan.epochs);
         let model = &mut *self.model;
         let shared = Shared::new(plan.columns(compiled.info.reports.len()));
         let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
@@ -352,7 +358,8 @@ impl<'m> Fit<'m> {
         let user = Address(handle.pointer());
         let watch = Watch {
             plan: &plan,
-            before: standing.epochs,
+            epochs: shown,
+            first_step,
             shared: &shared,
             started,
             interrupt: interrupt.as_ref(),

@@ -288,7 +288,7 @@ impl Fit<'_> {
             }
             record.seconds = begun.elapsed().as_secs_f64();
             let progress = Progress {
-                epochs: plan.epochs,
+                epochs: self.epochs_shown(plan.epochs),
                 step: self.model.step - first_step,
                 steps: plan.steps,
                 metric: names.first().cloned().zip(record.training.first().copied()),

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 /// The calling thread's side of a run.
 pub(super) struct Watch<'a> {
     pub(super) plan: &'a Plan,
-    /// Epochs of the run that this one goes on with.
-    pub(super) before: u64,
+    /// Epochs of the whole run, as they are shown: 0 if it is measured in steps.
+    pub(super) epochs: u64,
+    /// Steps of the model before the run.
+    pub(super) first_step: u64,
     pub(super) shared: &'a Shared,
     pub(super) started: Instant,
     pub(super) interrupt: Option<&'a crate::interrupt::Guard>,
@@ -39,7 +41,7 @@ impl Watch<'_> {
             let progress = self.progress(validation);
             match self.shared.ended(columns, seen) {
                 Some(epoch) => {
-                    let progress = progress.at_end_of(&epoch);
+                    let progress = Progress { step: epoch.step - self.first_step, ..progress.at_end_of(&epoch) };
                     display.epoch_ended(&progress);
                     (seen, validation) = (epoch.epoch, progress.validation);
                 }
@@ -57,7 +59,7 @@ impl Watch<'_> {
         let number = |bits: &AtomicU64| f64::from_bits(bits.load(Ordering::Relaxed));
         Progress {
             epoch: self.shared.epoch.load(Ordering::Relaxed),
-            epochs: self.before + self.plan.epochs,
+            epochs: self.epochs,
             step: self.shared.step.load(Ordering::Relaxed),
             steps: self.plan.steps,
             loss: number(&self.shared.loss),

@@ -106,8 +106,7 @@ impl Display {
                 draw(bar, progress);
                 *drawn = Some(Instant::now());
             }
-            // Where epochs are counted, a line waits for the end of one.
-            Mode::Lines { printed, unprinted } if progress.epochs == 0 => say(due_line(printed, unprinted, progress)),
+            Mode::Lines { printed, unprinted } if !waits(progress) => say(due_line(printed, unprinted, progress)),
             _ => {}
         }
     }
@@ -149,6 +148,11 @@ fn draw(bar: &ProgressBar, progress: &Progress) {
     bar.set_position(progress.step);
     bar.set_prefix(counted(progress));
     bar.set_message(values(progress));
+}
+
+/// Whether a line is that of the end of an epoch, which is to come: where epochs are counted, and after the last step.
+fn waits(progress: &Progress) -> bool {
+    progress.epochs > 0 || progress.step >= progress.steps
 }
 
 /// The line to print now, if one is due; else the state is kept for the end.
@@ -302,6 +306,13 @@ mod tests {
     fn turns_may_be_skipped_and_none_is_printed_twice() {
         assert!(is_due(0, 13, 500) && is_due(13, 52, 500) && !is_due(52, 74, 500) && is_due(74, 149, 500));
         assert!(!is_due(500, 500, 500) && !is_due(0, 0, 500));
+    }
+
+    #[test]
+    fn where_steps_are_counted_an_epoch_of_any_length_has_lines() {
+        let steps = |step| Progress { epochs: 0, step, steps: 1200, ..progress() };
+        assert!(!waits(&steps(1)) && !waits(&steps(1199)) && waits(&steps(1200)) && waits(&progress()));
+        assert!(line(&steps(60)).starts_with("step   60/1200  loss"));
     }
 
     #[test]

@@ -42,10 +42,18 @@ impl Checkpoint {
             let expected = "a new file; `--resume` goes on from this one";
             return Err(Error::setting("--checkpoint", format!("`{}`, which is there", file.display()), expected));
         }
+        let names: Vec<String> = model.info().settings.iter().map(|setting| setting.name.clone()).collect();
+        let values = |model: &Model| names.iter().map(|name| model.setting(name)).collect::<Result<Vec<f64>>>();
+        let written = values(model)?;
         model.load_checkpoint(file)?;
         // What this command says of settings holds from here on; of constants it has said it before.
         let settings: Vec<&(String, f64)> = set.iter().filter(|(name, _)| model.setting(name).is_ok()).collect();
         settings.into_iter().try_for_each(|(name, value)| model.set(name, *value))?;
+        for ((name, written), value) in names.iter().zip(written).zip(values(model)?) {
+            if value != written {
+                tell(&format!("note: `{name}` is {value}, as in the checkpoint, and not {written}\n"));
+            }
+        }
         let (steps, epochs) = (model.steps_taken(), model.epochs_begun());
         tell(&format!("note: goes on from `{}`, {steps} steps and {epochs} epochs from the start\n", file.display()));
         Ok(true)
