@@ -3,6 +3,7 @@
 use crate::networks::digits;
 use gradc::compiler::base::place::Source;
 use gradc::prelude::*;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -251,4 +252,31 @@ fn a_command_that_was_killed_goes_on() {
         assert!(ended && said.contains("there is no `new.st` yet") == (saved == "first.st"), "{said}");
         assert!(bytes(saved) == bytes("begun.st"), "{saved}");
     }
+}
+
+/// Whoever trains for days learns at once that nothing is written any more.
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_said_while_the_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(file(&folder, "kept")).expect("a folder");
+    let text = "Still { parameter p: [3] = normal(1); minimize sum(p * p); using sgd(1e-3); }";
+    std::fs::write(file(&folder, "still.net"), text).expect("it can be written");
+    let mut endless = Command::new(env!("CARGO_BIN_EXE_gradc"))
+        .current_dir(folder.path())
+        .args(["train", "still.net", "--epochs", "20000", "--checkpoint", "kept/run.st"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command was built");
+    let started = std::time::Instant::now();
+    while !file(&folder, "kept/run.st").exists() && started.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::fs::rename(file(&folder, "kept"), file(&folder, "gone")).expect("a folder");
+    let said = BufReader::new(endless.stderr.take().expect("it is piped"));
+    // The last epoch's line stands before what is said at the end.
+    let mut lines = said.lines().map_while(|line| line.ok()).take_while(|line| !line.contains("epoch 20000/20000"));
+    let is_said = lines.any(|line| line.contains("the last checkpoint was not written"));
+    endless.kill().and_then(|()| endless.wait()).expect("it runs");
+    assert!(is_said);
 }

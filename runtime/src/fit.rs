@@ -223,7 +223,8 @@ impl<'m> Fit<'m> {
     /// Writes the whole training to a file after each epoch, as [`Model::save_checkpoint`](Model::save_checkpoint) does:
     /// [`Model::load_checkpoint`](Model::load_checkpoint) and a run of the epochs that are left end with the bits of a run that was never ended,
     /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C, by the last of [`Fit::steps`] or by a loss that is
-    /// not finite is not written, nor are parameters that are not finite. If a file cannot be written the run goes on, and [`History::notes`] says so.
+    /// not finite is not written, nor are parameters that are not finite. If a file cannot be written the run goes on, says so at once
+    /// unless it is quiet, and in [`History::notes`] if it was the last.
     pub fn checkpoint(mut self, file: impl AsRef<Path>) -> Self {
         self.checkpoint = Some(Checkpointing { file: file.as_ref().to_path_buf(), names: self.model.of_training() });
         self
@@ -368,7 +369,7 @@ impl<'m> Fit<'m> {
         };
         let (checkpoint, mut on_epoch, first_epoch) = (&self.checkpoint, self.on_epoch.as_mut(), model.epoch - standing.epochs);
         let restores = plan.validation.is_some() && self.restore;
-        let mut unwritten = None;
+        let (mut unwritten, quiet) = (None, self.quiet);
         let mut epoch_ended = |epoch: &Epoch, judged: Judged| {
             if let Some(Checkpointing { file, names }) = checkpoint
                 && !shared.cut.load(Ordering::Relaxed)
@@ -377,7 +378,13 @@ impl<'m> Fit<'m> {
                 let reached = Reached { step: epoch.step, batches: epoch.batches, epoch: first_epoch + epoch.epoch };
                 let copied = restores && judged[0].is_finite();
                 let standing = Standing { epochs: epoch.epoch, judged, monitor: plan.monitor.clone(), copied };
-                unwritten = model.write_checkpoint(file, names, reached, Some(&standing)).err();
+                let failed = model.write_checkpoint(file, names, reached, Some(&standing)).err();
+                let failed = failed.map(|error| format!("the last checkpoint was not written: {error}"));
+                // Room can be made while the run goes on.
+                if unwritten.is_none() {
+                    notes(quiet, failed.as_slice());
+                }
+                unwritten = failed;
             }
             on_epoch.as_mut().map_or(ControlFlow::Continue(()), |call| call(epoch))
         };
@@ -402,7 +409,6 @@ impl<'m> Fit<'m> {
             // A callback that panics leaves a model that knows its step: the panic goes on at the end.
             |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, call))),
         );
-        let unwritten = unwritten.map(|error| format!("the last checkpoint was not written: {error}"));
         let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
         let Ended { clock, epochs, steps, snapshot, begun, batches, last, mut keeper, notes: undefined } = run.finish();
         let diagnosis = keeper.recorder.take().map(Recorder::finish);
