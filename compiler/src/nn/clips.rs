@@ -38,7 +38,7 @@ const NON_FINITE: Parameter = Parameter::optional(
     "non_finite",
     Kind::Choice(&["pass", "skip"]),
     "pass",
-    "whether a norm that is NaN or infinite reaches the parameters, or its step is skipped and counted",
+    "whether a norm that is NaN or infinite (in f32: above 1.8e19) ends the run with an error, or its step is skipped and counted",
 );
 
 /// Each element to [-c, c]; NaN passes.
@@ -110,12 +110,15 @@ fn sum_of_squares(builder: &mut Builder, gradient: NodeId) -> Result<NodeId, Fau
     Ok(builder.sum_all(square)?)
 }
 
-/// `min(1, c / √s)`: a norm of 0 gives c/0 = ∞ and so 1, which leaves the gradient alone; a norm of NaN stays visible as NaN.
+/// `min(1, c / √s)`: a norm of 0 gives c/0 = ∞ and so 1, which leaves the gradient alone. A norm of NaN stays visible as NaN, and so does
+/// one of ∞, whose c/∞ = 0 would make a step of nothing: 0 times the norm is added, which is 0 of finite norms alone.
 fn factor(builder: &mut Builder, square: NodeId, limit: NodeId) -> Result<NodeId, Fault> {
     let norm = builder.unary(Primitive::Sqrt, square)?;
     let ratio = builder.div(limit, norm)?;
     let one = builder.constant(1.0);
-    Ok(builder.binary(Primitive::Min, one, ratio)?)
+    let factor = builder.binary(Primitive::Min, one, ratio)?;
+    let nothing = builder.scale(norm, 0.0)?;
+    Ok(builder.add(factor, nothing)?)
 }
 
 /// All clips.

@@ -251,3 +251,65 @@ fn a_step_under_a_penalty() {
     // Decoupled decay is -ηλθ beside the step.
     close(moved("adamw(0.1, weight_decay = 0.25)", "") - moved("adamw(0.1, weight_decay = 0)", ""), -rate * 0.25 * theta, 1e-12);
 }
+
+/// Gradients (3, 4) of `a`, 12 of `b` and 0 of `c`, which begin at 0, as they are behind these clips.
+fn clipped(clips: &str) -> Vec<f64> {
+    let text = format!(
+        "Net {{ input x: [batch, 2]; parameter a: [2] = zeros; parameter b: [1] = zeros; parameter c: [1] = zeros; \
+         predict x; minimize (x * a).sum(axis = 1).mean() + 12 * b.sum() + 0 * c.sum(); using sgd(1).{clips}; }}"
+    );
+    let network = elaborated(&text).training;
+    let step = training_step(&network);
+    let mut sources: Values = beginning(&network, &step);
+    sources.extend(initial(&network, 1));
+    sources.insert("x".into(), Array::new(vec![1, 2], vec![3.0, 4.0]));
+    advance(&step.graph, &mut sources, 1, 1);
+    ["a", "b", "c"].iter().flat_map(|name| sources[*name].data.iter().map(|moved| -moved)).collect()
+}
+
+/// Nothing is added to a norm (PyTorch adds 1e-6), a norm of 0 leaves its gradient alone, and clips act in the order written.
+#[test]
+fn gradients_behind_a_clip() {
+    for (clips, expected) in [
+        ("clip_value(3.5)", [3.0, 3.5, 3.5, 0.0]),
+        ("clip_norm(1)", [0.6, 0.8, 1.0, 0.0]),
+        ("clip_norm(6)", [3.0, 4.0, 6.0, 0.0]),
+        ("clip_global_norm(1)", [3.0 / 13.0, 4.0 / 13.0, 12.0 / 13.0, 0.0]),
+        ("clip_global_norm(13)", [3.0, 4.0, 12.0, 0.0]),
+        ("clip_value(3).clip_norm(1)", [0.5_f64.sqrt(), 0.5_f64.sqrt(), 1.0, 0.0]),
+        ("clip_norm(1).clip_value(0.7)", [0.6, 0.7, 0.7, 0.0]),
+    ] {
+        clipped(clips).iter().zip(expected).for_each(|(found, expected)| close(*found, expected, 1e-15));
+    }
+}
+
+/// The norm of a gradient that is finite may be infinite: the step must not become one of nothing.
+#[test]
+fn a_norm_that_overflows_is_seen() {
+    for clip in ["clip_norm(1)", "clip_global_norm(1)"] {
+        let text = format!(
+            "Net {{ input x: [batch, 1]; parameter a: [1] = zeros; predict x; minimize (x * a).mean(); using sgd(1).{clip}; }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources: Values = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        sources.insert("x".into(), Array::new(vec![1, 1], vec![1e200]));
+        advance(&step.graph, &mut sources, 1, 1);
+        assert!(sources["a"].data[0].is_nan(), "{clip}: {:?}", sources["a"]);
+    }
+}
+
+/// A penalty is part of the gradient that a clip limits: 3 + 2·0.25·2 = 4, cut off at 3.5.
+#[test]
+fn a_clip_acts_on_penalties_too() {
+    let text = "Net { input x: [batch, 1]; parameter a: [1] = constant(2); predict x; \
+                minimize (x * a).mean() + l2(0.25); using sgd(0.1).clip_value(3.5); }";
+    let network = elaborated(text).training;
+    let step = training_step(&network);
+    let mut sources: Values = beginning(&network, &step);
+    sources.extend(initial(&network, 1));
+    sources.insert("x".into(), Array::new(vec![1, 1], vec![3.0]));
+    advance(&step.graph, &mut sources, 1, 1);
+    close(sources["a"].data[0], 2.0 - 0.1 * 3.5, 1e-15);
+}
