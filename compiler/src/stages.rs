@@ -11,7 +11,7 @@ use crate::driver::Front;
 use crate::program::Assembled;
 use crate::{fusion, graph, loops, memory};
 pub use read::{Staged, read};
-pub use rewrite::rewrite;
+pub use rewrite::{fused, rewrite};
 use std::fmt::Write;
 
 macro_rules! stages {

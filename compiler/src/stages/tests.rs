@@ -2,7 +2,7 @@
 
 mod hostile;
 
-use super::{Stage, Staged, between, portable, read, rewrite, run};
+use super::{Stage, Staged, between, fused, portable, read, rewrite, run};
 use crate::base::place::Source;
 use crate::driver::{Front, front};
 use crate::fusion::text::unstored_gradients;
@@ -174,6 +174,23 @@ fn what_was_dumped_can_be_rewritten_and_read_again() {
         let unlike = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
         assert_eq!(unlike, None, "{name}");
         assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
+    }
+}
+
+/// What `gradc opt --pass fuse` says of stage 04 is what stage 05 says of training.
+#[test]
+fn a_graph_that_was_read_is_fused_as_the_network_is() {
+    for name in ["digits", "xor", "clipped"] {
+        let (front, assembled) = compiled(name);
+        let text = |stage| portable(stage, &front, &assembled).expect("these stages know no machine");
+        let stage = text(Stage::Fused);
+        let training = stage.split("\nunit ").find_map(|unit| unit.strip_prefix("train\n")).expect("the case trains");
+        for (before, passes) in [(Stage::Simplified, &[][..]), (Stage::Gradient, passes::STEP)] {
+            let Ok(Staged::Graph(graph)) = read(&text(before)) else { panic!("{name} is no graph") };
+            let found = fused(&graph, passes, &Context::new()).expect("it can be fused");
+            let (_, kernels) = found.split_once('\n').expect("a head");
+            assert_eq!(kernels.trim_end(), training.trim_end(), "{name} from {}", before.file_name());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::network::NetworkArguments;
 use crate::print::say;
 use clap::Args;
 use gradc::compiler::passes::{self, Context, Pass};
-use gradc::compiler::stages::{Stage, Staged, between, read, rewrite, run};
+use gradc::compiler::stages::{Stage, Staged, between, fused, read, rewrite, run};
 use gradc::{Error, Model, Result};
 use similar::{Algorithm, ChangeTag, DiffOp, capture_diff_slices};
 use std::fmt::Write as _;
@@ -41,7 +41,8 @@ impl Show {
 pub struct Opt {
     /// A file with a graph, such as `gradc dump --stage 03` writes; `-` is stdin.
     file: PathBuf,
-    /// The pass (default: all that a step goes through, in order); may be given several times.
+    /// The pass (default: all that a step goes through, in order); may be given several times. `fuse`, alone or as the last, prints the
+    /// kernels that the graph becomes.
     #[arg(long, value_name = "NAME")]
     pass: Vec<String>,
     /// Rewrites that may be made.
@@ -54,26 +55,41 @@ pub struct Opt {
 
 impl Opt {
     pub fn run(self) -> Result<()> {
-        let passes: Vec<Pass> = match self.pass.as_slice() {
-            [] => passes::STEP.to_vec(),
+        let (names, fuses) = match self.pass.as_slice() {
+            [names @ .., last] if last == FUSE => (names, true),
+            names => (names, false),
+        };
+        let passes: Vec<Pass> = match names {
+            [] if !fuses => passes::STEP.to_vec(),
             names => names.iter().map(|name| pass(name)).collect::<Result<_>>()?,
         };
+        let without = [("--fuel", self.fuel.is_some()), ("--validate", self.validate)];
+        if let Some((flag, _)) = without.iter().find(|(_, is_given)| *is_given && passes.is_empty()) {
+            return Err(Error::setting(*flag, "used where no pass rewrites", "left out, or beside another `--pass`"));
+        }
         let Staged::Graph(graph) = staged(&self.file)? else {
             let expected = "a graph, as the stages 02, 03 and 04 are";
             return Err(unfit(&self.file, "the file holds loops", expected, "`gradc dump NETWORK --stage 03` writes one"));
         };
         let context = Context { fuel: self.fuel, validate: self.validate, ..Context::new() };
+        let make = if fuses { fused } else { rewrite };
         let text =
-            rewrite(&graph, &passes, &context).map_err(|bug| Error::Internal { pass: bug.pass.into(), text: bug.to_string() })?;
+            make(&graph, &passes, &context).map_err(|bug| Error::Internal { pass: bug.pass.into(), text: bug.to_string() })?;
         say(&text)
     }
 }
+
+/// What makes no graph of a graph, but kernels.
+const FUSE: &str = "fuse";
 
 fn pass(name: &str) -> Result<Pass> {
     Pass::find(name).ok_or_else(|| Error::Setting {
         name: "--pass".into(),
         found: format!("`{name}`"),
-        expected: format!("one of: {}", passes::STEP.iter().map(|pass| pass.name).collect::<Vec<_>>().join(", ")),
+        expected: format!(
+            "one of: {}; or, as the last, {FUSE}",
+            passes::STEP.iter().map(|pass| pass.name).collect::<Vec<_>>().join(", ")
+        ),
     })
 }
 
