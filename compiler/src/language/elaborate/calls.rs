@@ -17,6 +17,12 @@ use std::rc::Rc;
 /// A value and the expression that it is of.
 pub(super) type Receiver<'a> = (Value<'a>, &'a Expression);
 
+/// Words that are looked for in a network, and where they stand.
+const TOLD_TO_THE_RUN: &[(&str, &str)] = &[
+    ("plateau", "train with `--plateau 0.5,3`; in a program write `.plateau(0.5, 3)` behind `fit`"),
+    ("early_stopping", "train with `--patience 8`; in a program write `.patience(8)` behind `fit`"),
+];
+
 impl<'a> Elaborator<'a> {
     /// `f(x, a)`, which means `x.f(a)`.
     pub(super) fn free_call(&mut self, call: &'a ast::Call, whole: &'a Expression) -> Value<'a> {
@@ -78,6 +84,9 @@ impl<'a> Elaborator<'a> {
                 Some(value) => mistake.help(format!("write a value here, such as `{value}`")).fix(call.span, value),
                 None => mistake,
             }
+        } else if let Some((_, how)) = TOLD_TO_THE_RUN.iter().find(|(word, _)| *word == name) {
+            let message = format!("`{name}` is told to the run, not to the network");
+            Diagnostic::error(NAME_UNKNOWN, span, message).help(*how)
         } else {
             let mistake = Diagnostic::error(NAME_UNKNOWN, span, format!("no layer or function is called `{name}`"));
             let penalties = penalties::LIST.iter().map(|penalty| penalty.name);

@@ -160,6 +160,15 @@ fn formulas_are_held_to_the_bounds_of_numbers() {
     }
 }
 
+/// What a run is told, and no network, is looked for in the network: the message says where it stands.
+#[test]
+fn what_a_run_is_told_has_its_place_named() {
+    for (word, flag) in [("plateau(0.5, 3)", "`--plateau 0.5,3`"), ("early_stopping(8)", "`--patience 8`")] {
+        let shown = mistakes(&around("", "let y = x.dense(8);").replace("sgd(0.1)", &format!("sgd({word})")));
+        assert!(shown.contains("is told to the run") && shown.contains(flag), "{shown}");
+    }
+}
+
 /// An optimizer of one's own takes its arguments as others do, and its rate within the same bounds.
 #[test]
 fn arguments_of_an_own_optimizer_are_held_to_the_rules_of_all() {
