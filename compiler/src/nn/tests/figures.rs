@@ -117,13 +117,24 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     ("nadam", "beta2", "0.999"),
     ("nadam", "epsilon", "1e-8"),
     ("nadam", "momentum_decay", "0.004"),
+    ("adamw", "beta1", "0.9"),
+    ("adamw", "beta2", "0.999"),
+    ("adamw", "epsilon", "1e-8"),
     ("adamw", "weight_decay", "0.01"),
     ("adadelta", "rho", "0.9"),
     ("adadelta", "epsilon", "1e-6"),
+    ("adadelta", "rate", "1"),
+    ("adamax", "beta1", "0.9"),
+    ("adamax", "beta2", "0.999"),
+    ("adamax", "epsilon", "1e-8"),
+    ("amsgrad", "beta1", "0.9"),
+    ("amsgrad", "beta2", "0.999"),
+    ("amsgrad", "epsilon", "1e-8"),
     ("lion", "beta1", "0.9"),
     ("lion", "beta2", "0.99"),
     ("l1", "proximal", "false"),
     ("clip_norm", "non_finite", "pass"),
+    ("clip_global_norm", "non_finite", "pass"),
     ("batch_norm", "momentum", "0.1"),
     ("batch_norm", "epsilon", "1e-5"),
     ("layer_norm", "epsilon", "1e-5"),
@@ -132,6 +143,8 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     ("conv2d", "dilation", "1"),
     ("conv2d", "groups", "1"),
     ("max_pool", "padding", "0"),
+    ("max_pool", "stride", ""),
+    ("average_pool", "padding", "0"),
     ("attention", "causal", "false"),
     ("rescale", "low", "0"),
     ("rescale", "high", "1"),
@@ -312,4 +325,134 @@ fn a_clip_acts_on_penalties_too() {
     sources.insert("x".into(), Array::new(vec![1, 1], vec![3.0]));
     advance(&step.graph, &mut sources, 1, 1);
     close(sources["a"].data[0], 2.0 - 0.1 * 3.5, 1e-15);
+}
+
+/// The λ at which a penalty is scikit-learn's: of one feature the solutions of ridge and lasso are known, and the gradient there is 0.
+#[test]
+fn strengths_are_those_of_scikit_learn() {
+    let (x, y) = ([1.0, 2.0, -1.0, 0.5], [2.0, 3.0, -1.5, 2.0]);
+    let sum = |f: &dyn Fn(usize) -> f64| (0..4).map(f).sum::<f64>();
+    let (xx, xy) = (sum(&|row| x[row] * x[row]), sum(&|row| x[row] * y[row]));
+    let (count, alpha) = (4.0, 0.8);
+    // Ridge: |y - Xw|² + α w². Lasso: |y - Xw|² / 2n + α |w|.
+    for (penalty, solution) in [
+        (format!("l2({})", alpha / count), xy / (xx + alpha)),
+        (format!("l1({})", 2.0 * alpha), (xy / count - alpha) / (xx / count)),
+    ] {
+        let text = format!(
+            "Net {{ input x: [batch, 1]; target y: [batch, 1]; parameter w: [1] = constant({solution}); let p = x * w; predict p; \
+             minimize p.mean_squared_error(y) + {penalty}; using sgd(1); }}"
+        );
+        let network = elaborated(&text).training;
+        let step = training_step(&network);
+        let mut sources: Values = beginning(&network, &step);
+        sources.extend(initial(&network, 1));
+        sources.insert("x".into(), Array::new(vec![4, 1], x.to_vec()));
+        sources.insert("y".into(), Array::new(vec![4, 1], y.to_vec()));
+        advance(&step.graph, &mut sources, 4, 1);
+        close(sources["w"].data[0], solution, 1e-14);
+    }
+}
+
+/// What is served at training time for ones: shares and scales of what is drawn.
+fn drawn(layer: &str, value: f64) -> Vec<f64> {
+    let networks = serving(&format!("input x: [batch, 100]; let y = x.{layer};"));
+    let mut sources = initial(&networks.training, 1);
+    // A rate that is written as a number is a setting.
+    let settings = networks.training.settings.iter();
+    sources.extend(settings.map(|setting| (setting.name.clone(), Array::scalar(setting.value))));
+    sources.insert("x".into(), Array::new(vec![100, 100], vec![value; 10_000]));
+    advance(&step::prediction(&networks.training), &mut sources, 100, 1)["prediction"].data.clone()
+}
+
+/// The rate is the share that is dropped; what is kept is scaled in training, and at test time all is as it is.
+#[test]
+fn dropout_drops_its_rate_and_keeps_the_mean() {
+    let (rate, count) = (0.2, 10_000.0);
+    let found = drawn("dropout(0.2)", 1.0);
+    let dropped = found.iter().filter(|value| **value == 0.0).count() as f64;
+    assert!((dropped / count - rate).abs() <= 5.0 * (rate * (1.0 - rate) / count).sqrt(), "{dropped} of {count}");
+    assert!(found.iter().all(|value| *value == 0.0 || (value - 1.0 / (1.0 - rate)).abs() <= 1e-15));
+    assert_eq!(activated("dropout(0.2).identity", 3.0), 3.0);
+}
+
+/// In training rrelu draws a slope for each element, evenly between its bounds.
+#[test]
+fn rrelu_draws_a_slope_for_each_element() {
+    let slopes: Vec<f64> = drawn("rrelu()", -1.0).iter().map(|value| -value).collect();
+    let (low, high, count) = (1.0 / 8.0, 1.0 / 3.0, slopes.len() as f64);
+    assert!(slopes.iter().all(|slope| (low..=high).contains(slope)));
+    let mean = slopes.iter().sum::<f64>() / count;
+    let deviation = (high - low) / 12.0_f64.sqrt();
+    close(mean, (low + high) / 2.0, 5.0 * deviation / count.sqrt());
+    let variance = slopes.iter().map(|slope| (slope - mean).powi(2)).sum::<f64>() / count;
+    close(variance / (deviation * deviation), 1.0, 0.05);
+}
+
+/// The hinge of targets -1 and 1.
+#[test]
+fn a_hinge() {
+    for (y, x, expected) in [(1.0, 0.3, 0.7), (-1.0, 0.3, 1.3), (1.0, 2.0, 0.0), (-1.0, -1.5, 0.0)] {
+        close(measured("a = hinge(p, y)", &[(y, x)])[0], expected, 1e-15);
+    }
+}
+
+/// What the initialiser of the first layer is chosen by: the walk looks through what keeps the distribution's shape.
+#[test]
+fn the_choice_looks_through_what_keeps_the_shape() {
+    let (he, glorot, lecun) = (2.0 / 64.0, 2.0 / 164.0, 1.0 / 64.0);
+    for (behind, expected) in [
+        ("let y = h.batch_norm().relu();", he),
+        ("let y = h.layer_norm().selu();", lecun),
+        ("let y = h.dropout(0.5).elu();", he),
+        ("let y = h.reshape([4, 25]).relu().flatten();", he),
+        ("let y = h.reshape([4, 5, 5]).max_pool(2).relu().flatten();", he),
+        ("let y = h.batch_norm().dropout(0.1).reshape([100]).selu();", lecun),
+        ("let y = concat(h.relu(), h.relu());", he),
+        // Followers that differ.
+        ("let y = h.relu() + h.tanh();", glorot),
+        ("let y = h.relu() + h.selu();", glorot),
+        ("let y = h.relu() + h;", glorot),
+        ("let y = h.dense(5).relu();", glorot),
+    ] {
+        let networks = serving(&format!("input x: [batch, 64]; let h = x.dense(100); {behind}"));
+        check_variance(behind, &initial(&networks.training, 8)["h.dense.weight"].data, expected);
+    }
+}
+
+/// Of a convolution a window's area counts on both sides.
+#[test]
+fn fans_of_a_convolution() {
+    for (layer, fan_in, fan_out) in [("conv2d(40, 3)", 20.0 * 9.0, 40.0 * 9.0), ("conv2d(40, [5, 2])", 20.0 * 10.0, 40.0 * 10.0)]
+    {
+        let serve = |init: &str| {
+            let call = layer.replace(')', &format!(", init = {init})"));
+            let networks = serving(&format!("input x: [batch, 20, 8, 8]; let h = x.{call}; let y = h.flatten();"));
+            initial(&networks.training, 9)["h.conv2d.weight"].data.clone()
+        };
+        check_variance(layer, &serve("he"), 2.0 / fan_in);
+        check_variance(layer, &serve("lecun"), 1.0 / fan_in);
+        check_variance(layer, &serve("glorot"), 2.0 / (fan_in + fan_out));
+    }
+}
+
+/// Glorot for the input, an orthogonal matrix for the state, biases 0.
+#[test]
+fn first_values_of_recurrent_layers() {
+    for (layer, gates) in [("rnn", 1), ("lstm", 4), ("gru", 3)] {
+        let networks = serving(&format!("input x: [batch, 3, 120]; let h = x.{layer}(40); let y = h.last();"));
+        let first = initial(&networks.training, 10);
+        let of = |name: &str| &first[&format!("h.{layer}.{name}")];
+        check_variance(layer, &of("weight").data, 2.0 / (120.0 + 40.0));
+        let state = of("state_weight");
+        let width = gates * 40;
+        assert_eq!(state.dims, [40, width]);
+        for (a, b) in (0..40).flat_map(|a| (0..40).map(move |b| (a, b))) {
+            let product: f64 = (0..width).map(|k| state.data[a * width + k] * state.data[b * width + k]).sum();
+            close(product, f64::from(u8::from(a == b)), 1e-9);
+        }
+        for bias in ["bias", "state_bias"] {
+            assert!(of(bias).data.iter().all(|value| *value == 0.0), "{layer} {bias}");
+        }
+    }
 }
