@@ -3,6 +3,7 @@
 use super::{cell, sentence};
 use crate::nn::{
     Family, Function, Kind, Parameter, Receiver, arguments, clips, functions, groups, initializers, optimizers, penalties,
+    schedules,
 };
 use std::fmt::Write;
 
@@ -35,6 +36,13 @@ const SECTIONS: &[(&str, &str)] = &[
         "Formulas are written with these, `+ - * /`, comparisons and `f(x)`. `f(x, a)` and `x.f(a)` are the same call.",
     ),
     (
+        "Rate schedules",
+        "Numbers that hang on the step, for a rate and whatever else an optimizer takes: `adam(rate = cosine(1e-3, to = 1e-5))`, \
+         `sgd(0.1 * warm_up(500))`. `t` is the step, counted from 1. A formula of one's own may use `step`, `epoch` (both from 1) and \
+         `steps`, those of the whole run: `sgd(0.1 / epoch)`. A number is constant as it stands. What waits for the validation loss is told to \
+         the run: `--plateau 0.5,3`, in a program `.plateau(0.5, 3)`.",
+    ),
+    (
         "Initialisers",
         "First values of a parameter: `dense(64, init = he_uniform)`. `fan_in` counts what one output sums over, `fan_out` what one input spreads to.",
     ),
@@ -62,7 +70,7 @@ pub fn catalogue() -> String {
          *This page is written from the records in `compiler/src/nn`.*\n\n\
          Everything here can be named in `network!`, in a `.net` file and in the builder, with the same arguments. The first\n\
          argument is `x` of `x.f(…)`. An argument may be given by its place or by its name. Where a number is asked for, a setting or a\n\
-         formula of settings and `step` may stand as well; where a size is asked for, it may not. `gradc explain NAME` prints one entry.\n",
+         formula of settings, `step`, `epoch` and `steps` may stand as well; where a size is asked for, it may not. `gradc explain NAME` prints one entry.\n",
     );
     let all = named();
     for (section, about) in SECTIONS {
@@ -116,6 +124,7 @@ fn of_function(function: &'static Function) -> Named {
         Family::Activation => "Activations",
         Family::Loss => "Losses",
         Family::Metric => "Metrics",
+        Family::Operation if schedules::LIST.iter().any(|one| one.name == function.name) => "Rate schedules",
         Family::Operation => "Operations",
     };
     let mut remarks = Vec::new();

@@ -53,7 +53,7 @@ const ON: Parameter = Parameter::optional(
 pub static L2: Penalty = Penalty {
     name: "l2",
     doc: "adds λ Σ θ² to the loss in training",
-    source: "Hoerl and Kennard (1970), ridge",
+    source: "Hoerl and Kennard (1970), ridge. Under sgd θ ← θ - 2ηλθ - ηg. PyTorch's weight_decay is 2λ; for a mean over n rows scikit-learn's ridge alpha is nλ",
     formula: "lambda * sum(theta^2)",
     parameters: &[STRENGTH, ON],
     sum: |builder, theta| {
@@ -66,7 +66,7 @@ pub static L2: Penalty = Penalty {
 pub static L1: Penalty = Penalty {
     name: "l1",
     doc: "adds λ Σ |θ| to the loss in training; proximal: shrinks after the step instead, to exact zeros",
-    source: "Tibshirani (1996), lasso; Daubechies, Defrise and De Mol (2004), the proximal step",
+    source: "Tibshirani (1996), lasso; Daubechies, Defrise and De Mol (2004), the proximal step. Under sgd θ ← θ - ηλ·sign θ - ηg. Beside mean_squared_error scikit-learn's lasso alpha is λ/2",
     formula: "lambda * sum(|theta|)",
     parameters: &[
         STRENGTH,

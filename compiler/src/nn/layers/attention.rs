@@ -21,7 +21,7 @@ pub static ATTENTION: Function = Function {
         Parameter::required("heads", Kind::Size { least: 1 }, "the number of heads, which divides the features"),
         Parameter::optional("causal", Kind::Flag, "false", "whether a step sees only itself and those before it"),
         Parameter::optional("mask", Kind::Tensor, "", "[batch, steps], not 0 for the steps that may be looked at"),
-        INIT,
+        Parameter { doc: "initialiser of both weights; glorot unless told, by the fans of one projection", ..INIT },
         PENALTY,
         RATE_FACTOR,
         FROZEN,

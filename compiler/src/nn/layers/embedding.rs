@@ -16,7 +16,7 @@ pub static EMBEDDING: Function = Function {
     receiver: Receiver::Index,
     parameters: &[
         Parameter::required("width", Kind::Size { least: 1 }, "the size of a class's vector"),
-        INIT,
+        Parameter { doc: "initialiser of the table; normal(deviation = 0.02) unless told", ..INIT },
         PENALTY,
         RATE_FACTOR,
         FROZEN,

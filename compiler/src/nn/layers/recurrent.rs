@@ -25,7 +25,10 @@ const RECURRENT: Function = Function {
             "",
             "how many steps each row has, at least 1 and at most all; behind its end the state stands still, whatever the input is",
         ),
-        INIT,
+        Parameter {
+            doc: "initialiser of the input's weight; glorot unless told, by the fans of one gate. The state's is orthogonal, biases are 0",
+            ..INIT
+        },
         PENALTY,
         RATE_FACTOR,
         FROZEN,
