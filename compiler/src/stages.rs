@@ -8,6 +8,8 @@ pub mod run;
 #[cfg(feature = "codegen")]
 use crate::codegen::{self, Module};
 use crate::driver::Front;
+use crate::graph::Graph;
+use crate::ops::Primitive;
 use crate::program::Assembled;
 use crate::{fusion, graph, loops, memory};
 pub use read::{Staged, read};
@@ -81,16 +83,23 @@ fn header(stage: Stage, front: &Front) -> String {
     format!("// {} {}: {}\n", stage.file_name(), front.info.name, stage.about())
 }
 
+/// A graph behind a line that counts what is in it, so that two compare at a glance.
+fn counted(graph: &Graph) -> String {
+    let of = |primitive| graph.nodes.iter().filter(move |node| node.primitive == primitive);
+    let values = of(Primitive::Parameter).fold(0usize, |sum, node| sum.saturating_add(node.ty.shape.count(1)));
+    let (parameters, states) = (of(Primitive::Parameter).count(), of(Primitive::State).count());
+    let counts = format!("// nodes {}, parameters {parameters} ({values} values), states {states}\n", graph.nodes.len());
+    counts + &graph::text::print(graph, true)
+}
+
 /// The text of a stage that knows no machine; `None` for those that do.
 pub fn portable(stage: Stage, front: &Front, assembled: &Assembled) -> Option<String> {
     let mut text = header(stage, front);
     match stage {
         Stage::Declaration => text.push_str(&front.declaration),
-        Stage::Graph => text.push_str(&graph::text::print(&front.forward, true)),
-        Stage::Gradient => text.push_str(&graph::text::print(&front.gradient, true)),
-        Stage::Simplified => {
-            text.push_str(&front.graphs.training.as_ref().map_or_else(String::new, |graph| graph::text::print(graph, true)))
-        }
+        Stage::Graph => text.push_str(&counted(&front.forward)),
+        Stage::Gradient => text.push_str(&counted(&front.gradient)),
+        Stage::Simplified => text.push_str(&front.graphs.training.as_ref().map_or_else(String::new, counted)),
         Stage::Rewrites => text.push_str(if front.log.is_empty() { "(unchanged)\n" } else { &front.log }),
         Stage::Fused => {
             for unit in &assembled.units {

@@ -195,6 +195,16 @@ fn a_graph_that_was_read_is_fused_as_the_network_is() {
 }
 
 #[test]
+fn a_graph_begins_with_its_counts() {
+    let (front, assembled) = compiled("xor");
+    let text = |stage| portable(stage, &front, &assembled).expect("these stages know no machine");
+    for (stage, graph) in [(Stage::Graph, &front.forward), (Stage::Gradient, &front.gradient)] {
+        let counts = format!("// nodes {}, parameters 4 (17 values), states 0", graph.nodes.len());
+        assert_eq!(text(stage).lines().nth(1), Some(counts.as_str()));
+    }
+}
+
+#[test]
 fn a_pass_that_finds_nothing_says_so() {
     let (front, _) = compiled("xor");
     let simplified = front.graphs.training.expect("the case trains");

@@ -65,7 +65,7 @@ impl Opt {
         };
         let without = [("--fuel", self.fuel.is_some()), ("--validate", self.validate)];
         if let Some((flag, _)) = without.iter().find(|(_, is_given)| *is_given && passes.is_empty()) {
-            return Err(Error::setting(*flag, "used where no pass rewrites", "left out, or beside another `--pass`"));
+            return Err(Error::setting(flag, "used where no pass rewrites", "left out, or beside another `--pass`"));
         }
         let Staged::Graph(graph) = staged(&self.file)? else {
             let expected = "a graph, as the stages 02, 03 and 04 are";
