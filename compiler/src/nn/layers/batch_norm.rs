@@ -16,7 +16,12 @@ pub static BATCH_NORM: Function = Function {
     source: "Ioffe and Szegedy (2015), algorithm 1; the running variance is unbiased, the one that normalises is not",
     formula: "gamma * (x - mean) / sqrt(variance + epsilon) + beta",
     parameters: &[
-        Parameter::optional("momentum", Kind::WEIGHT, "0.1", "weight of the new batch in the running moments"),
+        Parameter::optional(
+            "momentum",
+            Kind::WEIGHT,
+            "0.1",
+            "weight of the new batch in the running moments; Keras' 0.99 is 0.01 here",
+        ),
         Parameter::optional("epsilon", Kind::POSITIVE, "1e-5", "added to the variance"),
         Parameter::optional("axis", Kind::Integer, "", "the axis of features: the last, or 1 of four"),
         RATE_FACTOR,
