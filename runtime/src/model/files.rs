@@ -22,7 +22,7 @@ const RUN_EPOCHS: &str = "run.epochs";
 const MONITOR: &str = "run.monitor";
 
 /// A tensor that stays from step to step.
-pub(crate) struct Kept {
+struct Kept {
     name: String,
     shape: Vec<usize>,
     buffer: BufferId,
@@ -51,8 +51,8 @@ impl Model {
         checkpoint::save(file, &self.tensors(&self.saved()), &self.origin(self.step))
     }
 
-    /// Reads what [`Model::save`] wrote, or the same out of a checkpoint; all names and shapes must fit. Moments and step stay as they are: [`Model::reset`] before it makes
-    /// a run begin anew from these parameters.
+    /// Reads what [`Model::save`] wrote, or the same out of a checkpoint; all names and shapes must fit. Moments and step stay as they are:
+    /// [`Model::reset`] before it makes a run begin anew from these parameters.
     ///
     /// # Errors
     /// A damaged file, a list of what is missing, extra or of another shape, or a file of another network whose parameters are called alike; the
@@ -203,7 +203,7 @@ impl Model {
         self.epoch
     }
 
-    /// All that the next step reads.
+    /// Names of all that the next step reads.
     pub(crate) fn of_training(&self) -> Vec<String> {
         self.kept(|_| true).into_iter().map(|kept| kept.name).collect()
     }
