@@ -176,7 +176,8 @@ impl Model {
     /// from there, knows the best of them if it is judged by the same value, and may have none left to do.
     ///
     /// ```no_run
-    /// # fn rest(mut net: gradc_runtime::Model, data: gradc_runtime::Dataset) -> gradc_runtime::Result<()> {
+    /// # use gradc_runtime::{data::Dataset, error::Result, model::Model};
+    /// # fn rest(mut net: Model, data: Dataset) -> Result<()> {
     /// net.load_checkpoint("run.safetensors")?;
     /// let left = 60 - net.epochs_begun();
     /// net.fit(&data).epochs(left).checkpoint("run.safetensors").run()?;
