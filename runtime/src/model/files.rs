@@ -217,8 +217,7 @@ impl Model {
         progress: Reached,
         standing: Option<&Standing>,
     ) -> Result<()> {
-        let kept = self.kept(|state| names.contains(&state.name));
-        let (wide, mut kept): (Vec<Kept>, Vec<Kept>) = kept.into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64);
+        let (wide, mut kept) = self.by_width(|state| names.contains(&state.name));
         let mut texts = self.origin(progress.step);
         if let Some(Standing { epochs, judged, monitor, copied }) = standing {
             texts.extend(JUDGED.iter().zip(judged).map(|(name, number)| ((*name).to_owned(), number.to_string())));
@@ -240,6 +239,11 @@ impl Model {
         checkpoint::save(file, &self.tensors(&kept), &texts)
     }
 
+    /// What is kept in f64, and what in f32.
+    fn by_width(&self, asked: impl Fn(&State) -> bool) -> (Vec<Kept>, Vec<Kept>) {
+        self.kept(asked).into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64)
+    }
+
     fn take_training(&mut self, read: &Checkpoint) -> Result<()> {
         if !read.metadata.contains_key(MOMENTS) {
             return Err(Error::Checkpoint {
@@ -249,8 +253,7 @@ impl Model {
                 help: "begin anew from these parameters with `load`, or write checkpoints with `fit.checkpoint(…)`".into(),
             });
         }
-        let (wide, kept): (Vec<Kept>, Vec<Kept>) =
-            self.kept(|_| true).into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64);
+        let (wide, kept) = self.by_width(|_| true);
         let copies = self.copies();
         let copied = copies.iter().any(|copy| read.tensors.contains_key(&copy.name));
         let copies = if copied { copies } else { Vec::new() };
