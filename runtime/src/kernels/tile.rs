@@ -24,7 +24,7 @@ pub(super) type Sums = [[MaybeUninit<f32>; MOST_COLUMNS * MOST_LANES]; MOST_ROWS
 const KEEP_AHEAD: isize = 24;
 
 /// Steps of `k` behind which a line of `C` that was asked for has come.
-const LONG: usize = 256;
+const LONG: usize = 64;
 
 /// What the last vector of a row holds.
 ///
