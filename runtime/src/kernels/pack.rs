@@ -2,6 +2,10 @@
 
 use super::vector::Vector;
 
+/// Steps of which eight columns are transposed before the next eight. Columns that lie some KiB apart drive each other's lines out of the
+/// first-level cache, so that a line had better be read to its end; and what is written should still be there when the next columns join it.
+const STEPS: usize = 64;
+
 /// One panel to be copied: element `(p, w)` lies at `from + at(w) * stride_w + at(p) * stride_p` and goes to `to + p * row + w`.
 /// `at` is the index itself, or its entry in the table, if there is one for that direction.
 pub(super) struct Panel {
@@ -91,9 +95,10 @@ unsafe fn copy_rows<V: Vector>(panel: &Panel) {
     }
 }
 
-/// Where blocks of eight begin: the last ends where the extent does, and does again what the one before it has done.
-fn eights(extent: usize) -> impl Iterator<Item = usize> {
-    (0..extent).step_by(8).map(move |start| start.min(extent - 8))
+/// Where blocks of eight begin, from `start` up to `end` of an extent: the last ends where the extent does, and does again what the one before it
+/// has done.
+fn eights(start: usize, end: usize, extent: usize) -> impl Iterator<Item = usize> {
+    (start..end.min(extent)).step_by(8).map(move |start| start.min(extent - 8))
 }
 
 /// The panel's columns are contiguous in the source: blocks of 8×8.
@@ -104,11 +109,13 @@ unsafe fn transpose<V: Vector>(panel: &Panel) {
         if panel.width < 8 || panel.k < 8 {
             return gather(panel);
         }
-        for p in eights(panel.k) {
-            for w in eights(panel.width) {
-                let from = panel.from.offset(w as isize * panel.stride_w).add(p);
-                let to = panel.to.add(p * panel.row + w);
-                V::transpose_8x8(from, panel.stride_w, to, panel.row);
+        for steps in (0..panel.k).step_by(STEPS) {
+            for w in eights(0, panel.width, panel.width) {
+                for p in eights(steps, steps + STEPS, panel.k) {
+                    let from = panel.from.offset(w as isize * panel.stride_w).add(p);
+                    let to = panel.to.add(p * panel.row + w);
+                    V::transpose_8x8(from, panel.stride_w, to, panel.row);
+                }
             }
         }
     }
