@@ -48,6 +48,14 @@ impl Scores {
     /// Keeps those of a batch.
     #[inline]
     pub fn add(&mut self, workspace: &Workspace, rows: usize) {
+        if !self.kept.is_empty() {
+            self.keep(workspace, rows);
+        }
+    }
+
+    /// Apart, for it takes more registers than all else that stands between two steps.
+    #[inline(never)]
+    fn keep(&mut self, workspace: &Workspace, rows: usize) {
         for one in &mut self.kept {
             let (scores, answers) = (workspace.output(one.score), workspace.output(one.answer));
             let pairs = scores.iter().zip(answers).take(rows * one.width);

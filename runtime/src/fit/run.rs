@@ -241,6 +241,7 @@ impl<'a> Run<'a> {
     const STEP: usize = 2;
 
     /// The record of the step that has just been taken.
+    #[inline(never)]
     fn record_step(&mut self) {
         self.steps.extend([self.step as f64, self.rows as f64]);
         let workspace = &*self.workspace;
