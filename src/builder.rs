@@ -46,13 +46,13 @@ pub use tensor::Tensor;
 
 use crate::{Error, Model, Options, Result};
 use gradc_compiler::base::place::Place;
-use gradc_compiler::driver;
 use gradc_compiler::graph::{Dim, NodeId, Shape, Type};
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE};
 use gradc_compiler::nn::fault::{CANNOT_BUILD, NAME_UNKNOWN, WRONG_ELEMENT};
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
+use gradc_compiler::pipeline;
 use gradc_runtime::compiled::front_error;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -101,7 +101,7 @@ impl Declared {
     /// [`Error::Model`] with the mistakes of the declaration, each with the file and line of its call.
     pub fn compile(self) -> Result<Model> {
         let (training, evaluation) = self.networks()?;
-        let front = driver::front(training, evaluation, String::new(), None).map_err(|error| front_error(&error))?;
+        let front = pipeline::front(training, evaluation, String::new(), None).map_err(|error| front_error(&error))?;
         Model::compile(front, &self.options)
     }
 }

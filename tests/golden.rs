@@ -44,7 +44,7 @@ fn served(model: &Model, data: &Dataset, expected: &Option<Array>, when: &str) -
 /// its value is not, and neither is what hangs on it alone, the running mean behind a bias and with it what is served. All of these are
 /// compared in a case of their own, which holds such parameters still.
 fn run(case: &Case) -> gradc::Result<Vec<String>> {
-    let front = compiler::driver::front(&case.training, &case.evaluation, String::new(), None)
+    let front = compiler::pipeline::front(&case.training, &case.evaluation, String::new(), None)
         .map_err(|error| gradc::Error::Model(error.to_string()))?;
     let mut model = Model::compile(front, &Options::default())?;
     for (name, value) in &case.first {

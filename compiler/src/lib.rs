@@ -14,7 +14,6 @@ pub mod base;
 pub mod codegen;
 pub mod diagnosis;
 pub mod draw;
-pub mod driver;
 pub mod explain;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod fusion;
@@ -33,6 +32,7 @@ pub mod not_finite;
 pub mod ops;
 #[allow(missing_docs, reason = "fields and variants that are named by what they hold")]
 pub mod passes;
+pub mod pipeline;
 pub mod probes;
 pub mod program;
 pub mod reference;

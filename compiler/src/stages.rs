@@ -7,9 +7,9 @@ pub mod run;
 
 #[cfg(feature = "codegen")]
 use crate::codegen::{self, Module};
-use crate::driver::Front;
 use crate::graph::Graph;
 use crate::ops::Primitive;
+use crate::pipeline::Front;
 use crate::program::Assembled;
 use crate::{fusion, graph, loops, memory};
 pub use read::{Staged, read};

@@ -6,9 +6,9 @@ use crate::kernels;
 use crate::team::gradc_barrier;
 use gradc_compiler::abi::Symbols;
 use gradc_compiler::codegen::{self, InstructionSet, Module, Target, Widen};
-use gradc_compiler::driver::{self, Front, FrontError, Info};
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::BufferId;
+use gradc_compiler::pipeline::{self, Front, FrontError, Info};
 use gradc_compiler::program::{Assembled, assemble};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -131,7 +131,7 @@ impl Compiled {
 pub fn front(declaration: &Declaration) -> Result<Front> {
     let elaborated = declaration.elaborate().map_err(|diagnostics| Error::Model(diagnostics.render(declaration.source())))?;
     let (training, evaluation) = (&elaborated.training, &elaborated.evaluation);
-    driver::front(training, evaluation, declaration.text(), crate::env::fuel()).map_err(|error| front_error(&error))
+    pipeline::front(training, evaluation, declaration.text(), crate::env::fuel()).map_err(|error| front_error(&error))
 }
 
 /// A mistake of the network, or a bug of the compiler.

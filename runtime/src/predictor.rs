@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
 use crate::model::Model;
 use crate::rows::Rows;
-use gradc_compiler::driver::Front;
+use gradc_compiler::pipeline::Front;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use crate::data::{Column, Dataset, Values};
 use crate::error::{Error, Result};
-use gradc_compiler::driver::Field;
 use gradc_compiler::graph::Element;
+use gradc_compiler::pipeline::Field;
 use std::sync::Arc;
 
 /// Values of one field.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::Model;
 use gradc_compiler::codegen::Compiled;
-use gradc_compiler::driver::Front;
+use gradc_compiler::pipeline::Front;
 use gradc_compiler::program::Assembled;
 use gradc_compiler::stages;
 pub use gradc_compiler::stages::Stage;

@@ -3,9 +3,9 @@
 use super::{Journey, Numbers, lines};
 use crate::base::place::Source;
 use crate::codegen::{Compiled, Serves, text};
-use crate::driver::Front;
 use crate::graph::text::node_text;
 use crate::graph::{Graph, NodeId};
+use crate::pipeline::Front;
 use crate::program::{Assembled, Unit};
 use crate::stages::Stage;
 use std::fmt::Write;

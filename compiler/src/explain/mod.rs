@@ -12,9 +12,9 @@ pub mod page;
 #[cfg(test)]
 mod tests;
 
-use crate::driver::Front;
 use crate::fusion::legalize::legalize_with_places;
 use crate::graph::NodeId;
+use crate::pipeline::Front;
 
 /// One node of the training step by its number in each stage, where it has one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

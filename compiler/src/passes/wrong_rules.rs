@@ -2,11 +2,11 @@
 
 use super::{Context, Pass, bisect, run, simplify, validate};
 use crate::base::place::Source;
-use crate::driver::front_with;
 use crate::graph::{Builder, Element, Graph, NodeId, Shape, Type};
 use crate::language::blessed;
 use crate::language::declaration::Declaration;
 use crate::ops::Primitive;
+use crate::pipeline::front_with;
 use crate::rules::{Condition, Exactness, Rule, RuleSet};
 
 const fn rule(name: &'static str, before: &'static str, after: &'static str) -> Rule {

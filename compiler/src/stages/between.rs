@@ -1,8 +1,8 @@
 //! What lies between two stages of one network: their texts in one numbering, and the rules that lead from one to the other.
 
 use super::Stage;
-use crate::driver::{Front, Rewrites};
 use crate::graph::{Graph, text};
+use crate::pipeline::{Front, Rewrites};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -4,7 +4,6 @@ mod hostile;
 
 use super::{Stage, Staged, between, fused, portable, read, rewrite, run};
 use crate::base::place::Source;
-use crate::driver::{Front, front};
 use crate::fusion::text::unstored_gradients;
 use crate::fusion::traffic::{Tensor, traffic};
 use crate::fusion::{Group, Reason, Work, work};
@@ -12,6 +11,7 @@ use crate::graph::{self, Dim};
 use crate::language::declaration::Declaration;
 use crate::ops::Primitive;
 use crate::passes::{self, Context, Pass};
+use crate::pipeline::{Front, front};
 use crate::program::{Assembled, Unit, assemble};
 use std::path::{Path, PathBuf};
 

@@ -18,7 +18,7 @@ pub(super) struct Watch<'a> {
     pub(super) started: Instant,
     pub(super) interrupt: Option<&'a crate::interrupt::Guard>,
     pub(super) quiet: bool,
-    pub(super) metrics: &'a [gradc_compiler::driver::Report],
+    pub(super) metrics: &'a [gradc_compiler::pipeline::Report],
 }
 
 impl Watch<'_> {

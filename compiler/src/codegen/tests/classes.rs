@@ -6,9 +6,9 @@ use crate::codegen::Target;
 use crate::codegen::classes::{classes, compile_class, same_call};
 use crate::codegen::compile::compile_function;
 use crate::codegen::outline::Outline;
-use crate::driver::front;
 use crate::language::declaration::Declaration;
 use crate::loops::{Instruction, Program, Statement};
+use crate::pipeline::front;
 use crate::program::assemble;
 
 fn program(text: &str) -> Program {

@@ -1,10 +1,10 @@
 //! Every case through the front half of the compiler: what is simplified computes what was written.
 
 use super::trial::{Values, advance, elaborated, initial};
-use crate::driver;
 use crate::graph::{Element, Graph};
 use crate::language::blessed;
 use crate::ops::{Array, Primitive};
+use crate::pipeline;
 
 /// Rows of a batch.
 const ROWS: usize = 5;
@@ -38,7 +38,7 @@ fn filled(graph: &Graph, values: &mut Values) {
 fn what_is_simplified_computes_what_was_written() {
     for (path, text) in blessed::texts("") {
         let networks = elaborated(&text);
-        let front = driver::front(&networks.training, &networks.evaluation, String::new(), None);
+        let front = pipeline::front(&networks.training, &networks.evaluation, String::new(), None);
         let front = front.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut values = initial(&networks.training, 3);
         values.extend(networks.training.settings.iter().map(|setting| (setting.name.clone(), Array::scalar(setting.value))));

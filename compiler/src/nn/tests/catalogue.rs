@@ -2,7 +2,7 @@
 
 use super::trial::elaborated;
 use crate::fusion::Options;
-use crate::{driver, program};
+use crate::{pipeline, program};
 
 /// What is written on `x` [batch, 4], images `i` [batch, 4, 6, 6], sequences `s` [batch, 5, 4], classes `c`, lengths `n`, masks `m`.
 const ROWS: &[&str] = &[
@@ -69,7 +69,7 @@ fn every_row_elaborates_and_becomes_loops() {
             used.join(" ")
         );
         let networks = elaborated(&text);
-        let front = match driver::front(&networks.training, &networks.evaluation, String::new(), None) {
+        let front = match pipeline::front(&networks.training, &networks.evaluation, String::new(), None) {
             Ok(front) => front,
             Err(error) => {
                 wrong.push(format!("{row}: {error}"));

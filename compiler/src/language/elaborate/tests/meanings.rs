@@ -201,7 +201,7 @@ fn arguments_of_an_own_optimizer_are_held_to_the_rules_of_all() {
 fn a_setting_is_held_to_the_bounds_of_its_formulas() {
     let text = around("", "setting s = 0.2; setting k = 2; let y = x.dense(8).dropout(s * k);");
     let [training, evaluation] = [true, false].map(|training| sound(&text, training));
-    let info = crate::driver::front(&training, &evaluation, String::new(), None).expect("a front half").info;
+    let info = crate::pipeline::front(&training, &evaluation, String::new(), None).expect("a front half").info;
     let place = |name: &str| info.settings.iter().position(|setting| setting.name == name).expect("a setting");
     let set = |name: &str, value: f64| {
         let mut values: Vec<f64> = info.settings.iter().map(|setting| setting.value).collect();
