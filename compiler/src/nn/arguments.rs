@@ -57,7 +57,7 @@ pub(super) fn check_order(
             false => (other, if may_equal { "at most" } else { "below" }, (parameter.name, high), low, high - distance),
         };
         let message = format!("{owner}: `{name}` must be {than} `{}`, {}, got {}", bound.0, number(bound.1), number(found));
-        return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{}`", number(instead))).at(name));
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).meant(number(instead)).at(name));
     }
     Ok(())
 }
@@ -268,16 +268,16 @@ pub fn check_bounds(owner: &str, name: &str, kind: Kind, value: f64) -> Result<(
         return Err(Fault::new(ARGUMENT_BOUNDS, message).at(name));
     }
     let range = range(kind);
-    let mut message = format!("{owner}: `{name}` must be {range}; ");
-    let mut help = String::new();
-    if high == 1.0 && (LEAST_PERCENTAGE..100.0).contains(&value) {
-        let share = number(value / 100.0);
-        message += &format!("{} looks like a percentage, write {share}", number(value));
-        help = format!("write `{share}`");
-    } else {
-        message += &format!("got {}", number(value));
-    }
-    Err(Fault::new(ARGUMENT_BOUNDS, message).help(help).at(name))
+    let must = format!("{owner}: `{name}` must be {range}");
+    let found = number(value);
+    let fault = match high == 1.0 && (LEAST_PERCENTAGE..100.0).contains(&value) {
+        true => {
+            let share = number(value / 100.0);
+            Fault::new(ARGUMENT_BOUNDS, format!("{must}; {found} looks like a percentage, write {share}")).meant(share)
+        }
+        false => Fault::new(ARGUMENT_BOUNDS, format!("{must}; got {found}")),
+    };
+    Err(fault.at(name))
 }
 
 /// What a number of this kind must be: `at least 0`, `in [0, 1)`.

@@ -55,6 +55,48 @@ pub const STATED_TWICE: &str = "E0505";
 /// `restore` of what is not scaled.
 pub const NOT_SCALED: &str = "E0506";
 
+/// What a change of the text hangs on beside the code of a fault and the values that it is about.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    None,
+    /// Two values are compared element by element, so that their shapes must be equal.
+    Elementwise,
+    /// What is needed is images, `[batch, channels, height, width]`.
+    Images,
+    /// What is needed is rows of steps, `[batch, steps, features]`.
+    Steps,
+    /// An argument is one number, or one for each of the two sides.
+    Sides,
+    /// A window is larger than what it goes over.
+    Window,
+    /// A number of parts that does not divide what is parted.
+    Parts,
+    /// A name that nothing has, and those that would have been right, for the nearest one.
+    Known(Box<[&'static str]>),
+    /// A pattern that is no parameter's name.
+    Pattern,
+    /// A penalty of weights on what are no weights.
+    NoWeights,
+    /// What the argument was meant to be.
+    Meant(String),
+    /// No derivative passes between a parameter and the loss.
+    Flat {
+        /// The parameter's name.
+        parameter: String,
+        /// What has no derivative.
+        primitive: String,
+        /// The layer or function that it belongs to.
+        path: String,
+    },
+    /// The loss does not reach a parameter.
+    Unreached {
+        /// The parameter's name.
+        parameter: String,
+    },
+}
+
 /// One mistake of the user's model.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fault {
@@ -66,12 +108,12 @@ pub struct Fault {
     pub help: String,
     /// The argument that is at fault, as it was written.
     pub argument: Option<String>,
-    /// Names that would have been right, for the nearest one.
-    pub candidates: Box<[&'static str]>,
     /// The value that is wrong.
     pub value: Option<NodeId>,
     /// The value that it disagrees with.
     pub other: Option<NodeId>,
+    /// What else a change of the text hangs on, out of the way of what every result carries.
+    detail: Option<Box<Detail>>,
 }
 
 impl Fault {
@@ -99,10 +141,37 @@ impl Fault {
         self.other = Some(other);
         self
     }
-    /// With the names that would have been right.
-    pub fn known(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
-        self.candidates = names.into_iter().collect();
+    /// With what a change of the text hangs on.
+    pub fn with(mut self, detail: Detail) -> Self {
+        self.detail = Some(Box::new(detail));
         self
+    }
+    /// What a change of the text hangs on.
+    pub fn detail(&self) -> &Detail {
+        self.detail.as_deref().unwrap_or(&Detail::None)
+    }
+    /// With the value that was meant, which is written instead.
+    pub fn meant(self, value: impl Into<String>) -> Self {
+        let value = value.into();
+        self.help(format!("write `{value}`")).with(Detail::Meant(value))
+    }
+    /// The parameter that has no gradient, by its name.
+    pub fn parameter(&self) -> Option<&str> {
+        match self.detail() {
+            Detail::Flat { parameter, .. } | Detail::Unreached { parameter } => Some(parameter),
+            _ => None,
+        }
+    }
+    /// With the names that would have been right.
+    pub fn known(self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.with(Detail::Known(names.into_iter().collect()))
+    }
+    /// The names that would have been right.
+    pub fn candidates(&self) -> &[&'static str] {
+        match self.detail() {
+            Detail::Known(names) => names,
+            _ => &[],
+        }
     }
 }
 
@@ -123,12 +192,15 @@ impl From<BuildError> for Fault {
 
 impl From<GradientError> for Fault {
     fn from(error: GradientError) -> Self {
-        let code = match &error {
-            GradientError::NotScalar { .. } => LOSS_NOT_SCALAR,
-            GradientError::Unreachable { .. } => NOT_TRAINED,
-            GradientError::NoDerivative { .. } => NO_DERIVATIVE,
-            GradientError::Build(_) => CANNOT_BUILD,
+        let message = error.to_string();
+        let (code, detail) = match error {
+            GradientError::NotScalar { .. } => (LOSS_NOT_SCALAR, Detail::None),
+            GradientError::Unreachable { source } => (NOT_TRAINED, Detail::Unreached { parameter: source }),
+            GradientError::NoDerivative { source, through, path, .. } => {
+                (NO_DERIVATIVE, Detail::Flat { parameter: source, primitive: through, path })
+            }
+            GradientError::Build(_) => (CANNOT_BUILD, Detail::None),
         };
-        Fault::new(code, error.to_string())
+        Fault::new(code, message).with(detail)
     }
 }

@@ -4,7 +4,7 @@
 //! `.group("gain", penalty = none)`. Groups act in the order written, after all layers:
 //! the last one that matches a parameter counts, also over what its layer says.
 
-use super::fault::{ARGUMENT_BOUNDS, ARGUMENT_UNKNOWN, NAME_UNKNOWN};
+use super::fault::{ARGUMENT_BOUNDS, ARGUMENT_UNKNOWN, Detail, NAME_UNKNOWN};
 use super::parameters::Governed;
 use super::{Argument, Call, Fault, Kind, Network, Parameter, arguments};
 
@@ -53,7 +53,8 @@ impl Network {
         if matched.peek().is_none() {
             let names: Vec<String> = self.parameters.iter().take(4).map(|learned| format!("`{}`", learned.name)).collect();
             let help = if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) };
-            return Err(Fault::new(NAME_UNKNOWN, format!("no parameter is called `{pattern}`")).help(help).at("pattern"));
+            let fault = Fault::new(NAME_UNKNOWN, format!("no parameter is called `{pattern}`"));
+            return Err(fault.help(help).with(Detail::Pattern).at("pattern"));
         }
         let (mut reached, asked) = (false, call.inner("penalty").map(|penalty| penalty.name.clone()));
         for learned in matched {
@@ -69,7 +70,8 @@ impl Network {
         }
         if let (Some(penalty), false) = (asked, reached) {
             let message = format!("{penalty} acts on weights, and `{pattern}` names biases and normalisation parameters alone");
-            return Err(Fault::new(ARGUMENT_BOUNDS, message).help("write `on = all` behind its strength").at("penalty"));
+            let fault = Fault::new(ARGUMENT_BOUNDS, message).help("write `on = all` behind its strength");
+            return Err(fault.with(Detail::NoWeights).at("penalty"));
         }
         self.groups.push(call);
         Ok(())

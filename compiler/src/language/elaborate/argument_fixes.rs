@@ -10,6 +10,7 @@ use crate::graph::{Dim, Element, NodeId, Type};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
+use crate::nn::fault::Detail;
 use crate::nn::{self, Family, Fault, Kind, Parameter, operations};
 
 impl<'a> Elaborator<'a> {
@@ -44,7 +45,7 @@ impl<'a> Elaborator<'a> {
             return Some(Change::write(argument.value.span, size.to_string()));
         }
         if let (Kind::Penalty, ExpressionKind::Call(inner)) = (parameter.kind, &argument.value.kind)
-            && fault.message.contains("acts on weights")
+            && *fault.detail() == Detail::NoWeights
         {
             return Some(on_all(inner));
         }
@@ -132,7 +133,7 @@ impl<'a> Elaborator<'a> {
 
     /// A pattern that means some parameter.
     pub(super) fn pattern_change(&self, fault: &Fault, span: Span) -> Option<Change> {
-        let pattern = fault.argument.as_deref().filter(|_| fault.message.starts_with("no parameter is called"))?;
+        let pattern = fault.argument.as_deref().filter(|_| *fault.detail() == Detail::Pattern)?;
         let heads = self.network.parameters.iter().filter_map(|known| known.name.split('.').next());
         let near = nearest(pattern.trim_end_matches(".*"), heads.clone()).or_else(|| heads.clone().next())?;
         Some(Change::write(span, format!("\"{near}.*\"")))
@@ -185,7 +186,7 @@ fn on_all(penalty: &Call) -> Change {
 
 /// A window that does not fit, padded.
 fn window_change(fault: &Fault, site: &Site) -> Option<Change> {
-    let call = site.call.filter(|_| fault.message.contains("a window of"))?;
+    let call = site.call.filter(|_| *fault.detail() == Detail::Window)?;
     let has = |name: &str| call.arguments.iter().any(|argument| argument.name.as_ref().is_some_and(|given| given.text == name));
     let can_pad = site.parameters.iter().any(|parameter| parameter.kind == Kind::Padding);
     if can_pad && !has("padding") {

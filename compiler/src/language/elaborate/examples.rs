@@ -4,6 +4,7 @@ use crate::graph::text::number;
 use crate::language::ast::{Expression, ExpressionKind, Number, UnaryOperator};
 use crate::language::print;
 use crate::nn::arguments::check_bounds;
+use crate::nn::fault::Detail;
 use crate::nn::{Fault, Kind, Parameter};
 
 /// Something that the parameter takes.
@@ -35,18 +36,16 @@ pub(super) fn example(parameter: &Parameter) -> String {
 
 /// What was perhaps meant by a value that does not fit: the number without its sign, its half behind the point, the word in quotes.
 pub(super) fn corrected(parameter: &Parameter, written: &Expression, fault: &Fault) -> Option<String> {
-    if let Some(share) = fault.help.strip_prefix("write `") {
-        return Some(share.trim_end_matches('`').to_owned());
+    if let Detail::Meant(value) = fault.detail() {
+        return Some(value.clone());
     }
     match (parameter.kind, &written.kind) {
         // `valid` of other frameworks.
         (Kind::Padding, ExpressionKind::Name(name)) if name.text == "valid" => Some("0".to_owned()),
-        (Kind::Sizes, ExpressionKind::Array(values)) if fault.message.contains("is one number or two") => {
-            values.first().map(print::expression)
-        }
+        (Kind::Sizes, ExpressionKind::Array(values)) if *fault.detail() == Detail::Sides => values.first().map(print::expression),
         (Kind::Text, ExpressionKind::Name(name)) => Some(format!("\"{}.*\"", name.text)),
         (Kind::Flag, _) => literal(written).map(|value| (value != 0.0).to_string()),
-        (Kind::Size { least }, _) if !fault.message.contains("do not divide") => {
+        (Kind::Size { least }, _) if *fault.detail() != Detail::Parts => {
             let value = literal(written)?.abs().floor().max(least as f64);
             (value < 1e6).then(|| number(value))
         }

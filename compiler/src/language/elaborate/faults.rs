@@ -94,11 +94,11 @@ impl<'a> Elaborator<'a> {
                 *name = parameter.name.to_owned();
             }
         }
-        while let Err(fault) = nn::arguments::resolve(owner, parameters, &rest) {
+        while let Err(mut fault) = nn::arguments::resolve(owner, parameters, &rest) {
             let count = rest.arguments.len();
             let (code, wrong) = (fault.code, fault.argument.clone());
             if is_sound || code != ARGUMENT_MISSING {
-                let fault = Fault { value: fault.value.or(value), ..fault };
+                fault.value = fault.value.or(value);
                 self.call_fault(fault, call, parameters, skipped);
             }
             is_sound = false;
@@ -129,7 +129,7 @@ impl<'a> Elaborator<'a> {
 
     /// A fault of the step at the parameter that it names.
     pub(super) fn located(&self, fault: Fault) -> Fault {
-        let named = self.network.parameters.iter().find(|known| fault.message.contains(&format!("parameter `{}`", known.name)));
+        let named = fault.parameter().and_then(|name| self.network.parameter_called(name));
         match named {
             Some(known) if fault.value.is_none() => fault.about(known.node),
             _ => fault,

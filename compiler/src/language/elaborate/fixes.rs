@@ -11,9 +11,9 @@ use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{
-    ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Fault,
-    LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE, WRONG_AXIS,
-    WRONG_ELEMENT, WRONG_RANK,
+    ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Detail,
+    Fault, LOSS_NOT_SCALAR, NAME_TWICE, NO_DERIVATIVE, NOT_SCALED, NOT_TRAINED, SHAPES_DIFFER, SHARED_DIFFERS, STATED_TWICE,
+    WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK,
 };
 use crate::nn::network::shape_text;
 use crate::nn::{self, Family, Parameter, Receiver};
@@ -74,7 +74,7 @@ impl<'a> Elaborator<'a> {
             CLASSES_DIFFER => {
                 vec![self.one_class(fault, site), first, second, self.classes_change(fault), self.two_classes(fault, site)]
             }
-            SHAPES_DIFFER if fault.message.contains("needs equal shapes") && self.is_class(fault.other) => {
+            SHAPES_DIFFER if *fault.detail() == Detail::Elementwise && self.is_class(fault.other) => {
                 vec![self.by_class(fault, site), self.like_the_value(fault)]
             }
             SHAPES_DIFFER if site.call.is_some_and(|call| call.name.text == "matmul") => {
@@ -99,7 +99,7 @@ impl<'a> Elaborator<'a> {
                     call.arguments.iter().any(|one| one.name.as_ref().is_some_and(|given| given.text == *name))
                 })
         };
-        let near = nearest(given, fault.candidates.iter().copied().filter(|name| !is_given(name)));
+        let near = nearest(given, fault.candidates().iter().copied().filter(|name| !is_given(name)));
         match fault.code {
             WRONG_RANK => self.rank_change(fault, site),
             WRONG_ELEMENT => self.element_change(fault, site),
@@ -264,10 +264,10 @@ impl<'a> Elaborator<'a> {
         let shape = self.network.builder.graph().shape(fault.value?);
         let count = shape.has_batch().then(|| shape.fixed_count())?;
         let (short, long) = nearly_square(count);
-        let sizes = match () {
-            () if fault.message.contains("[batch, channels, height, width]") => format!("1, {short}, {long}"),
-            () if fault.message.contains("[batch, steps, features]") => format!("{short}, {long}"),
-            () => count.to_string(),
+        let sizes = match fault.detail() {
+            Detail::Images => format!("1, {short}, {long}"),
+            Detail::Steps => format!("{short}, {long}"),
+            _ => count.to_string(),
         };
         self.inserted(site, &format!("reshape([{sizes}])"))
     }
@@ -342,18 +342,16 @@ impl<'a> Elaborator<'a> {
 
     /// A loss in place of a metric, which has no slope; else a layer that is kept as it is.
     fn slope_change(&self, fault: &Fault) -> Option<Change> {
-        let is_metric = |one: &&nn::network::Use| {
-            one.function.family == Family::Metric && fault.message.contains(&format!("through `{}`", one.path))
-        };
-        if self.network.uses.iter().any(|one| is_metric(&one)) {
+        let Detail::Flat { primitive, path, .. } = fault.detail() else { return None };
+        if self.network.uses.iter().any(|one| one.function.family == Family::Metric && one.path == *path) {
             let lowered = self.written?.statements.iter().find_map(|statement| match &statement.kind {
                 ast::StatementKind::Minimize(value) => Some(value.span),
                 _ => None,
             });
             return Some(Change::write(lowered?, self.some_loss()?));
         }
-        let flat = fault.message.strip_prefix("no gradient for ")?.split(',').next()?;
-        self.freezing(fault, &format!("take something with a slope in place of `{flat}`, or freeze the layer: `frozen = true`"))
+        let help = format!("take something with a slope in place of `{primitive}`, or freeze the layer: `frozen = true`");
+        self.freezing(fault, &help)
     }
 
     /// A layer that is kept as it is.

@@ -3,7 +3,7 @@
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
 use crate::graph::{Dim, NodeId, Shape};
 use crate::nn::activations::softmax;
-use crate::nn::fault::{ARGUMENT_BOUNDS, SHAPES_DIFFER, WRONG_RANK};
+use crate::nn::fault::{ARGUMENT_BOUNDS, Detail, SHAPES_DIFFER, WRONG_RANK};
 use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
@@ -35,11 +35,11 @@ fn build(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, Fault>
     let [Dim::Batch, Dim::Fixed(steps), Dim::Fixed(width)] = network.builder.shape(x).0[..] else {
         let value = network.describe(x, "its receiver");
         let message = format!("attention needs [batch, steps, features]; {value} is {}", network.shape_text(x));
-        return Err(Fault::new(WRONG_RANK, message).about(x));
+        return Err(Fault::new(WRONG_RANK, message).with(Detail::Steps).about(x));
     };
     if !width.is_multiple_of(heads) {
         let message = format!("attention: {heads} heads do not divide {width} features");
-        return Err(Fault::new(ARGUMENT_BOUNDS, message).at("heads"));
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).with(Detail::Parts).at("heads"));
     }
     let all = projected(network, x, call, ("weight", "bias"), (width, 3 * width))?;
     let split = Shape::batch(&[steps, heads, width / heads]);

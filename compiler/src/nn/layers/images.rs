@@ -6,7 +6,7 @@
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
 use crate::graph::{Attributes, Dim, NodeId, Shape, Window};
 use crate::loops::places::MOST_PLACES;
-use crate::nn::fault::{ARGUMENT_BOUNDS, WRONG_RANK};
+use crate::nn::fault::{ARGUMENT_BOUNDS, Detail, WRONG_RANK};
 use crate::nn::parameters::Wanted;
 use crate::nn::{Argument, Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
@@ -118,7 +118,8 @@ fn image(network: &Network, layer: &str, x: NodeId) -> Result<[usize; 3], Fault>
         _ => {
             let value = network.describe(x, "its receiver");
             let message = format!("{layer} needs [batch, channels, height, width]; {value} is {}", network.shape_text(x));
-            Err(Fault::new(WRONG_RANK, message).help("`reshape([1, 8, 8])` makes images of rows of 64").about(x))
+            let help = "`reshape([1, 8, 8])` makes images of rows of 64";
+            Err(Fault::new(WRONG_RANK, message).help(help).with(Detail::Images).about(x))
         }
     }
 }
@@ -131,7 +132,7 @@ fn pair(call: &Call, name: &str, otherwise: [usize; 2]) -> Result<[usize; 2], Fa
         Some([down, right]) => Ok([*down, *right]),
         Some(list) => {
             let message = format!("{}: `{name}` is one number or two, got {}", call.name, list.len());
-            Err(Fault::new(ARGUMENT_BOUNDS, message).at(name))
+            Err(Fault::new(ARGUMENT_BOUNDS, message).with(Detail::Sides).at(name))
         }
     }
 }
@@ -151,7 +152,7 @@ fn windows(
     for (place, side) in sides.into_iter().enumerate() {
         let Some(window) = side.windows(first + 2 * place) else {
             let message = format!("{}: a window of {} does not fit into {}", call.name, side.kernel, network.shape_text(x));
-            return Err(Fault::new(ARGUMENT_BOUNDS, message).about(x));
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).with(Detail::Window).about(x));
         };
         view = lay(network, view, window)?;
     }
@@ -264,7 +265,7 @@ fn convolution(network: &mut Network, x: NodeId, call: &Call) -> Result<NodeId, 
     let groups = call.size("groups").max(1);
     if !channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {
         let message = format!("conv2d: {groups} groups do not divide {channels} channels and {out}");
-        return Err(Fault::new(ARGUMENT_BOUNDS, message).at("groups").about(x));
+        return Err(Fault::new(ARGUMENT_BOUNDS, message).with(Detail::Parts).at("groups").about(x));
     }
     let (own, made) = (channels / groups, out / groups);
     // Each group sees its own channels.

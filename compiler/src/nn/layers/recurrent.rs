@@ -9,7 +9,7 @@
 
 use super::{FROZEN, INIT, PENALTY, RATE_FACTOR};
 use crate::graph::{Body, Builder, Dim, Element, NodeId, Shape};
-use crate::nn::fault::WRONG_RANK;
+use crate::nn::fault::{Detail, WRONG_RANK};
 use crate::nn::losses::one_hot;
 use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
@@ -123,7 +123,8 @@ fn sizes(network: &Network, layer: &str, x: NodeId) -> Result<(usize, usize), Fa
         _ => {
             let value = network.describe(x, "its receiver");
             let message = format!("{layer} needs [batch, steps, features]; {value} is {}", network.shape_text(x));
-            Err(Fault::new(WRONG_RANK, message).help("declare the input as `[batch, steps, features]`").about(x))
+            let help = "declare the input as `[batch, steps, features]`";
+            Err(Fault::new(WRONG_RANK, message).help(help).with(Detail::Steps).about(x))
         }
     }
 }

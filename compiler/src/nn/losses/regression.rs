@@ -3,7 +3,7 @@
 use super::mean::{ask, weighted_mean};
 use super::{DIVIDE, WEIGHTS, Y};
 use crate::graph::{Element, NodeId};
-use crate::nn::fault::SHAPES_DIFFER;
+use crate::nn::fault::{Detail, SHAPES_DIFFER};
 use crate::nn::parameters::Domain;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
@@ -26,7 +26,8 @@ pub fn target(network: &mut Network, loss: &str, prediction: NodeId, call: &Call
         } else {
             "give both the same shape".to_string()
         };
-        return Err(Fault::new(SHAPES_DIFFER, message).help(help).about(prediction).against(y));
+        let fault = Fault::new(SHAPES_DIFFER, message).help(help).with(Detail::Elementwise);
+        return Err(fault.about(prediction).against(y));
     }
     Ok(network.builder.cast(y, Element::F32)?)
 }

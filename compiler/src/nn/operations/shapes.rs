@@ -68,7 +68,7 @@ pub static TRANSPOSE: Function = Function {
             if rank >= first + 2 {
                 right.swap(rank - 2, rank - 1);
             }
-            return Err(Fault::new(ARGUMENT_BOUNDS, message).help(format!("write `{right:?}`")).at("axes").about(x));
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).meant(format!("{right:?}")).at("axes").about(x));
         }
         Ok(network.builder.transpose(x, &order)?)
     },
