@@ -3,21 +3,22 @@
 /// The candidate nearest to `name`, if it is near enough to be what was meant.
 ///
 /// Near is a Damerau-Levenshtein distance (insertions, deletions, exchanges, swaps of neighbours) of at most 2, or of
-/// at most a third of the name's length when that is more; and fewer changes than the name has letters. Case counts
+/// at most a third of the name's length when that is more; and never more than half of its letters. Case counts
 /// less than a letter, `drop_out` is `dropout`. Among equally near ones the first wins.
 ///
 /// A word that other frameworks have for a candidate stands for it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let meant = ELSEWHERE.iter().filter(|(word, _)| *word == name).find_map(|(_, own)| candidates.iter().find(|one| *one == own));
-    if let Some(meant) = meant {
-        return Some(meant);
-    }
     let letters = folded(name);
     if letters.len() > LONGEST {
         return None;
     }
-    let limit = (letters.len() / 3).max(2).min(letters.len().saturating_sub(1));
+    let is_it = |word: &str| letters.iter().eq(folded(word).iter());
+    let meant = ELSEWHERE.iter().filter(|(word, _)| is_it(word)).find_map(|(_, own)| candidates.iter().find(|one| *one == own));
+    if let Some(meant) = meant {
+        return Some(meant);
+    }
+    let limit = (letters.len() / 3).max(2).min(letters.len() / 2);
     candidates
         .into_iter()
         .filter(|candidate| *candidate != name)
@@ -34,7 +35,32 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("eps", "epsilon"),
     ("units", "width"),
     ("linear", "dense"),
+    ("fc", "dense"),
+    ("fully_connected", "dense"),
     ("swish", "silu"),
+    ("conv", "conv2d"),
+    ("max_pool2d", "max_pool"),
+    ("max_pooling2d", "max_pool"),
+    ("avg_pool", "average_pool"),
+    ("avg_pool2d", "average_pool"),
+    ("average_pooling2d", "average_pool"),
+    ("batch_norm1d", "batch_norm"),
+    ("batch_norm2d", "batch_norm"),
+    ("batch_normalization", "batch_norm"),
+    ("layer_normalization", "layer_norm"),
+    ("p", "rate"),
+    ("dim", "axis"),
+    ("weight_decay", "l2"),
+    ("ridge", "l2"),
+    ("lasso", "l1"),
+    ("clip", "clip_global_norm"),
+    ("clip_grad_norm", "clip_global_norm"),
+    ("step_decay", "step"),
+    ("std", "deviation"),
+    ("stddev", "deviation"),
+    ("cross_entropy_loss", "cross_entropy"),
+    ("categorical_crossentropy", "cross_entropy"),
+    ("sparse_categorical_crossentropy", "cross_entropy"),
     ("r2", "r_squared"),
     ("r2_score", "r_squared"),
     ("auc", "roc_auc"),
@@ -51,6 +77,29 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("xavier_normal", "glorot"),
     ("xavier_uniform", "glorot_uniform"),
     ("lecun_normal", "lecun"),
+    ("float", "f32"),
+    ("float32", "f32"),
+    ("f64", "f32"),
+    ("double", "f32"),
+    ("int", "i32"),
+    ("int32", "i32"),
+    ("i64", "i32"),
+    ("u8", "u32"),
+    ("u64", "u32"),
+    ("usize", "u32"),
+    ("boolean", "bool"),
+    ("none", "batch"),
+    ("var", "let"),
+    ("val", "let"),
+    ("def", "fn"),
+    ("label", "target"),
+    ("output", "predict"),
+    ("return", "predict"),
+    ("loss", "minimize"),
+    ("optimizer", "using"),
+    ("optimiser", "using"),
+    ("metric", "report"),
+    ("metrics", "report"),
 ];
 
 /// Longer words are no misspelt names.
@@ -93,6 +142,8 @@ mod tests {
         assert_eq!(nearest("drop_out", LAYERS), Some("dropout"));
         assert_eq!(nearest("dnese", LAYERS), Some("dense"));
         assert_eq!(nearest("linear", LAYERS), Some("dense"));
+        assert_eq!(nearest("BatchNorm1d", LAYERS), Some("batch_norm"));
+        assert_eq!(nearest("ridge", ["hinge", "l2"]), Some("l2"));
         assert_eq!(nearest("lr", ["beta1", "rate"]), Some("rate"));
         assert_eq!(nearest("r2", ["rmse", "mae", "r_squared"]), Some("r_squared"));
         assert_eq!(nearest("Dense", LAYERS), Some("dense"));
@@ -105,6 +156,7 @@ mod tests {
     fn is_silent_about_strangers() {
         assert_eq!(nearest("conv2d", LAYERS), None);
         assert_eq!(nearest("x", ["y"]), None);
+        assert_eq!(nearest("foo", ["f1", "mae"]), None);
         assert_eq!(nearest("", LAYERS), None);
         assert_eq!(nearest(&"dense".repeat(1000), LAYERS), None);
     }

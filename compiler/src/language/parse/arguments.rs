@@ -1,6 +1,5 @@
 //! What stands between `,`: the elements of lists and the arguments of calls. A slip costs one of them.
 
-use super::expressions::assigned_name;
 use super::tokens::Tokens;
 use super::{ARGUMENTS, Parsed, Parser, error};
 use crate::base::place::Span;
@@ -44,8 +43,9 @@ impl Parser {
             while !inside.is_empty() && !self.is_exhausted() {
                 let argument = self.argument(&mut inside);
                 height = height.max(self.height);
-                self.check_order(&arguments, &argument);
-                arguments.push(argument);
+                if self.is_in_order(&arguments, &argument) {
+                    arguments.push(argument);
+                }
                 if let Some(value) = self.comma(&mut inside, "`,` or `)`") {
                     arguments.push(Argument { name: None, span: value.span, value });
                 }
@@ -57,11 +57,7 @@ impl Parser {
 
     fn argument(&mut self, inside: &mut Tokens) -> Argument {
         let start = inside.here();
-        let name = assigned_name(inside);
-        if name.is_some() {
-            inside.skip();
-            inside.skip();
-        }
+        let name = self.label(inside);
         let value = match self.expression(inside) {
             Ok(value) => value,
             Err(slip) => {
@@ -75,7 +71,8 @@ impl Parser {
         Argument { name, value, span }
     }
 
-    fn check_order(&mut self, earlier: &[Argument], argument: &Argument) {
+    /// Whether an argument may stand behind the earlier ones; one that is given twice is not read on.
+    fn is_in_order(&mut self, earlier: &[Argument], argument: &Argument) -> bool {
         let Some(name) = &argument.name else {
             if let Some(named) = earlier.iter().find(|argument| argument.name.is_some()) {
                 let message = "an argument without a name stands behind one with a name";
@@ -85,10 +82,11 @@ impl Parser {
                     .fix(named.span.to(argument.span), reordered(earlier, argument));
                 self.report(slip.into());
             }
-            return;
+            return true;
         };
         let twin = |other: &&Argument| other.name.as_ref().is_some_and(|n| n.text == name.text);
-        if let Some(first) = earlier.iter().find(twin) {
+        let first = earlier.iter().find(twin);
+        if let Some(first) = first {
             let message = format!("argument `{}` is given twice", name.text);
             let last = earlier.last().map_or(first.span, |last| last.span);
             let slip = error(ARGUMENTS, argument.span, message)
@@ -97,6 +95,7 @@ impl Parser {
                 .fix(Span::new(last.end(), argument.span.end()), "");
             self.report(slip.into());
         }
+        first.is_none()
     }
 
     /// Takes the `,` behind an element, or complains and goes on to the next one; then it gives the element that was not read, so that

@@ -15,6 +15,16 @@ impl Parser {
         Ok(Block { statements, value: value.map(Box::new), span })
     }
 
+    /// The body of a function, which ends in its value; `example` could be one.
+    pub(super) fn body(&mut self, mut inside: Tokens, span: Span, example: &str) -> Parsed<Block> {
+        let before = self.diagnostics.len();
+        let (statements, value) = self.statements(&mut inside, Site::Body);
+        self.raise(self.height, span)?;
+        let mut body = Block { statements, value: value.map(Box::new), span };
+        self.require_value(&mut body, before, example);
+        Ok(body)
+    }
+
     /// A block at whose end a value would be lost.
     pub(super) fn block_without_value(&mut self, inside: Tokens, span: Span) -> Parsed<Block> {
         let mut block = self.block(inside, span)?;
@@ -36,7 +46,7 @@ impl Parser {
         let start = tokens.here();
         let (mut then, mut otherwise) = self.branches(tokens)?;
         let height = self.height;
-        if site == Site::Block && tokens.is_empty() && then.value.is_some() {
+        if site != Site::Network && tokens.is_empty() && then.value.is_some() {
             match otherwise {
                 Some(otherwise) if otherwise.value.is_some() => {
                     let kind = ExpressionKind::Training { then, otherwise };
@@ -64,8 +74,8 @@ impl Parser {
             let message = "this value lacks its other half: what it is when not training";
             return Err(error(UNEXPECTED, span, message).help("add `else { … }`").into());
         };
-        self.require_value(&mut then, before);
-        self.require_value(&mut otherwise, before);
+        self.require_value(&mut then, before, "0");
+        self.require_value(&mut otherwise, before, "0");
         let kind = ExpressionKind::Training { then, otherwise };
         Ok(Expression { kind, span })
     }
@@ -96,8 +106,8 @@ impl Parser {
     }
 
     /// Complains about a block without value, unless something in it was unreadable: `before` is the number of
-    /// mistakes known before the block.
-    pub(super) fn require_value(&mut self, block: &mut Block, before: usize) {
+    /// mistakes known before the block. `example` is a value that could stand there.
+    fn require_value(&mut self, block: &mut Block, before: usize, example: &str) {
         if block.value.is_some() {
             return;
         }
@@ -105,7 +115,9 @@ impl Parser {
         let close = Span::new((line, behind.saturating_sub(1).max(1)), (line, behind));
         if self.diagnostics.len() == before {
             let message = "this block needs a value: an expression at its end, without `;`";
-            self.report(error(UNEXPECTED, close, message).into());
+            let empty = Span::new(close.start(), close.start());
+            let slip = error(UNEXPECTED, close, message).help(format!("write a value before it, such as `{example}`"));
+            self.report(slip.fix(empty, format!("{example} ")).into());
         }
         block.value = Some(Box::new(Expression::invalid(close)));
     }

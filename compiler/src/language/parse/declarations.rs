@@ -5,6 +5,7 @@ use super::{Parsed, Parser, UNEXPECTED, error};
 use crate::base::place::Span;
 use crate::language::ast::{Element, ElementKind, Expression, Name, Shape, StatementKind, TensorType};
 use crate::language::names::nearest;
+use crate::language::source::line_of;
 use proc_macro2::Delimiter;
 
 impl Parser {
@@ -64,11 +65,17 @@ impl Parser {
             None => None,
         };
         match (&element, &shape) {
-            (None, None) => Err(tokens
-                .expected("a type or a shape")
-                .help("for example `[batch, 64]` or `class(10)`")
-                .fix(tokens.gap(), " [batch, 64]")
-                .into()),
+            (None, None) => {
+                let slip = tokens.expected("a type or a shape");
+                Err(match tokens.take_group(Delimiter::Parenthesis) {
+                    Some((inside, span)) => {
+                        let shape = format!("[{}]", line_of(inside.rest()));
+                        slip.help(format!("write `{shape}`")).fix(span, shape)
+                    }
+                    None => slip.help("for example `[batch, 64]` or `class(10)`").fix(tokens.gap(), " [batch, 64]"),
+                }
+                .into())
+            }
             (element_found, _) => {
                 let start = element_found.as_ref().map_or(start, |element| element.span);
                 let span = start.to(tokens.last());
@@ -100,6 +107,7 @@ impl Parser {
                 let message = format!("`{other}` is no element type");
                 let slip = error(UNEXPECTED, word.span, message);
                 return Err(match nearest(other, types) {
+                    _ if other == "batch" => slip.write("[batch, 64]"),
                     Some("class") if tokens.behind().at_group(Delimiter::Parenthesis) => slip.write("class"),
                     Some("class") => slip.write("class(10)"),
                     Some(near) => slip.write(near),

@@ -155,6 +155,10 @@ impl Parser {
             "true" => ExpressionKind::Boolean(true),
             "false" => ExpressionKind::Boolean(false),
             text if is_name(text) || (is_call && text == "where") => ExpressionKind::Name(word),
+            text if !is_grammar(text) => {
+                self.report(keyword_as_name("a value", &word).into());
+                ExpressionKind::Name(free_name(word))
+            }
             _ => return Err(tokens.expected("a value").into()),
         };
         tokens.skip();
@@ -267,6 +271,22 @@ pub(super) fn is_name(word: &str) -> bool {
     !word.starts_with("r#") && !RUST_KEYWORDS.contains(&word)
 }
 
+/// Keywords of Rust that are words of the grammar: where they stand by mistake, no name is meant.
+pub(super) fn is_grammar(word: &str) -> bool {
+    ["const", "else", "false", "fn", "for", "if", "in", "let", "mut", "pub", "true", "where"].contains(&word)
+}
+
+/// A keyword where a name or a value should stand.
+pub(super) fn keyword_as_name(what: &str, keyword: &Name) -> Diagnostic {
+    let message = format!("expected {what}, found `{}`, a keyword of Rust", keyword.text);
+    error(UNEXPECTED, keyword.span, message).write(free_name(keyword.clone()).text)
+}
+
+/// The name that stands in for a keyword.
+pub(super) fn free_name(keyword: Name) -> Name {
+    Name { text: format!("{}_", keyword.text.trim_start_matches("r#")), ..keyword }
+}
+
 /// Strict and reserved keywords of all editions (The Rust Reference, 'Keywords').
 const RUST_KEYWORDS: [&str; 53] = [
     "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum",
@@ -299,7 +319,7 @@ fn member(tokens: &mut Tokens) -> Parsed<Vec<(Name, bool)>> {
             return Ok(text.split('.').map(|text| (turn(text), false)).collect());
         }
     }
-    Err(tokens.expected("a name behind the point").into())
+    Err(tokens.expected("a name behind the point").help("take the point away").fix(tokens.last(), "").into())
 }
 
 fn operator_at(tokens: &Tokens) -> Option<(BinaryOperator, Span)> {
@@ -318,25 +338,44 @@ fn foreign_operator(tokens: &Tokens, left: &Expression) -> Option<Diagnostic> {
         return Some(slip.fix(brackets, format!(".slice(-1, {index}, {})", index.saturating_add(1))));
     }
     let (symbol, span, _) = tokens.symbol()?;
+    let arrow = if symbol == "|" && tokens.behind().at(">") { span.to(tokens.behind().symbol_span()) } else { span };
+    if symbol == "->" || arrow != span {
+        let slip = error(FOREIGN, arrow, "a layer follows its value behind a point: `x.dense(64)`");
+        return Some(slip.help("write `.`").fix(arrow, "."));
+    }
     let help = match symbol {
         "^" | "**" => "a square is `x * x`, any power `exp(a * log(x))`",
         "%" => "quotients are written with `/`",
         "&&" | "&" => "conditions choose: put one `where` within another",
         "||" | "|" => "conditions choose: put one `where` within another",
         "?" => "nothing fails here; take the `?` away",
+        "@" => "a product of matrices is `a.matmul(b)`",
         _ => return None,
     };
     let message = format!("`{symbol}` is no operator of the language");
     let slip = error(FOREIGN, span, message).help(help);
     let behind = tokens.behind();
+    // Two stars are two tokens.
+    let behind = if symbol == "**" { behind.behind() } else { behind };
     let is_squared = behind.rest().into_iter().next().is_some_and(|tree| tree.to_string() == "2");
     Some(match symbol {
-        // A sum's last term, not the sum, is what the power belongs to.
-        "^" if is_squared && !matches!(left.kind, ExpressionKind::Binary { .. }) => {
-            slip.fix(span.to(behind.here()), format!("* {}", print::expression(left)))
-        }
+        "^" | "**" if is_squared && let Some(base) = whole_base(left) => slip.fix(span.to(behind.here()), format!("* {base}")),
         "%" => slip.fix(span, "/"),
         "?" => slip.fix(span, ""),
+        "@" => match behind.word() {
+            Some(right) => slip.fix(span.to(right.span), format!(".matmul({})", right.text)),
+            None => slip,
+        },
         _ => slip,
     })
+}
+
+/// The text of what a power belongs to; nothing for a sum's last term, which is not the sum.
+fn whole_base(left: &Expression) -> Option<String> {
+    let text = print::expression(left);
+    match &left.kind {
+        ExpressionKind::Binary { left: first, .. } if left.span.start() < first.span.start() => Some(format!("({text})")),
+        ExpressionKind::Binary { .. } => None,
+        _ => Some(text),
+    }
 }

@@ -56,12 +56,24 @@ impl Parser {
             .into());
         }
         let name = self.name(tokens)?;
+        self.nothing_before_braces(tokens);
         match tokens.take_group(Delimiter::Brace) {
             Some((mut inside, braces)) => {
                 let (statements, _) = self.statements(&mut inside, Site::Network);
                 Ok(Item::Network(Network { doc, visibility, name, statements, span: start.to(braces) }))
             }
             None => Err(tokens.expected("`{` and the statements of the network").into()),
+        }
+    }
+
+    /// Steps over `:`, `=` or `()` between the name of a network and its braces.
+    fn nothing_before_braces(&mut self, tokens: &mut Tokens) {
+        let behind = tokens.behind();
+        let is_stray = tokens.at(":") || tokens.at("=") || tokens.at_group(Delimiter::Parenthesis);
+        if is_stray && behind.at_group(Delimiter::Brace) {
+            let slip = tokens.expected("`{` and the statements of the network");
+            self.report(slip.help("take it away").fix(tokens.here(), "").into());
+            *tokens = behind;
         }
     }
 
@@ -82,9 +94,8 @@ impl Parser {
         let Some((inside, braces)) = tokens.take_group(Delimiter::Brace) else {
             return Err(tokens.expected("`{` and the body of the function").into());
         };
-        let before = self.diagnostics.len();
-        let mut body = self.block(inside, braces)?;
-        self.require_value(&mut body, before);
+        let example = parameters.first().map_or("0", |first| first.name.text.as_str()).to_owned();
+        let body = self.body(inside, braces, &example)?;
         Ok(Function { doc, name, parameters, body, span: start.to(braces) })
     }
 
@@ -154,8 +165,8 @@ impl Parser {
         let mut formals: Vec<Formal> = Vec::new();
         while !inside.is_empty() && !self.is_exhausted() {
             match self.formal(&mut inside) {
-                Ok(formal) => {
-                    self.check_formal(&formals, &formal);
+                Ok(mut formal) => {
+                    self.check_formal(&formals, &mut formal);
                     formals.push(formal);
                 }
                 Err(slip) => {
@@ -177,7 +188,8 @@ impl Parser {
                 rest.skip();
             }
             let slip = error(FOREIGN, inside.here(), message).help(format!("write `{}`", name.text));
-            return Err(slip.fix(inside.here().to(rest.last()), "").into());
+            self.report(slip.fix(inside.here().to(rest.last()), "").into());
+            *inside = rest;
         }
         let default = match inside.take("=") {
             Some(_) => Some(self.expression(inside)?),
@@ -187,13 +199,14 @@ impl Parser {
         Ok(Formal { name, default, span })
     }
 
-    fn check_formal(&mut self, earlier: &[Formal], formal: &Formal) {
-        let name = &formal.name;
+    fn check_formal(&mut self, earlier: &[Formal], formal: &mut Formal) {
+        let name = &mut formal.name;
         if let Some(first) = earlier.iter().find(|other| other.name.text == name.text) {
             let message = format!("two parameters are named `{}`", name.text);
-            let slip =
-                error(MISPLACED, name.span, message).because(first.name.span, "the first").write(format!("{}_2", name.text));
+            let free = format!("{}_2", name.text);
+            let slip = error(MISPLACED, name.span, message).because(first.name.span, "the first").write(free.as_str());
             self.report(slip.into());
+            name.text = free;
         }
         let defaulted = earlier.iter().find(|other| other.default.is_some());
         if let (None, Some(first)) = (&formal.default, defaulted) {
@@ -211,7 +224,10 @@ impl Parser {
             tokens.skip();
             let is_inner = tokens.take("!").is_some();
             let Some((inside, span)) = tokens.take_group(Delimiter::Bracket) else {
-                self.report(tokens.expected("a doc comment").into());
+                self.report(error(FOREIGN, start, "a comment begins with `//`").write("//").into());
+                while !tokens.is_empty() && tokens.here().line == start.line {
+                    tokens.skip();
+                }
                 continue;
             };
             let trees: Vec<_> = inside.rest().into_iter().take(4).collect();

@@ -1,7 +1,7 @@
 //! From text to tokens, and what can go wrong on the way.
 //!
 //! The tokens are Rust's: proc-macro2 reads them. It stops at the first thing that is no token; a character that
-//! belongs to none is reported, blanked out and read past, so that the rest of the file is still checked.
+//! belongs to none is reported and read past, as the one that was meant or as a blank, so that the rest of the file is still checked.
 
 use super::{LEXICAL, MAX_ERRORS, error};
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
@@ -24,32 +24,49 @@ pub(super) fn tokens_of(source: &Source) -> Result<(TokenStream, Diagnostics), D
         let lines_before = source.first_line() - 1;
         let span = shifted(one_character(at), lines_before);
         let open = byte.and_then(|byte| open_bracket(&text[..byte]));
-        mistakes.push(match (found, open) {
-            (Some(')' | ']' | '}'), Some((bracket, open))) => {
-                let message = format!("this `{bracket}` is never closed");
-                let close = match bracket {
-                    '(' => ')',
-                    '[' => ']',
-                    _ => '}',
-                };
-                error(LEXICAL, shifted(one_character(open), lines_before), message)
-                    .because(span, "this closes another bracket")
-                    .help(format!("write `{close}` before it"))
-                    .fix(Span::new(span.start(), span.start()), close.to_string())
+        let quoted = byte.and_then(|byte| quoted_word(&text[byte..]));
+        mistakes.push(match (found, open, quoted) {
+            (Some(')' | ']' | '}'), Some((bracket, open)), _) => {
+                unclosed(bracket, shifted(one_character(open), lines_before), span)
+            }
+            (.., Some((word, _))) => {
+                let whole = Span { end_column: span.column + word.chars().count() as u32 + 2, ..span };
+                error(LEXICAL, whole, "a text stands in double quotes").write(format!("\"{word}\""))
             }
             _ => mistake(found, span),
         });
-        match (byte, found) {
-            // A bracket or a quote changes what all the rest is.
-            (Some(byte), Some(stray))
-                if !"()[]{}\"'".contains(stray) && !stray.is_alphanumeric() && mistakes.len() < MAX_STRAYS =>
-            {
-                let blank = if stray == '\n' { "\n" } else { " " };
-                text.replace_range(byte..byte + stray.len_utf8(), blank);
-            }
-            _ => return Err(mistakes),
-        }
+        let read_as = match (quoted, found) {
+            (Some((word, length)), _) => Some((length, format!("\"{word}\""))),
+            (None, Some(stray)) => read_as(stray).map(|other| (stray.len_utf8(), other.to_string())),
+            (None, None) => None,
+        };
+        let (Some(byte), Some((length, other)), true) = (byte, read_as, mistakes.len() < MAX_STRAYS) else {
+            return Err(mistakes);
+        };
+        text.replace_range(byte..byte + length, &other);
     }
+}
+
+/// A bracket that is open where another kind is closed.
+fn unclosed(bracket: char, open: Span, closing: Span) -> Diagnostic {
+    let close = match bracket {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    };
+    error(LEXICAL, open, format!("this `{bracket}` is never closed"))
+        .because(closing, "this closes another bracket")
+        .help(format!("write `{close}` before it"))
+        .fix(Span::new(closing.start(), closing.start()), close.to_string())
+}
+
+/// As what a character that makes no token is read past. A bracket or a quote changes what all the rest is.
+fn read_as(stray: char) -> Option<char> {
+    meant(stray).or_else(|| match stray {
+        '(' | ')' | '[' | ']' | '{' | '}' | '"' | '\'' => None,
+        '\n' => Some('\n'),
+        _ => (!stray.is_alphanumeric()).then_some(' '),
+    })
 }
 
 /// Each stray character costs a reading of the text.
@@ -64,14 +81,37 @@ fn mistake(found: Option<char>, span: Span) -> Diagnostic {
         Some('"') => "this string has no end, or an escape it may not have".to_owned(),
         Some('/') => "this comment has no end".to_owned(),
         Some(other) if other.is_alphanumeric() => "this is no word and no number".to_owned(),
+        Some('\'') => "`'` means nothing here".to_owned(),
         Some(other) => format!("`{}` means nothing here", other.escape_debug()),
         None => "the text ends within a token".to_owned(),
     };
     let mistake = error(LEXICAL, span, message);
     match found {
+        Some(stray) if let Some(meant) = meant(stray) => mistake.write(meant),
         Some(stray) if !"([{\"'/".contains(stray) => mistake.help("take it away").fix(span, ""),
         _ => mistake,
     }
+}
+
+/// The ASCII character that one of text set by a word processor, or by another keyboard, stands for.
+fn meant(stray: char) -> Option<char> {
+    Some(match stray {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        '×' | '·' | '∙' | '⋅' => '*',
+        '÷' => '/',
+        // The forms of East Asian width.
+        '！'..='～' => char::from_u32(stray as u32 - 0xfee0)?,
+        _ => return None,
+    })
+}
+
+/// The word between quotes of another kind with which a text begins, and its length with them.
+fn quoted_word(text: &str) -> Option<(&str, usize)> {
+    let inside = text.strip_prefix(['\'', '‘', '“', '„'])?;
+    let behind = inside.trim_start_matches(|c: char| c.is_alphanumeric() || "_.*".contains(c));
+    let word = &inside[..inside.len() - behind.len()];
+    let close = behind.chars().next().filter(|c| ['\'', '’', '”', '“'].contains(c))?;
+    (!word.is_empty()).then_some((word, text.len() - behind.len() + close.len_utf8()))
 }
 
 fn one_character((line, column): (u32, u32)) -> Span {

@@ -3,7 +3,8 @@
 use super::tokens::Tokens;
 use super::{Parsed, Parser, UNEXPECTED, error};
 use crate::base::place::Span;
-use crate::language::ast::{Expression, ExpressionKind, Iteration, Name, StatementKind};
+use crate::language::ast::{Call, Expression, ExpressionKind, Iteration, Name, StatementKind};
+use crate::language::print;
 use proc_macro2::Delimiter;
 
 impl Parser {
@@ -57,10 +58,10 @@ impl Parser {
                 let span = from.span;
                 Ok((variable, Iteration::List { values, span }))
             }
-            _ => Err(error(UNEXPECTED, from.span, "a loop runs over numbers known beforehand")
-                .help("write a range `0..20` or a list `[512, 256]`")
-                .fix(from.span, "0..20")
-                .into()),
+            _ => {
+                let slip = error(UNEXPECTED, from.span, "a loop runs over a range `0..20` or a list `[512, 256]`");
+                Err(slip.write(range_of(&from)).into())
+            }
         }
     }
 }
@@ -68,4 +69,19 @@ impl Parser {
 fn unreadable_list(span: Span) -> Iteration {
     let values = vec![Expression::invalid(span)];
     Iteration::List { values, span }
+}
+
+/// The range that `3`, `n`, `range(3)` or `range(1, 3)` means.
+fn range_of(written: &Expression) -> String {
+    let (from, to) = match &written.kind {
+        ExpressionKind::Call(Call { arguments, .. }) => match &arguments[..] {
+            [to] => (None, Some(&to.value)),
+            [from, to] => (Some(&from.value), Some(&to.value)),
+            _ => (None, None),
+        },
+        ExpressionKind::Number(_) | ExpressionKind::Name(_) => (None, Some(written)),
+        _ => (None, None),
+    };
+    let text = |bound: Option<&Expression>, otherwise: &str| bound.map_or(otherwise.to_owned(), print::expression);
+    format!("{}..{}", text(from, "0"), text(to, "20"))
 }

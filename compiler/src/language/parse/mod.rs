@@ -22,6 +22,7 @@ mod blocks;
 mod constants;
 mod declarations;
 mod expressions;
+mod foreign;
 mod items;
 mod lexical;
 mod loops;

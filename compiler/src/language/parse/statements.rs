@@ -1,12 +1,12 @@
 //! Statements of networks and of blocks.
 
-use super::expressions::{assigned_name, is_name};
+use super::expressions::{assigned_name, free_name, is_grammar, is_name, keyword_as_name};
+use super::foreign::{begins_nothing, foreign_loop};
 use super::tokens::Tokens;
 use super::{FOREIGN, MISPLACED, Parsed, Parser, UNEXPECTED, error};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{Expression, ExpressionKind, Name, Output, Statement, StatementKind};
-use crate::language::names::nearest;
 use proc_macro2::Delimiter;
 
 /// Where statements stand.
@@ -14,12 +14,22 @@ use proc_macro2::Delimiter;
 pub(super) enum Site {
     /// Directly in a network: everything, and no value at the end.
     Network,
-    /// In braces of a function, a loop or an `if`: what computes, perhaps with a value at the end.
+    /// In braces of a loop or an `if`: what computes, perhaps with a value at the end.
     Block,
+    /// In braces of a function, which end in its value.
+    Body,
+}
+
+impl Site {
+    /// The words that begin a statement here.
+    pub(super) fn words(self) -> impl Iterator<Item = &'static str> {
+        let own: &[&str] = if self == Site::Network { &NETWORK_WORDS } else { &[] };
+        COMMON_WORDS.iter().chain(own).copied()
+    }
 }
 
 /// Words that begin a statement in a network only.
-const NETWORK_WORDS: [&str; 8] = ["input", "target", "setting", "const", "predict", "minimize", "using", "report"];
+pub(super) const NETWORK_WORDS: [&str; 8] = ["input", "target", "setting", "const", "predict", "minimize", "using", "report"];
 /// Words that begin a statement anywhere.
 const COMMON_WORDS: [&str; 6] = ["parameter", "let", "layer", "for", "if", "allow"];
 
@@ -119,10 +129,11 @@ impl Parser {
             return self.bare_value(tokens, site);
         };
         let text = word.text.as_str();
-        if site == Site::Block && NETWORK_WORDS.contains(&text) && tokens.behind().word().is_some() {
+        if site != Site::Network && NETWORK_WORDS.contains(&text) && tokens.behind().word().is_some() {
             let message = format!("`{text}` may stand in a network only, not in a block of it");
             return Err(error(MISPLACED, word.span, message).into());
         }
+        let text = if begins_nothing(tokens, &word, site) { self.meant_statement(tokens, &word, site)? } else { text };
         let kind = match text {
             "let" => self.let_statement(tokens)?,
             "parameter" => self.parameter(tokens)?,
@@ -132,8 +143,10 @@ impl Parser {
             }
             "for" => self.for_statement(tokens)?,
             "if" => return self.if_statement(tokens, site),
+            "while" | "loop" => return Err(foreign_loop(tokens).into()),
+            "return" if site == Site::Body => return self.returned(tokens),
             "allow" if tokens.behind().at_group(Delimiter::Parenthesis) => self.allow(tokens)?,
-            _ if site == Site::Block => return self.bare_value(tokens, site),
+            _ if site != Site::Network => return self.bare_value(tokens, site),
             "input" => {
                 let (name, tensor) = self.declaration(tokens)?;
                 StatementKind::Input { name, tensor }
@@ -153,16 +166,25 @@ impl Parser {
             "predict" => StatementKind::Predict(self.outputs(tokens)),
             "report" => StatementKind::Report(self.outputs(tokens)),
             "minimize" => {
-                tokens.skip();
+                self.word_before_value(tokens);
                 StatementKind::Minimize(self.value(tokens))
             }
             "using" => {
-                tokens.skip();
+                self.word_before_value(tokens);
                 StatementKind::Using(self.value(tokens))
             }
             _ => return self.bare_value(tokens, site),
         };
         Ok(Found::Statement(kind))
+    }
+
+    /// Steps over `minimize` or its like, behind which the value stands at once.
+    fn word_before_value(&mut self, tokens: &mut Tokens) {
+        tokens.skip();
+        if let Some(colon) = tokens.take(":") {
+            let slip = error(UNEXPECTED, colon, "the value stands right behind the word, found `:`");
+            self.report(slip.help("take the `:` away").fix(colon, "").into());
+        }
     }
 
     fn let_statement(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
@@ -213,24 +235,38 @@ impl Parser {
                 Ok(name)
             }
             Some(keyword) => {
-                let message = format!("expected a name, found `{}`, a keyword of Rust", keyword.text);
-                let free = format!("{}_", keyword.text.trim_start_matches("r#"));
-                Err(error(UNEXPECTED, keyword.span, message).write(free).into())
+                let slip = keyword_as_name("a name", &keyword);
+                if is_grammar(&keyword.text) {
+                    return Err(slip.into());
+                }
+                self.report(slip.into());
+                tokens.skip();
+                Ok(free_name(keyword))
+            }
+            None if tokens.at("=") || tokens.at(":") => {
+                let slip = tokens.expected("a name").help("write a name before it, such as `a`");
+                Err(slip.fix(tokens.gap(), " a").into())
             }
             None => Err(tokens.expected("a name").into()),
         }
     }
 
+    /// Takes the name before a single `=`, and that too.
+    pub(super) fn label(&mut self, tokens: &mut Tokens) -> Option<Name> {
+        let is_word = tokens.word().is_some_and(|word| !is_grammar(&word.text));
+        let name = if is_word && tokens.behind().at("=") { self.name(tokens).ok() } else { None };
+        if name.is_some() {
+            tokens.skip();
+        }
+        name
+    }
+
     /// Behind `predict` or `report`: values, with names or without.
     fn outputs(&mut self, tokens: &mut Tokens) -> Vec<Output> {
-        tokens.skip();
+        self.word_before_value(tokens);
         let mut outputs = Vec::new();
         loop {
-            let name = assigned_name(tokens);
-            if name.is_some() {
-                tokens.skip();
-                tokens.skip();
-            }
+            let name = self.label(tokens);
             let value = self.output(tokens);
             let start = name.as_ref().map_or(value.span, |name| name.span);
             let span = start.to(value.span);
@@ -276,11 +312,15 @@ impl Parser {
 
     /// An expression where a statement may stand: the value of a block, or a mistake.
     fn bare_value(&mut self, tokens: &mut Tokens, site: Site) -> Parsed<Found> {
-        if let (Some(word), Some(_)) = (tokens.word(), tokens.behind().word()) {
-            return Err(unknown_statement(&word, site).into());
-        }
         let value = self.expression(tokens)?;
-        if site == Site::Block && tokens.is_empty() {
+        if site != Site::Network && tokens.is_empty() {
+            return Ok(Found::Value(value));
+        }
+        if site == Site::Body && tokens.at(";") && tokens.behind().is_empty() {
+            let semicolon = tokens.here();
+            tokens.skip();
+            let slip = error(UNEXPECTED, semicolon, "the value of a function is the expression at its end, without `;`");
+            self.report(slip.help("take the `;` away").fix(semicolon, "").into());
             return Ok(Found::Value(value));
         }
         for assigning in ["+=", "-=", "*=", "/="] {
@@ -309,16 +349,4 @@ impl Parser {
 
 fn ends_with_braces(kind: &StatementKind) -> bool {
     matches!(kind, StatementKind::For { .. } | StatementKind::Training { .. })
-}
-
-fn unknown_statement(word: &Name, site: Site) -> Diagnostic {
-    let text = &word.text;
-    let message = format!("`{text}` begins no statement");
-    let slip = error(MISPLACED, word.span, message);
-    let common = COMMON_WORDS.iter().copied();
-    let near = match site {
-        Site::Network => nearest(text, common.chain(NETWORK_WORDS)),
-        Site::Block => nearest(text, common),
-    };
-    slip.perhaps(near)
 }

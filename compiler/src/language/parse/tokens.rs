@@ -13,9 +13,9 @@ use proc_macro2::{Delimiter, Literal, Spacing, TokenStream};
 use syn::buffer::Cursor;
 
 /// All symbols the grammar tells apart, the longer before those they begin with; some only to name them in errors.
-const SYMBOLS: [&str; 35] = [
+const SYMBOLS: [&str; 36] = [
     "..=", "...", "..", "==", "!=", "<=", ">=", "=>", "->", "::", "&&", "||", "**", "+=", "-=", "*=", "/=", "=", "<", ">", "+",
-    "-", "*", "/", "%", "^", "!", "&", "|", "?", ".", ",", ";", ":", "#",
+    "-", "*", "/", "%", "^", "!", "&", "|", "?", "@", ".", ",", ";", ":", "#",
 ];
 
 /// Symbols of which one is written for another.
