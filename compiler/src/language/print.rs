@@ -40,6 +40,13 @@ pub fn expression(expression: &Expression) -> String {
     printer.out
 }
 
+/// The text of a call, as a message quotes it.
+pub fn call(call: &Call) -> String {
+    let mut printer = Printer::default();
+    printer.call(call);
+    printer.out
+}
+
 /// The text of a type, `class(10)[batch]`.
 pub fn tensor_type(tensor: &TensorType) -> String {
     let mut printer = Printer::default();

@@ -192,7 +192,7 @@ fn check(owner: &str, parameter: &Parameter, argument: Argument) -> Result<Argum
         (Kind::Number { .. }, Argument::Tensor(node)) => Ok(Argument::Tensor(node)),
         (Kind::Number { .. }, argument) => wrong("a number", &argument),
         (Kind::Flag, Argument::Flag(flag)) => Ok(Argument::Flag(flag)),
-        (Kind::Flag, argument) => wrong("true or false", &argument),
+        (Kind::Flag, argument) => wrong("true or false", &argument).map_err(|fault| fault.known(["true", "false"])),
         (Kind::Choice(words), Argument::Word(word)) if words.contains(&word.as_str()) => Ok(Argument::Word(word)),
         (Kind::Choice(words), argument) => {
             let fault = wrong(&words.join(" or "), &argument);

@@ -101,6 +101,16 @@ impl Wanted {
             governed: Governed::ByNetwork,
         }
     }
+    /// A tensor that a user declares: as in a layer, the last axis is what comes out and the others are summed over. Nobody can say what
+    /// it is for: as any weight it is under penalties and decay unless a group says otherwise.
+    pub fn own(sizes: &[usize], initializer: Call) -> Self {
+        let (fan_in, fan_out) = match sizes {
+            [rest @ .., out] if !rest.is_empty() => (rest.iter().product(), *out),
+            [width] => (*width, *width),
+            _ => (1, 1),
+        };
+        Wanted { initializer: Some(initializer), ..Wanted::weight(sizes, fan_in, fan_out) }
+    }
     /// A vector of this width that no penalty touches unless told: a bias, a normalisation parameter.
     pub fn vector(width: usize, initializer: &str) -> Self {
         Wanted { initializer: Some(Call::new(initializer)), penalised: false, ..Wanted::weight(&[width], width, width) }

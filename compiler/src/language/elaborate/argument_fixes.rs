@@ -17,7 +17,7 @@ impl<'a> Elaborator<'a> {
     pub(super) fn argument_added(&self, fault: &Fault, site: &Site) -> Option<Change> {
         let (call, name) = (site.call?, fault.argument.as_deref()?);
         let parameter = site.parameters.iter().find(|parameter| parameter.name == name)?;
-        let value = self.example(parameter, fault);
+        let value = self.example(parameter, fault.value);
         let mut fixed = call.clone();
         let is_named = call.arguments.iter().any(|argument| argument.name.is_some());
         let written = |text: String| ExpressionKind::Name(Name { text, span: Span::UNKNOWN });
@@ -26,13 +26,17 @@ impl<'a> Elaborator<'a> {
             value: Expression { kind: written(value), span: Span::UNKNOWN },
             span: Span::UNKNOWN,
         });
-        let text = print::expression(&Expression { kind: ExpressionKind::Call(fixed), span: call.span });
-        Some(Change::write(call.span, text))
+        Some(Change::write(call.span, print::call(&fixed)))
     }
 
     /// Another value for an argument that is not what it must be.
     pub(super) fn argument_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let Some(argument) = site.argument else { return window_change(fault, site) };
+        let Some(argument) = site.argument else {
+            return match fault.detail() {
+                Detail::Meant(value) => Some(Change::write(self.receiver_of(site)?.span, value.as_str())),
+                _ => window_change(fault, site),
+            };
+        };
         let name = fault.argument.as_deref()?;
         let parameter = parameter_of(site, argument, name)?;
         if matches!(name, "ignore" | "class_weights") {
@@ -49,20 +53,27 @@ impl<'a> Elaborator<'a> {
         {
             return Some(on_all(inner));
         }
-        let text = corrected(&parameter, &argument.value, fault).unwrap_or_else(|| self.example(&parameter, fault));
+        let text = corrected(&parameter, &argument.value, fault).unwrap_or_else(|| self.example(&parameter, fault.value));
         Some(Change::write(argument.value.span, text))
     }
 
     /// Something that the parameter would take.
-    fn example(&self, parameter: &Parameter, fault: &Fault) -> String {
-        let value = fault.value.map(|value| self.network.builder.graph().shape(value));
+    fn example(&self, parameter: &Parameter, value: Option<NodeId>) -> String {
+        let shape = value.map(|value| self.network.builder.graph().shape(value));
         match parameter.kind {
-            Kind::Tensor | Kind::Tensors => self.fitting_value(fault.value).unwrap_or_else(|| "x".to_owned()),
+            Kind::Tensor | Kind::Tensors => self.fitting_value(value).unwrap_or_else(|| "x".to_owned()),
             Kind::Sizes if parameter.name == "sizes" => {
-                value.map_or("1".to_owned(), |shape| format!("[{}]", shape.fixed_count()))
+                shape.map_or("1".to_owned(), |shape| format!("[{}]", shape.fixed_count()))
             }
             _ => example(parameter),
         }
+    }
+
+    /// A call of a function on a value, with something for each argument that must be given.
+    pub(super) fn some_call(&self, function: &nn::Function, value: Option<NodeId>) -> String {
+        let required = function.parameters.iter().filter(|parameter| parameter.default.is_none());
+        let arguments: Vec<String> = required.map(|parameter| self.example(parameter, value)).collect();
+        format!("{}({})", function.name, arguments.join(", "))
     }
 
     /// A target that can be seen and fits a value, or any target or input.
@@ -74,7 +85,7 @@ impl<'a> Elaborator<'a> {
             (Element::Class(count), Some((last, rows))) => *last == Dim::Fixed(count as usize) && rows == ty.shape.0,
             _ => shape == Some(&ty.shape),
         };
-        let found = visible.iter().find(|one| fits(&one.ty)).or(visible.first())?;
+        let found = visible.iter().find(|one| fits(&one.ty) && Some(one.node) != value).or(visible.first())?;
         Some(found.name.clone())
     }
 
@@ -117,13 +128,18 @@ impl<'a> Elaborator<'a> {
         element(first).is_some_and(Element::is_integer) && element(second).is_none_or(|element| element == Element::F32)
     }
 
+    /// The value of the network that a name means here.
+    pub(super) fn node_called(&self, name: &str) -> Option<NodeId> {
+        match self.find(name)?.value {
+            Value::Tensor(node) => Some(node),
+            _ => None,
+        }
+    }
+
     /// The value that an expression has.
     pub(super) fn node_of(&self, expression: &Expression) -> Option<NodeId> {
         if let ExpressionKind::Name(name) = &expression.kind {
-            return match self.find(&name.text)?.value {
-                Value::Tensor(node) => Some(node),
-                _ => None,
-            };
+            return self.node_called(&name.text);
         }
         let is_it =
             |made: &Made| made.span == expression.span || made.expression.is_some_and(|made| std::ptr::eq(made, expression));

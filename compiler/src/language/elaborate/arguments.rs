@@ -7,7 +7,9 @@ use super::{Elaborator, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{self, Expression, ExpressionKind, StatementKind};
+use crate::language::names::nearest;
 use crate::language::print;
+use crate::nn::fault::NAME_UNKNOWN;
 use crate::nn::{self, Argument, Kind, Parameter, initializers, penalties};
 
 /// The parameter that each written argument goes to: by name, or by place.
@@ -54,6 +56,19 @@ impl<'a> Elaborator<'a> {
         let Some(parameter) = parameter else {
             return Some(Argument::Word(print::expression(written)));
         };
+        let strange = match &written.kind {
+            ExpressionKind::Name(name) if self.is_nothing(&name.text) => Some(name),
+            _ => None,
+        };
+        match (parameter.kind, strange) {
+            (Kind::Flag, Some(name)) => return Some(Argument::Word(name.text.clone())),
+            (Kind::Number { .. } | Kind::Size { .. }, Some(name)) if nearest(&name.text, self.visible()).is_none() => {
+                let message = format!("nothing is called `{}` here", name.text);
+                self.report(Diagnostic::error(NAME_UNKNOWN, name.span, message).write(example(parameter)));
+                return None;
+            }
+            _ => {}
+        }
         match parameter.kind {
             Kind::Choice(_) => self.word(written),
             Kind::Padding if matches!(&written.kind, ExpressionKind::Name(name) if self.find(&name.text).is_none()) => {

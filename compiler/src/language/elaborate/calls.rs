@@ -10,18 +10,13 @@ use crate::base::diagnostics::Diagnostic;
 use crate::graph::NodeId;
 use crate::language::ast::{self, Expression, ExpressionKind};
 use crate::language::names::nearest;
+use crate::language::print;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_UNKNOWN, NAME_UNKNOWN};
 use crate::nn::{self, Family, Function, clips, initializers, optimizers, penalties};
 use std::rc::Rc;
 
 /// A value and the expression that it is of.
 pub(super) type Receiver<'a> = (Value<'a>, &'a Expression);
-
-/// Words that are looked for in a network, and where they stand.
-const TOLD_TO_THE_RUN: &[(&str, &str)] = &[
-    ("plateau", "train with `--plateau 0.5,3`; in a program write `.plateau(0.5, 3)` behind `fit`"),
-    ("early_stopping", "train with `--patience 8`; in a program write `.patience(8)` behind `fit`"),
-];
 
 impl<'a> Elaborator<'a> {
     /// `f(x, a)`, which means `x.f(a)`.
@@ -48,10 +43,10 @@ impl<'a> Elaborator<'a> {
         if is_word && penalties::find(name).is_err() {
             return self.inner_call(call).map_or(Value::Unknown, Value::Call);
         }
-        self.unknown_call(call)
+        self.unknown_call(call, whole)
     }
 
-    fn unknown_call(&mut self, call: &'a ast::Call) -> Value<'a> {
+    fn unknown_call(&mut self, call: &'a ast::Call, whole: &'a Expression) -> Value<'a> {
         let (name, span) = (call.name.text.as_str(), call.name.span);
         for argument in &call.arguments {
             // Its mistakes are mistakes all the same.
@@ -84,13 +79,18 @@ impl<'a> Elaborator<'a> {
                 Some(value) => mistake.help(format!("write a value here, such as `{value}`")).fix(call.span, value),
                 None => mistake,
             }
-        } else if let Some((_, how)) = TOLD_TO_THE_RUN.iter().find(|(word, _)| *word == name) {
-            let message = format!("`{name}` is told to the run, not to the network");
-            Diagnostic::error(NAME_UNKNOWN, span, message).help(*how)
+        } else if let Some(mistake) = self.foreign_call(call, whole) {
+            mistake
         } else {
             let mistake = Diagnostic::error(NAME_UNKNOWN, span, format!("no layer or function is called `{name}`"));
             let penalties = penalties::LIST.iter().map(|penalty| penalty.name);
-            mistake.perhaps(nearest(name, self.callable().into_iter().chain(penalties)))
+            if let Some(near) = nearest(name, self.callable().into_iter().chain(penalties)) {
+                mistake.write(near)
+            } else {
+                let change = self.left_out(call, whole);
+                self.report_with(mistake, change);
+                return Value::Unknown;
+            }
         };
         self.report(mistake);
         Value::Unknown
@@ -113,14 +113,10 @@ impl<'a> Elaborator<'a> {
         whole: &'a Expression,
     ) -> Value<'a> {
         let skipped = usize::from(receiver.is_none());
-        let Some((value, expression)) = receiver.or_else(|| self.first_argument(call)) else {
+        let given = receiver.or_else(|| self.first_argument(call));
+        let Some((value, expression)) = given.filter(|(value, _)| skipped == 0 || may_be_called_on(function, value)) else {
             let message = format!("{} needs the value that it is called on", function.name);
-            let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message);
-            let value = self.any_value().unwrap_or("x");
-            self.report(match function.parameters.iter().all(|parameter| parameter.default.is_some()) {
-                true => mistake.write(format!("{value}.{}()", function.name)),
-                false => mistake.help(format!("write `{value}.{}(…)`", function.name)),
-            });
+            self.report(Diagnostic::error(ARGUMENT_MISSING, call.span, message).write(self.called_on_something(function, call)));
             return Value::Unknown;
         };
         let receiver = self.receiver(function, value, expression);
@@ -200,10 +196,33 @@ impl<'a> Elaborator<'a> {
             Value::Unknown | Value::Later => None,
             other => {
                 let message = format!("{} is called on a value of the network; this is {}", function.name, other.kind());
-                self.wrong_value(expression.span, message);
+                match (other, self.any_value()) {
+                    (Value::Layer(layer), Some(input)) => {
+                        let mistake = Diagnostic::error(WRONG_VALUE, expression.span, message);
+                        self.report(mistake.write(format!("{}({input})", layer.name)));
+                    }
+                    _ => self.wrong_value(expression.span, message),
+                }
                 None
             }
         }
+    }
+
+    /// A call that lacks its value, with one.
+    fn called_on_something(&self, function: &Function, call: &ast::Call) -> String {
+        let value = self.any_value().unwrap_or("x");
+        let mut fixed = call.clone();
+        match call.arguments.first().map(|first| &first.value.kind) {
+            None => return format!("{value}.{}", self.some_call(function, self.node_called(value))),
+            // The values of a list, as other frameworks take them.
+            Some(ExpressionKind::Array(values)) if values.iter().all(|value| self.node_of(value).is_some()) => {
+                let values = values.iter().map(|value| ast::Argument { name: None, value: value.clone(), span: value.span });
+                fixed.arguments.splice(..1, values);
+                return print::call(&fixed);
+            }
+            Some(_) => {}
+        }
+        format!("{value}.{}", print::call(&fixed))
     }
 
     /// What can be said of arguments whose values are not known.
@@ -260,5 +279,14 @@ impl<'a> Elaborator<'a> {
         });
         self.network.go_to(outside);
         value
+    }
+}
+
+/// Whether a function's first argument can be the value that it is called on, or at least be meant to be.
+fn may_be_called_on(function: &Function, value: &Value) -> bool {
+    match value {
+        Value::Tensor(_) | Value::Unknown | Value::Layer(_) => true,
+        Value::Number(_) | Value::Later => function.family == Family::Operation,
+        _ => false,
     }
 }

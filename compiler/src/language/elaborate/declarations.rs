@@ -114,7 +114,26 @@ impl<'a> Elaborator<'a> {
         Some(Shape(dims))
     }
 
+    /// Says that the name of a dimension means nothing.
+    fn unknown_dimension(&mut self, name: &Name) -> Option<Dim> {
+        let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text));
+        let known = self.visible().into_iter().chain(["batch"]);
+        self.report(match nearest(&name.text, known) {
+            Some(near) => mistake.write(near),
+            None => {
+                let help = format!("write a number, or declare it above: `const {} = 64;`", name.text);
+                mistake.help(help).fix(name.span, "64")
+            }
+        });
+        None
+    }
+
     fn dimension(&mut self, dimension: &'a Expression) -> Option<Dim> {
+        if let ExpressionKind::Name(name) = &dimension.kind
+            && self.is_nothing(&name.text)
+        {
+            return self.unknown_dimension(name);
+        }
         match self.expression(dimension) {
             Value::Batch => Some(Dim::Batch),
             Value::Number(value) if value.fract() == 0.0 && (1.0..9e15).contains(&value) => Some(Dim::Fixed(value as usize)),
@@ -196,6 +215,11 @@ impl<'a> Elaborator<'a> {
                 Value::Number(value) => Argument::Call(nn::Call::new("constant").with(value)),
                 _ => return None,
             },
+            ExpressionKind::Array(_) => {
+                let mistake = Diagnostic::error(WRONG_VALUE, init.span, "a parameter begins by an initialiser or as one number");
+                self.report(mistake.write("zeros"));
+                return None;
+            }
             _ => self.argument(init, Some(&INIT[0]))?,
         };
         let call = nn::Call::new("parameter").with(argument);
@@ -214,16 +238,7 @@ impl<'a> Elaborator<'a> {
         }
         self.at(name.span);
         let numbered = self.numbered(&name.text);
-        let mut wanted = match sizes.split_last() {
-            // As in a layer: the last axis is what comes out, the others are summed over.
-            Some((out, rest)) if !rest.is_empty() => Wanted::weight(&sizes, rest.iter().product(), *out),
-            // Nobody can say what it is for: as any weight it is under penalties and decay unless a group says otherwise.
-            _ => {
-                let width = sizes.first().copied().unwrap_or(1);
-                Wanted::weight(&sizes, width, width)
-            }
-        };
-        wanted.initializer = Some(initializer);
+        let wanted = Wanted::own(&sizes, initializer);
         match self.network.parameter(&numbered, wanted) {
             Ok(node) => {
                 self.note(node, span, None);

@@ -9,9 +9,9 @@ use crate::graph::{NodeId, Type};
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
 use crate::language::names::nearest;
 use crate::language::print;
-use crate::nn::Fault;
 use crate::nn::arguments::is_representable;
 use crate::nn::fault::NAME_UNKNOWN;
+use crate::nn::{self, Fault, penalties};
 use crate::ops::Primitive;
 
 impl<'a> Elaborator<'a> {
@@ -92,6 +92,10 @@ impl<'a> Elaborator<'a> {
 
     /// `encoder.dense.weight`: a parameter as a value.
     fn field(&mut self, expression: &'a Expression) -> Value<'a> {
+        if let Some(mistake) = self.without_brackets(expression) {
+            self.report(mistake);
+            return Value::Unknown;
+        }
         let Some(words) = expression.dotted() else {
             let message = "only a parameter is named with points, `hidden.dense.weight`";
             let mistake = Diagnostic::error(WRONG_VALUE, expression.span, message);
@@ -137,6 +141,19 @@ impl<'a> Elaborator<'a> {
         Value::Unknown
     }
 
+    /// The mistake of `x.relu`, which lacks its brackets; nothing for what a parameter may be called.
+    fn without_brackets(&self, expression: &Expression) -> Option<Diagnostic> {
+        let ExpressionKind::Field { value, name } = &expression.kind else { return None };
+        let function = nn::function(&name.text)?;
+        let is_path = matches!(&value.kind, ExpressionKind::Field { .. });
+        let is_layer = matches!(&value.kind, ExpressionKind::Name(name) if self.node_called(&name.text).is_none());
+        if is_path || is_layer {
+            return None;
+        }
+        let message = format!("`{}` is a function: brackets stand behind it", name.text);
+        Some(Diagnostic::error(WRONG_VALUE, name.span, message).write(self.some_call(function, self.node_of(value))))
+    }
+
     fn negated(&mut self, operand: &'a Expression, whole: &'a Expression) -> Value<'a> {
         match self.expression(operand) {
             Value::Number(value) => Value::Number(-value),
@@ -153,7 +170,12 @@ impl<'a> Elaborator<'a> {
 
     fn not_a_number(&mut self, symbol: &str, value: &Value, span: Span) -> Value<'a> {
         let message = format!("`{symbol}` takes numbers and values of the network; this is {}", value.kind());
-        self.wrong_value(span, message);
+        match value {
+            Value::Word(word) if penalties::find(word).is_ok() => {
+                self.report(Diagnostic::error(WRONG_VALUE, span, message).write(format!("{word}(1e-4)")));
+            }
+            _ => self.wrong_value(span, message),
+        }
         Value::Unknown
     }
 

@@ -195,6 +195,7 @@ impl<'a> Elaborator<'a> {
         let ty = self.network.builder.ty(node);
         match ty.element {
             _ if matches!(fault.code, NAME_TWICE | STATED_TWICE) => "the first is here".to_owned(),
+            Element::Class(1) if fault.code == CLASSES_DIFFER => "1 class comes from here".to_owned(),
             Element::Class(count) if fault.code == CLASSES_DIFFER => format!("{count} classes come from here"),
             Element::Class(count) => format!("class({count}){} comes from here", shape_text(&ty.shape)),
             Element::F32 => format!("{} comes from here", shape_text(&ty.shape)),
@@ -210,7 +211,9 @@ impl<'a> Elaborator<'a> {
         let (Some(value), Some(other), true) = (fault.value, fault.other, is_plain) else { return [None, None] };
         let ty = |node: NodeId| self.network.builder.ty(node);
         match (fault.code, ty(other).element) {
-            (CLASSES_DIFFER, Element::Class(classes)) => [self.with_width(value, classes as usize), None],
+            (CLASSES_DIFFER, Element::Class(classes)) if ty(value).shape.0.last() != Some(&Dim::Fixed(classes as usize)) => {
+                [self.with_width(value, classes as usize), None]
+            }
             (SHAPES_DIFFER, _) => {
                 let (ours, theirs) = (&ty(value).shape, &ty(other).shape);
                 let last = |shape: &Shape| shape.0.last().map(|dim| dim.at(0)).filter(|_| differ_in_width(ours, theirs));

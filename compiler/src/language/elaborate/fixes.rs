@@ -6,7 +6,7 @@
 use super::Elaborator;
 use super::argument_fixes::argument_away;
 use crate::base::place::Span;
-use crate::graph::{Dim, Element, NodeId, Shape};
+use crate::graph::{Dim, Element};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
 use crate::language::names::nearest;
 use crate::language::print;
@@ -16,7 +16,7 @@ use crate::nn::fault::{
     WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK,
 };
 use crate::nn::network::shape_text;
-use crate::nn::{self, Family, Parameter, Receiver};
+use crate::nn::{self, Family, Kind, Parameter, Receiver};
 
 /// Where a fault stands in the tree.
 #[derive(Clone, Copy, Default)]
@@ -61,31 +61,11 @@ pub(super) fn before_end(span: Span) -> Span {
     Span::new(place, place)
 }
 
-/// The shape of classes as it is written: nothing where there is one a row.
-fn rows_of_classes(shape: &Shape) -> String {
-    if shape.rank() == 1 { String::new() } else { shape_text(shape) }
-}
-
 impl<'a> Elaborator<'a> {
     /// The changes that may be offered for a fault, the likeliest first. `given` is the word that was written.
     pub(super) fn changes(&self, fault: &Fault, span: Span, given: &str, site: &Site) -> Vec<Change> {
-        let [first, second] = self.width_changes(fault);
         let all = match fault.code {
-            CLASSES_DIFFER => {
-                vec![self.one_class(fault, site), first, second, self.classes_change(fault), self.two_classes(fault, site)]
-            }
-            SHAPES_DIFFER if *fault.detail() == Detail::Elementwise && self.is_class(fault.other) => {
-                vec![self.by_class(fault, site), self.like_the_value(fault)]
-            }
-            SHAPES_DIFFER if site.call.is_some_and(|call| call.name.text == "matmul") => {
-                vec![first, second, self.row_by_matrices(fault, site), self.fitted_change(fault, site)]
-            }
-            SHAPES_DIFFER
-                if fault.other.is_some_and(|other| matches!(self.network.builder.ty(other).element, Element::Class(_))) =>
-            {
-                vec![self.classes_change(fault)]
-            }
-            SHAPES_DIFFER => vec![first, second, self.declared_change(fault), self.fitted_change(fault, site)],
+            CLASSES_DIFFER | SHAPES_DIFFER => self.shape_changes(fault, site),
             _ => vec![self.change(fault, span, given, site)],
         };
         self.swapped(site).into_iter().chain(all.into_iter().flatten()).collect()
@@ -115,161 +95,35 @@ impl<'a> Elaborator<'a> {
                 Some(Change::new(format!("give it another name, such as `{free}`"), span, free))
             }
             ARGUMENT_MISSING => self.argument_added(fault, site),
-            ARGUMENT_SURPLUS | ARGUMENT_TWICE => site.argument.and_then(|argument| argument_away(site.call?, argument)),
-            ARGUMENT_UNKNOWN => match near {
-                Some(near) => Some(Change::write(span, near)),
-                None => site.argument.and_then(|argument| argument_away(site.call?, argument)),
-            },
+            ARGUMENT_SURPLUS | ARGUMENT_TWICE => sizes_joined(site).or_else(|| argument_away(site.call?, site.argument?)),
+            ARGUMENT_UNKNOWN => {
+                let near = near.map(|near| Change::write(span, near));
+                let meant = || site.argument.and_then(|argument| self.meant_elsewhere(site.call?, argument));
+                near.or_else(meant).or_else(|| argument_away(site.call?, site.argument?))
+            }
             ARGUMENT_KIND | ARGUMENT_BOUNDS => match near {
                 Some(near) => Some(Change::write(span, near)),
                 None => self.argument_change(fault, site),
             },
-            _ => near.map(|near| Change::write(span, near)).or_else(|| self.pattern_change(fault, span)),
-        }
-    }
-
-    fn is_class(&self, node: Option<NodeId>) -> bool {
-        node.is_some_and(|node| matches!(self.network.builder.ty(node).element, Element::Class(_)))
-    }
-
-    /// A value for each class beside a class: the loss for that.
-    fn by_class(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let (value, target) = (fault.value?, fault.other?);
-        let Element::Class(count) = self.network.builder.ty(target).element else { return None };
-        let graph = self.network.builder.graph();
-        let (last, rows) = graph.shape(value).0.split_last()?;
-        let fits = count > 1 && *last == Dim::Fixed(count as usize) && rows == graph.shape(target).0;
-        let name = &site.call?.name;
-        let is_loss = nn::function(&name.text).is_some_and(|known| known.family == Family::Loss);
-        (fits && is_loss).then(|| Change::write(name.span, "cross_entropy"))
-    }
-
-    /// The declaration of a target as numbers of the value's shape.
-    fn like_the_value(&self, fault: &Fault) -> Option<Change> {
-        let shape = self.network.builder.graph().shape(fault.value?);
-        shape.has_batch().then(|| self.declared_as(fault.other?, shape_text(shape)))?
-    }
-
-    /// One value says yes or no, which is no choice among classes.
-    fn one_class(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let (value, target, name) = (fault.value?, fault.other?, &site.call?.name);
-        let graph = self.network.builder.graph();
-        let is_one = graph.shape(value).0.last() == Some(&Dim::Fixed(1)) && graph.shape(value) == graph.shape(target);
-        (name.text == "cross_entropy" && is_one).then(|| Change::write(name.span, "binary_cross_entropy"))
-    }
-
-    /// A row for each of several matrices: a matrix of one row, and a row again behind the product.
-    fn row_by_matrices(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let (value, other) = (fault.value?, fault.other?);
-        let (ours, theirs) = (self.network.builder.shape(value), self.network.builder.shape(other));
-        let ((k, lead), (j, before)) = (ours.0.split_last()?, theirs.0.split_last()?);
-        let (from, theirs_lead) = before.split_last()?;
-        if theirs_lead != lead || lead.first() != Some(&Dim::Batch) {
-            return None;
-        }
-        let list = |dims: &[&[Dim]]| dims.concat().iter().map(Dim::to_string).collect::<Vec<_>>().join(", ");
-        let (own, argument) = (self.receiver_of(site)?, &site.call?.arguments.get(site.skipped)?.value);
-        let own = match &own.kind {
-            ExpressionKind::Binary { .. } | ExpressionKind::Unary { .. } => format!("({})", print::expression(own)),
-            _ => print::expression(own),
-        };
-        let dense = if k == from { String::new() } else { format!(".dense({from})") };
-        let (row, back) = (list(&[&lead[1..], &[Dim::Fixed(1), *from]]), list(&[&lead[1..], &[*j]]));
-        let argument = print::expression(argument);
-        Some(Change::write(site.whole?.span, format!("{own}{dense}.reshape([{row}]).matmul({argument}).reshape([{back}])")))
-    }
-
-    /// Another number of classes in the declaration; for a value that says yes or no, numbers.
-    fn classes_change(&self, fault: &Fault) -> Option<Change> {
-        let (logits, target) = (fault.value?, fault.other?);
-        let shape = self.network.builder.graph().shape(logits);
-        let Dim::Fixed(count) = *shape.0.last()? else { return None };
-        if count == 1 {
-            return self.like_the_value(fault);
-        }
-        let rows = rows_of_classes(&shape.without(&[shape.rank() - 1]));
-        self.declared_as(target, format!("class({count}){rows}"))
-    }
-
-    /// Two classes for a loss between no and yes.
-    fn two_classes(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        let target = fault.other.filter(|_| site.call.is_some_and(|call| call.name.text == "binary_cross_entropy"))?;
-        self.declared_as(target, format!("class(2){}", rows_of_classes(self.network.builder.graph().shape(target))))
-    }
-
-    /// The declaration of an input or target, with another type.
-    fn declared_as(&self, node: NodeId, text: String) -> Option<Change> {
-        let mut sources = self.network.inputs.iter().chain(&self.network.targets);
-        let source = sources.find(|source| source.node == node)?;
-        let span = self.made.get(&node)?.span;
-        Some(Change::new(format!("declare `{}` as `{text}`", source.name), span, text))
-    }
-
-    /// Two values of which one is declared: with the shape of the other.
-    fn declared_change(&self, fault: &Fault) -> Option<Change> {
-        let (value, other) = (fault.value?, fault.other?);
-        let ty = |node: NodeId| self.network.builder.ty(node);
-        match ty(other).element {
-            _ if ty(value).shape.rank().abs_diff(ty(other).shape.rank()) == 1 && ty(value).shape.has_batch() => {
-                self.declared_as(other, shape_text(&ty(value).shape))
+            _ => {
+                let near = near.map(|near| Change::write(span, near));
+                let flag = || site.argument.and_then(|argument| flag_given(site, argument));
+                let meant = || site.argument.and_then(|argument| self.meant_elsewhere(site.call?, argument));
+                let pattern = || self.pattern_change(fault, span);
+                near.or_else(flag).or_else(meant).or_else(pattern).or_else(|| one_of(fault, span))
             }
-            _ => None,
         }
-    }
-
-    /// One of two values brought to the other's shape, where it is used.
-    fn fitted_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        if let Some(call) = site.call.filter(|call| call.name.text == "reshape") {
-            let sizes = &call.arguments.get(site.skipped)?.value;
-            let count = self.network.builder.graph().shape(fault.value?).fixed_count();
-            return Some(Change::write(sizes.span, format!("[{count}]")));
-        }
-        let (value, other) = (fault.value?, fault.other?);
-        let (ours, theirs) = (self.network.builder.shape(value), self.network.builder.shape(other));
-        if let Some(ExpressionKind::Binary { right, .. }) = site.whole.map(|whole| &whole.kind) {
-            let fitted = print::expression(right);
-            let fitted = if matches!(right.kind, ExpressionKind::Binary { .. }) { format!("({fitted})") } else { fitted };
-            return Some(Change::write(right.span, fitted + "." + &adapter(&theirs, &ours)?));
-        }
-        let call = site.call?;
-        let wanted = match call.name.text.as_str() {
-            // The last axis meets the last but one.
-            "matmul" => {
-                let (kept, from) = (ours.0.split_last()?.1, theirs.rank().checked_sub(2)?);
-                Shape(kept.iter().chain([&theirs.0[from]]).copied().collect())
-            }
-            _ => theirs,
-        };
-        self.inserted(site, &adapter(&ours, &wanted)?)
     }
 
     /// A call put between a call and the value that it is called on.
-    fn inserted(&self, site: &Site, link: &str) -> Option<Change> {
+    pub(super) fn inserted(&self, site: &Site, link: &str) -> Option<Change> {
         let call = site.call?;
         let help = format!("write `.{link}` before `{}`", call.name.text);
         if site.skipped == 0 {
             return Some(Change::new(help, before(call.name.span), format!("{link}.")));
         }
         let first = &call.arguments.first()?.value;
-        let text = print::expression(first);
-        let text = if matches!(first.kind, ExpressionKind::Binary { .. }) { format!("({text})") } else { text };
-        Some(Change::new(help, first.span, format!("{text}.{link}")))
-    }
-
-    /// A receiver of another rank, read as rows of the rank that is needed.
-    fn rank_change(&self, fault: &Fault, site: &Site) -> Option<Change> {
-        if let Some(lengths) = fault.other {
-            return self.declared_as(lengths, "u32[batch]".to_owned());
-        }
-        let shape = self.network.builder.graph().shape(fault.value?);
-        let count = shape.has_batch().then(|| shape.fixed_count())?;
-        let (short, long) = nearly_square(count);
-        let sizes = match fault.detail() {
-            Detail::Images => format!("1, {short}, {long}"),
-            Detail::Steps => format!("{short}, {long}"),
-            _ => count.to_string(),
-        };
-        self.inserted(site, &format!("reshape([{sizes}])"))
+        Some(Change::new(help, first.span, format!("{}.{link}", operand(first))))
     }
 
     /// Classes where numbers are needed, or numbers where classes are.
@@ -281,6 +135,10 @@ impl<'a> Elaborator<'a> {
         {
             let condition = [left, right].into_iter().find(|side| self.node_of(side) == Some(node))?;
             return Some(Change::write(condition.span, format!("where({}, 1, 0)", print::expression(condition))));
+        }
+        if ty.element == Element::Bool {
+            let receiver = self.receiver_of(site)?;
+            return Some(Change::write(receiver.span, format!("where({}, 1, 0)", print::expression(receiver))));
         }
         let name = site.call?.name.text.as_str();
         let is_scaling = matches!(name, "standardize" | "rescale");
@@ -309,7 +167,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The value that the site's call is called on.
-    fn receiver_of<'s>(&self, site: &Site<'s>) -> Option<&'s Expression> {
+    pub(super) fn receiver_of<'s>(&self, site: &Site<'s>) -> Option<&'s Expression> {
         match site.skipped {
             0 => match &site.whole?.kind {
                 ExpressionKind::Method { receiver, .. } => Some(receiver),
@@ -370,6 +228,15 @@ impl<'a> Elaborator<'a> {
     }
 }
 
+/// An expression as what a call follows by a point.
+pub(super) fn operand(expression: &Expression) -> String {
+    let text = print::expression(expression);
+    match &expression.kind {
+        ExpressionKind::Binary { .. } | ExpressionKind::Unary { .. } => format!("({text})"),
+        _ => text,
+    }
+}
+
 /// `x.name()`
 pub(super) fn called(receiver: &Expression, name: &str) -> Expression {
     let name = Name { text: name.to_owned(), span: Span::UNKNOWN };
@@ -389,26 +256,26 @@ fn scaling_change(fault: &Fault, site: &Site) -> Option<Change> {
     }
 }
 
-/// The calls that bring a value of one shape to another.
-fn adapter(from: &Shape, to: &Shape) -> Option<String> {
-    let (Some((Dim::Batch, from_row)), Some((Dim::Batch, to_row))) = (from.0.split_first(), to.0.split_first()) else {
-        return None;
-    };
-    let to_sizes: Vec<String> = to_row.iter().map(Dim::to_string).collect();
-    let (last, rest) = to_row.split_last()?;
-    Some(match () {
-        () if from_row.split_last().is_some_and(|(_, others)| others == rest) => format!("dense({last})"),
-        () if from.fixed_count() == to.fixed_count() => format!("reshape([{}])", to_sizes.join(", ")),
-        () if rest.is_empty() => format!("flatten().dense({last})"),
-        () => format!("flatten().dense({}).reshape([{}])", to.fixed_count(), to_sizes.join(", ")),
-    })
+/// `frozen` where `frozen = true` was meant.
+fn flag_given(site: &Site, argument: &ast::Argument) -> Option<Change> {
+    let ExpressionKind::Name(name) = &argument.value.kind else { return None };
+    let is_flag = |parameter: &&Parameter| parameter.name == name.text && parameter.kind == Kind::Flag;
+    let flag = site.parameters.iter().find(is_flag).filter(|_| argument.name.is_none())?;
+    Some(Change::write(argument.span, format!("{} = true", flag.name)))
 }
 
-/// The two factors of a number that lie nearest to one another.
-fn nearly_square(count: usize) -> (usize, usize) {
-    let mut short = count.isqrt().max(1);
-    while !count.is_multiple_of(short) {
-        short -= 1;
-    }
-    (short, count / short)
+/// `reshape(2, 4)` for `reshape([2, 4])`.
+fn sizes_joined(site: &Site) -> Option<Change> {
+    let arguments = site.call?.arguments.get(site.skipped..)?;
+    let ([parameter], [first, .., last]) = (site.parameters, arguments) else { return None };
+    let are_sizes = parameter.kind == Kind::Sizes && arguments.iter().all(|argument| argument.name.is_none());
+    let sizes: Vec<String> = arguments.iter().map(|argument| print::expression(&argument.value)).collect();
+    are_sizes.then(|| Change::write(first.span.to(last.span), format!("[{}]", sizes.join(", "))))
+}
+
+/// All that there is, where nothing is near to what was written.
+fn one_of(fault: &Fault, span: Span) -> Option<Change> {
+    let first = fault.candidates().first()?;
+    let known: Vec<String> = fault.candidates().iter().map(|known| format!("`{known}`")).collect();
+    Some(Change::new(format!("there are {}", known.join(", ")), span, *first))
 }

@@ -65,7 +65,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A target that a value is computed from.
-    fn target_in(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn target_in(&self, node: NodeId) -> Option<NodeId> {
         let graph = self.network.builder.graph();
         let mut walk = Dfs::new(graph, node);
         while let Some(id) = walk.next(graph) {
@@ -225,7 +225,7 @@ impl<'a> Elaborator<'a> {
                 self.groups.push((group, arguments));
             }
         }
-        let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call)).collect();
+        let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call, first, value.span)).collect();
         let clips: Option<Vec<nn::Call>> = clips.into_iter().collect();
         if let Some(own) = self.own_optimizer(&first.name.text) {
             return self.using_own(own, first, clips, is_first);
@@ -292,9 +292,26 @@ impl<'a> Elaborator<'a> {
         });
     }
 
-    fn clip(&mut self, call: &'a Call) -> Option<nn::Call> {
-        let clip = match clips::find(&call.name.text) {
+    /// A clip behind an optimizer; `whole` is both.
+    fn clip(&mut self, call: &'a Call, optimizer: &Call, whole: Span) -> Option<nn::Call> {
+        let name = &call.name.text;
+        let clip = match clips::find(name) {
             Ok(clip) => clip,
+            Err(_) if penalties::find(name).is_ok() => {
+                let message = format!("`{name}` is a penalty: it stands as a term of `minimize`");
+                let mistake = Diagnostic::error(PENALTY_PLACE, call.name.span, message);
+                let help = format!("take it away here, and add `+ {}` to what is minimised", print::call(call));
+                let (line, column) = call.span.start();
+                self.report(mistake.help(help).fix(Span::new((line, column.saturating_sub(1)), call.span.end()), ""));
+                return None;
+            }
+            Err(_) if optimizers::find(name).is_ok() => {
+                let message = format!("`{name}` is an optimizer itself, and stands in the place of `{}`", optimizer.name.text);
+                let rate = optimizer.arguments.first().map_or("1e-3".to_owned(), |first| print::expression(&first.value));
+                let mistake = Diagnostic::error(WRONG_VALUE, call.name.span, message);
+                self.report(mistake.help(format!("write `{name}({rate})`")).fix(whole, format!("{name}({rate})")));
+                return None;
+            }
             Err(fault) => {
                 self.fault(fault, call.name.span);
                 return None;

@@ -26,9 +26,16 @@ impl<'a> Elaborator<'a> {
         let text = match &value.kind {
             ExpressionKind::Binary { left, right, .. } if is_target(right) => print::expression(left),
             ExpressionKind::Binary { left, right, .. } if is_target(left) => print::expression(right),
-            _ => self.any_value()?.to_owned(),
+            _ => self.served_anyway()?.to_owned(),
         };
         Some(Change::write(span, text))
+    }
+
+    /// The latest value that needs no target.
+    fn served_anyway(&self) -> Option<&'a str> {
+        let is_real = |node: NodeId| self.network.builder.ty(node).element == Element::F32;
+        let fits = |name: &&str| self.node_called(name).is_some_and(|node| is_real(node) && self.target_in(node).is_none());
+        self.visible().into_iter().find(fits)
     }
 
     /// `softmax = logits.softmax()`: a value with a name that says what it is.

@@ -22,6 +22,9 @@ pub(super) struct Binding<'a> {
     pub path: String,
 }
 
+/// Where a run stands, in formulas.
+const RUN_WORDS: [&str; 3] = ["step", "steps", "epoch"];
+
 /// One turn of a loop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
@@ -155,6 +158,12 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Whether a name means nothing here, nor will below.
+    pub(super) fn is_nothing(&self, name: &str) -> bool {
+        let is_later = self.frames.last().is_some_and(|frame| frame.defined.contains_key(name));
+        !is_later && self.find(name).is_none() && name != "batch" && !RUN_WORDS.contains(&name) && !Self::is_word(name)
+    }
+
     /// Says that a name means nothing here.
     pub(super) fn unknown_name(&mut self, name: &Name) {
         let text = &name.text;
@@ -164,12 +173,15 @@ impl<'a> Elaborator<'a> {
         let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("nothing is called `{text}` here"));
         let known: Vec<&str> = self.visible();
         let is_function = self.function(text).is_some() || nn::function(text).is_some();
-        self.report(match (nearest(text, known.iter().copied()), known.first()) {
+        let near = nearest(text, known.iter().copied()).or_else(|| nearest(text, RUN_WORDS));
+        self.report(match (near, known.first()) {
             (Some(near), _) => mistake.write(near),
             (None, None) => mistake,
             (None, Some(_)) if is_function => {
                 let value = self.any_value().unwrap_or("x");
-                mistake.help(format!("call it on a value: `{value}.{text}(…)`")).fix(name.span, format!("{value}.{text}()"))
+                let call = nn::function(text).map(|function| self.some_call(function, self.node_called(value)));
+                let call = format!("{value}.{}", call.unwrap_or_else(|| format!("{text}()")));
+                mistake.help(format!("call it on a value: `{call}`")).fix(name.span, call)
             }
             (None, Some(latest)) => {
                 let mistake = mistake.help(format!("there are {}", listed(&known)));

@@ -7,7 +7,7 @@ use crate::nn::{Argument, Call, Function, Kind};
 pub const MAX_COUNT: f64 = (1_u64 << 44) as f64;
 
 /// How many values a row of these dimensions holds.
-pub(super) fn row_count(dimensions: &[Dim]) -> f64 {
+pub fn row_count(dimensions: &[Dim]) -> f64 {
     dimensions.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product()
 }
 

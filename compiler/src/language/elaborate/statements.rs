@@ -1,5 +1,6 @@
 //! Statements, in order.
 
+use super::fixes::before;
 use super::scope::{Frame, Turn};
 use super::unused::{used_in, used_in_block};
 use super::value::{Layer, Value};
@@ -7,6 +8,9 @@ use super::{Elaborator, NOT_ASSIGNABLE, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{Block, Expression, ExpressionKind, Iteration, Name, Statement, StatementKind};
+use crate::language::names::nearest;
+use crate::language::print;
+use crate::nn::fault::NAME_UNKNOWN;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -142,8 +146,18 @@ impl<'a> Elaborator<'a> {
                     false => mistake.write(format!("let {}", self.free_name(&name.text))),
                 });
             }
-            None => self.unknown_name(name),
+            None => self.assigned_to_nothing(name, value),
         }
+    }
+
+    fn assigned_to_nothing(&mut self, name: &'a Name, value: Value<'a>) {
+        if nearest(&name.text, self.visible()).is_some() {
+            return self.unknown_name(name);
+        }
+        let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("nothing is called `{}` here", name.text));
+        self.report(mistake.help(format!("name it: `let {} = …;`", name.text)).fix(before(name.span), "let "));
+        // Its uses are no mistakes.
+        self.define(name, value);
     }
 
     fn layer(&mut self, name: &'a Name, value: &'a Expression) {
@@ -158,7 +172,7 @@ impl<'a> Elaborator<'a> {
             None if matches!(value.kind, ExpressionKind::Invalid) => self.unknown(),
             None => {
                 let mistake = Diagnostic::error(WRONG_VALUE, value.span, "a layer is a chain of calls without their value");
-                self.report(mistake.write("dense(64).relu()"));
+                self.report(mistake.write(without_value(value).unwrap_or_else(|| "dense(64).relu()".to_owned())));
                 Value::Unknown
             }
         };
@@ -256,4 +270,14 @@ impl<'a> Elaborator<'a> {
         self.frames.pop();
         value
     }
+}
+
+/// The calls of a chain without the name that they begin with.
+fn without_value(chain: &Expression) -> Option<String> {
+    let mut first = chain;
+    while let ExpressionKind::Method { receiver, .. } = &first.kind {
+        first = receiver;
+    }
+    let ExpressionKind::Name(name) = &first.kind else { return None };
+    Some(print::expression(chain).strip_prefix(&name.text)?.strip_prefix('.')?.to_owned())
 }

@@ -206,7 +206,10 @@ pub fn labels(network: &Network, loss: &str, x: NodeId, y: NodeId) -> Result<Nod
         && known as usize != count
     {
         let what = if prediction == "the prediction" || loss == "cross_entropy" { "logit" } else { "value" };
-        let message = format!("{loss} needs one {what} a class: {prediction} has {count}, {target} has {known} classes");
+        let message = format!(
+            "{loss} needs one {what} a class: {prediction} has {count}, {target} has {known} class{}",
+            if known == 1 { "" } else { "es" }
+        );
         let help = format!("give the last layer width {known}, or declare `class({count})`");
         return Err(Fault::new(CLASSES_DIFFER, message).help(help).about(x).against(y));
     }

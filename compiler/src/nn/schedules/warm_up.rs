@@ -1,7 +1,8 @@
 //! A rise before a schedule.
 
+use crate::graph::text::number;
 use crate::graph::{Builder, NodeId};
-use crate::nn::fault::ARGUMENT_KIND;
+use crate::nn::fault::{ARGUMENT_BOUNDS, ARGUMENT_KIND};
 use crate::nn::{Fault, Function, Kind, Parameter};
 use crate::ops::Primitive;
 use std::collections::HashMap;
@@ -12,6 +13,10 @@ pub static WARM_UP: Function = Function {
     doc: "a factor that rises evenly to 1 in x steps",
     formula: "min(t / x, 1)",
     build: |network, x, _| {
+        if let Some(steps) = network.builder.graph().constant(x).filter(|steps| *steps <= 0.0) {
+            let message = format!("warm_up rises in a number of steps above 0; got {}", number(steps));
+            return Err(Fault::new(ARGUMENT_BOUNDS, message).meant("500").about(x));
+        }
         let step = network.builder.step();
         let share = network.builder.div(step, x)?;
         let one = network.builder.constant_f64(1.0);
@@ -30,7 +35,7 @@ pub static THEN: Function = Function {
         let warm_up = network.uses.iter().find(|one| one.output == x && one.function.name == WARM_UP.name);
         let Some(length) = warm_up.map(|one| one.input) else {
             let fault = Fault::new(ARGUMENT_KIND, "`then` stands behind `warm_up(…)`");
-            return Err(fault.help("write `warm_up(500).then(cosine(1e-3))`").about(x));
+            return Err(fault.meant("warm_up(500)").about(x));
         };
         let next = network.number(call, "next");
         let builder = &mut network.builder;

@@ -1,0 +1,86 @@
+//! What other languages have a word for, and how this one says it.
+
+use super::Elaborator;
+use super::fixes::{Change, operand};
+use crate::base::diagnostics::Diagnostic;
+use crate::language::ast::{Argument, Call, Expression, ExpressionKind};
+use crate::language::print;
+use crate::nn::fault::NAME_UNKNOWN;
+use crate::nn::{self, Family, optimizers};
+
+/// Words that are looked for in a network, and where they stand.
+const TOLD_TO_THE_RUN: &[(&str, &str)] = &[
+    ("plateau", "train with `--plateau 0.5,3`; in a program write `.plateau(0.5, 3)` behind `fit`"),
+    ("early_stopping", "train with `--patience 8`; in a program write `.patience(8)` behind `fit`"),
+];
+
+impl Elaborator<'_> {
+    /// The mistake of a call that means something elsewhere, if it is known what.
+    pub(super) fn foreign_call(&self, call: &Call, whole: &Expression) -> Option<Diagnostic> {
+        let name = call.name.text.as_str();
+        if let Some((_, how)) = TOLD_TO_THE_RUN.iter().find(|(word, _)| *word == name) {
+            let message = format!("`{name}` is told to the run, not to the network");
+            return Some(Diagnostic::error(NAME_UNKNOWN, call.name.span, message).help(*how));
+        }
+        let message = format!("no layer or function is called `{name}`");
+        let mistake = Diagnostic::error(NAME_UNKNOWN, call.name.span, message);
+        let (base, rest) = match &whole.kind {
+            ExpressionKind::Method { receiver, .. } => (&**receiver, &call.arguments[..]),
+            _ => call.arguments.split_first().map(|(first, rest)| (&first.value, rest))?,
+        };
+        let written = operand(base);
+        match name {
+            "square" => Some(mistake.help("a square is `x * x`").fix(whole.span, format!("({written} * {written})"))),
+            "pow" | "power" => {
+                let mistake = mistake.help("a square is `x * x`, any power `exp(a * log(x))`");
+                Some(mistake.fix(whole.span, power(&written, rest)?))
+            }
+            "argmax" => {
+                let mistake = mistake.help("leave it out: what is predicted gives the likeliest classes as `.classes()`");
+                Some(mistake.fix(whole.span, written))
+            }
+            _ => None,
+        }
+    }
+
+    /// A name that nobody knows and none is near to: it can be defined, or left out.
+    pub(super) fn left_out(&self, call: &Call, whole: &Expression) -> Option<Change> {
+        let base = match &whole.kind {
+            ExpressionKind::Method { receiver, .. } => &**receiver,
+            _ => &call.arguments.first()?.value,
+        };
+        let help = format!("leave it out, or define it above the network: `fn {}(x) {{ … }}`", call.name.text);
+        Some(Change::new(help, whole.span, operand(base)))
+    }
+
+    /// What an argument that a call does not have says in other frameworks: an activation, which stands behind the layer, or that
+    /// `sgd` is to be another optimizer.
+    pub(super) fn meant_elsewhere(&self, call: &Call, argument: &Argument) -> Option<Change> {
+        let named = argument.name.as_ref().map(|name| name.text.as_str());
+        let mut fixed = call.clone();
+        let place = call.arguments.iter().position(|other| other.span == argument.span)?;
+        if let (true, Some(other)) =
+            (optimizers::find(&call.name.text).is_ok(), named.filter(|name| optimizers::find(name).is_ok()))
+        {
+            fixed.name.text = other.to_owned();
+            fixed.arguments[place].name.as_mut()?.text = "beta".to_owned();
+            return Some(Change::write(call.span, print::call(&fixed)));
+        }
+        let word = match &argument.value.kind {
+            ExpressionKind::Name(name) => name.text.as_str(),
+            ExpressionKind::Text(text) => text.as_str(),
+            _ => return None,
+        };
+        let is_activation = nn::function(word).is_some_and(|known| known.family == Family::Activation);
+        fixed.arguments.remove(place);
+        is_activation.then(|| Change::write(call.span, format!("{}.{word}()", print::call(&fixed))))
+    }
+}
+
+fn power(base: &str, rest: &[Argument]) -> Option<String> {
+    let exponent = operand(&rest.first()?.value);
+    Some(match exponent.as_str() {
+        "2" => format!("({base} * {base})"),
+        _ => format!("exp({exponent} * log({base}))"),
+    })
+}
