@@ -68,6 +68,7 @@ pub const PAGES: &[Page] = pages! {
     "unused_input"
     "unused_value"
     "softmax_before_loss"
+    "no_softmax_before_loss"
     "selu_without_lecun"
     "dropout_before_batch_norm"
     "deep_sigmoids"

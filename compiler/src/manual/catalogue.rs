@@ -1,6 +1,7 @@
-//! The catalogue's page: layers, activations, losses, metrics, operations, initialisers, penalties, clips and optimizers.
+//! The catalogue's page: layers, activations, losses, metrics, operations, initialisers, penalties, clips, optimizers and lints.
 
 use super::{cell, sentence};
+use crate::language::elaborate::LINTS;
 use crate::nn::{
     Family, Function, Kind, Parameter, Receiver, arguments, clips, functions, groups, initializers, optimizers, penalties,
     schedules,
@@ -80,7 +81,15 @@ pub fn catalogue() -> String {
             text.push_str(&one.text());
         }
     }
+    text.push_str(&lints());
     text
+}
+
+/// The table of lints with their reasons.
+fn lints() -> String {
+    let rows = LINTS.iter().map(|(lint, reason)| format!("| `{lint}` | {} |\n", cell(reason)));
+    let about = "What is legal and yet hardly meant is a warning. `allow(name);` silences it, `gradc explain NAME` shows a wrong and a right network.";
+    format!("\n## Lints\n\n{about}\n\n| lint | reason |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 /// The entries of this name.

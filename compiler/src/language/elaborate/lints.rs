@@ -1,7 +1,7 @@
 //! What is legal and yet hardly meant.
 //!
 //! A lint looks at the calls of the finished network. Each has a name, by which `allow(name);` silences it, and a
-//! reason, which the manual prints.
+//! reason, which the catalogue's page prints.
 
 use super::Elaborator;
 use crate::base::diagnostics::Diagnostic;
@@ -20,6 +20,7 @@ pub const LINTS: &[(&str, &str)] = &[
     ("unused_input", "an input or target that nothing uses is fed for nothing"),
     ("unused_value", "a value that nothing uses is not computed; often another name was meant"),
     (SOFTMAX_BEFORE_LOSS, "a loss on logits takes the softmax itself; a second one flattens the gradient"),
+    (NO_SOFTMAX_BEFORE_LOSS, "a loss on probabilities or their logarithms takes them as they come: of other numbers it is none"),
     (SELU_WITHOUT_LECUN, "selu keeps mean 0 and variance 1 only with weights of variance 1/fan_in"),
     (DROPOUT_BEFORE_BATCH_NORM, "dropout changes the variance in training only, so the running moments are wrong in evaluation"),
     (DEEP_SIGMOIDS, "each sigmoid shrinks the gradient to a quarter at most: the first layers hardly learn"),
@@ -34,6 +35,7 @@ pub const LINTS: &[(&str, &str)] = &[
 ];
 
 const SOFTMAX_BEFORE_LOSS: &str = "softmax_before_loss";
+const NO_SOFTMAX_BEFORE_LOSS: &str = "no_softmax_before_loss";
 const SELU_WITHOUT_LECUN: &str = "selu_without_lecun";
 const DROPOUT_BEFORE_BATCH_NORM: &str = "dropout_before_batch_norm";
 const DEEP_SIGMOIDS: &str = "deep_sigmoids";
@@ -95,28 +97,13 @@ impl<'a> Elaborator<'a> {
     }
 
     fn lint_call(&self, one: &Use, span: Span, found: &mut Vec<Diagnostic>) {
-        let name = one.function.name;
         let before = self.maker(one.input);
         let before_name = before.map_or("", |(before, _)| before.function.name);
         let because = |warning: Diagnostic| match before {
             Some((_, place)) => warning.because(place, format!("`{before_name}` is here")),
             None => warning,
         };
-        let from_logits = one.call.word("from") != Some("probabilities");
-        match name {
-            "cross_entropy" if from_logits && matches!(before_name, "softmax" | "log_softmax") => {
-                let message = format!("cross_entropy takes the softmax itself, and `{before_name}` took it already");
-                let help = match before_name {
-                    "softmax" => "leave `softmax` out, or write `from = probabilities`",
-                    _ => "leave `log_softmax` out, or write `negative_log_likelihood`",
-                };
-                found.push(because(Diagnostic::warning(SOFTMAX_BEFORE_LOSS, span, message)).help(help));
-            }
-            "binary_cross_entropy" if from_logits && before_name == "sigmoid" => {
-                let message = "binary_cross_entropy takes the sigmoid itself, and `sigmoid` took it already";
-                let warning = because(Diagnostic::warning(SOFTMAX_BEFORE_LOSS, span, message));
-                found.push(warning.help("leave `sigmoid` out, or write `from = probabilities`"));
-            }
+        match one.function.name {
             "batch_norm" if before_name == "dropout" => {
                 let message = "dropout right before batch_norm: the running moments are those of training";
                 let warning = because(Diagnostic::warning(DROPOUT_BEFORE_BATCH_NORM, span, message));
@@ -128,8 +115,22 @@ impl<'a> Elaborator<'a> {
                 found.push(warning.help("leave `bias = true` out"));
             }
             "selu" => found.extend(self.without_lecun(one, span)),
-            _ if one.function.is_distance && one.function.family == Family::Loss => {
-                found.extend(self.distance(one, span, before_name));
+            "mean" | "sum" if self.is_minimized(one) && self.is_signed_error(one.input) => {
+                let message = "the differences are added with their signs: this can be lowered without end";
+                let warning = Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message);
+                found.push(warning.help("take `abs()` of the difference before, or write `mean_squared_error`"));
+            }
+            _ if one.function.family == Family::Loss => {
+                let before = before.map(|(before, _)| before);
+                found.extend(softmax_twice(one, span, before_name).map(because));
+                found.extend(before.and_then(|before| no_softmax(one, span, before)).map(because));
+                if one.function.is_distance {
+                    found.extend(self.distance(one, span, before_name));
+                }
+                if before_name == "relu" {
+                    let message = format!("relu right before {} cuts off what lies below 0", one.function.name);
+                    found.push(because(Diagnostic::warning(RELU_BEFORE_LOSS, span, message)).help("leave `relu` out"));
+                }
             }
             _ => {}
         }
@@ -137,17 +138,7 @@ impl<'a> Elaborator<'a> {
         if !self.diagnostics.has_errors() {
             found.extend(self.unscaled(one, span));
         }
-        let is_loss = one.function.family == Family::Loss;
-        if is_loss && before_name == "relu" {
-            let message = format!("relu right before {name} cuts off what lies below 0");
-            found.push(because(Diagnostic::warning(RELU_BEFORE_LOSS, span, message)).help("leave `relu` out"));
-        }
-        if matches!(name, "mean" | "sum") && self.is_minimized(one) && self.is_signed_error(one.input) {
-            let message = "the differences are added with their signs: this can be lowered without end";
-            let warning = Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message);
-            found.push(warning.help("take `abs()` of the difference before, or write `mean_squared_error`"));
-        }
-        if matches!(name, "mean_error") && self.network.loss.is_some_and(|loss| loss == one.output) {
+        if one.function.name == "mean_error" && self.is_minimized(one) {
             let message = "a mean error can be lowered without end, since signs cancel";
             found.push(Diagnostic::warning(MINIMIZED_MEAN_ERROR, span, message).help("write `mean_squared_error`"));
         }
@@ -310,4 +301,46 @@ impl<'a> Elaborator<'a> {
 
 fn has_asked_bias(one: &Use) -> bool {
     matches!(one.call.get("bias"), Some(Argument::Flag(true)))
+}
+
+/// Whether a loss is told to take probabilities as they come.
+fn takes_probabilities(one: &Use) -> bool {
+    one.call.word("from") == Some("probabilities")
+}
+
+/// A loss that takes a softmax or a sigmoid behind one.
+fn softmax_twice(one: &Use, span: Span, before: &str) -> Option<Diagnostic> {
+    let (what, help) = match (one.function.name, before) {
+        _ if takes_probabilities(one) => return None,
+        ("cross_entropy", "softmax") => ("softmax", "leave `softmax` out, or write `from = probabilities`"),
+        ("cross_entropy", "log_softmax") => ("softmax", "leave `log_softmax` out, or write `negative_log_likelihood`"),
+        ("binary_cross_entropy", "sigmoid") => ("sigmoid", "leave `sigmoid` out, or write `from = probabilities`"),
+        _ => return None,
+    };
+    let message = format!("{} takes the {what} itself, and `{before}` took it already", one.function.name);
+    Some(Diagnostic::warning(SOFTMAX_BEFORE_LOSS, span, message).help(help))
+}
+
+/// A loss on probabilities or their logarithms behind a call that gives other numbers.
+fn no_softmax(one: &Use, span: Span, before: &Use) -> Option<Diagnostic> {
+    let (name, before_name) = (one.function.name, before.function.name);
+    let is_layer = before.function.width.is_some();
+    let (asked, what, help) = match name {
+        "cross_entropy" | "binary_cross_entropy" if is_layer && takes_probabilities(one) => {
+            ("is told `from = probabilities`", "numbers of any size", "leave `from = probabilities` out")
+        }
+        "negative_log_likelihood" | "kl_divergence" if before_name == "softmax" => {
+            ("takes logarithms of probabilities", "the probabilities themselves", "write `log_softmax` in place of `softmax`")
+        }
+        "negative_log_likelihood" if is_layer => {
+            let help = "write `cross_entropy`, which takes the softmax and the logarithm itself";
+            ("takes logarithms of probabilities", "numbers of any size", help)
+        }
+        "kl_divergence" if is_layer => {
+            ("takes logarithms of probabilities", "numbers of any size", "write `.log_softmax()` before it")
+        }
+        _ => return None,
+    };
+    let message = format!("{name} {asked}, and `{before_name}` gives {what}");
+    Some(Diagnostic::warning(NO_SOFTMAX_BEFORE_LOSS, span, message).help(help))
 }
