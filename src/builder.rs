@@ -37,6 +37,7 @@
 //!
 //! Mistakes are kept until the network is compiled; each is told with the file and line of the call that made it.
 
+mod checks;
 mod tensor;
 
 pub use gradc_compiler::graph::Element;
@@ -45,10 +46,12 @@ pub use gradc_compiler::nn::{Argument, Call};
 pub use tensor::Tensor;
 
 use crate::{Error, Model, Options, Result};
+use checks::{declared, help, of_another_network, own_values};
 use gradc_compiler::base::place::Place;
-use gradc_compiler::graph::{Dim, NodeId, Shape, Type};
-use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE};
-use gradc_compiler::nn::fault::{CANNOT_BUILD, NAME_UNKNOWN, WRONG_ELEMENT};
+use gradc_compiler::graph::NodeId;
+use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, row_count};
+use gradc_compiler::language::names::nearest;
+use gradc_compiler::nn::fault::NAME_UNKNOWN;
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
@@ -132,8 +135,8 @@ impl State {
     /// Keeps a mistake with its place.
     fn mistaken(&mut self, fault: &Fault, place: &Place) {
         let mut text = format!("error[{}]: {}\n --> {place}\n", fault.code, fault.message);
-        if !fault.help.is_empty() {
-            text += &format!("help: {}\n", fault.help);
+        if let Some(help) = help(fault) {
+            text += &format!("help: {help}\n");
         }
         self.mistakes.push(text);
     }
@@ -161,7 +164,10 @@ impl Net {
             let count = row_count(&shape.0);
             match count <= MAX_COUNT {
                 true => Ok(node),
-                false => Err(Fault::new(TOO_LARGE, format!("{} would hold {count:.1e} values", network.shape_text(node)))),
+                false => {
+                    let message = format!("{} would hold {count:.1e} values", network.shape_text(node));
+                    Err(Fault::new(TOO_LARGE, message).help("take a smaller size, such as 64"))
+                }
             }
         };
         Tensor { net: self, node: self.keep(at, checked) }
@@ -173,7 +179,7 @@ impl Net {
         let node = value.node?;
         match std::ptr::eq(self, value.net) {
             true => Some(node),
-            false => self.keep(Location::caller(), |_| Err(Fault::new(CANNOT_BUILD, "a value of another network is used"))),
+            false => self.keep(Location::caller(), |_| Err(of_another_network("a value of another network is used"))),
         }
     }
 
@@ -254,15 +260,7 @@ impl Net {
             own_values(network, &init)?;
             let initializer = gradc_compiler::nn::initializers::find(&init.name)?;
             let init = gradc_compiler::nn::arguments::resolve(initializer.name, initializer.parameters, &init)?;
-            let mut wanted = match shape.split_last() {
-                // As in a layer: the last axis is what comes out, the others are summed over.
-                Some((out, rest)) if !rest.is_empty() => Wanted::weight(shape, rest.iter().product(), *out),
-                _ => {
-                    let width = shape.first().copied().unwrap_or(1);
-                    Wanted { sizes: shape.to_vec(), decayed: false, ..Wanted::vector(width, "zeros") }
-                }
-            };
-            wanted.initializer = Some(init);
+            let wanted = Wanted::own(shape, init);
             let node = network.parameter(&numbered, wanted)?;
             network.name_value(node, name);
             Ok(node)
@@ -272,8 +270,14 @@ impl Net {
     #[track_caller]
     pub fn learned(&self, name: &str) -> Tensor<'_> {
         self.tensor(Location::caller(), |network| {
-            let known = network.parameters.iter().find(|known| known.name == name);
-            known.map(|known| known.node).ok_or_else(|| Fault::new(NAME_UNKNOWN, format!("no parameter is called `{name}`")))
+            let names = || network.parameters.iter().map(|known| known.name.as_str());
+            network.parameter_called(name).map(|known| known.node).ok_or_else(|| {
+                let fault = Fault::new(NAME_UNKNOWN, format!("no parameter is called `{name}`"));
+                match nearest(name, names()).or_else(|| names().next()) {
+                    Some(near) => fault.help(format!("there is `{near}`")),
+                    None => fault.help("make the layer before it is named here"),
+                }
+            })
         })
     }
 
@@ -358,41 +362,5 @@ impl Net {
     pub fn group(&self, group: Call) {
         let place = Place::from(Location::caller());
         self.state.borrow_mut().groups.push((group, place));
-    }
-}
-
-/// An error if a call, or one within it, is given a value that this network does not have.
-fn own_values(network: &Network, call: &Call) -> std::result::Result<(), Fault> {
-    fn own(network: &Network, name: &str, argument: &Argument) -> std::result::Result<(), Fault> {
-        match argument {
-            Argument::Tensor(node) if node.index() >= network.builder.graph().nodes.len() => {
-                Err(Fault::new(CANNOT_BUILD, format!("{name} is given a value of another network")))
-            }
-            Argument::List(list) => list.iter().try_for_each(|argument| own(network, name, argument)),
-            Argument::Call(inner) => own_values(network, inner),
-            _ => Ok(()),
-        }
-    }
-    call.arguments.iter().try_for_each(|(_, argument)| own(network, &call.name, argument))
-}
-
-/// How many values a row holds; in f64, which overflows nowhere.
-fn row_count(dimensions: &[Dim]) -> f64 {
-    dimensions.iter().map(|dim| if let Dim::Fixed(size) = dim { *size as f64 } else { 1.0 }).product()
-}
-
-/// The type of a declaration, if it can be.
-fn declared(element: Element, shape: &[usize]) -> std::result::Result<Type, Fault> {
-    const DECLARED_TYPE: &str = "E0207";
-    if shape.contains(&0) || matches!(element, Element::Class(0)) {
-        return Err(Fault::new(DECLARED_TYPE, format!("sizes and classes are at least 1, found {element} {shape:?}")));
-    }
-    if element == Element::F64 {
-        return Err(Fault::new(WRONG_ELEMENT, "a tensor's elements are f32, i32, u32, bool or classes"));
-    }
-    let shape = Shape::batch(shape);
-    match row_count(&shape.0) <= MAX_COUNT {
-        true => Ok(Type { element, shape }),
-        false => Err(Fault::new(TOO_LARGE, format!("{shape} would hold too many values"))),
     }
 }

@@ -112,6 +112,49 @@ fn a_mistake_of_the_builder_names_file_and_line() {
 }
 
 #[test]
+fn a_mistake_of_the_builder_says_what_to_write() {
+    type Mistake = (fn(&Net), &'static str);
+    let helps: &[Mistake] = &[
+        (|net| net.using(call("sgdd").with(0.1), &[]), "write `sgd`"),
+        (|net| net.using(call("adam"), &[]), "add `.set(\"rate\", …)` to the call"),
+        (|net| net.using(call("adam").set("lr", 0.1), &[]), "write `rate`"),
+        (
+            |net| net.using(call("sgd").with(0.1), &[call("clamp").with(1.0)]),
+            "there are `clip_value`, `clip_norm`, `clip_global_norm`",
+        ),
+        (|net| _ = net.learned("p.dense.wieght"), "there is `p.dense.weight`"),
+        (|net| _ = net.input("z", &[0]), "write at least 1; the batch is not among the sizes"),
+        (|net| _ = net.input("z", &[1 << 62]), "take smaller sizes, such as 64"),
+        (|net| _ = net.learned("p.dense.weight").dense(1 << 60), "take a smaller size, such as 64"),
+    ];
+    for (mistake, help) in helps {
+        let declared = declare("Net", |net| {
+            let p = net.named("p", || net.input("x", &[8]).dense(1));
+            net.minimize(p.with("mean_squared_error", &[net.target("y", &[1])]));
+            mistake(net);
+        });
+        let mistakes = declared.networks().expect_err(help).to_string();
+        assert!(mistakes.contains(&format!("help: {help}\n")), "{mistakes}");
+    }
+}
+
+#[test]
+fn a_parameter_of_ones_own_is_the_same_by_every_door() {
+    let text = "Net { input x: [batch, 3]; target y: [batch, 3]; parameter gain: [3] = ones; parameter mix: [2, 3] = he; \
+                minimize (x * gain).mean_squared_error(y) + mix.sum(); using sgd(0.1); }";
+    let written = Declaration::parse(Source::new("own.net", text)).and_then(|declaration| declaration.elaborate());
+    let declared = declare("Net", |net| {
+        let (x, y) = (net.input("x", &[3]), net.target("y", &[3]));
+        let (gain, mix) = (net.parameter("gain", &[3], "ones"), net.parameter("mix", &[2, 3], "he"));
+        net.minimize((x * gain).with("mean_squared_error", &[y]) + mix.sum());
+        net.using(call("sgd").with(0.1), &[]);
+    });
+    let wanted = |network: &Network| network.parameters.iter().map(|known| known.wanted.clone()).collect::<Vec<_>>();
+    let (built, _) = declared.networks().expect("it is right");
+    assert_eq!(wanted(built), wanted(&written.expect("it is right").training));
+}
+
+#[test]
 fn nothing_that_is_given_to_the_builder_panics() {
     let sizes = [0, 1, usize::MAX, 1 << 40];
     let numbers = [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300];

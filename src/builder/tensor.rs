@@ -1,8 +1,9 @@
 //! Values of a network under construction, and what can be called on them.
 
 use super::Net;
+use super::checks::own_values;
 use gradc_compiler::graph::NodeId;
-use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, values_asked};
+use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, row_count, values_asked};
 use gradc_compiler::nn::{self, Argument, Call, Fault};
 use gradc_compiler::ops::Primitive;
 use std::panic::Location;
@@ -20,11 +21,12 @@ impl<'n> Tensor<'n> {
     pub fn apply(self, call: &Call) -> Self {
         let Some(node) = self.node.filter(|_| !has_spoilt(call)) else { return Tensor { node: None, ..self } };
         self.net.tensor(Location::caller(), |network| {
-            super::own_values(network, call)?;
-            let row = super::row_count(&network.builder.graph().shape(node).0);
+            own_values(network, call)?;
+            let row = row_count(&network.builder.graph().shape(node).0);
             let asked = nn::function(&call.name).map_or(1.0, |function| values_asked(function, call));
             if asked * row > MAX_COUNT {
-                return Err(Fault::new(TOO_LARGE, format!("{} would need {:.1e} values", call.name, asked * row)));
+                let fault = Fault::new(TOO_LARGE, format!("{} would need {:.1e} values", call.name, asked * row));
+                return Err(fault.help("take a smaller size, such as 64"));
             }
             network.call(&call.name, node, call)
         })
