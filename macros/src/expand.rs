@@ -27,14 +27,18 @@ struct Field<'a> {
     is_target: bool,
 }
 
-/// The types of a network. `elaborated` is there if the network is right and rustc knows nothing that the macro does not.
-pub fn network(
-    network: &Network,
-    file: &File,
-    source: &Source,
-    tokens: &TokenStream,
-    elaborated: Option<&(nn::Network, nn::Network)>,
-) -> TokenStream {
+/// What the macro knows of a network.
+pub enum Elaborated {
+    /// All: the network at training and at evaluation time.
+    Whole(Box<(nn::Network, nn::Network)>),
+    /// What does not hang on numbers that only rustc knows.
+    Later,
+    /// Its mistakes, which are reported.
+    Mistaken,
+}
+
+/// The types of a network.
+pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenStream, elaborated: &Elaborated) -> TokenStream {
     let parts = parts_of(network);
     let name = ident(&network.name, tokens);
     let options = format_ident!("{name}Options");
@@ -128,12 +132,13 @@ fn parts_of(network: &Network) -> Parts<'_> {
 }
 
 /// The doc comment's lines, then the table of layers in a text block; a line where there would be none, for `#![deny(missing_docs)]`.
-fn docs(network: &Network, elaborated: Option<&(nn::Network, nn::Network)>) -> Vec<String> {
+fn docs(network: &Network, elaborated: &Elaborated) -> Vec<String> {
     let mut lines = network.doc.clone();
     if lines.is_empty() {
         lines.push(format!("The network `{}`.", network.name.text));
     }
-    if let Some((training, evaluation)) = elaborated {
+    if let Elaborated::Whole(networks) = elaborated {
+        let (training, evaluation) = &**networks;
         lines.extend(["".into(), "```text".into()]);
         lines.extend(gradc_compiler::summary::summary(training, evaluation).lines().map(str::to_owned));
         lines.push("```".into());
@@ -187,9 +192,16 @@ fn within(tokens: &TokenStream, span: Span) -> TokenStream {
     found
 }
 
-fn constants(parts: &Parts, elaborated: Option<&(nn::Network, nn::Network)>) -> TokenStream {
-    let values = elaborated.map(|(training, _)| {
-        let count: usize = training.learned().map(|learned| learned.shape.at(1).iter().product::<usize>()).sum();
+fn constants(parts: &Parts, elaborated: &Elaborated) -> TokenStream {
+    let count = match elaborated {
+        Elaborated::Whole(networks) => {
+            Some(networks.0.learned().map(|learned| learned.shape.at(1).iter().product::<usize>()).sum())
+        }
+        // A program that uses it has one mistake less.
+        Elaborated::Mistaken => Some(0_usize),
+        Elaborated::Later => None,
+    };
+    let values = count.map(|count| {
         quote! {
             /// Number of learned values.
             pub const PARAMETERS: ::core::primitive::usize = #count;

@@ -11,11 +11,11 @@
 mod expand;
 mod report;
 
+use expand::Elaborated;
 use gradc_compiler::language::ast::{self, Item};
 use gradc_compiler::language::elaborate::{Elaboration, disagreement, elaborate};
 use gradc_compiler::language::parse::parse_tokens;
 use gradc_compiler::language::source::source_of;
-use gradc_compiler::nn;
 use proc_macro2::TokenStream;
 
 /// Declares networks, functions and optimizers; see the crate `gradc` for an example, and its guide for the language.
@@ -47,9 +47,12 @@ fn network_of(tokens: TokenStream) -> TokenStream {
         {
             diagnostics.push(mistake);
         }
-        let complete = !diagnostics.has_errors() && file.rust.is_empty();
-        let elaborated: Option<(nn::Network, nn::Network)> = Some((training.0, evaluation.0)).filter(|_| complete);
-        written.extend(expand::network(network, &file, &source, &tokens, elaborated.as_ref()));
+        let elaborated = match (diagnostics.has_errors(), file.rust.is_empty()) {
+            (true, _) => Elaborated::Mistaken,
+            (false, false) => Elaborated::Later,
+            (false, true) => Elaborated::Whole(Box::new((training.0, evaluation.0))),
+        };
+        written.extend(expand::network(network, &file, &source, &tokens, &elaborated));
     }
     diagnostics.retain(|diagnostic| is_readable || diagnostic.is_error());
     let mut all = report::errors_and_warnings(&diagnostics, &tokens);

@@ -20,6 +20,6 @@ fn main() -> gradc::Result<()> {
     // The types are there in spite of the errors, so nothing here is one.
     let mut net = Shapes::options().seed(1).compile()?;
     let loss = net.step(&ShapesBatch { pixels: &[0.0; 64], digit: &[1] })?;
-    println!("{loss} {}", net.evaluate(&Dataset::new())?.loss);
+    println!("{loss} {} {}", net.evaluate(&Dataset::new())?.loss, Shapes::PARAMETERS);
     Ok(())
 }
