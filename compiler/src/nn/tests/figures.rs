@@ -85,6 +85,25 @@ fn a_certain_prediction_costs_what_its_logit_says() {
     }
 }
 
+/// A row whose class has no weight gives its share of the smoothed target to a mean of others; alone it gives nothing, so that a batch of
+/// such rows counts in an epoch as it does in its step.
+#[test]
+fn rows_without_a_weight_cost_nothing_alone() {
+    let text = "Net { input x: [batch, 2]; target y: class(2); predict x; using sgd(0.1);
+                minimize x.cross_entropy(y, label_smoothing = 0.2, class_weights = [1, 0]); }";
+    let network = elaborated(text).evaluation;
+    let graph = step::evaluation(&network).expect("a loss");
+    let loss = |labels: Vec<f64>| {
+        let rows = labels.len();
+        let logits = Array::new(vec![rows, 2], vec![0.0; 2 * rows]);
+        let mut sources = Values::from([("x".to_string(), logits), ("y".to_string(), Array::new(vec![rows], labels))]);
+        advance(&graph, &mut sources, rows, 0)["loss"].data[0]
+    };
+    // By hand: 0.9 ln 2 of the row of class 0, 0.1 ln 2 of that of class 1, over the weight of the first.
+    close(loss(vec![0.0, 1.0]), 2_f64.ln(), 1e-12);
+    assert_eq!(loss(vec![1.0, 1.0]), 0.0);
+}
+
 /// Numbers that stand behind `=` in the catalogue, as function, argument and default.
 const DEFAULTS: &[(&str, &str, &str)] = &[
     ("leaky_relu", "slope", "0.01"),
