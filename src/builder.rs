@@ -58,7 +58,7 @@ use gradc_compiler::nn::{Fault, Network};
 use gradc_compiler::pipeline;
 use gradc_runtime::compiled::front_error;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::Location;
 
 /// A call by name: a function, an optimizer, a clip, a penalty, an initialiser; arguments by [`Call::with`] and [`Call::set`].
@@ -66,14 +66,25 @@ pub fn call(name: &str) -> Call {
     Call::new(name)
 }
 
-/// Declares a network; the closure runs twice, for training and for evaluation.
+/// Declares a network; the closure runs for training and for evaluation, once more each where a bias before `batch_norm` has other readers.
 pub fn declare(name: &str, declaration: impl Fn(&Net)) -> Declared {
-    let build = |training: bool| {
-        let net = Net { state: RefCell::new(State::new(Network::new(name, training))) };
+    let build = |training: bool, biases: &BTreeSet<String>| {
+        let mut network = Network::new(name, training);
+        network.needed_biases.clone_from(biases);
+        let net = Net { state: RefCell::new(State::new(network)) };
         declaration(&net);
         net.finish()
     };
-    Declared { networks: build(true).and_then(|training| Ok((training, build(false)?))), options: Options::default() }
+    let settled = |training: bool, biases: &BTreeSet<String>| {
+        let first = build(training, biases)?;
+        let more = first.biases_to_keep();
+        if more.is_empty() { Ok(first) } else { build(training, &(&more | biases)) }
+    };
+    let networks = settled(true, &BTreeSet::new()).and_then(|training| {
+        let evaluation = settled(false, &training.needed_biases)?;
+        Ok((training, evaluation))
+    });
+    Declared { networks, options: Options::default() }
 }
 
 /// A declared network, about to be compiled.

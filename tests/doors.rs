@@ -65,6 +65,23 @@ fn the_three_doors_give_the_same_graphs() {
     assert!(unlike.is_empty(), "{}", unlike.join("\n"));
 }
 
+/// What more than normalisation reads keeps its bias, through the builder too.
+#[test]
+fn a_bias_with_other_readers_stays_through_every_door() {
+    let text = "Shortcut { input x: [batch, 4]; let a = x.dense(4); let y = a.batch_norm() + a; predict y; minimize y.mean(); using sgd(0.1); }";
+    let written = Declaration::parse(Source::new("shortcut", text)).expect("it is read");
+    let declared = declare("Shortcut", |net| {
+        let x = net.input("x", &[4]);
+        let a = net.named("a", || x.dense(4));
+        let y = net.named("y", || a.batch_norm() + a);
+        net.predict("prediction", y);
+        net.minimize(y.apply(&call("mean")));
+        net.using(call("sgd").with(0.1), &[]);
+    });
+    let (training, evaluation) = declared.networks().expect("it is right");
+    assert_eq!(graphs(training, evaluation), graphs_of(&written));
+}
+
 /// `tests/doors/networks.rs` holds the text of every case in `network!`; `BLESS=1` writes it anew.
 #[test]
 fn the_macro_reads_the_text_of_every_case() {

@@ -18,7 +18,7 @@ use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
 use crate::nn::Network;
 use crate::nn::fault::NAME_UNKNOWN;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A parsed text and the network of it that is meant.
@@ -76,7 +76,7 @@ impl Declaration {
             Some(network) => {
                 let declaration = Declaration { source, file, network, sizes: BTreeMap::new(), rust: Vec::new() };
                 let rust = vec![None; declaration.file.rust.len()];
-                let (_, found) = Declaration { rust, ..declaration }.at(true);
+                let (_, found) = Declaration { rust, ..declaration }.at(true, BTreeSet::new());
                 diagnostics.extend(found);
                 diagnostics.retain(Diagnostic::is_error);
                 diagnostics.sort();
@@ -150,11 +150,11 @@ impl Declaration {
     /// # Errors
     /// All mistakes of the network, those that only one of the two times has included.
     pub fn elaborate(&self) -> Result<Elaborated, Diagnostics> {
-        let (training, mut warnings) = self.at(true);
+        let (training, mut warnings) = self.at(true, BTreeSet::new());
         if warnings.has_errors() {
             return Err(warnings);
         }
-        let (evaluation, diagnostics) = self.at(false);
+        let (evaluation, diagnostics) = self.at(false, training.needed_biases.clone());
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
@@ -171,8 +171,8 @@ impl Declaration {
         text::of(self)
     }
 
-    fn at(&self, training: bool) -> (Network, Diagnostics) {
-        let options = Elaboration { training, sizes: self.sizes.clone(), rust: self.rust.clone() };
+    fn at(&self, training: bool, biases: BTreeSet<String>) -> (Network, Diagnostics) {
+        let options = Elaboration { training, sizes: self.sizes.clone(), rust: self.rust.clone(), biases };
         elaborate(&self.file, self.written(), &self.source, &options)
     }
 

@@ -22,7 +22,7 @@ use super::penalties::Applied;
 use super::{Call, Function, Kind};
 use crate::graph::{Builder, Dim, NodeId, Origin, Shape, Type};
 use crate::ops::Primitive;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// One call of a function, for the summary and the choice of initialisers.
 #[derive(Clone, Debug)]
@@ -111,6 +111,8 @@ pub struct Network {
     pub(super) aggregates: HashMap<NodeId, Aggregate>,
     /// By output of a layer with an unasked bias: the value without it, and the bias's place in the list.
     pub(super) unbiased: HashMap<NodeId, (NodeId, usize)>,
+    /// Names of biases that normalisation leaves where they are: what was built before has shown that something else needs them.
+    pub needed_biases: BTreeSet<String>,
     pub(super) names: HashMap<NodeId, String>,
     pub(super) scopes: Vec<Scope>,
     counts: BTreeMap<String, usize>,
@@ -155,6 +157,7 @@ impl Network {
             next_states: Vec::new(),
             aggregates: HashMap::new(),
             unbiased: HashMap::new(),
+            needed_biases: BTreeSet::new(),
             names: HashMap::new(),
             scopes: Vec::new(),
             counts: BTreeMap::new(),
@@ -339,9 +342,10 @@ impl Network {
         }
     }
 
-    /// Notes that a layer added a bias nobody asked for: normalisation right after it goes on without.
+    /// Notes that a layer added a bias nobody asked for: normalisation right after it goes on without, unless something else needs it.
     pub(super) fn note_unasked_bias(&mut self, output: NodeId, without: NodeId, bias: NodeId) {
-        if let Some(place) = self.parameters.iter().rposition(|known| known.node == bias) {
+        let place = self.parameters.iter().rposition(|known| known.node == bias);
+        if let Some(place) = place.filter(|place| !self.needed_biases.contains(&self.parameters[*place].name)) {
             self.unbiased.insert(output, (without, place));
         }
     }
@@ -349,7 +353,8 @@ impl Network {
     pub(crate) fn makes(&self, one: &Use, axis: usize) -> bool {
         super::operations::axis(self, one.output, one.function.feature_axis as f64) == Some(axis)
     }
-    /// The value before an unasked bias was added. The bias stays if anything else needs it, and is dropped otherwise.
+    /// The value before an unasked bias was added. The bias is dropped unless anything else needs it; then the network is built again
+    /// with [`Network::needed_biases`], so that one value has one meaning for all that read it.
     pub(super) fn without_unasked_bias(&mut self, x: NodeId) -> NodeId {
         let Some(&(without, bias)) = self.unbiased.get(&x) else { return x };
         self.parameters[bias].droppable = true;
@@ -358,10 +363,20 @@ impl Network {
 
     /// Parameters that anything needs: a bias that nothing but normalisation saw is none.
     pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+        let live = self.live();
+        self.parameters.iter().filter(move |learned| !learned.droppable || live[learned.node.index()])
+    }
+    /// With which biases this network is to be built again: those that normalisation went on without and something else needs.
+    pub fn biases_to_keep(&self) -> BTreeSet<String> {
+        let live = self.live();
+        let kept = self.parameters.iter().filter(|learned| learned.droppable && live[learned.node.index()]);
+        kept.map(|learned| learned.name.clone()).collect()
+    }
+    /// Whether anything that is lowered, measured, served or kept needs each node.
+    fn live(&self) -> Vec<bool> {
         let ends = self.loss.into_iter().chain(self.reports.iter().map(|report| report.node));
         let ends = ends.chain(self.predicts.iter().map(|(_, node)| *node)).chain(self.next_states.iter().map(|(_, next)| *next));
-        let live = self.builder.graph().ancestors(ends);
-        self.parameters.iter().filter(move |learned| !learned.droppable || live[learned.node.index()])
+        self.builder.graph().ancestors(ends)
     }
 }
 

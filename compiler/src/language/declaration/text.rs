@@ -7,13 +7,14 @@ use crate::language::ast::{
     BinaryOperator, Block, Call, Expression, ExpressionKind, Formal, Function, Item, Iteration, Network, Statement, StatementKind,
 };
 use crate::language::print;
+use std::collections::BTreeSet;
 
 /// Comments stand in one column unless the code before them is longer.
 const WIDEST: usize = 100;
 
 /// The text of the network that is meant, with the functions and optimizers beside it.
 pub(super) fn of(declaration: &Declaration) -> String {
-    let (network, _) = declaration.at(true);
+    let (network, _) = declaration.at(true, BTreeSet::new());
     let mut writer = Writer {
         declaration,
         filler: Filler::new(declaration, &network),

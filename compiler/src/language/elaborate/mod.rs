@@ -73,7 +73,7 @@ use crate::nn;
 use alternatives::Alternatives;
 use fixes::Change;
 use scope::Frame;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use value::Value;
 
 pub(super) use arguments::matched;
@@ -105,11 +105,20 @@ pub struct Elaboration {
     pub sizes: BTreeMap<String, f64>,
     /// Values of [`ast::File::rust`]; `None` while rustc runs. A number beyond the list is a mistake.
     pub rust: Vec<Option<f64>>,
+    /// [`nn::Network::needed_biases`], where another time has shown them.
+    pub biases: BTreeSet<String>,
 }
 
 /// The network that a declaration means, as far as it can be built, and all that is wrong with it.
 pub fn elaborate(file: &ast::File, network: &ast::Network, source: &Source, options: &Elaboration) -> (nn::Network, Diagnostics) {
-    let (built, mut diagnostics, alternatives) = walked(file, network, source, options);
+    let first = walked(file, network, source, options);
+    let biases = first.0.biases_to_keep();
+    let (built, mut diagnostics, alternatives) = if biases.is_empty() {
+        first
+    } else {
+        let biases = &biases | &options.biases;
+        walked(file, network, source, &Elaboration { biases, ..options.clone() })
+    };
     alternatives::choose(&mut diagnostics, alternatives, source, options, &network.name.text);
     (built, diagnostics)
 }
@@ -179,12 +188,14 @@ struct Elaborator<'a> {
 
 impl<'a> Elaborator<'a> {
     fn new(file: &'a ast::File, source: &'a Source, options: &'a Elaboration, name: &str) -> Elaborator<'a> {
+        let mut network = nn::Network::new(name, options.training);
+        network.needed_biases.clone_from(&options.biases);
         Elaborator {
             file,
             source,
             options,
             written: None,
-            network: nn::Network::new(name, options.training),
+            network,
             diagnostics: Diagnostics::new(),
             alternatives: Vec::new(),
             reported: HashSet::new(),

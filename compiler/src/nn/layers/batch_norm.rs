@@ -7,8 +7,8 @@ use crate::nn::parameters::Wanted;
 use crate::nn::{Call, Family, Fault, Function, Kind, Network, Parameter};
 use crate::ops::Primitive;
 
-/// Momentum weights the new batch; the running variance is unbiased (n/(n-1)), the one
-/// that normalises is not. Before it, a layer's bias would be taken out again with the mean, so none is made unless asked for.
+/// Momentum weights the new batch; the running variance is unbiased (n/(n-1)), the one that normalises is not. Before it, a layer's bias
+/// would be taken out again with the mean, so none is made unless it is asked for or something else reads it.
 pub static BATCH_NORM: Function = Function {
     name: "batch_norm",
     family: Family::Layer,

@@ -11,12 +11,17 @@ use crate::ops::Primitive;
 pub static DENSE: Function = Function {
     name: "dense",
     family: Family::Layer,
-    doc: "[.., in] to [.., width] along the last axis, weight [in, width]; no bias where batch_norm follows directly",
+    doc: "[.., in] to [.., width] along the last axis, weight [in, width]; no bias where batch_norm of its features is all that reads it",
     formula: "x . weight + bias",
     parameters: &[
         Parameter::required("width", Kind::Size { least: 1 }, "the number of outputs"),
         INIT,
-        Parameter::optional("bias", Kind::Flag, "", "whether a bias is added; unless told, yes, but not right before batch_norm"),
+        Parameter::optional(
+            "bias",
+            Kind::Flag,
+            "",
+            "whether a bias is added; unless told, yes, but not where batch_norm alone reads it",
+        ),
         Parameter::optional("bias_init", Kind::Initializer, "zeros", "initialiser of the bias"),
         PENALTY,
         RATE_FACTOR,

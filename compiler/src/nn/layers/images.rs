@@ -17,7 +17,7 @@ const STRIDE: Parameter =
 pub static CONV2D: Function = Function {
     name: "conv2d",
     family: Family::Layer,
-    doc: "[batch, in, h, w] to [batch, channels, h', w'], weight [channels, in / groups, kernel, kernel]; no bias where batch_norm follows directly",
+    doc: "[batch, in, h, w] to [batch, channels, h', w'], weight [channels, in / groups, kernel, kernel]; no bias where batch_norm of its channels is all that reads it",
     source: "LeCun et al. (1989); a product of matrices as in Chellapilla, Puri and Simard (2006)",
     formula: "sum over the window of x * weight, + bias",
     parameters: &[
@@ -33,7 +33,12 @@ pub static CONV2D: Function = Function {
         Parameter::optional("dilation", Kind::Sizes, "1", "how far the window's pixels lie apart"),
         Parameter::optional("groups", Kind::Size { least: 1 }, "1", "in how many groups channels see only those of their own"),
         INIT,
-        Parameter::optional("bias", Kind::Flag, "", "whether a bias is added; unless told, yes, but not right before batch_norm"),
+        Parameter::optional(
+            "bias",
+            Kind::Flag,
+            "",
+            "whether a bias is added; unless told, yes, but not where batch_norm alone reads it",
+        ),
         PENALTY,
         RATE_FACTOR,
         FROZEN,

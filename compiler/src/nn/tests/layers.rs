@@ -4,6 +4,7 @@ use super::trial::{Values, advance, beginning, elaborated, initial, training_ste
 use crate::base::place::Source;
 use crate::graph::Graph;
 use crate::language::declaration::Declaration;
+use crate::language::shown::shown;
 use crate::ops::{Array, Primitive};
 use crate::step;
 
@@ -324,6 +325,30 @@ fn normalisation_along_another_axis_than_the_weight_s_is_not_folded() {
     ] {
         let [_, evaluated] = plain_and_folded(input, &sizes, layer, axis);
         assert!(is_centred(&evaluated.1), "{layer} {axis} is folded");
+    }
+}
+
+/// A value is one value: normalisation sees the bias that others see, whichever stands first. Parameters of another framework, whose
+/// running mean knows of the bias, are served as they were there.
+#[test]
+fn a_bias_with_other_readers_is_normalised_too() {
+    for layers in [
+        "let a = x.dense(5LIKE); let y = a.batch_norm() + a.tanh();",
+        "let a = x.dense(5LIKE); let c = a.tanh(); let y = c + a.batch_norm();",
+        "let image = x.reshape([1, 1, 5]); let a = image.conv2d(2, 1LIKE); let y = a.batch_norm() + a;",
+        "layer e = dense(5LIKE); let y = e(e(x)).batch_norm();",
+        "layer e = dense(5LIKE); let y = e(e(x).batch_norm());",
+        "let a = x.dense(5LIKE); let mut y = a.batch_norm(); if training { y = y + a; } else { y = y * 1; }",
+    ] {
+        let found = ["", ", bias = true"].map(|told| {
+            let text = format!(
+                "Net {{ input x: [batch, 5]; {} predict y; minimize y.mean(); using sgd(0.1); }}",
+                layers.replace("LIKE", told)
+            );
+            let networks = elaborated(&text);
+            (shown(&networks.training, false), shown(&networks.evaluation, false))
+        });
+        assert_eq!(found[0], found[1], "{layers}");
     }
 }
 

@@ -235,7 +235,7 @@ fn a_number_that_f32_does_not_hold_is_none() {
     let Some(Item::Network(network)) = file.items.first() else { panic!("a network") };
     for (name, value, expected) in [("s", 1e39, "1e39; numbers are f32"), ("c", -1e39, "-1e39; numbers are f32"), ("c", 3.0, "")]
     {
-        let options = Elaboration { training: true, sizes: [(name.to_string(), value)].into(), rust: Vec::new() };
+        let options = Elaboration { training: true, sizes: [(name.to_string(), value)].into(), ..Elaboration::default() };
         let shown = elaborate(&file, network, &source, &options).1.render(&source);
         assert!(shown.contains(expected) && shown.is_empty() == expected.is_empty(), "{name} = {value}: {shown}");
     }
