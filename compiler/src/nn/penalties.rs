@@ -37,7 +37,7 @@ pub struct Applied {
     pub strength: NodeId,
     /// Applied after the optimizer's step as a shrinkage instead of in the loss.
     pub proximal: bool,
-    /// On biases and normalisation parameters too.
+    /// On biases, normalisation parameters and slopes too.
     pub on_all: bool,
 }
 
@@ -46,7 +46,7 @@ const ON: Parameter = Parameter::optional(
     "on",
     Kind::Choice(&["weights", "all"]),
     "weights",
-    "weights only, or biases and normalisation parameters too",
+    "weights only, or biases, normalisation parameters and prelu's slopes too",
 );
 
 /// λ Σ θ²: under sgd θ ← θ - 2ηλθ - ηg. PyTorch's `weight_decay` is 2λ.

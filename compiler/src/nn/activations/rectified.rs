@@ -79,7 +79,7 @@ pub static RRELU: Function = Function {
 pub static PRELU: Function = Function {
     name: "prelu",
     family: Family::Activation,
-    doc: "leaky_relu with a learned slope, one or one a channel; neither penalties nor weight decay touch it",
+    doc: "leaky_relu with a learned slope, one or one a channel; penalties touch it with `on = all` alone, weight decay where a group asks for it",
     source: "He, Zhang, Ren and Sun (2015), equation 1; their slopes are not decayed",
     formula: "x > 0 ? x : slope * x, slope learned",
     parameters: &[
