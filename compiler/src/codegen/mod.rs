@@ -42,6 +42,7 @@ mod target;
 pub mod text;
 mod turns;
 mod wide;
+mod words;
 
 pub use compile::{Compiled, Text, compile_entry, compile_kernel};
 pub use listing::{Line, Made, Serves};

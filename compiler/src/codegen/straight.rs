@@ -5,7 +5,7 @@
 //! left, a word is loaded when it is first read and handed on as a value from then on, and stored if anything outside may read it:
 //! most temporaries have no place in memory at all. Each sum is the chain that it is anywhere else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
@@ -15,6 +15,7 @@ use super::function::{Emitter, FIXED, MEMORY};
 use super::listing::{DRIVER, KERNEL};
 use super::small_product::nests;
 use super::synchronize::Step;
+use super::words::{FOUR, From, Held, Known, Row, Word};
 use crate::loops::{
     Axis, Block, BufferId, Extent, Instruction, Lane, Leaf, Linear, Nest, Program, Slot, Space, Statement, Table, Var, View,
     leaves,
@@ -156,33 +157,6 @@ fn control(program: &Program) -> Option<BufferId> {
     Some(BufferId(at as u32))
 }
 
-/// A data row: the row table, a place in it, and the words between rows.
-type Row = (BufferId, i64, i64);
-
-/// A word of memory: of a buffer, or of a data row in it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Word {
-    buffer: BufferId,
-    row: Option<Row>,
-    offset: i64,
-}
-
-/// What a word holds.
-#[derive(Clone, Copy)]
-struct Held {
-    value: Lanes,
-    /// Whether it was only loaded, and can be loaded again.
-    is_loaded: bool,
-}
-
-/// What is known where the next instruction is written.
-#[derive(Clone, Default)]
-struct Known {
-    words: BTreeMap<Word, Held>,
-    /// First bytes of data rows.
-    rows: BTreeMap<(BufferId, Row), ir::Value>,
-}
-
 struct Straight<'e, 'f> {
     emitter: &'e mut Emitter<'f>,
     lasting: &'e BTreeSet<BufferId>,
@@ -206,7 +180,7 @@ impl<'f> Straight<'_, 'f> {
             match step {
                 Step::Barrier => {}
                 Step::Kernel(index) => self.kernel(*index)?,
-                Step::Scalar(block) => self.block(block)?,
+                Step::Scalar(block) => self.block(block, None)?,
                 Step::If { condition, then, otherwise } => self.branch(*condition, [then, otherwise])?,
                 Step::Part(_) | Step::Alone { .. } | Step::Batch(_) | Step::Copy { .. } | Step::Call(_) | Step::Loop(_) => {
                     return Err(Error::Malformed("a turn that is more than kernels and scalars".to_owned()));
@@ -226,7 +200,7 @@ impl<'f> Straight<'_, 'f> {
         let buffer = control(self.emitter.program);
         let buffer = buffer.ok_or_else(|| Error::Malformed("the program has no control buffer".to_owned()))?;
         let condition = self.load(Word { buffer, row: None, offset: i64::from(condition.0) }, Lane::I32)?.value;
-        self.known.words.retain(|_, held| !held.is_loaded);
+        self.known.forget_loaded();
         let before = self.known.clone();
         let [yes, no, done] = [(); 3].map(|()| self.emitter.builder.create_block());
         self.emitter.builder.ins().brif(condition, yes, &[], no, &[]);
@@ -237,7 +211,7 @@ impl<'f> Straight<'_, 'f> {
             self.known = before.clone();
         }
         self.emitter.builder.switch_to_block(done);
-        self.known.words.retain(|word, _| !inside.writes.contains(&word.buffer));
+        self.known.forget(&inside.writes);
         Ok(())
     }
 
@@ -263,22 +237,60 @@ impl<'f> Straight<'_, 'f> {
 
     fn statements(&mut self, body: &[Statement]) -> Result<(), Error> {
         body.iter().try_for_each(|statement| match statement {
-            Statement::Nest(nest) => self.axes(&nest.axes, &nest.block),
+            Statement::Nest(nest) => self.nest(nest),
             Statement::Product(product) => {
                 let nests = nests(product).ok_or_else(|| Error::Malformed("a product that is no nest".to_owned()))?;
-                nests.iter().try_for_each(|nest| self.axes(&nest.axes, &nest.block))
+                nests.iter().try_for_each(|nest| self.nest(nest))
             }
             Statement::Tiles { var, step, total, body } => self.turns(*var, tiles(*step, *total), &mut |s| s.statements(body)),
         })
     }
 
-    fn axes(&mut self, axes: &[Axis], block: &Block) -> Result<(), Error> {
-        let Some((axis, inner)) = axes.split_first() else { return self.block(block) };
-        let count = match axis.extent {
+    /// A nest: four turns at once along the first axis that allows it.
+    fn nest(&mut self, nest: &Nest) -> Result<(), Error> {
+        let wide = (0..nest.axes.len()).find(|&at| is_wide(&nest.block, nest.axes[at].var, &nest.axes[at + 1..]));
+        match wide {
+            None => self.each(&nest.axes, &mut |s| s.block(&nest.block, None)),
+            Some(at) => self.each(&nest.axes[..at], &mut |s| s.along(&nest.axes[at], &nest.axes[at + 1..], &nest.block)),
+        }
+    }
+
+    fn along(&mut self, axis: &Axis, inner: &[Axis], block: &Block) -> Result<(), Error> {
+        let (count, mut turn) = (self.count(axis)?, 0);
+        while turn < count {
+            self.vars.insert(axis.var, turn);
+            let at_once = turn + FOUR <= count && self.reads_fours(axis.var, inner, block)?;
+            self.each(inner, &mut |s| s.block(block, at_once.then_some(axis.var)))?;
+            turn += if at_once { FOUR } else { 1 };
+        }
+        self.vars.remove(&axis.var);
+        Ok(())
+    }
+
+    /// Whether what a block reads in four turns of an axis can be read at once.
+    fn reads_fours(&mut self, var: Var, inner: &[Axis], block: &Block) -> Result<bool, Error> {
+        let mut all = true;
+        self.each(inner, &mut |s| {
+            for view in block.loads().filter(|view| moves(view, var)) {
+                all &= s.known.reads_four(s.word(view)?);
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// All turns of axes.
+    fn each(&mut self, axes: &[Axis], inside: &mut dyn FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        let Some((axis, inner)) = axes.split_first() else { return inside(self) };
+        let count = self.count(axis)?;
+        self.turns(axis.var, count, &mut |s| s.each(inner, inside))
+    }
+
+    fn count(&self, axis: &Axis) -> Result<i64, Error> {
+        Ok(match axis.extent {
             Extent::Whole(count) => count.at(ROWS),
             Extent::Tile { tile, step, total } => step.min(total.at(ROWS) - self.var(tile)? * step),
-        };
-        self.turns(axis.var, count, &mut |s| s.axes(inner, block))
+        })
     }
 
     fn var(&self, var: Var) -> Result<i64, Error> {
@@ -294,7 +306,10 @@ impl<'f> Straight<'_, 'f> {
         self.sum(offset.at(ROWS), terms.iter().map(|&(var, factor)| (var, factor.at(ROWS))))
     }
 
-    fn block(&mut self, block: &Block) -> Result<(), Error> {
+    /// One turn of a block, or four along an axis.
+    fn block(&mut self, block: &Block, along: Option<Var>) -> Result<(), Error> {
+        let width = if along.is_some() { Width::Four } else { Width::One };
+        let moves = |view: &View| along.is_some_and(|var| moves(view, var));
         let mut values: Values = vec![None; block.code.len()];
         for (at, instruction) in block.code.iter().enumerate() {
             values[at] = match instruction {
@@ -302,11 +317,12 @@ impl<'f> Straight<'_, 'f> {
                     // Wrapped to 32 bits, as the instruction says.
                     let index = self.affine(*offset, terms)? as i32;
                     let value = self.emitter.builder.ins().iconst(types::I32, i64::from(index));
-                    Some(Lanes::plain(value, Lane::I32))
+                    Some(self.spread(Lanes::plain(value, Lane::I32), width))
                 }
+                Instruction::Load(view, lane) if moves(view) => Some(self.load_four(self.word(view)?, *lane)?),
                 Instruction::Load(view, lane) => {
                     let word = self.word(view)?;
-                    Some(match view.pick {
+                    let value = match view.pick {
                         None => self.load(word, *lane)?,
                         Some(pick) => {
                             let unit = self.emitter.unit(view.buffer)?;
@@ -316,18 +332,25 @@ impl<'f> Straight<'_, 'f> {
                             let loaded = self.emitter.builder.ins().load(Width::One.of(*lane), MEMORY, base, displacement);
                             Lanes::plain(loaded, *lane)
                         }
-                    })
+                    };
+                    Some(self.spread(value, width))
                 }
                 Instruction::Store(view, value) => {
                     let value = defined(&values, *value)?;
-                    let word = self.word(view)?;
-                    self.store(word, Lanes::plain(value.value, value.lane))?;
+                    self.store(self.word(view)?, Lanes::plain(value.value, value.lane), width)?;
                     None
                 }
-                pure => Some(self.emitter.pure(pure, Width::One, &values)?),
+                pure => Some(self.emitter.pure(pure, width, &values)?),
             };
         }
         Ok(())
+    }
+
+    fn spread(&mut self, value: Lanes, width: Width) -> Lanes {
+        match width {
+            Width::One => value,
+            Width::Four => Lanes::plain(self.emitter.spread(value.value, value.lane, width), value.lane),
+        }
     }
 
     /// The word of a view, without its pick.
@@ -338,24 +361,63 @@ impl<'f> Straight<'_, 'f> {
     }
 
     fn load(&mut self, word: Word, lane: Lane) -> Result<Lanes, Error> {
-        if let Some(held) = self.known.words.get(&word).filter(|held| held.value.lane == lane) {
-            return Ok(held.value);
+        if self.known.word(word, lane).is_none() {
+            self.part(word);
         }
-        let (base, displacement) = self.address(word)?;
-        // No one writes data and their order while a turn goes on.
-        let flags = if word.row.is_some() { FIXED } else { MEMORY };
-        let value = Lanes::plain(self.emitter.builder.ins().load(Width::One.of(lane), flags, base, displacement), lane);
-        self.known.words.insert(word, Held { value, is_loaded: true });
+        if let Some(value) = self.known.word(word, lane) {
+            return Ok(value);
+        }
+        let value = self.read(word, lane, Width::One)?;
+        self.known.keep(word, Held { value, from: From::Memory });
         Ok(value)
     }
 
-    fn store(&mut self, word: Word, value: Lanes) -> Result<(), Error> {
-        if self.lasting.contains(&word.buffer) {
+    fn load_four(&mut self, first: Word, lane: Lane) -> Result<Lanes, Error> {
+        if let Some(value) = self.known.four(first, lane) {
+            return Ok(value);
+        }
+        let value = self.read(first, lane, Width::Four)?;
+        self.known.keep_four(first, Held { value, from: From::Memory });
+        Ok(value)
+    }
+
+    fn read(&mut self, word: Word, lane: Lane, width: Width) -> Result<Lanes, Error> {
+        let (base, displacement) = self.address(word)?;
+        // No one writes data and their order while a turn goes on.
+        let flags = if word.row.is_some() { FIXED } else { MEMORY };
+        Ok(Lanes::plain(self.emitter.builder.ins().load(width.of(lane), flags, base, displacement), lane))
+    }
+
+    fn store(&mut self, word: Word, value: Lanes, width: Width) -> Result<(), Error> {
+        let lasts = self.lasting.contains(&word.buffer);
+        if lasts {
             let (base, displacement) = self.address(word)?;
             self.emitter.builder.ins().store(MEMORY, value.value, base, displacement);
         }
-        self.known.words.insert(word, Held { value, is_loaded: false });
+        let held = Held { value, from: if lasts { From::Stored } else { From::Made } };
+        match width {
+            Width::One => {
+                self.part(word);
+                self.known.keep(word, held);
+            }
+            Width::Four => {
+                if self.known.four(word, value.lane).is_none() {
+                    self.part(word);
+                    self.part(word.plus(FOUR - 1));
+                }
+                self.known.keep_four(word, held);
+            }
+        }
         Ok(())
+    }
+
+    /// Makes words of four that hold this one, and are nowhere else.
+    fn part(&mut self, word: Word) {
+        let Some((first, four)) = self.known.made_around(word) else { return };
+        for place in 0..FOUR {
+            let value = self.emitter.builder.ins().extractlane(four.value, place as u8);
+            self.known.keep_lane(first.plus(place), Lanes::plain(value, four.lane));
+        }
     }
 
     /// The address of a word as pointer and displacement.
@@ -388,4 +450,25 @@ impl<'f> Straight<'_, 'f> {
         self.known.rows.insert((buffer, row), first);
         Ok(first)
     }
+}
+
+/// Whether a word lies behind the last turn's, along an axis.
+fn moves(view: &View, var: Var) -> bool {
+    view.stride(var).at(ROWS) == 1
+}
+
+/// Whether four turns of an axis can be done at once, whatever stands inside of it: each has words of its own, side by side, which it reads at no
+/// other place, and all sums over axes inside keep their order.
+fn is_wide(block: &Block, var: Var, inner: &[Axis]) -> bool {
+    let stays = |view: &View| inner.iter().all(|axis| axis.extent.most(ROWS) <= 1 || view.stride(axis.var).at(ROWS) == 0);
+    let apart = |view: &View| block.accesses().all(|access| access.view.buffer != view.buffer || access.view == view);
+    let stores = block.stores().all(|view| moves(view, var) && stays(view) && apart(view));
+    let stands = |view: &View| view.pick.is_none() && !view.looks_up(var) && (0..=1).contains(&view.stride(var).at(ROWS));
+    let in_lanes = |instruction: &Instruction| match instruction {
+        Instruction::Load(view, lane) => *lane != Lane::F64 && stands(view),
+        Instruction::Index { terms, .. } => terms.iter().all(|(own, _)| *own != var),
+        Instruction::ConstF64(_) | Instruction::Promote(_) | Instruction::Demote(_) | Instruction::Call(..) => false,
+        _ => true,
+    };
+    stores && block.code.iter().all(in_lanes)
 }

@@ -124,29 +124,140 @@ fn row_by_row() -> Program {
     program
 }
 
-fn data(program: &Program) -> Memory {
+fn row_by_row_data(program: &Program) -> Memory {
     let mut memory = Memory::new(program, 2);
     memory.set_floats(BufferId(X), &[0.5, -1.0, 0.25, 3.0, 2.0, 1.0, -0.75, 0.5, 0.125, 1.5, -0.5, 0.25, 0.0, -0.0, 1.0]);
     memory.set_floats(BufferId(WEIGHT), &[0.75, 0.5, -0.25]);
     memory
 }
 
+/// Seven words, each kernel of which reads the others' in another way: four side by side, one by one, and four that lie across the others.
+fn side_by_side() -> Program {
+    let words = |name, space, words| (name, space, Lane::F32, Linear::fixed(words));
+    let mut program = with_slots(&[
+        words("x", Space::Input(0), 35),
+        ("rows", Space::Rows, Lane::I32, Linear { constant: 0, batch: 1 }),
+        words("weight", Space::Parameter(0), 7),
+        words("scaled", Space::Arena, 7),
+        words("sum", Space::Scratch, 1),
+        words("doubled", Space::Arena, 7),
+        words("chains", Space::Arena, 5),
+    ]);
+    let [x, rows, weight, scaled, sum, doubled, chains] = std::array::from_fn(|buffer| buffer as u32 + 1);
+    let along = |var, count| axis(var, Extent::fixed(count), false);
+    let row = Table { rows: BufferId(rows), index: Vec::new(), stride: 7 };
+    let kernels = [
+        nest("scaled", &[along(0, 7)], |b| {
+            let x = b.load(View { table: Some(row.clone()), ..view(x, 0, &[(0, 1)]) }, Lane::F32);
+            let weight = b.load(view(weight, 0, &[(0, 1)]), Lane::F32);
+            let value = b.mul(x, weight);
+            b.store(view(scaled, 0, &[(0, 1)]), value);
+        }),
+        nest("start", &[], |b| {
+            let zero = b.f32(0.0);
+            b.store(view(sum, 0, &[]), zero);
+        }),
+        nest("sum", &[along(1, 7)], |b| {
+            let (value, before) = (b.load(view(scaled, 0, &[(1, 1)]), Lane::F32), b.load(view(sum, 0, &[]), Lane::F32));
+            let after = b.add(before, value);
+            b.store(view(sum, 0, &[]), after);
+        }),
+        nest("one of four", &[], |b| {
+            let value = b.load(view(sum, 0, &[]), Lane::F32);
+            b.store(view(scaled, 2, &[]), value);
+        }),
+        nest("doubled", &[along(2, 7)], |b| {
+            let value = b.load(view(scaled, 0, &[(2, 1)]), Lane::F32);
+            let value = b.add(value, value);
+            b.store(view(doubled, 0, &[(2, 1)]), value);
+        }),
+        // Words 2 to 5 of what was kept from 0 and from 4 on.
+        nest("across", &[along(3, 4)], |b| {
+            let (left, right) = (b.load(view(scaled, 1, &[(3, 1)]), Lane::F32), b.load(view(doubled, 2, &[(3, 1)]), Lane::F32));
+            let value = b.sub(left, right);
+            b.store(view(doubled, 2, &[(3, 1)]), value);
+        }),
+        nest("no chains", &[along(4, 5)], |b| {
+            let zero = b.f32(0.5);
+            b.store(view(chains, 0, &[(4, 1)]), zero);
+        }),
+        // Five chains of three terms, of which each reads other words.
+        nest("chains", &[along(5, 5), along(6, 3)], |b| {
+            let (term, before) =
+                (b.load(view(doubled, 0, &[(5, 1), (6, 1)]), Lane::F32), b.load(view(chains, 0, &[(5, 1)]), Lane::F32));
+            let after = b.fma(term, term, before);
+            b.store(view(chains, 0, &[(5, 1)]), after);
+        }),
+        // A word that the turn before it has written cannot be read beside those of that turn.
+        nest("one after another", &[along(7, 6)], |b| {
+            let (before, old) = (b.load(view(weight, 0, &[(7, 1)]), Lane::F32), b.load(view(weight, 1, &[(7, 1)]), Lane::F32));
+            let rate = b.f32(0.25);
+            let new = b.fma(before, rate, old);
+            b.store(view(weight, 1, &[(7, 1)]), new);
+        }),
+        nest("weight", &[along(8, 5)], |b| {
+            let (chain, old) = (b.load(view(chains, 0, &[(8, 1)]), Lane::F32), b.load(view(weight, 1, &[(8, 1)]), Lane::F32));
+            let is_less = b.compare(Comparison::Lt, chain, old);
+            let rate = b.f32(-0.0625);
+            let new = b.fma(chain, rate, old);
+            let new = b.select(is_less, chain, new);
+            b.store(view(weight, 1, &[(8, 1)]), new);
+        }),
+    ];
+    program.kernels.push(kernel("turn", None, kernels.into()));
+    let one = scalar(|b| {
+        let one = b.i32(1);
+        b.store(slot(BATCH), one);
+    });
+    let row = scalar(|b| {
+        let step = b.load(slot(STEP), Lane::I32);
+        b.store(view(rows, 0, &[]), step);
+    });
+    let turn = vec![Control::Barrier, Control::Batch(BATCH), Control::Kernel(0), Control::Barrier];
+    let body =
+        [vec![one, row, Control::Call { symbol: "bump".to_owned() }], turn, vec![Control::Call { symbol: "bump".to_owned() }]];
+    let repeat = Control::Loop { counter: STEP, count: STEPS, stop: None, body: body.concat() };
+    program.entries.push(Entry { name: "fit".to_owned(), body: vec![set(STEPS, 5), repeat] });
+    program
+}
+
 /// One of its rows has a loss above the bound, and one of its batches has two rows.
 #[test]
 fn a_turn_of_one_row_is_written_out() {
     let program = row_by_row();
-    let memory = data(&program);
+    same_as_interpreted(&program, &row_by_row_data(&program));
+}
+
+#[test]
+fn words_side_by_side_are_computed_four_at_once() {
+    let program = side_by_side();
+    let mut memory = Memory::new(&program, 1);
+    let values: Vec<f32> = (0..42).map(|i| (i * 37 % 29) as f32 / 8.0 - 1.75).collect();
+    memory.set_floats(BufferId(X), &values[..35]);
+    memory.set_floats(BufferId(WEIGHT), &values[35..]);
+    same_as_interpreted(&program, &memory);
+    let module = compile(&program, Target { text: true, ..Target::host() }, &team_symbols(), 1).expect("the program compiles");
+    let part = module.functions().iter().find(|function| function.name == "part0").expect("there is a part");
+    let text = &part.text.as_ref().expect("its text is kept").clif;
+    // The chains begin with the same word in every lane; what follows the words that were kept one by one goes on so.
+    for four in ["load.f32x4", "store notrap v", "fma", "extractlane"] {
+        assert!(text.contains(four), "{four}\n{text}");
+    }
+}
+
+/// What lasts is what the interpreter leaves, by one thread or two, on every target.
+fn same_as_interpreted(program: &Program, memory: &Memory) {
     let mut expected = memory.clone();
-    run_entry(&program, "fit", &mut expected, &mut |_, memory| {
+    run_entry(program, "fit", &mut expected, &mut |_, memory| {
         let calls = memory.slot_i32(CALLS).expect("the slot exists");
         assert!(memory.set_slot_i32(CALLS, calls + 3));
     })
     .expect("the program is correct");
     let lasts = |space| !matches!(space, Space::Arena | Space::Scratch);
     for target in targets() {
-        let module = compile(&program, target, &team_symbols(), 1).expect("the program compiles");
+        let module = compile(program, target, &team_symbols(), 1).expect("the program compiles");
         for threads in 1..=2 {
-            let found = run_team(&module, "fit", &memory, threads);
+            let found = run_team(&module, "fit", memory, threads);
             for (number, buffer) in program.buffers.iter().enumerate().filter(|(_, buffer)| lasts(buffer.space)) {
                 let what = format!("{}, {}, {threads} threads", buffer.name, target.instruction_set);
                 assert_eq!(found.words(number), expected.words[number], "{what}\n{}", listing(&module));
