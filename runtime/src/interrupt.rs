@@ -1,4 +1,5 @@
-//! Ctrl-C, where a run asks for it: the first one ends the step and keeps the state, the second one ends the process.
+//! Ctrl-C, where a run asks for it: the first one ends the step and keeps the state, the second one ends the process. What comes before the
+//! run has seen the first is no second one: `timeout` and its like send a signal to the process and to its group, at once.
 
 use crate::error::{Error, Result};
 use signal_hook::consts::SIGINT;
@@ -10,23 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct Guard {
     asked: Arc<AtomicBool>,
+    seen: Arc<AtomicBool>,
     hooks: Vec<signal_hook::SigId>,
 }
 
 impl Guard {
     /// Starts watching.
     pub fn new() -> Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let [asked, seen] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
         let failed = |source| Error::Io { action: "watch", path: "SIGINT".into(), source };
-        // Registered first, so that it acts only on a signal that finds the flag set already: 130 is the exit code of an interrupt.
-        let second = flag::register_conditional_shutdown(SIGINT, 130, asked.clone()).map_err(failed)?;
+        // 130 is the exit code of an interrupt.
+        let second = flag::register_conditional_shutdown(SIGINT, 130, seen.clone()).map_err(failed)?;
         let first = flag::register(SIGINT, asked.clone()).map_err(failed)?;
-        Ok(Guard { asked, hooks: vec![first, second] })
+        Ok(Guard { asked, seen, hooks: vec![first, second] })
     }
 
-    /// Whether Ctrl-C was pressed.
+    /// Whether Ctrl-C was pressed; from then on the next one ends the process.
     pub fn asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        let asked = self.asked.load(Ordering::Relaxed);
+        if asked {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+        asked
     }
 }
 
@@ -35,5 +41,21 @@ impl Drop for Guard {
         for hook in &self.hooks {
             signal_hook::low_level::unregister(*hook);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The process lives on to say so.
+    #[test]
+    fn signals_at_once_are_one() {
+        let guard = Guard::new().expect("it watches");
+        assert!(!guard.asked());
+        for _ in 0..2 {
+            signal_hook::low_level::raise(SIGINT).expect("it is sent");
+        }
+        assert!(guard.asked());
     }
 }
