@@ -148,7 +148,8 @@ impl History {
     /// One line: epochs, loss if there were any, why it ended.
     pub fn line(&self) -> String {
         let loss = self.epochs.last().map_or_else(String::new, |last| format!("loss {}, ", five(last.loss)));
-        format!("{} epochs, {loss}{}", self.epochs.len(), self.stopped)
+        let count = self.epochs.len();
+        format!("{count} {}, {loss}{}", if count == 1 { "epoch" } else { "epochs" }, self.stopped)
     }
 
     /// What had been done by the time that a run failed.

@@ -212,6 +212,8 @@ impl Array {
     fn refusal(&self, spec: &FieldSpec, place: usize, number: Number) -> Error {
         let shown = match number {
             Number::Whole(whole) => whole.to_string(),
+            // Three hundred digits say less.
+            Number::Real(real) if real.is_finite() && real.abs() >= 1e16 => format!("{real:e}"),
             Number::Real(real) => real.to_string(),
         };
         let found = format!("`{}` is {shown}{}", spec.name, self::place(spec, place));

@@ -154,7 +154,11 @@ impl Csv {
         {
             let found = format!("the line has {width} columns");
             let expected = format!("{}, as on the next line", second.cells.len());
-            return Err(Error::data(found, expected, "leave the line out if it holds no names (skip 1)").at(first.line, None));
+            let help = match separator_within(&text(&first.cells[0])).filter(|_| width == 1) {
+                Some(separator) => separator_help(separator),
+                None => "leave the line out if it holds no names (skip 1); if it does, repair the next one".to_owned(),
+            };
+            return Err(Error::data(found, expected, help).at(first.line, None));
         }
         if width > MOST_COLUMNS {
             let found = format!("the line has {width} columns");
@@ -260,14 +264,30 @@ impl Layout {
     }
 }
 
+/// Separators that files have in place of a comma.
+const SEPARATORS: [char; 4] = [';', '\t', '|', ' '];
+
+fn separator_help(separator: char) -> String {
+    format!("the columns look separated by {separator:?}: set the separator")
+}
+
+/// What seems to part the names of a line that has not been cut; words of a name are parted by spaces.
+fn separator_within(line: &str) -> Option<char> {
+    SEPARATORS.into_iter().find(|separator| *separator != ' ' && line.contains(*separator))
+}
+
 /// What to do about `cell`, which is no number.
 fn number_help(cell: &str, width: usize, may_be_name: bool) -> String {
     let separated = |&separator: &char| {
         let mut parts = cell.split(separator).filter(|part| !part.is_empty());
         cell.contains(separator) && parts.all(|part| number(part.replace(',', ".").as_bytes()).is_some())
     };
-    if let Some(separator) = [';', '\t', '|', ' '].iter().find(|separator| separated(separator)) {
-        return format!("the columns look separated by {separator:?}: set the separator");
+    let separator = SEPARATORS.into_iter().find(separated).or_else(|| separator_within(cell).filter(|_| width == 1));
+    if let Some(separator) = separator {
+        return separator_help(separator);
+    }
+    if cell.contains('\r') {
+        return "end each line with a line feed: a carriage return alone ends none".to_owned();
     }
     if cell.contains(',') && number(cell.replacen(',', ".", 1).as_bytes()).is_some() {
         return format!("numbers have a decimal point: {} for {cell}", cell.replacen(',', ".", 1));

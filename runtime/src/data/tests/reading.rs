@@ -83,6 +83,8 @@ fn lines_of_another_width_are_told_with_their_number() {
     says(csv("1,2\n\n3,4,5\n").read(), &["the line has 3 columns; expected 2", "in a.csv, line 3\n"]);
     says(csv("1,2\r\n\r\n3\r\n").read(), &["the line has 1 columns", "in a.csv, line 3\n"]);
     says(csv("a,b,cat,dog\n1,2\n").read(), &["line has 4 columns; expected 2, as on the next line", "line 1\n", "skip 1"]);
+    says(csv("a,b,c\n1,2\n3,4,5\n").read(), &["line has 3 columns; expected 2", "repair the next one"]);
+    says(csv("a;b\n1,5;2\n").read(), &["line has 1 columns; expected 2", "separated by ';': set the separator"]);
 }
 
 #[test]
@@ -96,6 +98,8 @@ fn text_is_told_with_its_place_and_a_reason() {
     says(csv("1,2\nNA,1\n").read(), &["the text \"NA\"", "fill the missing value in"]);
     says(csv("1;2\n3;4\n").read(), &["set the separator", "';'"]);
     says(csv("1,5;2\n3;4\n").read(), &["set the separator"]);
+    says(csv("a\tb\n1\t2\n").read(), &["separated by '\\t': set the separator"]);
+    says(csv("1,2\r3,4\r").read(), &["a carriage return alone ends none"]);
     says(csv("1,5;2\n3;4\n").separator(';').read(), &["the text \"1,5\"", "a decimal point: 1.5 for 1,5"]);
     says(csv("a,b\nc,d\n1,2\n").read(), &["the text \"a\"", "if the line holds names, say so"]);
     says(csv("a,b\n1,2\n").header(false).read(), &["the text \"a\"", "line 1, column 1"]);
