@@ -26,6 +26,9 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Result<()> {
+        if self.data.is_given() && !self.signal {
+            return Err(Error::setting("--data", "given without `--signal`", "left out: gradients are checked on random rows"));
+        }
         let declaration = self.network.declaration()?;
         let elaborated = self.network.elaborated(&declaration)?;
         say(&self.network.shown(&elaborated.warnings, declaration.source()))?;

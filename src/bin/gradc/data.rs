@@ -17,27 +17,32 @@ pub struct DataArguments {
     #[arg(long, value_name = "FILE", requires = "data")]
     targets: Option<PathBuf>,
     /// Leaves out so many lines of a CSV file before the header.
-    #[arg(long, default_value_t = 0, value_name = "LINES")]
+    #[arg(long, default_value_t = 0, value_name = "LINES", requires = "data")]
     skip: usize,
     /// Whether the first line of a CSV file holds names (default: if it is all text and the next line has a number).
-    #[arg(long, value_name = "BOOL")]
+    #[arg(long, value_name = "BOOL", requires = "data")]
     header: Option<bool>,
-    /// What stands between columns of a CSV file; a run of spaces separates like one.
-    #[arg(long, value_name = "CHARACTER")]
+    /// What stands between columns of a CSV file (\t for a tab); a run of spaces separates like one.
+    #[arg(long, value_name = "CHARACTER", value_parser = separator, requires = "data")]
     separator: Option<char>,
     /// The columns or arrays to read, in this order, by name or by number from 1.
-    #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,C", requires = "data")]
     columns: Option<Vec<String>>,
     /// The column of the target in a CSV file, by name or by number from 1; may be given once a target.
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", requires = "data")]
     target: Vec<String>,
     /// A column of a CSV file that holds names of classes, numbered in the order of the names or in the order given
     /// (`--categories species=setosa,virginica`); may be given once a column.
-    #[arg(long, value_name = "COLUMN[=A,B,C]")]
+    #[arg(long, value_name = "COLUMN[=A,B,C]", requires = "data")]
     categories: Vec<String>,
 }
 
 impl DataArguments {
+    /// Whether a file was named.
+    pub fn is_given(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// Reads the rows that a network needs; `None` if no file was named.
     pub fn read(&self, model: &Model, with_targets: bool) -> Result<Option<Dataset>> {
         let Some(file) = &self.data else { return Ok(None) };
@@ -110,6 +115,11 @@ impl DataArguments {
         let expected = format!("a file with the columns or arrays of {}", listed.join(", "));
         Err(Error::setting("--data", "left out", &expected))
     }
+}
+
+/// A character, or what messages write for a tab.
+fn separator(text: &str) -> std::result::Result<char, String> {
+    if text == "\\t" { Ok('\t') } else { text.parse().map_err(|_| "expected one character".into()) }
 }
 
 /// Rows of a batch, of which there is at least one.

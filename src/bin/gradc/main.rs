@@ -19,7 +19,7 @@ mod weights;
 mod why;
 mod words;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gradc::Stopped;
 use std::process::ExitCode;
 
@@ -94,8 +94,17 @@ enum Command {
 /// What shells take for the end by an interrupt: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// The command line. A number below 0 is a value, which its flag takes or refuses, and no flag that nobody knows.
+fn command() -> clap::Command {
+    let numbers = |argument: clap::Arg| match argument.get_action().takes_values() {
+        true => argument.allow_negative_numbers(true),
+        false => argument,
+    };
+    Arguments::command().mut_subcommands(|subcommand| subcommand.mut_args(numbers))
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let outcome = match arguments.command {
         Command::Train(command) => match command.run() {
             Ok(Stopped::Interrupted) => return ExitCode::from(INTERRUPTED),
