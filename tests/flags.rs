@@ -71,6 +71,10 @@ fn no_flag_is_ignored() {
         ("train t.net --data rows.csv --batch 2 --monitor loss", &["`--monitor`", "validation", "`--split`"]),
         ("train t.net --data rows.csv --batch 2 --threads 0", &["--threads", "1..=1024"]),
         ("profile t.net --data rows.csv --batch 2 --threads 0", &["--threads", "1..=1024"]),
+        ("check t.net --data rows.csv", &["`--data`", "`--signal`", "random rows"]),
+        ("train t.net --skip 1", &["--data"]),
+        ("train t.net --data rows.csv --batch 2 --split 0.5,0.5 --least -1", &["`--least` cannot be -1", "at least 0"]),
+        ("train t.net --data rows.csv --seed -1", &["'-1'", "--seed"]),
         ("check t.net --set a=1 --set b=2 --set a=3", &["`--set`", "twice for `a`"]),
         ("diff t.net --stage 02 --stage 03 --stage 04", &["`--stage`", "3 times"]),
         ("diff t.net t.net --stage 02 --stage 03", &["`--stage`", "one stage of two networks"]),
@@ -88,6 +92,15 @@ fn no_flag_is_ignored() {
     folder.done("train t.net --data rows.csv --batch 1 --split 0.5,0.5 --least 0.1 --monitor loss --threads 1");
     folder.done("dump t.net --stage 04");
     folder.done("run-stage stages/06-loops.txt --entry predict");
+}
+
+/// What a message calls a tab, the flag takes for one.
+#[test]
+fn a_separator_is_named_as_messages_name_it() {
+    let tabs = ROWS.replace(',', "\t");
+    let folder = Folder::new(&[("tabs.csv", &tabs)]);
+    folder.refused("train t.net --data tabs.csv --batch 2", &["separated by '\\t': set it with `--separator`"]);
+    folder.done("train t.net --data tabs.csv --batch 2 --separator \\t");
 }
 
 #[test]
@@ -170,7 +183,7 @@ fn a_file_that_fits_in_part_is_said_to() {
 }
 
 #[test]
-fn parameters_that_are_no_numbers_are_a_warning() {
+fn parameters_that_are_no_numbers_are_refused_or_a_warning() {
     let folder = Folder::new(&[]);
     folder.done("train t.net --data rows.csv --batch 2 --save t.st");
     let mut held = checkpoint::load(folder.path().join("t.st")).expect("a checkpoint").tensors;
@@ -178,11 +191,42 @@ fn parameters_that_are_no_numbers_are_a_warning() {
     let tensors: Vec<_> = held.iter().map(|(name, (shape, values))| (&name[..], &shape[..], &values[..])).collect();
     checkpoint::save(folder.path().join("nan.st"), &tensors, &Default::default()).expect("it is written");
     for line in ["evaluate t.net --data rows.csv --weights nan.st", "predict t.net --data rows.csv --weights nan.st"] {
-        let (_, said) = folder.done(line);
-        assert!(said.contains("warning: 1 of 1 values of `p.dense.bias` in `nan.st` are NaN or infinite"), "{line}: {said}");
+        let words =
+            ["1 of 1 values of `p.dense.bias` are NaN or infinite", "in nan.st", "`train --init` takes this one as it is"];
+        folder.refused(line, &words);
     }
+    let (code, _, said) = folder.run("train t.net --data rows.csv --batch 2 --init nan.st");
+    assert!(said.contains("warning: 1 of 1 values of `p.dense.bias` in `nan.st` are NaN or infinite"), "{said}");
+    assert!(code == Some(1) && said.contains("there is no other state to go back to"), "{said}");
     let (_, said) = folder.done("evaluate t.net --data rows.csv --weights t.st");
     assert!(said.is_empty(), "{said}");
+}
+
+/// What is written to a device or a pipe cannot be gone on from; a pipe would keep the run waiting for a reader.
+#[test]
+fn a_checkpoint_is_a_file() {
+    let folder = Folder::new(&[]);
+    for more in ["", " --resume"] {
+        let line = format!("train t.net --data rows.csv --batch 2 --checkpoint /dev/null{more}");
+        folder.refused(&line, &["`--checkpoint` cannot be `/dev/null`, which is no file", "from which the training can go on"]);
+    }
+}
+
+/// A training that goes on counts all of its steps, and says what is otherwise than in the run that was ended.
+#[test]
+fn a_training_that_goes_on_counts_from_its_start() {
+    let folder = Folder::new(&[("others.csv", &ROWS.replace("7,8,9", "7,8,10"))]);
+    let train = |data: &str, batch: u32, steps: u32| {
+        let line = format!("train t.net --data {data} --batch {batch} --steps {steps} --checkpoint run.st --resume");
+        folder.done(&line).1
+    };
+    train("rows.csv", 2, 4);
+    let said = train("rows.csv", 2, 8);
+    assert!(said.contains("step 8/8 ") && !said.contains("/4 "), "{said}");
+    assert!(!said.contains("otherwise"), "{said}");
+    let said = train("others.csv", 1, 12);
+    assert!(said.contains("note: the training goes on otherwise than it began"), "{said}");
+    assert!(said.contains("rows of a batch: 1, before 2; training rows: 4 with the digest"), "{said}");
 }
 
 #[test]

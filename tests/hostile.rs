@@ -285,9 +285,12 @@ fn rows_of_every_wrong_kind_are_refused() {
     refused(net.predict(Rows::inputs().bool("pixels", &[true; 64]).done()), &["pixels"]);
     refused(net.evaluate(Rows::inputs().f32("pixels", &[1.0; 64]).i32("digit", &[-1]).done()), &["digit"]);
     refused(net.evaluate(Rows::inputs().f32("pixels", &[1.0; 64]).u32("digit", &[u32::MAX]).done()), &["digit", "row 0"]);
-    // What is given twice or beyond what is asked for: the first counts.
-    let twice = Rows::inputs().f32("pixels", &[1.0; 64]).f32("pixels", &[f32::NAN]).u32("", &[]).done();
-    let prediction = net.predict(twice).expect("the first is right");
+    let twice = Rows::inputs().f32("pixels", &[1.0; 64]).f32("pixels", &[f32::NAN]).done();
+    refused(net.predict(twice), &["`pixels` is given twice"]);
+    refused(net.predict(Rows::inputs().f32("pixels", &[1.0; 64]).u32("", &[]).done()), &["no field ``"]);
+    // A target is known, and not looked at.
+    let beside = Rows::inputs().f32("pixels", &[1.0; 64]).u32("digit", &[u32::MAX]).done();
+    let prediction = net.predict(beside).expect("the input is right");
     assert!(prediction.row(usize::MAX).is_empty() && prediction.row(0).len() == 10);
     assert!(net.predict(&DigitsInputs { pixels: &[f32::MAX; 64] }).is_ok());
 }
@@ -505,6 +508,8 @@ fn errors_can_be_made_of_anything() {
                 kept: Some(u64::MAX),
                 node: Some(text.into()),
                 place: None,
+                why: Some(text.into()),
+                remedy: Some(text.into()),
                 history: Some(Box::new(History { network: text.into(), ..History::default() })),
             },
         ];

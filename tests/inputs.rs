@@ -305,6 +305,76 @@ fn a_step_says_whether_the_parameters_before_it_were_numbers() {
     assert!(matches!(error, Error::Diverged { step: 3, kept: Some(2), .. }), "{error}");
 }
 
+network! {
+    /// Its logarithm is one of negative numbers in the second step.
+    pub Sinks {
+        parameter x: [2] = ones;
+        predict  x;
+        minimize sum(x) + sum(log(x));
+        using    sgd(rate = 1);
+    }
+}
+
+/// A rate is not what a logarithm of a negative number asks for first.
+#[test]
+fn a_run_that_diverges_says_what_it_was_made_of_and_what_to_do() {
+    for by_reference in [false, true] {
+        let mut net = Sinks::options().compile().expect("it compiles");
+        let fit = net.fit(()).steps(5).quiet();
+        let error = if by_reference { fit.reference().run() } else { fit.run() }.expect_err("it sinks").to_string();
+        assert!(error.contains("\n  log of -1 is NaN\n"), "{error}");
+        assert!(error.contains("`log` takes numbers above 0") && error.ends_with("; or try a smaller learning rate"), "{error}");
+    }
+    let mut net = Sinks::options().compile().expect("it compiles");
+    net.set_parameter("x", &[1.0, -2.0]).expect("two values");
+    let error = net.step(()).expect_err("no number").to_string();
+    assert!(error.contains("log of -2 is NaN") && !error.contains("learning rate"), "{error}");
+}
+
+network! {
+    /// The gradient of the second layer is too large for its norm.
+    pub Steep {
+        input  x: [batch, 2];
+        let h = x.dense(2, init = constant(1e20));
+        let p = h.dense(1, init = ones);
+        predict  p;
+        minimize mean(p);
+        using    sgd(rate = 0.1).clip_norm(1);
+    }
+}
+
+/// What a clip takes the norm of comes from somewhere.
+#[test]
+fn a_norm_that_is_infinite_names_the_layer_whose_gradient_it_is_of() {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 1.0, 0.0, 0.0]).expect("a data set");
+    let mut net = Steep::options().compile().expect("it compiles");
+    let error = net.fit(&data).batch(2).quiet().run().expect_err("it is infinite");
+    let message = error.to_string();
+    let Error::Diverged { node: Some(node), place: Some(place), .. } = error else { panic!("{message}") };
+    assert!(node.contains("`clip_norm`") && node.ends_with("made of what comes from `p.dense`"), "{message}");
+    assert!(place.contains("tests/inputs.rs:"), "{message}");
+}
+
+#[test]
+fn arrays_of_fields_that_the_network_lacks_are_refused() {
+    let mut days = Days::options().compile().expect("it compiles");
+    let rows = |name: &'static str| {
+        let rows = gradc::Rows::inputs().i32("days", &[1]).u32("seen", &[2]).f32("y", &[0.0]);
+        if name.is_empty() { rows.done() } else { rows.f32(name, &[1.0]).done() }
+    };
+    days.step(rows("")).expect("one row");
+    days.predict_all(rows("")).expect("targets are no fault");
+    let refused = days.step(rows("z")).expect_err("there is no z").to_string();
+    assert!(refused.contains("no field `z`") && refused.contains("`days`, `seen`, `y`"), "{refused}");
+    let refused = days.step(rows("y")).expect_err("y is given").to_string();
+    assert!(refused.contains("`y` is given twice"), "{refused}");
+    // A network without inputs takes no rows at all.
+    let data = Dataset::new().f32("x", &[1], &[1.0, 2.0]).expect("a data set");
+    let mut hurled = Hurled::options().compile().expect("it compiles");
+    let refused = hurled.fit(&data).batch(2).quiet().run().expect_err("it takes none").to_string();
+    assert!(refused.contains("without inputs") && refused.contains("`()`"), "{refused}");
+}
+
 #[test]
 fn without_snapshots_the_step_that_fails_still_changes_nothing() {
     let data = Dataset::new().f32("x", &[2], &[1.0, 2.0, 3.0, 4.0]).and_then(|data| data.f32("y", &[1], &[1.0, 2.0]));

@@ -124,6 +124,86 @@ fn a_run_that_is_judged_goes_on_being_judged() {
     assert_eq!(anew.restored, Some(3));
 }
 
+/// The reference goes on as the native run does: what it judges by has been learned before the checkpoint.
+#[test]
+fn a_reference_run_goes_on_being_judged() {
+    let rows = |x: &[f32], y: &[f32]| Dataset::new().f32("x", &[1], x).and_then(|rows| rows.f32("y", &[1], y)).expect("rows");
+    // The better it fits the one, the worse the other.
+    let (train, valid) = (rows(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]), rows(&[1.0, 2.0], &[-1.0, -2.0]));
+    let text = "Line { input x: [batch, 1]; target y: [batch, 1]; let p = x.dense(1); predict p; minimize p.mean_squared_error(y); \
+                using sgd(0.01); }";
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |net: &mut Model, epochs: u64, until: u64, reference: bool| {
+        let fit = net.fit(&train).validate(&valid).batch(2).epochs(epochs).patience(5).plateau(0.5, 2).quiet();
+        let fit = if reference { fit.reference() } else { fit.checkpoint(file(&folder, &format!("{until}.st"))) };
+        let stop = |epoch: &gradc::Epoch| if epoch.epoch == until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        fit.on_epoch(stop).run().expect("it trains")
+    };
+    let begun = || {
+        let mut net = model(text, 5);
+        net.set_parameter("p.dense.weight", &[-0.5]).expect("a weight");
+        net
+    };
+    let mut whole = begun();
+    let expected = run(&mut whole, 40, 0, false);
+    assert_eq!((expected.restored, expected.stopped), (Some(1), gradc::Stopped::Patience), "{expected:?}");
+    let course = |history: &History, from: u64| {
+        let epochs = history.epochs.iter().skip(from as usize);
+        epochs.map(|epoch| (epoch.epoch, epoch.step, epoch.rate_factor, epoch.improved)).collect::<Vec<_>>()
+    };
+    for until in [1, 3, 6] {
+        run(&mut begun(), 40, until, false);
+        let mut other = model(text, 6);
+        other.load_checkpoint(file(&folder, &format!("{until}.st"))).expect("it was written");
+        let rest = run(&mut other, 40 - until, 0, true);
+        assert_eq!(course(&rest, 0), course(&expected, until), "{until}");
+        assert_eq!((rest.restored, rest.stopped), (expected.restored, expected.stopped), "{until}");
+        assert_eq!(state(&other).0[..2], state(&whole).0[..2], "{until}");
+    }
+}
+
+/// A run on other terms than those of its checkpoint is another training: it says so.
+#[test]
+fn other_rows_and_other_batches_behind_a_checkpoint_are_a_note() {
+    let [train, valid, _] = digits(2).expect("the data is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = file(&folder, "run.safetensors");
+    let mut net = model(STATEFUL, 5);
+    net.fit(&train).batch(48).checkpoint(&file).quiet().run().expect("it trains");
+    let notes = |rows: &Dataset, batch: usize| {
+        let mut net = model(STATEFUL, 5);
+        net.load_checkpoint(&file).expect("it was written");
+        net.fit(rows).batch(batch).quiet().run().expect("it trains").notes
+    };
+    assert_eq!(notes(&train, 48), Vec::<String>::new());
+    let [note] = &notes(&train, 24)[..] else { panic!("a note") };
+    assert!(note.contains("(rows of a batch: 24, before 48)"), "{note}");
+    let [note] = &notes(&train.shuffled(1), 48)[..] else { panic!("a note") };
+    let rows = format!("training rows: {} with the digest", train.rows());
+    assert!(note.contains(&rows) && note.contains(&format!("before {}", train.rows())), "{note}");
+    let [note] = &notes(&valid, 48)[..] else { panic!("a note") };
+    assert!(note.contains(&format!("rows of an epoch: {}, before {}", valid.rows(), train.rows())), "{note}");
+}
+
+#[test]
+fn a_file_of_parameters_that_are_no_numbers_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (parameters, whole) = (file(&folder, "parameters"), file(&folder, "whole"));
+    let mut net = model("Still { parameter p: [3] = ones; minimize 100 * sum(p * p); using sgd(1e38); }", 5);
+    net.fit(()).checkpoint(&whole).quiet().run().expect_err("such a rate leads nowhere");
+    net.step(()).expect("the loss is finite, the update is not");
+    net.save(&parameters).and_then(|()| net.save_checkpoint(&whole)).expect("it can be written");
+    net.reset(6).expect("it starts anew");
+    let before = state(&net);
+    for refused in [net.load(&parameters), net.load_checkpoint(&whole)] {
+        let message = refused.expect_err("they are no numbers").to_string();
+        assert!(message.contains("3 of 3 values of `p` are NaN or infinite") && message.contains("`load_matching`"), "{message}");
+    }
+    assert_eq!(state(&net), before);
+    let loaded = net.load_matching(&parameters).expect("its parameters");
+    assert_eq!((loaded.taken, loaded.not_finite), (vec!["p".to_owned()], vec!["p".to_owned()]));
+}
+
 #[test]
 fn steps_that_end_within_an_epoch_go_on_within_it() {
     let [train, _, _] = digits(2).expect("the data is there");
@@ -154,9 +234,12 @@ fn an_epoch_that_was_cut_short_is_not_written() {
     assert!(!file.exists(), "its first epoch never ended");
     // A file that cannot be written is said, and the run goes on.
     let mut net = model(STATEFUL, 5);
-    let history = net.fit(&train).batch(48).epochs(2).checkpoint(folder.path()).quiet().run().expect("it trains");
+    let history = net.fit(&train).batch(48).epochs(2).checkpoint(folder.path().join("gone/run")).quiet().run();
+    let history = history.expect("it trains");
     assert_eq!(history.epochs.len(), 2);
     assert!(history.notes.iter().any(|note| note.contains("checkpoint was not written")), "{:?}", history.notes);
+    let refused = net.fit(&train).batch(48).checkpoint(folder.path()).quiet().run().expect_err("a folder is no file");
+    assert!(refused.to_string().contains("which is no file"), "{refused}");
     let refused = net.fit(&train).checkpoint(&file).reference().quiet().run().expect_err("it has none");
     assert!(refused.to_string().contains("checkpoint"), "{refused}");
 }

@@ -1,10 +1,10 @@
 //! Where a NaN or an infinity arises, and how that is said.
 
-use crate::graph::{Graph, NodeId, text};
+use crate::graph::{Element, Graph, NodeId, Origin, text};
 use crate::ops::{self, Array, Primitive, Record, Sample};
 
 /// What became NaN or infinite, and by what.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Default, PartialEq, Debug)]
 pub struct Cause {
     /// The node, as [`named`] calls it.
     pub node: String,
@@ -14,11 +14,30 @@ pub struct Cause {
     pub why: Option<String>,
     /// What to do about it.
     pub help: String,
+    /// Whether it was made of numbers that the operation takes none of, such as the log of a negative one; else they were too large.
+    pub is_outside: bool,
+}
+
+/// As [`cause`], where numbers are kept in f32: what is too large for it alone counts too.
+pub fn cause_in_f32(graph: &Graph, values: &[Option<Array>]) -> Option<Cause> {
+    cause(graph, &rounded(graph, values))
+}
+
+/// The values as f32 holds them.
+fn rounded(graph: &Graph, values: &[Option<Array>]) -> Vec<Option<Array>> {
+    let round = |id: NodeId| match &values[id.index()] {
+        Some(array) if graph.ty(id).element == Element::F32 => {
+            let data = array.data.iter().map(|value| f64::from(*value as f32)).collect();
+            Some(Array::new(array.dims.clone(), data))
+        }
+        other => other.clone(),
+    };
+    graph.ids().map(round).collect()
 }
 
 /// Where what roots give stops being finite, if it does; `values` are those of the graph's nodes.
 pub fn cause(graph: &Graph, values: &[Option<Array>]) -> Option<Cause> {
-    let node = arises(graph, values, |_, value| value.is_finite())?;
+    let node = arises(graph, values)?;
     let (name, place) = named(graph, node);
     let record = ops::record(graph.node(node).primitive);
     let element = element(graph, values, node);
@@ -26,15 +45,18 @@ pub fn cause(graph: &Graph, values: &[Option<Array>]) -> Option<Cause> {
         let of: Vec<String> = of.iter().map(|value| short(*value)).collect();
         format!("{} of {} is {}", record.name, of.join(" and "), short(*value))
     });
-    let help = help(record, element.as_ref().map_or(&[], |(of, _)| of));
-    Some(Cause { node: name, place, why, help })
+    let outside = outside(record, element.as_ref().map_or(&[], |(of, _)| of));
+    let help = match outside {
+        Some(what) => format!("`{}` {what}", record.name),
+        None => format!("keep what `{}` takes smaller: normalise it before, or multiply it by less", record.name),
+    };
+    Some(Cause { node: name, place, why, help, is_outside: outside.is_some() })
 }
 
 /// The first node that spoils a root although all that it is made of is finite; else the first of those that spoil one and are made of anything.
 /// What is not finite but chosen away on the way to the roots is none.
-pub fn arises(graph: &Graph, values: &[Option<Array>], is_finite: impl Fn(NodeId, f64) -> bool) -> Option<NodeId> {
-    let is_sound =
-        |id: NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| is_finite(id, *value)));
+fn arises(graph: &Graph, values: &[Option<Array>]) -> Option<NodeId> {
+    let is_sound = |id: NodeId| values[id.index()].as_ref().is_none_or(|array| array.data.iter().all(|value| value.is_finite()));
     let sound: Vec<bool> = graph.ids().map(is_sound).collect();
     let mut spoils = vec![false; graph.nodes.len()];
     graph.roots.iter().for_each(|root| spoils[root.node().index()] = !sound[root.node().index()]);
@@ -54,7 +76,26 @@ pub fn named(graph: &Graph, node: NodeId) -> (String, Option<String>) {
     let name = text::node_text(graph, node);
     let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
     let name = if is_rate(graph, node) { format!("the rate or another number of the optimizer, {name}") } else { name };
-    (name, Some(origin.place.clone()).filter(|place| !place.is_empty()))
+    let place = |origin: &Origin| Some(origin.place.clone()).filter(|place| !place.is_empty());
+    match (place(origin), source(graph, node)) {
+        (None, Some(source)) if !source.path.is_empty() => {
+            (format!("{name}, made of what comes from `{}`", source.path), place(source))
+        }
+        (None, source) => (name, source.and_then(place)),
+        (own, _) => (name, own),
+    }
+}
+
+/// The call from which all comes that a node is made of, if it is made of one value: the gradient that a clip takes the norm of.
+fn source(graph: &Graph, mut node: NodeId) -> Option<&Origin> {
+    while graph.origin(node).place.is_empty() {
+        let (first, others) = graph.node(node).operands.split_first()?;
+        if others.iter().any(|other| other != first) {
+            return None;
+        }
+        node = *first;
+    }
+    Some(graph.origin(node))
 }
 
 /// Whether a node belongs to the update alone and follows from no data, parameter or state: then it is what the optimizer was given.
@@ -79,21 +120,17 @@ fn element(graph: &Graph, values: &[Option<Array>], node: NodeId) -> Option<(Vec
     of.filter(|_| ops::record(graph.node(node).primitive).is_pointwise()).map(|of| (of, *value))
 }
 
-/// What would keep a primitive from giving NaN or infinities again that gave one for these operands.
-fn help(record: &Record, of: &[f64]) -> String {
+/// What a primitive takes, where some of these operands are none of it.
+fn outside(record: &Record, of: &[f64]) -> Option<&'static str> {
     let sample = |place: usize| record.samples.get(place).or(record.samples.last());
-    let outside = of.iter().enumerate().find_map(|(place, value)| match sample(place) {
+    of.iter().enumerate().find_map(|(place, value)| match sample(place) {
         Some(Sample::Positive) if *value <= 0.0 => {
             Some("takes numbers above 0: `softmax` and `sigmoid` make shares of 1, `exp` and `softplus` positive numbers")
         }
         Some(Sample::Unit) if *value <= 0.0 || *value >= 1.0 => Some("takes numbers between 0 and 1, which `sigmoid` makes"),
         Some(Sample::NonZero) if *value == 0.0 => Some("takes no 0: add a small number to what may become 0"),
         _ => None,
-    });
-    match outside {
-        Some(what) => format!("`{}` {what}", record.name),
-        None => format!("keep what `{}` takes smaller: normalise it before, or multiply it by less", record.name),
-    }
+    })
 }
 
 /// Four digits.

@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-pub use self::matching::{Loaded, match_some, match_strict};
+pub use self::matching::{Loaded, check_finite, match_some, match_strict};
 use crate::error::{Error, Result};
 
 /// A tensor to save: name, shape, values row-major.

@@ -194,7 +194,7 @@ pub(crate) fn failed(mut error: Error) -> Error {
     if let Error::Diverged { step, loss, node, history: Some(history), .. } = &mut error
         && let Some(diagnosis) = &mut history.diagnosis
     {
-        diagnosis.failure = Some(Failure { step: *step, loss: *loss, node: node.clone() });
+        diagnosis.failure = Some(Failure { step: *step, loss: *loss, node: node.as_deref().map(str::to_owned) });
     }
     error
 }

@@ -6,6 +6,7 @@
 
 use crate::history::History;
 use gradc_compiler::language::declaration::Refused;
+use gradc_compiler::not_finite::Cause;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -94,8 +95,8 @@ pub enum Error {
     Model(String),
     /// The loss became NaN or infinite, and the run stopped before that step's update; or the loss was finite, and an update of the
     /// run's last steps was not.
-    #[error("{}", rendered(&what_diverged(*step, *loss), &divergence(node, place, history.as_deref()),
-        &format!("{}; try a smaller learning rate, `clip_global_norm`, or standardised inputs", what_is_kept(*step, *kept))))]
+    #[error("{}", rendered(&what_diverged(*step, *loss), &divergence(node, place, why, history.as_deref()),
+        &format!("{}; {}", what_is_kept(*step, *kept), what_to_try(*step, remedy.as_deref()))))]
     Diverged {
         /// The step, counted from 1.
         step: u64,
@@ -104,9 +105,13 @@ pub enum Error {
         /// The step behind which the parameters are, all of them finite; none if there is no such state to go back to.
         kept: Option<u64>,
         /// The first node with a value that is not finite.
-        node: Option<String>,
+        node: Option<Box<str>>,
         /// File, line and column of the call that made the node.
-        place: Option<String>,
+        place: Option<Box<str>>,
+        /// Its first element that is not finite, such as `log of -0.25 is NaN`, where it is made of one element of each operand.
+        why: Option<Box<str>>,
+        /// What keeps that from happening again, where it is not that numbers became too large.
+        remedy: Option<Box<str>>,
         /// The run so far, if it was one of several steps.
         history: Option<Box<History>>,
     },
@@ -186,6 +191,22 @@ impl Error {
         self
     }
 
+    /// A run that diverged in a step at this loss, with what is known of it.
+    pub(crate) fn diverged((step, loss): (u64, f64), kept: Option<u64>, cause: Option<Cause>, history: Option<History>) -> Error {
+        let Cause { node, place, why, help, is_outside } = cause.unwrap_or_default();
+        let known = |text: String| Some(text.into_boxed_str()).filter(|text| !text.is_empty());
+        Error::Diverged {
+            step,
+            loss,
+            kept,
+            node: known(node),
+            place: place.and_then(known),
+            why: why.and_then(known),
+            remedy: known(help).filter(|_| is_outside),
+            history: history.map(Box::new),
+        }
+    }
+
     /// The setting `name` is `found`, but must be `expected`.
     pub fn setting(name: &str, found: impl fmt::Display, expected: &str) -> Error {
         Error::Setting { name: name.to_owned(), found: found.to_string(), expected: expected.to_owned() }
@@ -259,14 +280,28 @@ fn what_is_kept(step: u64, kept: Option<u64>) -> String {
     }
 }
 
-fn divergence(node: &Option<String>, place: &Option<String>, history: Option<&History>) -> Vec<String> {
+/// The first step's numbers come of no update: a rate has no part in them.
+fn what_to_try(step: u64, remedy: Option<&str>) -> String {
+    match (remedy, step) {
+        (None, _) => "try a smaller learning rate, `clip_global_norm`, or standardised inputs".into(),
+        (Some(remedy), ..=1) => remedy.to_owned(),
+        (Some(remedy), _) => format!("{remedy}; or try a smaller learning rate"),
+    }
+}
+
+fn divergence(
+    node: &Option<Box<str>>,
+    place: &Option<Box<str>>,
+    why: &Option<Box<str>>,
+    history: Option<&History>,
+) -> Vec<String> {
     let origin = match (node, place) {
         (Some(node), Some(place)) => format!("first in {node}, from {place}"),
         (Some(node), None) => format!("first in {node}"),
         (None, Some(place)) => format!("first at {place}"),
         (None, None) => String::new(),
     };
-    vec![origin, history.map_or_else(String::new, History::so_far)]
+    vec![origin, why.as_deref().unwrap_or_default().to_owned(), history.map_or_else(String::new, History::so_far)]
 }
 
 /// How many names of each kind an error lists.
@@ -297,7 +332,7 @@ fn io_help(source: &std::io::Error) -> &'static str {
     match source.kind() {
         ErrorKind::NotFound => "check the path; it is taken from the working directory",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "check the permissions, or choose another directory",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk; an earlier file of that name is untouched",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk; parameters that stood there are untouched",
         ErrorKind::IsADirectory => "name a file, not a directory",
         _ => "see the system's message above",
     }

@@ -1,5 +1,6 @@
 //! Training: one native call runs epochs over a resident data set, while the calling thread watches.
 
+mod native;
 mod plan;
 mod reference;
 mod run;
@@ -7,31 +8,21 @@ mod shared;
 mod standing;
 mod watch;
 
-use crate::calls::Handle;
 use crate::compiled::{Compiled, Options, front_error};
-use crate::diagnosis::record::Recorder;
-use crate::error::{Error, Result};
-use crate::evaluate::CHUNK;
-use crate::history::{Epoch, History, Stopped};
-use crate::machine::{Limits, pin};
-use crate::model::{Model, Reached};
+use crate::error::Result;
+use crate::history::{Epoch, History};
+use crate::model::Model;
 use crate::report::progress::notes;
 use crate::rows::Rows;
-use crate::team;
-use crate::workspace::{Slots, Store, capacity};
-use gradc_compiler::lower::STEPS;
-pub(crate) use plan::{Plan, Turn};
+use crate::workspace::Store;
+pub(crate) use plan::{Plan, Turn, worth};
+pub(crate) use reference::Interpreter;
 pub(crate) use run::Group;
-use run::{Asked, Ended, Run};
-use shared::{Answer, Shared};
-pub(crate) use standing::{JUDGED, Judged, Standing};
+pub(crate) use standing::{JUDGED, Judged, Standing, Terms};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-use watch::Watch;
 
 /// A result by whose name a run is judged, such as `Digits::ACCURACY`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -224,7 +215,7 @@ impl<'m> Fit<'m> {
     /// [`Model::load_checkpoint`](Model::load_checkpoint) and a run of the epochs that are left end with the bits of a run that was never ended,
     /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C, by the last of [`Fit::steps`] or by a loss that is
     /// not finite is not written, nor are parameters that are not finite. If a file cannot be written the run goes on, says so at once
-    /// unless it is quiet, and in [`History::notes`] if it was the last.
+    /// unless it is quiet, and in [`History::notes`] if it was the last. A folder, a device or a pipe is an error before the run.
     pub fn checkpoint(mut self, file: impl AsRef<Path>) -> Self {
         self.checkpoint = Some(Checkpointing { file: file.as_ref().to_path_buf(), names: self.model.of_training() });
         self
@@ -262,7 +253,7 @@ impl<'m> Fit<'m> {
     pub fn run(mut self) -> Result<History> {
         let is_timed = !self.profile || self.model.compiled.options.profile;
         if self.takes_the_step() && (self.reference || !self.diagnose && is_timed) {
-            return self.run_compiled();
+            return self.run_checked();
         }
         self.model.must_train()?;
         self.plan()?;
@@ -271,7 +262,7 @@ impl<'m> Fit<'m> {
         let other = self.variant()?;
         let store = Store::new(&other.assembled.program)?;
         let (compiled, store) = self.model.change_to(other, store);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_compiled()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_checked()));
         self.model.change_to(compiled, store);
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
@@ -295,180 +286,38 @@ impl<'m> Fit<'m> {
         Ok(Model::compile(front.map_err(|error| front_error(&error))?, &options)?.compiled)
     }
 
-    /// Tells the driver, by the slots that it reads, what to do and when to stop.
-    fn instruct(&self, plan: &Plan, standing: &Standing, mut set: impl FnMut(&str, f64)) {
-        let mask = |truth: bool| if truth { -1.0 } else { 0.0 };
-        // A slot holds 32 bits; no run has more epochs.
-        let epochs = |count: u64| count.min(i32::MAX as u64) as f64;
-        set(STEPS, self.model.step.saturating_add(plan.steps) as f64);
-        let is_over = standing.is_out_of(self.patience);
-        set("epochs", if is_over { 0.0 } else { plan.epochs as f64 });
-        set("out.of.patience", mask(is_over));
-        set("finite", mask(true));
-        standing.instruct(self.plateau.is_some(), &mut set);
-        set("least", self.least);
-        set("sign", if plan.higher_is_better { -1.0 } else { 1.0 });
-        set("patience", epochs(self.patience.unwrap_or(0)));
-        if let Some((factor, patience)) = self.plateau {
-            set("plateau.factor", factor);
-            set("plateau.patience", epochs(patience));
-        }
-        set("validates", mask(plan.validation.is_some()));
-        set("restore", mask(plan.validation.is_some() && self.restore));
-        set(&format!("monitor.{}", plan.monitor), 1.0);
+    /// Runs the model as it is compiled now.
+    fn run_checked(&mut self) -> Result<History> {
+        self.model.must_train()?;
+        let plan = self.plan()?;
+        self.model.measure_scalers(&plan.train)?;
+        let (standing, otherwise) = self.standing(&plan);
+        notes(self.quiet, otherwise.as_slice());
+        let mut history = match self.reference {
+            true => self.run_reference(&plan, standing)?,
+            false => self.run_native(&plan, &standing)?,
+        };
+        history.notes.extend(otherwise);
+        Ok(history)
+    }
+
+    /// Where the run begins, and what is to be said if it goes on otherwise than it began.
+    fn standing(&mut self, plan: &Plan) -> (Standing, Option<String>) {
+        let monitor = plan.validation.as_ref().map(|_| plan.monitor.as_str());
+        let before = self.model.resumed.take();
+        let terms = if before.is_some() || self.checkpoint.is_some() { plan.terms() } else { Terms::new() };
+        let otherwise = before.as_ref().and_then(|before| before.otherwise(&terms));
+        let standing = before.unwrap_or_default().of_run(monitor, self.restore);
+        (Standing { terms, ..standing }, otherwise)
+    }
+
+    /// Whether the run ends with the parameters of its best epoch.
+    fn restores(&self, plan: &Plan) -> bool {
+        plan.validation.is_some() && self.restore
     }
 
     /// Epochs by which a run is shown that has so many; 0 if it is measured in steps.
     fn epochs_shown(&self, epochs: u64) -> u64 {
         if self.steps.is_some() { 0 } else { epochs }
     }
-
-    fn run_compiled(&mut self) -> Result<History> {
-        self.model.must_train()?;
-        let plan = self.plan()?;
-        self.model.measure_scalers(&plan.train)?;
-        let monitor = plan.validation.as_ref().map(|_| plan.monitor.as_str());
-        let standing = self.model.resumed.take().unwrap_or_default().of_run(monitor, self.restore);
-        if self.reference {
-            return self.run_reference(&plan);
-        }
-        let compiled = self.model.compiled.clone();
-        let slots = Slots(&compiled.assembled);
-        let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
-        let mut workspace = self.model.workspace(&units, plan.threads.get())?;
-        self.instruct(&plan, &standing, |name, value| slots.set(&mut workspace, name, value));
-        let shown = self.epochs_shown(standing.epochs + plan.epochs);
-        let model = &mut *self.model;
-        let shared = Shared::new(plan.columns(compiled.info.reports.len()));
-        let interrupt = if self.interruptible { Some(crate::interrupt::Guard::new()?) } else { None };
-        let contexts: Vec<Addresses> = (0..plan.threads.get())
-            .map(|thread| Addresses(workspace.context(thread, plan.threads.get(), std::ptr::null(), std::ptr::null_mut())))
-            .collect();
-        let function = model.entry("fit")?;
-        let started = Instant::now();
-        let first_step = model.step;
-        let keeper = model.keeper(plan.batch, plan.steps)?;
-        let asked = Asked {
-            answers: self.on_epoch.is_some() || self.checkpoint.is_some(),
-            steps: self.record_steps,
-            profile: self.profile,
-            snapshots: self.snapshots,
-        };
-        let mut run = Run::new(model, &plan, &mut workspace, &shared, asked, keeper, standing.epochs)?;
-        let mut handle = Handle(&mut run);
-        let user = Address(handle.pointer());
-        let watch = Watch {
-            plan: &plan,
-            epochs: shown,
-            first_step,
-            shared: &shared,
-            started,
-            interrupt: interrupt.as_ref(),
-            quiet: self.quiet,
-            metrics: &compiled.info.reports,
-        };
-        let (checkpoint, mut on_epoch, first_epoch) = (&self.checkpoint, self.on_epoch.as_mut(), model.epoch - standing.epochs);
-        let restores = plan.validation.is_some() && self.restore;
-        let (mut unwritten, quiet) = (None, self.quiet);
-        let mut epoch_ended = |epoch: &Epoch, judged: Judged| {
-            if let Some(Checkpointing { file, names }) = checkpoint
-                && !shared.cut.load(Ordering::Relaxed)
-                && model.parameters_finite()
-            {
-                let reached = Reached { step: epoch.step, batches: epoch.batches, epoch: first_epoch + epoch.epoch };
-                let copied = restores && judged[0].is_finite();
-                let standing = Standing { epochs: epoch.epoch, judged, monitor: plan.monitor.clone(), copied };
-                let failed = model.write_checkpoint(file, names, reached, Some(&standing)).err();
-                let failed = failed.map(|error| format!("the last checkpoint was not written: {error}"));
-                // Room can be made while the run goes on.
-                if unwritten.is_none() {
-                    notes(quiet, failed.as_slice());
-                }
-                unwritten = failed;
-            }
-            on_epoch.as_mut().map_or(ControlFlow::Continue(()), |call| call(epoch))
-        };
-        let call: Option<&mut Answer> = if asked.answers { Some(&mut epoch_ended) } else { None };
-        let pinned = self.pinned;
-        let outcome = team::run_watched(
-            plan.threads,
-            |thread, barrier| {
-                if pinned {
-                    pin(thread);
-                }
-                let user = &user;
-                let context = gradc_compiler::abi::Context {
-                    barrier: std::ptr::from_ref(barrier).cast(),
-                    user: user.0,
-                    ..contexts[thread].0
-                };
-                // SAFETY: as for `Model::run`: the workspace has memory for both units and all threads, data sets stay bound until the
-                // run ends, and `user` is the handle that driver calls (first thread only) expect.
-                unsafe { function(&raw const context) };
-            },
-            // A callback that panics leaves a model that knows its step: the panic goes on at the end.
-            |done| catch_unwind(AssertUnwindSafe(|| watch.run(done, call))),
-        );
-        let watched = outcome.map_err(|error| Error::Internal { pass: "training team".into(), text: error.to_string() })?;
-        let Ended { clock, epochs, steps, snapshot, begun, batches, last, mut keeper, notes: undefined } = run.finish();
-        let diagnosis = keeper.recorder.take().map(Recorder::finish);
-        model.keep(keeper);
-        let finite = slots.get(&workspace, "finite") != 0.0;
-        // An update that was stopped before its last batch has not been made.
-        let unmade = u64::from(finite && begun > 0 && !plan.turn(last.position).is_last);
-        let step = slots.get(&workspace, "step") as u64 - unmade;
-        let set = compiled.options.kernels();
-        let profile =
-            clock.map(|clock| clock.finish(&compiled, Limits::measure(set), plan.threads.get(), plan.batch, step - first_step));
-        let out_of_patience = slots.get(&workspace, "out.of.patience") != 0.0;
-        let best = standing.epochs.saturating_add_signed(slots.get(&workspace, "best.epoch") as i64 + 1);
-        let restored = restores && finite && slots.get(&workspace, "best").is_finite();
-        let loss = model.output(&workspace, "train.loss");
-        (model.step, model.batches) = (step, batches);
-        model.epoch += begun;
-        let elapsed = started.elapsed();
-        let unweighted = model.nothing_counted(&epochs);
-        let interrupted = shared.stop.load(Ordering::Relaxed);
-        let history = History {
-            network: model.name().to_string(),
-            metrics: compiled.info.reports.iter().map(|report| report.name.clone()).collect(),
-            epochs,
-            steps,
-            diagnosis,
-            profile,
-            stopped: if out_of_patience {
-                Stopped::Patience
-            } else if interrupted {
-                Stopped::Interrupted
-            } else {
-                Stopped::Completed
-            },
-            restored: restored.then_some(best),
-            elapsed,
-            samples_per_second: (step - first_step) as f64 * plan.batch as f64 / elapsed.as_secs_f64().max(1e-9),
-            zeros: model.zeros(),
-            notes: model.missed(first_step, step).into_iter().chain(unwritten).chain(undefined).chain(unweighted).collect(),
-        };
-        notes(self.quiet, &history.notes);
-        // What the last step did to the parameters, no loss has seen.
-        let spoilt = finite && !model.parameters_finite();
-        if spoilt {
-            (model.step, model.batches) = (step + 1, batches + 1);
-        }
-        let diverged = (!finite || spoilt).then(|| model.recover(&plan, &snapshot, &mut workspace, last, loss, history.clone()));
-        let diverged = diverged.map(crate::diagnosis::failed);
-        snapshot.leave(model);
-        model.spare.put(workspace);
-        if let Err(panic) = watched {
-            resume_unwind(panic);
-        }
-        diverged.map_or(Ok(history), Err)
-    }
 }
-
-struct Addresses(gradc_compiler::abi::Context);
-// SAFETY: the pointers lead into the workspace and to the barrier, which outlive the team; who writes what is the program's affair.
-unsafe impl Sync for Addresses {}
-struct Address(*mut u8);
-// SAFETY: only the first thread follows it.
-unsafe impl Sync for Address {}

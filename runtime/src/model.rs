@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::fit::{Fit, Standing};
 use crate::history::Zeros;
 use crate::rows::Rows;
-use crate::spare::{Room, Spare};
+use crate::spare::Spare;
 use crate::watch::{Watch, Watched};
-use crate::workspace::{Slots, Store, capacity};
+use crate::workspace::Store;
 use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
@@ -22,6 +22,7 @@ mod files;
 mod running;
 
 pub(crate) use files::Reached;
+pub(crate) use running::Entry;
 
 /// A compiled network and its state: parameters, moments, running statistics, step.
 ///
@@ -112,11 +113,7 @@ impl Model {
         if self.compiled.module.entry("initialize").is_none() {
             return Ok(());
         }
-        // No later run would take its memory.
-        let mut workspace = self.new_workspace(Room::default().and(&[("initialize", capacity(1))], 1))?;
-        self.begin(&mut workspace);
-        Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
-        self.run("initialize", &workspace)
+        self.draw()
     }
 
     /// Goes on as another compilation of the same network: what both keep under one name stays. Gives what it was before.

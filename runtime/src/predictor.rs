@@ -20,7 +20,7 @@ impl Predictor {
     /// Compiles what serves, and loads its parameters.
     ///
     /// # Errors
-    /// A file that does not hold all of them, or was written by another network.
+    /// A file that does not hold all of them as finite numbers, or was written by another network.
     pub fn load(mut front: Front, file: impl AsRef<Path>, options: &Options) -> Result<Self> {
         front.graphs.training = None;
         front.graphs.initial = None;
@@ -32,7 +32,8 @@ impl Predictor {
             let file = Some(file.as_ref().display().to_string().into());
             return Err(Error::Parameters { file, missing: loaded.missing, extra: Vec::new(), unlike: loaded.unlike });
         }
-        let origin = model.check_origin(&checkpoint);
+        let names = loaded.taken.iter().map(String::as_str);
+        let origin = model.check_origin(&checkpoint).and_then(|()| checkpoint::check_finite(names, &checkpoint));
         origin.map_err(|error| error.in_file(&file.as_ref().display().to_string()))?;
         Ok(Predictor { model: Arc::new(model) })
     }

@@ -2,10 +2,10 @@
 //!
 //! The step whose loss is not finite has changed no parameter. An earlier one may have: then the last snapshot is put back and the steps
 //! since then are run again, natively, from epoch to epoch, up to the last one that leaves all parameters finite. A step is a pure function
-//! of state, seed, step and batch, so they end where they ended before. The loop interpreter then runs the failing step to find the first node.
+//! of state, seed, step and batch, so they end where they ended before. The interpreter of graphs, or of loops, then runs the failing step to find the first node.
 
 use crate::error::{Error, Result};
-use crate::fit::{Group, Plan};
+use crate::fit::{Group, Interpreter, Plan};
 use crate::history::History;
 use crate::memory::Arena;
 use crate::model::Model;
@@ -13,9 +13,14 @@ use crate::workspace::{Slots, Workspace, arena};
 use gradc_compiler::graph::NodeId;
 use gradc_compiler::loops::interpret::{Memory, run_kernel, tiles};
 use gradc_compiler::loops::{BufferId, Lane, Space};
-use gradc_compiler::lower::EPOCH;
+use gradc_compiler::lower::{EPOCH, STEPS};
 use gradc_compiler::memory::touched;
-use gradc_compiler::not_finite::named;
+use gradc_compiler::not_finite::{Cause, cause_in_f32, named};
+use gradc_compiler::ops::Array;
+use gradc_compiler::reference;
+
+/// The most values of a step that are kept in f64, all at once: 512 MiB of them.
+const MOST_VALUES: usize = 1 << 26;
 
 /// Where a batch begins: an epoch, as the order of its rows is numbered, and how many rows lie before.
 #[derive(Clone, Copy, Debug)]
@@ -120,10 +125,10 @@ impl Model {
                 }
             }
         }
-        let (node, place) = self.first_not_finite(plan, workspace, failing);
+        let cause = self.cause(plan, workspace, failing);
         let step = if loss.is_finite() { self.step + 1 } else { failed };
         let kept = self.parameters_finite().then_some(self.step);
-        Error::Diverged { step, loss, kept, node, place, history: Some(Box::new(history)) }
+        Error::diverged((step, loss), kept, cause, Some(history))
     }
 
     /// Whether no parameter holds a NaN or an infinity.
@@ -173,16 +178,35 @@ impl Model {
         slots.set(workspace, EPOCH, (place.epoch + 1) as f64);
     }
 
-    /// Interprets the step after the present state; names the first node with a value that is not finite, and its place.
-    pub(crate) fn first_not_finite(
-        &self,
-        plan: &Plan,
-        workspace: &mut Workspace,
-        failing: Place,
-    ) -> (Option<String>, Option<String>) {
-        let compiled = &self.compiled;
-        let Some(unit) = compiled.assembled.unit("train") else { return (None, None) };
+    /// What becomes NaN or infinite in the step after the present state, and why: in f64, where nothing is fused and each operation
+    /// has its own value, if that knows the element; else as the loops compute it, whose sums f32 may lose on their way.
+    pub(crate) fn cause(&self, plan: &Plan, workspace: &mut Workspace, failing: Place) -> Option<Cause> {
         self.bind_turn(plan, workspace, failing);
+        let known = self.cause_in_f64(plan, workspace, failing).filter(|cause| cause.why.is_some());
+        known.or_else(|| self.first_not_finite(plan, workspace))
+    }
+
+    /// Evaluates the step that is bound, unless its values would take too much memory.
+    fn cause_in_f64(&self, plan: &Plan, workspace: &mut Workspace, failing: Place) -> Option<Cause> {
+        let graph = self.compiled.front.graphs.training.as_ref()?;
+        let turn = plan.turn(failing.position);
+        let rows = workspace.rows_mut()[..turn.to - turn.from].to_vec();
+        let values = graph.ids().map(|id| graph.ty(id).shape.count(rows.len())).fold(0, usize::saturating_add);
+        if values > MOST_VALUES {
+            return None;
+        }
+        let slot = |name: &str| Slots(&self.compiled.assembled).get(workspace, name);
+        let setting = |name: &String| (name.clone(), Array::scalar(slot(&format!("setting.{name}"))));
+        let settings = self.compiled.info.settings.iter().map(|one| setting(&one.name)).collect();
+        let interpreter = Interpreter { settings, steps: slot(STEPS), ..self.interpreter() };
+        let environment = interpreter.environment(&plan.train, &rows, [self.step + 1, self.batches + 1, failing.epoch + 1]);
+        cause_in_f32(graph, &reference::evaluate(graph, &environment))
+    }
+
+    /// Interprets the step that is bound; names the first node with a value that is not finite, and its place.
+    fn first_not_finite(&self, plan: &Plan, workspace: &mut Workspace) -> Option<Cause> {
+        let compiled = &self.compiled;
+        let unit = compiled.assembled.unit("train")?;
         let program = &compiled.assembled.program;
         let n = Slots(&compiled.assembled).get(workspace, "batch") as i64;
         let mut memory = Memory::new(program, n.max(1));
@@ -210,7 +234,7 @@ impl Model {
         for &kernel in &unit.memory.kernels {
             let kernel = &program.kernels[kernel as usize];
             if run_kernel(program, kernel, &mut memory, n, tiles(kernel, n)).is_err() {
-                return (None, None);
+                return None;
             }
             let bad = |buffer: &BufferId| {
                 let info = &program.buffers[buffer.0 as usize];
@@ -225,10 +249,10 @@ impl Model {
                 .filter_map(|buffer| node_of(&program.buffers[buffer.0 as usize].name));
             if let Some(node) = nodes.min() {
                 let (node, place) = named(&unit.graph, node);
-                return (Some(node), place);
+                return Some(Cause { node, place, ..Cause::default() });
             }
         }
-        (None, None)
+        None
     }
 }
 

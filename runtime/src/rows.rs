@@ -2,6 +2,7 @@
 
 use crate::data::{Column, Dataset, Values};
 use crate::error::{Error, Result};
+use flate2::Crc;
 use gradc_compiler::graph::Element;
 use gradc_compiler::pipeline::Field;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ enum Slice<'a> {
     I32(&'a [i32]),
     Bool(&'a [bool]),
 }
+
+/// Values that a digest takes in at once.
+const BLOCK: usize = 1 << 14;
 
 /// Rows by field name, row-major, without a copy where the element type allows it.
 #[derive(Clone, Debug)]
@@ -115,6 +119,18 @@ impl Bound {
         }
     }
 
+    /// CRC-32 of all values: other rows have another one.
+    pub fn digest(&self) -> u32 {
+        let mut crc = Crc::new();
+        for column in self.columns.iter().flatten() {
+            match &column.values {
+                Values::F32(values) => digest(&mut crc, values, |value| value.to_le_bytes()),
+                Values::U32(values) => digest(&mut crc, values, |value| value.to_le_bytes()),
+            }
+        }
+        crc.sum()
+    }
+
     /// Words of a field, whatever its element.
     pub fn words(&self, field: usize) -> Option<Vec<u32>> {
         Some(match &self.columns.get(field)?.as_ref()?.values {
@@ -124,15 +140,28 @@ impl Bound {
     }
 }
 
+fn digest<T: Copy>(crc: &mut Crc, values: &[T], bytes: impl Fn(T) -> [u8; 4]) {
+    let mut block = Vec::with_capacity(4 * BLOCK);
+    for values in values.chunks(BLOCK) {
+        block.clear();
+        block.extend(values.iter().flat_map(|value| bytes(*value)));
+        crc.update(&block);
+    }
+}
+
 /// Checks rows against fields: names, widths, ranges, finite numbers, at least one row. Targets are asked for only if `with_targets`.
 pub fn bind(rows: &Rows, fields: &[Field], with_targets: bool) -> Result<Bound> {
     match &rows.0 {
+        Source::Dataset(_) if fields.is_empty() => {
+            Err(Error::data("rows are given to a network without inputs and targets", "no rows", "give `()` in their place"))
+        }
         Source::Dataset(dataset) => bind_dataset(dataset, fields, with_targets),
         Source::Nothing => match fields.iter().find(|field| with_targets || !field.is_target) {
             Some(field) => Err(not_given(&field.name)),
             None => Ok(Bound::nothing(1)),
         },
         Source::Slices(slices) => {
+            check_names(slices, fields)?;
             let mut dataset = Dataset::new();
             for field in fields.iter().filter(|field| with_targets || !field.is_target) {
                 let slice = slices.iter().find(|(name, _)| *name == field.name);
@@ -143,6 +172,19 @@ pub fn bind(rows: &Rows, fields: &[Field], with_targets: bool) -> Result<Bound> 
             }
             bind_dataset(&dataset, fields, with_targets)
         }
+    }
+}
+
+/// Each array is of a field of the network, and of one of its own.
+fn check_names(slices: &[(&'static str, Slice)], fields: &[Field]) -> Result<()> {
+    let names: Vec<String> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
+    let known = if names.is_empty() { "none".into() } else { names.join(", ") };
+    if let Some((name, _)) = slices.iter().find(|(name, _)| !fields.iter().any(|field| field.name == *name)) {
+        return Err(Error::data(format!("the network has no field `{name}`"), "", format!("its fields: {known}")));
+    }
+    match slices.iter().enumerate().find(|(place, (name, _))| slices[..*place].iter().any(|(before, _)| before == name)) {
+        Some((_, (name, _))) => Err(Error::data(format!("the field `{name}` is given twice"), "", "give each field once")),
+        None => Ok(()),
     }
 }
 

@@ -27,7 +27,7 @@ fn every_kind_ends_in_one_help() {
         Error::Checkpoint { file: None, found: "cut off".into(), expected: "".into(), help: "copy it again".into() },
         Error::Parameters { file: None, missing: vec!["a.weight".into()], extra: vec![], unlike: vec![] },
         Error::setting("batch", 0, "at least 1"),
-        Error::Diverged { step: 3, loss: f64::NAN, kept: None, node: None, place: None, history: None },
+        Error::Diverged { step: 3, loss: f64::NAN, kept: None, node: None, place: None, why: None, remedy: None, history: None },
         Error::Internal { pass: "fusion".into(), text: "a cycle".into() },
     ];
     for error in errors {
@@ -47,16 +47,20 @@ fn divergence_says_where_it_began() {
         kept: Some(1041),
         node: Some("%37 log".into()),
         place: Some("model.rs:14:30".into()),
+        why: Some("log of -0.25 is NaN".into()),
+        remedy: None,
         history: Some(Box::new(history)),
     };
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "the loss became infinite at step 1042");
     assert_eq!(lines[1], "  first in %37 log, from model.rs:14:30");
-    assert_eq!(lines[2], "  after epoch 3 with loss 0.41000");
-    assert!(lines[3].starts_with("help: the parameters are those before this step; "), "{text}");
+    assert_eq!(lines[2], "  log of -0.25 is NaN");
+    assert_eq!(lines[3], "  after epoch 3 with loss 0.41000");
+    assert!(lines[4].starts_with("help: the parameters are those before this step; "), "{text}");
     for (kept, part) in [(Some(1039), "before step 1040, whose update made them"), (None, "no other state to go back to")] {
-        let error = Error::Diverged { step: 1042, loss: f64::NAN, kept, node: None, place: None, history: None };
+        let error =
+            Error::Diverged { step: 1042, loss: f64::NAN, kept, node: None, place: None, why: None, remedy: None, history: None };
         assert!(error.to_string().contains(part), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! What a run is going to do: its options, checked.
 
-use super::Fit;
 use super::shared::Columns;
+use super::{Fit, Terms};
 use crate::compiled::Compiled;
 use crate::error::{Error, Result};
 use crate::random::permutation;
@@ -24,6 +24,11 @@ impl Fit<'_> {
         }
         if batch > train.rows {
             return Err(Error::setting("batch", batch, &format!("at most {}, the rows of the training set", train.rows)));
+        }
+        let kept = self.checkpoint.as_ref().map(|checkpoint| &checkpoint.file);
+        if let Some(file) = kept.filter(|file| file.metadata().is_ok_and(|data| !data.is_file())) {
+            let found = format!("`{}`, which is no file", file.display());
+            return Err(Error::setting("checkpoint", found, "a file, from which the training can go on"));
         }
         if !(1..=MOST_BATCHES).contains(&self.accumulate) {
             return Err(Error::setting("accumulate", self.accumulate, &format!("at least 1 and at most {MOST_BATCHES} batches")));
@@ -84,7 +89,7 @@ impl Fit<'_> {
         let Some(most) = threads else {
             return Err(Error::setting("threads", self.threads, "at least 1 and at most 1024"));
         };
-        let threads = if self.all_threads { most } else { worth(&self.model.compiled, batch, most) };
+        let threads = if self.all_threads { most } else { worth(&self.model.compiled, "train", batch, most) };
         let monitor = self.monitor.clone().unwrap_or_else(|| "loss".into());
         let report = info.reports.iter().find(|report| report.name == monitor);
         if report.is_none() && monitor != "loss" {
@@ -99,11 +104,11 @@ impl Fit<'_> {
     }
 }
 
-/// The number of threads, at most `most`, that a step of the network is worth.
-fn worth(compiled: &Compiled, batch: usize, most: NonZeroUsize) -> NonZeroUsize {
-    let unit = compiled.assembled.unit("train");
+/// The number of threads, at most `most`, that a unit of the program is worth for so many rows.
+pub(crate) fn worth(compiled: &Compiled, unit: &str, rows: usize, most: NonZeroUsize) -> NonZeroUsize {
+    let unit = compiled.assembled.unit(unit);
     let lanes = compiled.options.instruction_set.lanes();
-    let worth = unit.map(|unit| threads(&unit.graph, &unit.fusion, batch, lanes, most.get()));
+    let worth = unit.map(|unit| threads(&unit.graph, &unit.fusion, rows, lanes, most.get()));
     worth.and_then(NonZeroUsize::new).unwrap_or(most)
 }
 
@@ -174,6 +179,23 @@ impl Plan {
         let first = from - from % rows;
         let end = (first + rows).min(self.used);
         Turn { from, to, is_first: from == first, is_last: to == end, share: (to - from) as f64 / (end - first).max(1) as f64 }
+    }
+    /// What a score is multiplied by, so that a lower one is better.
+    pub fn sign(&self) -> f64 {
+        if self.higher_is_better { -1.0 } else { 1.0 }
+    }
+    /// What the run is given: a training that goes on with other rows or batches is another training.
+    pub fn terms(&self) -> Terms {
+        let rows = |bound: &Bound| format!("{} with the digest {:08x}", bound.rows, bound.digest());
+        let terms = [
+            ("training rows", rows(&self.train)),
+            ("validation rows", self.validation.as_ref().map_or_else(|| "none".into(), rows)),
+            ("rows of a batch", self.batch.to_string()),
+            ("batches of an update", self.accumulate.to_string()),
+            ("rows of an epoch", self.used.to_string()),
+            ("shuffled", if self.shuffle { "yes" } else { "no" }.into()),
+        ];
+        terms.map(|(name, term)| (name.to_owned(), term)).into()
     }
     pub(super) fn columns(&self, metrics: usize) -> Columns {
         Columns { metrics, validates: self.validation.is_some() }

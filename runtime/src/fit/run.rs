@@ -106,8 +106,10 @@ pub(super) struct Run<'a> {
 /// How a run is to go, beside its plan.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
-    /// Whether each epoch's record is shown to the calling thread.
+    /// Whether the calling thread answers each epoch's record.
     pub(super) answers: bool,
+    /// Whether it looks at them at all.
+    pub(super) shows: bool,
     /// Whether each step is recorded.
     pub(super) steps: bool,
     /// Whether kernels are timed.
@@ -393,7 +395,9 @@ impl Driver for Run<'_> {
         }
         let is_finite = self.slots.finite.is_none_or(|slot| self.workspace.i32(slot) != 0);
         self.shared.cut.store(!is_finite || self.position < self.plan.used, Ordering::Relaxed);
-        self.shared.end_epoch(&row, self.asked.answers);
+        if self.asked.shows {
+            self.shared.end_epoch(&row, self.asked.answers);
+        }
         if self.asked.answers && self.shared.stop.load(Ordering::Relaxed) {
             self.workspace.set_i32(self.slots.stop, -1);
         }

@@ -12,6 +12,8 @@ pub(super) struct Watch<'a> {
     pub(super) plan: &'a Plan,
     /// Epochs of the whole run, as they are shown: 0 if it is measured in steps.
     pub(super) epochs: u64,
+    /// Steps of the run that this one goes on with.
+    pub(super) done: u64,
     /// Steps of the model before the run.
     pub(super) first_step: u64,
     pub(super) shared: &'a Shared,
@@ -39,9 +41,12 @@ impl Watch<'_> {
                 self.shared.stop.store(true, Ordering::Relaxed);
             }
             let progress = self.progress(validation);
-            match self.shared.ended(columns, seen) {
+            // A quiet run shows nothing: its records need no copy.
+            let epoch = if self.quiet { None } else { self.shared.ended(columns, seen) };
+            match epoch {
                 Some(epoch) => {
-                    let progress = Progress { step: epoch.step - self.first_step, ..progress.at_end_of(&epoch) };
+                    let step = self.done + epoch.step - self.first_step;
+                    let progress = Progress { step, ..progress.at_end_of(&epoch) };
                     display.epoch_ended(&progress);
                     (seen, validation) = (epoch.epoch, progress.validation);
                 }
@@ -60,8 +65,8 @@ impl Watch<'_> {
         Progress {
             epoch: self.shared.epoch.load(Ordering::Relaxed),
             epochs: self.epochs,
-            step: self.shared.step.load(Ordering::Relaxed),
-            steps: self.plan.steps,
+            step: self.done + self.shared.step.load(Ordering::Relaxed),
+            steps: self.done.saturating_add(self.plan.steps),
             loss: number(&self.shared.loss),
             metric: self.metrics.first().map(|report| (report.name.clone(), number(&self.shared.metric))),
             validation,

@@ -17,9 +17,13 @@ const FINGERPRINT: &str = "fingerprint";
 /// The key under which a checkpoint of a training lists the tensors that are no parameters: it tells such a file from others.
 const MOMENTS: &str = "moments";
 
-/// The keys under which a checkpoint that was written within a run tells its epochs, and what they are judged by.
+/// The keys under which a checkpoint that was written within a run tells its epochs and steps, and what the epochs are judged by.
 const RUN_EPOCHS: &str = "run.epochs";
+const RUN_STEPS: &str = "run.steps";
 const MONITOR: &str = "run.monitor";
+
+/// What stands before the name of each thing that the run was given.
+const TERM: &str = "run.of.";
 
 /// A tensor that stays from step to step.
 struct Kept {
@@ -55,20 +59,21 @@ impl Model {
     /// [`Model::reset`] before it makes a run begin anew from these parameters.
     ///
     /// # Errors
-    /// A damaged file, a list of what is missing, extra or of another shape, or a file of another network whose parameters are called alike; the
-    /// model is then unchanged.
+    /// A damaged file, a list of what is missing, extra or of another shape, a file of another network whose parameters are called alike, or a
+    /// value that is NaN or infinite; the model is then unchanged.
     pub fn load(&mut self, file: impl AsRef<Path>) -> Result<()> {
         let path = file.as_ref();
         let checkpoint = parameters(path)?;
         let saved = self.saved();
         let fits = checkpoint::match_strict(&named(&saved), &checkpoint).and_then(|()| self.check_origin(&checkpoint));
+        let fits = fits.and_then(|()| check_finite(&saved, &checkpoint));
         fits.map_err(|error| error.in_file(&path.display().to_string()))?;
         self.take(&checkpoint, &saved);
         self.scaled = true;
         Ok(())
     }
 
-    /// Reads what fits; returns what was taken, what is missing and what has another shape.
+    /// Reads what fits, values that are NaN or infinite too; returns what was taken, what is missing and what has another shape.
     pub fn load_matching(&mut self, file: impl AsRef<Path>) -> Result<Loaded> {
         Ok(self.take_matching(&parameters(file.as_ref())?))
     }
@@ -167,8 +172,11 @@ impl Model {
     /// # Errors
     /// When the file cannot be written; what stood there before is then intact.
     pub fn save_checkpoint(&self, file: impl AsRef<Path>) -> Result<()> {
-        let progress = Reached { step: self.step, batches: self.batches, epoch: self.epoch };
-        self.write_checkpoint(file.as_ref(), &self.of_training(), progress, self.resumed.as_ref())
+        self.write_checkpoint(file.as_ref(), &self.of_training(), self.reached(), self.resumed.as_ref())
+    }
+
+    pub(crate) fn reached(&self) -> Reached {
+        Reached { step: self.step, batches: self.batches, epoch: self.epoch }
     }
 
     /// Goes on where [`Model::save_checkpoint`] or [`Fit::checkpoint`](crate::fit::Fit::checkpoint) left off: all that was written takes the
@@ -186,8 +194,8 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// A damaged file, one of parameters alone, a list of what is missing, extra or of another shape (as where another optimizer wrote it), or
-    /// a file of another network; the model is then unchanged.
+    /// A damaged file, one of parameters alone, a list of what is missing, extra or of another shape (as where another optimizer wrote it), a
+    /// file of another network, or a parameter that is NaN or infinite; the model is then unchanged.
     pub fn load_checkpoint(&mut self, file: impl AsRef<Path>) -> Result<()> {
         let path = file.as_ref();
         let read = checkpoint::load(path)?;
@@ -219,10 +227,9 @@ impl Model {
     ) -> Result<()> {
         let (wide, mut kept) = self.by_width(|state| names.contains(&state.name));
         let mut texts = self.origin(progress.step);
-        if let Some(Standing { epochs, judged, monitor, copied }) = standing {
-            texts.extend(JUDGED.iter().zip(judged).map(|(name, number)| ((*name).to_owned(), number.to_string())));
-            texts.extend([(RUN_EPOCHS.to_owned(), epochs.to_string()), (MONITOR.to_owned(), monitor.clone())]);
-            kept.extend(if *copied { self.copies() } else { Vec::new() });
+        if let Some(standing) = standing {
+            texts.extend(standing_texts(standing));
+            kept.extend(if standing.copied { self.copies() } else { Vec::new() });
         }
         let moments: Vec<&str> = kept.iter().filter(|kept| !kept.saved).map(|kept| kept.name.as_str()).collect();
         let Reached { step: _, batches, epoch } = progress;
@@ -259,6 +266,7 @@ impl Model {
         let copies = if copied { copies } else { Vec::new() };
         checkpoint::match_strict(&named(kept.iter().chain(&copies)), read)?;
         self.check_origin(read)?;
+        check_finite(&kept, read)?;
         let progress = Reached { step: number(read, "step")?, batches: number(read, "batches")?, epoch: number(read, "epoch")? };
         let (seed, scaled) = (number(read, "seed")?, number::<u64>(read, "scaled")? != 0);
         let names = self.compiled.info.settings.iter().map(|setting| setting_key(&setting.name));
@@ -274,7 +282,7 @@ impl Model {
             numbers.filter(|numbers| numbers.len() == count).ok_or_else(|| lacks(&state_key(&kept.name)))
         });
         let numbers: Vec<Vec<f64>> = numbers.collect::<Result<_>>()?;
-        let resumed = standing(read, progress.epoch, !copies.is_empty())?;
+        let resumed = standing(read, progress, !copies.is_empty())?;
         // Nothing can fail from here on.
         self.take(read, &kept);
         self.take(read, &copies);
@@ -294,22 +302,41 @@ fn parameters(file: &Path) -> Result<Checkpoint> {
     Ok(read)
 }
 
+/// Parameters and states that serve are numbers; what an optimizer remembers may be anything.
+fn check_finite(kept: &[Kept], read: &Checkpoint) -> Result<()> {
+    checkpoint::check_finite(kept.iter().filter(|kept| kept.saved).map(|kept| kept.name.as_str()), read)
+}
+
 fn named<'a>(kept: impl IntoIterator<Item = &'a Kept>) -> Vec<(&'a str, &'a [usize])> {
     kept.into_iter().map(|kept| (kept.name.as_str(), kept.shape.as_slice())).collect()
 }
 
+/// What a checkpoint says of the run that writes it.
+fn standing_texts(standing: &Standing) -> BTreeMap<String, String> {
+    let Standing { epochs, steps, judged, monitor, copied: _, terms } = standing;
+    let judged = JUDGED.iter().zip(judged).map(|(name, number)| ((*name).to_owned(), number.to_string()));
+    let terms = terms.iter().map(|(name, term)| (format!("{TERM}{name}"), term.clone()));
+    let counts = [(RUN_EPOCHS, epochs), (RUN_STEPS, steps)].map(|(name, count)| (name.to_owned(), count.to_string()));
+    judged.chain(terms).chain(counts).chain([(MONITOR.to_owned(), monitor.clone())]).collect()
+}
+
 /// Where the run stood that wrote a checkpoint; nowhere if it was written between runs.
-fn standing(read: &Checkpoint, most: u64, copied: bool) -> Result<Option<Standing>> {
+fn standing(read: &Checkpoint, most: Reached, copied: bool) -> Result<Option<Standing>> {
     let Some(monitor) = read.metadata.get(MONITOR).cloned() else { return Ok(None) };
-    let epochs = number(read, RUN_EPOCHS)?;
+    let (epochs, steps) = (number(read, RUN_EPOCHS)?, number(read, RUN_STEPS)?);
     let mut judged = Judged::default();
     for (name, judged) in JUDGED.iter().zip(&mut judged) {
         *judged = number(read, name)?;
     }
-    if epochs > most || judged.iter().any(|number| number.is_nan()) {
+    if epochs > most.epoch || judged.iter().any(|number| number.is_nan()) {
         return Err(lacks(RUN_EPOCHS));
     }
-    Ok(Some(Standing { epochs, judged, monitor, copied }))
+    if steps > most.step {
+        return Err(lacks(RUN_STEPS));
+    }
+    let term = |(key, term): (&String, &String)| Some((key.strip_prefix(TERM)?.to_owned(), term.clone()));
+    let terms = read.metadata.iter().filter_map(term).collect();
+    Ok(Some(Standing { epochs, steps, judged, monitor, copied, terms }))
 }
 
 fn setting_key(name: &str) -> String {

@@ -2,13 +2,42 @@
 
 use super::Model;
 use crate::error::{Error, Result};
-use crate::fit::Plan;
+use crate::fit::{Plan, worth};
 use crate::recover::Place;
 use crate::rows::{Rows, bind};
 use crate::spare::{Room, UnitRows};
+use crate::team::{self, Barrier};
 use crate::workspace::{Slots, Workspace, capacity};
-use gradc_compiler::abi::EntryFunction;
+use gradc_compiler::abi::{Context, EntryFunction};
 use gradc_compiler::lower::{EPOCH, STEPS};
+use std::num::NonZeroUsize;
+
+/// An entry of a program, and what each thread of a team hands to it.
+pub(crate) struct Entry {
+    function: EntryFunction,
+    contexts: Vec<Context>,
+}
+
+// SAFETY: the pointers lead into the workspace, which outlives the team; who writes what is the program's affair.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    pub(crate) fn of(model: &Model, name: &str, workspace: &Workspace, threads: NonZeroUsize) -> Result<Entry> {
+        let context = |thread| workspace.context(thread, threads.get(), std::ptr::null(), std::ptr::null_mut());
+        Ok(Entry { function: model.entry(name)?, contexts: (0..threads.get()).map(context).collect() })
+    }
+
+    /// The part of one thread of the team.
+    ///
+    /// # Safety
+    /// As for [`Model::run`]: the workspace that the entry was made of has memory for its units and all threads, data sets stay bound until
+    /// the run ends, and `user` is the handle that driver calls (first thread only) expect.
+    pub(crate) unsafe fn run(&self, thread: usize, barrier: &Barrier, user: *mut u8) {
+        let context = Context { barrier: std::ptr::from_ref(barrier).cast(), user, ..self.contexts[thread] };
+        // SAFETY: that of this function.
+        unsafe { (self.function)(&raw const context) };
+    }
+}
 
 impl Model {
     /// One update on a batch; returns its loss (mean over the rows, without penalties).
@@ -48,8 +77,8 @@ impl Model {
             (self.step, self.batches) = (self.step - 1, self.batches - 1);
             let kept = self.parameters_finite().then_some(self.step);
             let first = Place { epoch: self.epoch, position: 0 };
-            let (node, place) = self.first_not_finite(&Plan::step(bound), &mut workspace, first);
-            Error::Diverged { step: self.step + 1, loss, kept, node, place, history: None }
+            let cause = self.cause(&Plan::step(bound), &mut workspace, first);
+            Error::diverged((self.step + 1, loss), kept, cause, None)
         });
         self.spare.put(workspace);
         diverged.map_or(Ok(loss), Err)
@@ -104,14 +133,52 @@ impl Model {
         let function = self.entry(entry)?;
         let context = workspace.context(0, 1, std::ptr::null(), std::ptr::null_mut());
         // SAFETY: the function is an entry of this model's program, and the workspace holds memory for it: every pointer of its table
-        // leads to a buffer of the planned size. `initialize`, `step` and `predict` make no driver calls.
+        // leads to a buffer of the planned size. `step` and `predict` make no driver calls.
         unsafe { function(&raw const context) };
         Ok(())
+    }
+
+    /// Draws the first parameters, on as many threads as that is worth: an orthogonal matrix takes sixty products of matrices.
+    pub(super) fn draw(&self) -> Result<()> {
+        let most = NonZeroUsize::new(crate::env::threads()).unwrap_or(NonZeroUsize::MIN);
+        self.draw_on(worth(&self.compiled, "initialize", 1, most))
+    }
+
+    fn draw_on(&self, threads: NonZeroUsize) -> Result<()> {
+        // No later run would take its memory.
+        let mut workspace = self.new_workspace(Room::default().and(&[("initialize", capacity(1))], threads.get()))?;
+        self.begin(&mut workspace);
+        Slots(&self.compiled.assembled).set(&mut workspace, "step.word", 0.0);
+        let entry = Entry::of(self, "initialize", &workspace, threads)?;
+        // SAFETY: the workspace has memory for the unit and all threads, and `initialize` makes no driver calls.
+        let outcome = team::run(threads, |thread, barrier| unsafe { entry.run(thread, barrier, std::ptr::null_mut()) });
+        outcome.map_err(|error| Error::Internal { pass: "initialisation".into(), text: error.to_string() })
     }
 
     /// First value of an output.
     pub(crate) fn output(&self, workspace: &Workspace, name: &str) -> f64 {
         let buffer = self.compiled.assembled.outputs.get(name);
         buffer.and_then(|buffer| workspace.output(*buffer).first()).map_or(f64::NAN, |value| f64::from(*value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiled::Options;
+    use gradc_compiler::base::place::Source;
+    use gradc_compiler::language::declaration::Declaration;
+
+    #[test]
+    fn first_parameters_do_not_depend_on_the_threads_that_draw_them() {
+        let text = "Turned { parameter w: [130, 70] = orthogonal(gain = 2); minimize sum(w * w); using sgd(0.1); }";
+        let declaration = Declaration::parse(Source::new("turned", text)).expect("a text");
+        let model = Model::from_declaration(&declaration, &Options::default()).expect("it compiles");
+        let drawn = |threads| {
+            model.draw_on(NonZeroUsize::new(threads).expect("some")).expect("memory");
+            model.parameter("w").expect("it is there").iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+        };
+        let alone = drawn(1);
+        assert!([2, 3, 8].into_iter().all(|threads| drawn(threads) == alone));
     }
 }

@@ -86,7 +86,7 @@ fn table(compared: &[Compared]) -> String {
 
 /// Why there is nothing to compare.
 fn because(cause: &Cause) -> String {
-    let Cause { node, place, why, help } = cause;
+    let Cause { node, place, why, help, is_outside: _ } = cause;
     let place = place.as_ref().map_or_else(String::new, |place| format!(", from {place}"));
     let why = why.as_ref().map_or_else(String::new, |why| format!("  {why}\n"));
     format!("  NaN or infinite first in {node}{place}\n{why}help: {help}\n")

@@ -2,7 +2,6 @@
 
 use crate::draw::write;
 use crate::network::NetworkArguments;
-use crate::weights::load;
 use clap::Args;
 use gradc::compiler::explain::page::Page;
 use gradc::{Result, Zeros};
@@ -26,7 +25,7 @@ impl Report {
         let mut model = self.network.model_with(true)?;
         let mut notes = Vec::new();
         if let Some(weights) = &self.weights {
-            load(&mut model, weights)?;
+            model.load(weights)?;
             let share = |zeros: &Zeros| format!("{}: {:.1} % exact zeros", zeros.name, 100.0 * zeros.share());
             notes.extend(model.zeros().iter().map(share));
         }

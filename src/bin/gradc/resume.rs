@@ -32,7 +32,11 @@ impl Checkpoint {
     /// epoch.
     pub fn begin(&self, model: &mut Model, set: &[(String, f64)]) -> Result<bool> {
         let Some(file) = self.file() else { return Ok(false) };
-        if !file.is_file() {
+        if file.exists() && !file.is_file() {
+            let found = format!("`{}`, which is no file", file.display());
+            return Err(Error::setting("--checkpoint", found, "a file, from which the training can go on"));
+        }
+        if !file.exists() {
             if self.resume {
                 tell(&format!("note: there is no `{}` yet: begins from the start\n", file.display()));
             }

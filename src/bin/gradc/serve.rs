@@ -4,7 +4,6 @@ use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
 use crate::train::{evaluated, results};
-use crate::weights;
 use clap::Args;
 use gradc::{Dataset, Error, Model, Prediction, Result};
 use std::io::Write;
@@ -25,7 +24,7 @@ struct TrainedArguments {
 impl TrainedArguments {
     fn model(&self) -> Result<Model> {
         let mut model = self.network.model()?;
-        weights::load(&mut model, &self.weights)?;
+        model.load(&self.weights)?;
         Ok(model)
     }
 }

@@ -8,13 +8,6 @@ use std::path::Path;
 /// Names that a list shows.
 const LISTED: usize = 8;
 
-/// Loads all parameters of a network.
-pub fn load(model: &mut Model, file: &Path) -> Result<()> {
-    model.load(file)?;
-    warn(model, file);
-    Ok(())
-}
-
 /// Loads those that fit and says which; none, or one of another shape, is an error.
 pub fn load_fitting(model: &mut Model, file: &Path) -> Result<()> {
     let loaded = model.load_matching(file)?;

@@ -6,7 +6,7 @@ use clap::Command;
 use gradc::Error;
 
 /// What messages say to who writes a program, and to who writes a command.
-const WORDS: [(&str, &str); 15] = [
+const WORDS: [(&str, &str); 17] = [
     ("`.validate(…)`", "`--split`"),
     ("(header)", "(`--header true`)"),
     ("(skip 1)", "(`--skip 1`)"),
@@ -17,8 +17,10 @@ const WORDS: [(&str, &str); 15] = [
     (": set the separator", ": set it with `--separator`"),
     ("use `load_matching` to take what fits, or load the file", "load the file"),
     ("take the parameters alone with `load_matching`", "start a training from the parameters alone with `train --init`"),
+    ("`load_matching` takes this one as it is", "`train --init` takes this one as it is"),
     ("with `load`, or write checkpoints with `fit.checkpoint(…)`", "with `--init`, or write checkpoints with `--checkpoint`"),
     ("`drop_last()`", "`--drop-last`"),
+    ("rename the file, or say its format: data::idx, data::npy, data::npz, data::images", "rename the file"),
     ("(arrays)", "(`--columns`)"),
     ("(targets)", "(`--targets`)"),
     ("(target)", "(`--target`)"),
@@ -72,8 +74,18 @@ mod tests {
     #[test]
     fn the_library_says_these_words() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/src");
-        let files =
-            ["fit.rs", "fit/plan.rs", "error.rs", "data/csv.rs", "data/table.rs", "data/arrays.rs", "model.rs", "model/files.rs"];
+        let files = [
+            "fit.rs",
+            "fit/plan.rs",
+            "error.rs",
+            "data/csv.rs",
+            "data/table.rs",
+            "data/arrays.rs",
+            "data/reader.rs",
+            "model.rs",
+            "model/files.rs",
+            "checkpoint/matching.rs",
+        ];
         let texts: Vec<String> =
             files.iter().map(|file| std::fs::read_to_string(format!("{folder}/{file}")).expect(file)).collect();
         for (call, _) in WORDS {
