@@ -74,7 +74,6 @@ impl Snapshot {
     }
 
     /// Copies the state as it is now, after so many steps and batches, where a step begins.
-    #[cold]
     pub fn take(&mut self, step: u64, batches: u64, place: Place) {
         for (from, to) in self.tensors.iter().zip(&mut self.copies) {
             // SAFETY: `from` leads to a tensor of the store of exactly this length; no kernel runs meanwhile.

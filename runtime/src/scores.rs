@@ -53,7 +53,7 @@ impl Scores {
         }
     }
 
-    /// Apart, for it takes more registers than all else that stands between two steps.
+    /// Apart, for most runs keep no scores: registers that it takes would be saved between any two steps.
     #[inline(never)]
     fn keep(&mut self, workspace: &Workspace, rows: usize) {
         for one in &mut self.kept {

@@ -254,6 +254,14 @@ impl Keeper {
     /// After a step.
     #[inline]
     pub(crate) fn stepped(&mut self, workspace: &Workspace, step: u64, rows: usize) {
+        if self.recorder.is_some() || !self.probes.is_empty() {
+            self.look(workspace, step, rows);
+        }
+    }
+
+    /// Apart, for most runs are not watched: registers that it takes would be saved between any two steps.
+    #[inline(never)]
+    fn look(&mut self, workspace: &Workspace, step: u64, rows: usize) {
         if let Some(recorder) = &mut self.recorder {
             recorder.stepped(workspace, step);
         }

@@ -239,6 +239,16 @@ impl<'a> Run<'a> {
         Ended { clock: self.clock, epochs, steps, snapshot, begun: self.begun, batches: self.batches, last, keeper, notes }
     }
 
+    /// Copies the state for [`recover`](crate::recover), if a step begins here.
+    #[cold]
+    fn take_snapshot(&mut self) {
+        if self.plan.turn(self.position).is_first {
+            let place = self.place(self.position);
+            self.snapshot.take(self.step, self.batches, place);
+            self.since_snapshot = 0;
+        }
+    }
+
     /// Numbers of a step's record before its results.
     const STEP: usize = 2;
 
@@ -300,19 +310,12 @@ impl Driver for Run<'_> {
     }
 
     fn next(&mut self) {
-        let turn = self.plan.turn(self.position);
-        if self.since_snapshot >= SNAPSHOT_STEPS && turn.is_first {
-            let place = self.place(self.position);
-            self.snapshot.take(self.step, self.batches, place);
-            self.since_snapshot = 0;
+        if self.since_snapshot >= SNAPSHOT_STEPS {
+            self.take_snapshot();
         }
         self.since_snapshot += 1;
+        let turn = self.plan.turn(self.position);
         let count = turn.to - turn.from;
-        // A call that copies one word would take longer than the word.
-        match self.order[turn.from..turn.to] {
-            [row] => self.workspace.rows_mut()[0] = row,
-            ref rows => self.workspace.rows_mut()[..count].copy_from_slice(rows),
-        }
         self.position = turn.to;
         if turn.is_first {
             self.taken += 1;
@@ -325,6 +328,11 @@ impl Driver for Run<'_> {
         scalars.set_i32(self.slots.batch, count as i32);
         scalars.set_f64(self.slots.step, self.step as i64 as f64);
         scalars.set_i32(self.slots.step_word, self.batches as u32 as i32);
+        // A call that copies one word would take longer than the word. It comes last, so that nothing is to be saved from it.
+        match self.order[turn.from..turn.to] {
+            [row] => self.workspace.rows_mut()[0] = row,
+            ref rows => self.workspace.rows_mut()[..count].copy_from_slice(rows),
+        }
     }
 
     fn stepped(&mut self) {
