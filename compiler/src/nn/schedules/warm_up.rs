@@ -13,8 +13,8 @@ pub static WARM_UP: Function = Function {
     doc: "a factor that rises evenly to 1 in x steps",
     formula: "min(t / x, 1)",
     build: |network, x, _| {
-        if let Some(steps) = network.builder.graph().constant(x).filter(|steps| *steps <= 0.0) {
-            let message = format!("warm_up rises in a number of steps above 0; got {}", number(steps));
+        if let Some(steps) = network.builder.graph().constant(x).filter(|steps| *steps < 0.0) {
+            let message = format!("warm_up rises in at least 0 steps; got {}", number(steps));
             return Err(Fault::new(ARGUMENT_BOUNDS, message).meant("500").about(x));
         }
         let step = network.builder.step();
