@@ -155,6 +155,9 @@ fn a_reference_run_goes_on_being_judged() {
         run(&mut begun(), 40, until, false);
         let mut other = model(text, 6);
         other.load_checkpoint(file(&folder, &format!("{until}.st"))).expect("it was written");
+        // A run that is refused has learned nothing and forgotten nothing.
+        let refused = other.fit(&train).batch(2).checkpoint(file(&folder, "none.st")).reference().quiet().run();
+        assert!(refused.expect_err("it writes none").to_string().contains("combined with `checkpoint`"));
         let rest = run(&mut other, 40 - until, 0, true);
         assert_eq!(course(&rest, 0), course(&expected, until), "{until}");
         assert_eq!((rest.restored, rest.stopped), (expected.restored, expected.stopped), "{until}");

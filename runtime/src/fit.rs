@@ -249,7 +249,7 @@ impl<'m> Fit<'m> {
     /// Runs. A second run goes on from the state that this one leaves behind.
     ///
     /// # Errors
-    /// Faulty data or options, before anything changes; [`Error::Diverged`] if the loss is not finite, with the last good state kept.
+    /// Faulty data or options, before anything changes; [`Error::Diverged`](crate::error::Error::Diverged) if the loss is not finite, with the last good state kept.
     pub fn run(mut self) -> Result<History> {
         let is_timed = !self.profile || self.model.compiled.options.profile;
         if self.takes_the_step() && (self.reference || !self.diagnose && is_timed) {
@@ -289,6 +289,9 @@ impl<'m> Fit<'m> {
     /// Runs the model as it is compiled now.
     fn run_checked(&mut self) -> Result<History> {
         self.model.must_train()?;
+        if self.reference {
+            self.refuse_native_alone()?;
+        }
         let plan = self.plan()?;
         self.model.measure_scalers(&plan.train)?;
         let (standing, otherwise) = self.standing(&plan);

@@ -160,7 +160,6 @@ impl Course<'_> {
 impl Fit<'_> {
     /// Runs by the f64 interpreter.
     pub(super) fn run_reference(&mut self, plan: &Plan, standing: Standing) -> Result<History> {
-        self.refuse_native_alone()?;
         let compiled = self.model.compiled.clone();
         let graphs = &compiled.front.graphs;
         let missing = || Error::Internal { pass: "reference".into(), text: "a network that trains has no step".into() };
@@ -190,7 +189,7 @@ impl Fit<'_> {
 
 impl Fit<'_> {
     /// An error if something is asked for that native code alone does.
-    fn refuse_native_alone(&self) -> Result<()> {
+    pub(super) fn refuse_native_alone(&self) -> Result<()> {
         if !self.model.watches.is_empty() {
             return Err(Error::setting("reference", "combined with watched values", "used without `watch`"));
         }
