@@ -16,10 +16,10 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, StackSlotData, StackSlotKind, types};
 
 use super::Error;
+use super::alone::{self, Alone};
 use super::function::{Batch, Emitter, FIXED, MEMORY};
 use super::kernel::buffers_in;
 use super::listing::{DRIVER, KERNEL};
-use super::straight::{self, Alone};
 use super::symbols::Callee;
 use super::synchronize::{Step, Turns};
 use crate::abi;
@@ -265,7 +265,7 @@ impl Emitter<'_> {
         }
         let n = self.n();
         let shares = self.builder.ins().imul(n, thread.team);
-        let is_alone = self.builder.ins().icmp_imm_s(IntCC::Equal, shares, straight::ROWS);
+        let is_alone = self.builder.ins().icmp_imm_s(IntCC::Equal, shares, alone::ROWS);
         let [alone, others, done] = [(); 3].map(|()| self.builder.create_block());
         self.builder.ins().brif(is_alone, alone, &[], others, &[]);
         self.builder.switch_to_block(alone);

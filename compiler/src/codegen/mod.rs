@@ -21,6 +21,7 @@
 //! third of what the micro-kernels do. No thread is started but by [`compile`], and no clock is read.
 
 mod address;
+mod alone;
 mod block;
 mod classes;
 mod compile;

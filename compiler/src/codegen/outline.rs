@@ -7,7 +7,7 @@
 //! [straight](super::straight) for one row on one thread.
 
 use super::Error;
-use super::straight::Alone;
+use super::alone::Alone;
 use super::symbols::Names;
 use super::synchronize::{Step, synchronize};
 use crate::loops::Program;
