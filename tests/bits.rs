@@ -65,6 +65,33 @@ fn alike(declaration: &Declaration, data: &Dataset, batch: usize, epochs: u64, l
     assert!(apart < 1e-4 * one.1.loss, "{apart}");
 }
 
+/// Networks of a few parameters that learn row by row: the turn of one thread is straight-line code, in which words side by side are computed four at
+/// once.
+#[test]
+fn threads_change_no_bit_of_a_turn_that_is_written_out() {
+    let networks = [
+        (1, "dense(1)", "sgd(1e-2)"),
+        (4, "dense(1)", "momentum(1e-2)"),
+        (9, "dense(1)", "adam(1e-3)"),
+        (13, "dense(1, bias = false)", "sgd(1e-2).clip_value(0.5)"),
+        (2, "dense(4).tanh().dense(1)", "sgd(1e-2)"),
+        (3, "dense(5).relu().dense(1)", "momentum(1e-2)"),
+        (6, "dense(4).elu().dense(1)", "sgd(1e-3)"),
+    ];
+    for (inputs, layers, rule) in networks {
+        let text = format!(
+            "Small {{ input x: [batch, {inputs}]; target y: [batch, 1]; let p = x.{layers}; predict p; minimize p.mean_squared_error(y); using {rule}; }}"
+        );
+        let rows: Vec<f32> = (0..40 * inputs).map(|i| (i as f32 * 0.71).sin()).collect();
+        let goals: Vec<f32> = (0..40).map(|i| (i as f32 * 0.37).cos()).collect();
+        let data = Dataset::new().f32("x", &[inputs], &rows).and_then(|data| data.f32("y", &[1], &goals)).expect("a data set");
+        let declaration = Declaration::parse(Source::new("small.net", &text)).expect("a network");
+        alike(&declaration, &data, 1, 3, |net| {
+            assert!(net.functions().iter().any(|function| function.name.starts_with("part")), "{text}: nothing was written out");
+        });
+    }
+}
+
 /// Rows of differing length, whose steps are loops inside of tiles.
 #[test]
 fn threads_change_no_bit_of_recurrent_layers() {
