@@ -310,3 +310,19 @@ fn a_report_of_the_loss_leaves_the_loss_as_it_is() {
     let total = reported.metric("total");
     assert!((total / trained - 3.0).abs() < 1e-5, "three batches of 100 rows: {total} and {trained}");
 }
+
+/// Rows of classes without a weight give their shares of the smoothed target to the mean over all rows, and be they a chunk of their own.
+#[test]
+fn a_chunk_that_weighs_nothing_gives_its_shares() {
+    let text = "Smoothed { input x: [batch, 1]; target y: class(2); let z = x.dense(2); predict z; using sgd(0.0);
+                minimize z.cross_entropy(y, label_smoothing = 0.2, class_weights = [0, 1]); }";
+    let declaration = gradc::Declaration::parse(Source::new("smoothed.net", text)).expect("a text");
+    let mut net = Model::from_declaration(&declaration, &gradc::Options::default()).expect("it compiles");
+    let labels = [vec![0; 256], vec![1; 256]].concat();
+    let data = Dataset::new().f32("x", &[1], vec![0.0; 512]).and_then(|data| data.class("y", 2, &labels)).expect("data");
+    let trained = net.fit(&data).batch(128).epochs(1).shuffle(false).quiet().run().expect("it trains").loss();
+    // By hand: 0.1 ln 2 of each row of class 0, 0.9 ln 2 of each of class 1, over the weights of the second.
+    for loss in [trained, net.evaluate(&data).expect("a pass").loss] {
+        assert!((loss - 2_f64.ln()).abs() < 1e-6, "{loss}");
+    }
+}

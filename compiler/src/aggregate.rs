@@ -262,6 +262,11 @@ impl Combination {
         Self::pooled(&[part], 1, vec![given(0) * given(1), given(1)], ratio(given(0), given(1)))
     }
 
+    /// A quotient of two sums, which are the parts: 0 where the second is.
+    pub fn quotient(above: &str, below: &str) -> Self {
+        Self::pooled(&[above, below], 1, vec![given(1), given(2)], ratio(given(0), given(1)))
+    }
+
     /// A function of a mean over rows, which is the one part.
     pub fn of_mean(part: &str, function: impl Fn(Formula) -> Formula) -> Self {
         Self::pooled(&[part], 1, vec![given(1) * given(2), given(2)], function(ratio(given(0), given(1))))

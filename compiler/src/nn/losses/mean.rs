@@ -42,10 +42,15 @@ pub fn ratio(
     let one = builder.constant(1.0);
     let none = builder.binary(Primitive::Eq, total, zero)?;
     let divisor = builder.select(none, one, total)?;
-    // Numerators of another weight (smoothed labels under class weights) need not be 0 where the denominators are.
-    let sum = if above == Some(below) { sum } else { builder.select(none, zero, sum)? };
-    let mean = builder.div(sum, divisor)?;
-    network.aggregates.insert(mean, Aggregate { combination: Combination::weighted("weights"), parts: vec![total] });
+    // Numerators of another weight (smoothed labels under class weights) need not be 0 where the denominators are: the value does not
+    // tell their sum.
+    let (shown, combination, parts) = if above == Some(below) {
+        (sum, Combination::weighted("weights"), vec![total])
+    } else {
+        (builder.select(none, zero, sum)?, Combination::quotient("above", "weights"), vec![sum, total])
+    };
+    let mean = builder.div(shown, divisor)?;
+    network.aggregates.insert(mean, Aggregate { combination, parts });
     Ok(mean)
 }
 

@@ -85,8 +85,7 @@ fn a_certain_prediction_costs_what_its_logit_says() {
     }
 }
 
-/// A row whose class has no weight gives its share of the smoothed target to a mean of others; alone it gives nothing, so that a batch of
-/// such rows counts in an epoch as it does in its step.
+/// A row whose class has no weight gives its share of the smoothed target to a mean of others; alone it gives nothing.
 #[test]
 fn rows_without_a_weight_cost_nothing_alone() {
     let text = "Net { input x: [batch, 2]; target y: class(2); predict x; using sgd(0.1);
