@@ -10,13 +10,14 @@ mod costs;
 mod tests;
 
 use crate::base::columns::{left, right};
+use crate::base::size::bytes;
 use crate::graph::{Element, NodeId, Type};
 use crate::nn::choice::{self, Choices};
 use crate::nn::network::{Use, shape_text};
 use crate::nn::optimizers::Rule;
 use crate::nn::parameters::Learned;
 use crate::nn::{Call, Family, Network, groups};
-use calls::{brief, number, scalar};
+use calls::{brief, scalar};
 use costs::{Costs, Moved};
 use std::collections::HashSet;
 
@@ -174,7 +175,7 @@ fn parameters(network: &Network, learned: &[&Learned]) -> String {
     let frozen: usize = learned.iter().filter(|one| one.wanted.frozen).map(|one| values(one)).sum();
     let states: usize = network.states.iter().map(|state| state.ty.shape.fixed_count()).sum();
     let tensors = if learned.len() == 1 { "tensor" } else { "tensors" };
-    let mut text = format!("{} values in {} {tensors}, {}", grouped(count), learned.len(), bytes(count));
+    let mut text = format!("{} values in {} {tensors}, {}", grouped(count), learned.len(), bytes(size_of::<f32>() * count));
     if frozen > 0 {
         text += &format!("; {} of them frozen", grouped(frozen));
     }
@@ -299,16 +300,4 @@ fn grouped(count: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Size of so many f32.
-fn bytes(values: usize) -> String {
-    let bytes = values as f64 * 4.0;
-    let (size, unit) = match bytes {
-        size if size < 1024.0 => return format!("{} bytes", number(size)),
-        size if size < 1024.0 * 1024.0 => (size / 1024.0, "KiB"),
-        size if size < 1024.0 * 1024.0 * 1024.0 => (size / 1024.0 / 1024.0, "MiB"),
-        size => (size / 1024.0 / 1024.0 / 1024.0, "GiB"),
-    };
-    format!("{size:.1} {unit}")
 }

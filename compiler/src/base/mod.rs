@@ -1,7 +1,8 @@
 //! What every stage shares and what knows no stage: places in a source, the messages that point at them, columns of text,
-//! places of equal things in a list.
+//! sizes of memory, places of equal things in a list.
 
 pub mod chains;
 pub mod columns;
 pub mod diagnostics;
 pub mod place;
+pub mod size;

@@ -2,7 +2,7 @@
 
 use super::layout::crosses;
 use super::{Part, Picture};
-use crate::fusion::text::bytes;
+use crate::base::size::bytes;
 use std::fmt::Write;
 
 /// Three clusters; edges between them carry their bytes.

@@ -2,7 +2,7 @@
 
 use super::layout::{HEAD, LINE, TOP, layout};
 use super::{Part, Picture};
-use crate::fusion::text::bytes;
+use crate::base::size::bytes;
 use std::fmt::Write;
 
 /// Shapes and sizes, and what is not coloured.

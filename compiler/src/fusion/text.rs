@@ -3,6 +3,7 @@
 use super::reason::axis_name;
 use super::traffic::{Traffic, readers, traffic, updates};
 use super::{Fusion, Group, Member, NOMINAL_BATCH, Options, Reason, Work, fuse, work};
+use crate::base::size::bytes;
 use crate::graph::text::node_text;
 use crate::graph::{Graph, NodeId, Root};
 use crate::ops::{self, Lowering};
@@ -277,15 +278,5 @@ impl Printer<'_> {
             sum(&self.alone_traffic),
             sum(moved)
         );
-    }
-}
-
-/// `1.5 KiB`
-pub(crate) fn bytes(count: usize) -> String {
-    let in_units = |unit: f64| count as f64 / unit;
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KiB", in_units(1024.0)),
-        _ => format!("{:.1} MiB", in_units(1_048_576.0)),
     }
 }

@@ -1,7 +1,7 @@
 //! The plan as a picture of lifetimes.
 
 use super::{Life, MemoryPlan, NOMINAL_BATCH, check};
-use crate::fusion::text::bytes;
+use crate::base::size::bytes;
 use crate::loops::Program;
 use std::fmt::Write;
 

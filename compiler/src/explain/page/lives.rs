@@ -1,7 +1,7 @@
 //! The memory plan as a picture: a row for each value, a bar over the kernels between which it lives.
 
+use crate::base::size::bytes;
 use crate::draw::svg::escaped;
-use crate::fusion::text::bytes;
 use crate::memory::NOMINAL_BATCH;
 use crate::program::{Assembled, Unit};
 use std::fmt::Write;
