@@ -173,7 +173,7 @@ pub(crate) fn measured(loss: &Graph, environment: &mut Environment, name: &str, 
 /// A graph with these outputs alone.
 pub(crate) fn rooted(graph: &Graph, outputs: Vec<(String, NodeId)>) -> Graph {
     let roots = outputs.into_iter().map(|(name, node)| Root::Output { name, node }).collect();
-    step::pruned(&Graph { roots, ..graph.clone() })
+    Graph { roots, ..graph.clone() }.pruned()
 }
 
 /// Random rows, the first values of the parameters a little off their places, settings and states as they begin.

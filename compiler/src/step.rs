@@ -24,7 +24,7 @@ mod skip;
 mod tests;
 
 use crate::autodiff::gradients;
-use crate::diagnosis::{self, Moving};
+use crate::diagnosis::{self, Moving, Part};
 use crate::graph::{Builder, Graph, NodeId, Origin, Root, Type};
 use crate::nn::clips::ClipUse;
 use crate::nn::fault::{NO_LOSS, NO_OPTIMIZER, NOT_TRAINED};
@@ -38,14 +38,24 @@ use crate::probes;
 use scalars::Scalars;
 pub use skip::SKIPPED;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The first half of a step: the loss and what hangs on it.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// Roots in order: the total that is lowered, named outputs, updates of states, what is watched or diagnosed, then scalars of the second half.
+    /// Its roots are the total that is lowered, then those of each kind behind the ones before.
     pub graph: Graph,
-    outputs: usize,
-    updates: usize,
+    kinds: Kinds,
+}
+
+/// Which of the first half's roots are named outputs and updates of states, which are watched, which are diagnosed, and which are scalars
+/// of the second half.
+#[derive(Clone, Debug)]
+struct Kinds {
+    own: Range<usize>,
+    watched: Range<usize>,
+    diagnosed: Range<usize>,
+    scalars: Range<usize>,
 }
 
 /// One training step.
@@ -85,16 +95,23 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
         roots.push(output("total", total));
     }
     roots.extend(measured(network));
-    let outputs = roots.len() - 1;
     roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
-    let updates = network.next_states.len();
-    roots.extend(network.probes.iter().map(|probe| output(CARRIED, probe.node)));
-    roots.extend(diagnosis::parts(network).iter().map(|part| output(CARRIED, part.value)));
-    roots.extend(Scalars::of(network, optimizer).nodes().into_iter().map(|node| output(CARRIED, *node)));
+    let own = 1..roots.len();
+    let mut carried = |nodes: Vec<NodeId>| {
+        let first = roots.len();
+        roots.extend(nodes.into_iter().map(|node| output(CARRIED, node)));
+        first..roots.len()
+    };
+    let kinds = Kinds {
+        own,
+        watched: carried(network.probes.iter().map(|probe| probe.node).collect()),
+        diagnosed: carried(diagnosis::parts(network).iter().map(|part| part.value).collect()),
+        scalars: carried(Scalars::of(network, optimizer).nodes().into_iter().map(|node| *node).collect()),
+    };
     let mut graph = builder.finish();
     graph.name = format!("{} step", network.name);
     graph.roots = roots;
-    Ok(Forward { graph, outputs, updates })
+    Ok(Forward { graph, kinds })
 }
 
 fn loss(network: &Network) -> Result<NodeId, Fault> {
@@ -199,45 +216,24 @@ struct Moved<'a> {
 /// Gradients, clips and updates on top of a forward graph.
 pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault> {
     let optimizer = optimizer(network)?;
-    let Forward { graph, outputs, updates } = forward;
+    let Forward { graph, kinds } = forward;
     let trained = trained(network);
-    let first_probe = 1 + outputs + updates;
-    let parts = diagnosis::parts(network);
-    let first_part = first_probe + network.probes.len();
-    let first_scalar = first_part + parts.len();
     let scalars = Scalars::of(network, optimizer);
     let mut memory = Memory::default();
     let (mut graph, points) = if optimizer.rule.moves() {
-        lookahead::moved(&graph, optimizer, &trained, (&scalars, first_scalar), &mut memory)?
+        lookahead::moved(&graph, optimizer, &trained, (&scalars, kinds.scalars.start), &mut memory)?
     } else {
         (graph, vec![None; trained.len()])
     };
     let roots = std::mem::take(&mut graph.roots);
-    let total = roots[0].node();
-    let scalars = scalars.carried_to(roots[first_scalar..].iter().map(Root::node));
+    let nodes = |kind: &Range<usize>| roots[kind.clone()].iter().map(Root::node);
+    let scalars = scalars.carried_to(nodes(&kinds.scalars));
     let mut builder = Builder::continue_from(graph);
-    let clips: Vec<ClipUse> =
-        optimizer.clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { limit, ..clip.clone() }).collect();
-    let mut moved = Vec::new();
-    for (index, learned) in trained.into_iter().enumerate() {
-        let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
-        let point = points[index].unwrap_or(theta);
-        moved.push(Moved {
-            learned,
-            theta,
-            point,
-            rate_factor: scalars.factors[index],
-            weight_decay: scalars.decays[index],
-            shrinks: scalars.shrinks[index].clone(),
-        });
-    }
-    let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(roots[first_probe..].iter().map(Root::node)).collect();
-    let values: Vec<NodeId> = roots[first_part..first_scalar].iter().map(Root::node).collect();
-    // A frozen layer may stand before something without a derivative.
-    let is_trained = |part: &diagnosis::Part| moved.iter().any(|one| part.parameters.contains(&one.learned.name));
-    let flows = diagnosis::flows(builder.graph(), total);
-    let asked = parts.iter().zip(&values).filter(|(part, value)| is_trained(part) && flows[value.index()]);
-    let asked: Vec<NodeId> = asked.map(|(_, value)| *value).collect();
+    let moved = moved(&mut builder, &trained, &points, &scalars)?;
+    let parts: Vec<(Part, NodeId)> = diagnosis::parts(network).into_iter().zip(nodes(&kinds.diagnosed)).collect();
+    let watched: Vec<(&Probe, NodeId)> = network.probes.iter().zip(nodes(&kinds.watched)).collect();
+    let total = roots[0].node();
+    let asked = with_slope(builder.graph(), total, &parts, &moved);
     let Derived { mut gradients, watched, slopes } = derived(&mut builder, total, &moved, &watched, &asked)?;
     let mut sums = Memory::default();
     if network.accumulates {
@@ -246,7 +242,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
         }
     }
     let unclipped = gradients.clone();
-    let sound = clip(&mut builder, &mut gradients, &clips)?;
+    let sound = clip(&mut builder, &mut gradients, &limited(&optimizer.clips, &scalars))?;
     let mut next = Vec::new();
     for (one, gradient) in moved.iter().zip(gradients) {
         next.push(Root::Update {
@@ -254,22 +250,14 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
             node: update(&mut builder, optimizer, &scalars.call, one, gradient, &mut memory)?,
         });
     }
-    let mut figures = Vec::new();
-    for (number, (part, value)) in parts.iter().zip(values).enumerate() {
-        let own = moved.iter().zip(&unclipped).zip(&next).filter(|((one, _), _)| part.parameters.contains(&one.learned.name));
-        let own = own.map(|((one, gradient), next)| Moving { theta: one.theta, gradient: *gradient, next: next.node() });
-        let slope = slopes.get(&value).copied();
-        figures.extend(diagnosis::figures(&mut builder, (number, part), value, slope, &own.collect::<Vec<_>>())?);
-    }
+    let figures = figures(&mut builder, &parts, &slopes, &moved, unclipped.iter().zip(&next))?;
     let set = |(source, node): &(NodeId, NodeId)| Root::Update { source: *source, node: *node };
     next.extend(memory.next.iter().map(set));
-    let mut roots: Vec<Root> = roots.into_iter().skip(1).take(outputs + updates).collect();
-    roots.extend(watched);
-    roots.extend(figures);
     if network.accumulates {
         next = accumulate::held(&mut builder, next)?;
     }
-    roots.extend(next);
+    let mut roots: Vec<Root> = roots[kinds.own].to_vec();
+    roots.extend(watched.into_iter().chain(figures).chain(next));
     if let Some(sound) = sound {
         skip::guarded(&mut builder, sound, &mut roots, &mut memory.states)?;
     }
@@ -278,6 +266,59 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     graph.roots = roots;
     let states = network.states.iter().cloned().chain(memory.states).chain(sums.states);
     Ok(StepGraph { states: with_nodes(states, &graph), graph })
+}
+
+/// The parameters that are moved, with the scalars of each.
+fn moved<'a>(
+    builder: &mut Builder,
+    trained: &[&'a Learned],
+    points: &[Option<NodeId>],
+    scalars: &Scalars,
+) -> Result<Vec<Moved<'a>>, Fault> {
+    let mut moved = Vec::new();
+    for (index, &learned) in trained.iter().enumerate() {
+        let theta = builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone()))?;
+        moved.push(Moved {
+            learned,
+            theta,
+            point: points[index].unwrap_or(theta),
+            rate_factor: scalars.factors[index],
+            weight_decay: scalars.decays[index],
+            shrinks: scalars.shrinks[index].clone(),
+        });
+    }
+    Ok(moved)
+}
+
+/// Clips with the limits of this graph.
+fn limited(clips: &[ClipUse], scalars: &Scalars) -> Vec<ClipUse> {
+    clips.iter().zip(&scalars.limits).map(|(clip, &limit)| ClipUse { limit, ..clip.clone() }).collect()
+}
+
+/// Diagnosed values by which the total is derived too. A frozen layer may stand before something without a derivative.
+fn with_slope(graph: &Graph, total: NodeId, parts: &[(Part, NodeId)], moved: &[Moved]) -> Vec<NodeId> {
+    let is_trained = |part: &Part| moved.iter().any(|one| part.parameters.contains(&one.learned.name));
+    let flows = diagnosis::flows(graph, total);
+    let asked = parts.iter().filter(|(part, value)| is_trained(part) && flows[value.index()]);
+    asked.map(|(_, value)| *value).collect()
+}
+
+/// What is diagnosed: figures of each part and of the parameters in it, by their gradients and updates.
+fn figures<'a>(
+    builder: &mut Builder,
+    parts: &[(Part, NodeId)],
+    slopes: &HashMap<NodeId, NodeId>,
+    moved: &[Moved],
+    steps: impl Iterator<Item = (&'a NodeId, &'a Root)> + Clone,
+) -> Result<Vec<Root>, Fault> {
+    let mut figures = Vec::new();
+    for (number, (part, value)) in parts.iter().enumerate() {
+        let own = moved.iter().zip(steps.clone()).filter(|(one, _)| part.parameters.contains(&one.learned.name));
+        let own = own.map(|(one, (gradient, next))| Moving { theta: one.theta, gradient: *gradient, next: next.node() });
+        let slope = slopes.get(value).copied();
+        figures.extend(diagnosis::figures(builder, (number, part), *value, slope, &own.collect::<Vec<_>>())?);
+    }
+    Ok(figures)
 }
 
 /// States with their handles in this graph; those that the graph does not hold are left out.
@@ -413,29 +454,7 @@ fn with_roots(network: &Network, what: &str, roots: Vec<Root>) -> Graph {
     let mut graph = network.builder.graph().clone();
     graph.name = format!("{} {what}", network.name);
     graph.roots = roots;
-    pruned(&graph)
-}
-
-/// The graph without what no root needs, renumbered.
-pub fn pruned(graph: &Graph) -> Graph {
-    let live = graph.live();
-    let mut result = Graph::new(graph.name.clone());
-    result.origins = graph.origins.clone();
-    let mut map = vec![NodeId(0); graph.nodes.len()];
-    for id in graph.ids().filter(|id| live[id.index()]) {
-        map[id.index()] = NodeId(result.nodes.len() as u32);
-        let mut node = graph.node(id).clone();
-        for operand in &mut node.operands {
-            *operand = map[operand.index()];
-        }
-        result.nodes.push(node);
-    }
-    for origin in &mut result.origins {
-        // Where the node it came from is gone, the rule alone is left.
-        origin.of = origin.of.filter(|of| live[of.index()]).map(|of| map[of.index()]);
-    }
-    result.roots = graph.roots.iter().map(|root| root.mapped(|id| map[id.index()])).collect();
-    result
+    graph.pruned()
 }
 
 /// First values of the parameters, as updates: run once, at step 0. A parameter's random stream is its ordinal.

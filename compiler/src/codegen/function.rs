@@ -318,7 +318,7 @@ impl<'f> Emitter<'f> {
                     name: ExternalName::user(name),
                     signature,
                     // Functions of one module lie in one arena; all others may be anywhere.
-                    colocated: matches!(callee, Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) | Callee::Wide(_)),
+                    colocated: callee.is_compiled() || matches!(callee, Callee::Wide(_)),
                     patchable: false,
                 });
                 self.callees.insert(callee, reference);

@@ -4,6 +4,7 @@
 //! the memory back, so the function pointers that it hands out are good as long as it lives; calling them is unsafe for this and for
 //! all that [`crate::abi`] asks of the caller.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -56,75 +57,28 @@ impl Module {
             let message = format!("this machine has no {}", target.instruction_set);
             return Err(Error::Host(message));
         }
-        let Outline { names, parts, .. } = Outline::of(program)?;
-        let back_end = target.back_end(Effort::Optimize)?;
-        let convention = back_end.default_call_conv();
-        let mut builder = JITBuilder::with_isa(back_end, Box::new(library_name));
-        let size = functions.iter().map(|f| f.bytes.len() + VENEER * f.relocations.len() + ROOM).sum::<usize>();
-        let arena = ArenaMemoryProvider::new_with_size(size.max(ROOM)).map_err(|error| Error::Memory(error.to_string()))?;
-        builder.memory_provider(Box::new(arena));
-        for (call, address) in library() {
-            builder.symbol(library_name(call), address);
-        }
+        let Outline { names, .. } = Outline::of(program)?;
         check_relocations(&functions, &names, symbols)?;
-        for callee in names.all() {
-            if let Some(address) = names.address(callee, symbols) {
-                builder.symbol(names.name(callee), address);
-            }
-        }
-        let mut memory = Memory(Some(JITModule::new(builder)));
+        let mut memory = Memory(Some(JITModule::new(arena(target, &functions, &names, symbols)?)));
         let Memory(Some(jit)) = &mut memory else {
             return Err(Error::Memory("no module".to_owned()));
         };
-        for callee in names.all() {
-            let linkage = match callee {
-                Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_) => Linkage::Local,
-                _ => Linkage::Import,
-            };
-            let signature = signature(callee, convention);
-            let id = jit.declare_function(&names.name(callee), linkage, &signature).map_err(refused)?;
-            if id.as_u32() != names.number(callee) {
-                return Err(Error::Malformed("functions are numbered twice".to_owned()));
-            }
-        }
-        let mut defined = vec![false; program.kernels.len() + program.entries.len() + parts.len()];
-        for function in &functions {
-            match defined.get_mut(function.number as usize) {
-                Some(done) => *done = true,
-                None => return Err(Error::MissingSymbol(function.name.clone())),
-            }
-            jit.define_function_bytes(
-                FuncId::from_u32(function.number),
-                function.alignment,
-                &function.bytes,
-                &function.relocations,
-            )
-            .map_err(refused)?;
-        }
-        if let Some(missing) = names.all().zip(&defined).find(|(_, done)| !**done) {
-            return Err(Error::MissingSymbol(names.name(missing.0)));
-        }
-        jit.finalize_definitions().map_err(refused)?;
+        declare(jit, &names)?;
+        define(jit, &names, &functions)?;
         let address = |callee| jit.get_finalized_function(FuncId::from_u32(names.number(callee)));
-        let kernels = (0..program.kernels.len() as u32)
-            .map(|i| {
-                let address = address(Callee::Kernel(i));
-                // SAFETY: the function was compiled with the signature of `Callee::Kernel`, which is that of `KernelFunction`, in the
-                // convention of `extern "C"`, and its memory is executable from here on.
-                unsafe { std::mem::transmute::<*const u8, KernelFunction>(address) }
-            })
-            .collect();
-        let entries = program
-            .entries
-            .iter()
-            .zip(0..)
-            .map(|(entry, i)| {
-                let address = address(Callee::Entry(i));
-                // SAFETY: as above, for `Callee::Entry` and `EntryFunction`.
-                let function = unsafe { std::mem::transmute::<*const u8, EntryFunction>(address) };
-                (entry.name.clone(), function)
-            })
-            .collect();
+        let kernels = (0..program.kernels.len() as u32).map(|index| {
+            let address = address(Callee::Kernel(index));
+            // SAFETY: the function was compiled with the signature of `Callee::Kernel`, which is that of `KernelFunction`, in the
+            // convention of `extern "C"`, and its memory is executable from here on.
+            unsafe { std::mem::transmute::<*const u8, KernelFunction>(address) }
+        });
+        let entries = program.entries.iter().zip(0..).map(|(entry, index)| {
+            let address = address(Callee::Entry(index));
+            // SAFETY: as above, for `Callee::Entry` and `EntryFunction`.
+            let function = unsafe { std::mem::transmute::<*const u8, EntryFunction>(address) };
+            (entry.name.clone(), function)
+        });
+        let (kernels, entries) = (kernels.collect(), entries.collect());
         for function in &mut functions {
             function.address = jit.get_finalized_function(FuncId::from_u32(function.number)) as usize;
             function.bytes = Vec::new();
@@ -146,6 +100,52 @@ impl Module {
     /// The functions it was linked from, with their text if the target asked for it.
     pub fn functions(&self) -> &[Compiled] {
         &self.functions
+    }
+}
+
+/// One piece of memory for these functions, which knows the addresses of what they call.
+fn arena(target: Target, functions: &[Compiled], names: &Names, symbols: &Symbols) -> Result<JITBuilder, Error> {
+    let mut builder = JITBuilder::with_isa(target.back_end(Effort::Optimize)?, Box::new(library_name));
+    let size = functions.iter().map(|f| f.bytes.len() + VENEER * f.relocations.len() + ROOM).sum::<usize>();
+    let memory = ArenaMemoryProvider::new_with_size(size.max(ROOM)).map_err(|error| Error::Memory(error.to_string()))?;
+    builder.memory_provider(Box::new(memory));
+    for (call, address) in library() {
+        builder.symbol(library_name(call), address);
+    }
+    for callee in names.all() {
+        if let Some(address) = names.address(callee, symbols) {
+            builder.symbol(names.name(callee), address);
+        }
+    }
+    Ok(builder)
+}
+
+/// Declares all that functions call, under the numbers that relocations have.
+fn declare(jit: &mut JITModule, names: &Names) -> Result<(), Error> {
+    let convention = jit.target_config().default_call_conv;
+    for callee in names.all() {
+        let linkage = if callee.is_compiled() { Linkage::Local } else { Linkage::Import };
+        let id = jit.declare_function(&names.name(callee), linkage, &signature(callee, convention)).map_err(refused)?;
+        if id.as_u32() != names.number(callee) {
+            return Err(Error::Malformed("functions are numbered twice".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Defines the functions, none of which may be missing, and makes their memory executable.
+fn define(jit: &mut JITModule, names: &Names, functions: &[Compiled]) -> Result<(), Error> {
+    let mut missing: BTreeMap<u32, Callee> =
+        names.all().filter(Callee::is_compiled).map(|callee| (names.number(callee), callee)).collect();
+    for Compiled { number, name, alignment, bytes, relocations, .. } in functions {
+        if missing.remove(number).is_none() {
+            return Err(Error::MissingSymbol(name.clone()));
+        }
+        jit.define_function_bytes(FuncId::from_u32(*number), *alignment, bytes, relocations).map_err(refused)?;
+    }
+    match missing.first_key_value() {
+        Some((_, callee)) => Err(Error::MissingSymbol(names.name(*callee))),
+        None => jit.finalize_definitions().map_err(refused),
     }
 }
 
@@ -214,14 +214,10 @@ fn check_relocations(functions: &[Compiled], names: &Names, symbols: &Symbols) -
     for relocation in functions.iter().flat_map(|f| &f.relocations) {
         let found = match relocation.name {
             ModuleRelocTarget::User { index, .. } => match callees.get(index as usize) {
-                Some(&callee @ (Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_))) => Ok(callee),
-                Some(&callee) => match names.address(callee, symbols) {
-                    Some(_) => Ok(callee),
-                    None => Err(names.name(callee)),
-                },
+                Some(&callee) if callee.is_compiled() || names.address(callee, symbols).is_some() => Ok(()),
+                Some(&callee) => Err(names.name(callee)),
                 None => Err(format!("function {index}")),
-            }
-            .map(|_| ()),
+            },
             ModuleRelocTarget::LibCall(call) => match library().iter().any(|&(c, _)| c == call) {
                 true => Ok(()),
                 false => Err(library_name(call)),

@@ -33,6 +33,13 @@ pub(super) enum Callee {
     Driver(u32),
 }
 
+impl Callee {
+    /// Whether it is a function of the module.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self, Callee::Kernel(_) | Callee::Entry(_) | Callee::Part(_))
+    }
+}
+
 /// The step scalars' functions, in the order of their numbers.
 const SCALARS: [(ScalarFunction, &str); 10] = [
     (ScalarFunction::Exp, "exp"),

@@ -2,7 +2,7 @@
 
 use super::{Fusion, Member, Work, domain, is_step_scalar, is_unit_reshape, operand_axes, view_axes, work};
 use crate::graph::{Attributes, Element, Graph, NodeId, Window};
-use crate::ops::{self, Lowering, Primitive};
+use crate::ops::{self, Lowering, Primitive, bottom};
 
 /// Most block instructions of a formula of sources that is computed anew wherever it is read.
 const FREE_COST: usize = 8;
@@ -160,14 +160,6 @@ pub(super) fn in_one_piece(graph: &Graph, in_words: &[bool]) -> Vec<bool> {
         }
     }
     found
-}
-
-/// The node that a chain of views ends in.
-pub(crate) fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
-    while matches!(ops::record(graph.node(id).primitive).lowering, Lowering::View) {
-        id = graph.node(id).operands[0];
-    }
-    id
 }
 
 /// Which nodes are computed where they are read: in every kernel, and those that one kernel keeps nowhere.

@@ -118,7 +118,7 @@ fn contract(builder: &mut Builder, a: NodeId, b: NodeId, spec: &Contraction) -> 
 /// An operand of a product stands in memory: coordinates, constants and scalars of the control block are copied.
 fn in_memory(builder: &mut Builder, id: NodeId) -> Result<NodeId, BuildError> {
     let graph = builder.graph();
-    match operands::stands_in_memory(graph, super::bottom(graph, id)) {
+    match operands::stands_in_memory(graph, ops::bottom(graph, id)) {
         true => Ok(id),
         false => builder.unary(Primitive::StopGradient, id),
     }

@@ -24,7 +24,7 @@ pub mod text;
 pub mod traffic;
 
 use access::Reads;
-pub(crate) use access::{Access, Inlined, bottom, member_accesses};
+pub(crate) use access::{Access, Inlined, member_accesses};
 #[cfg(test)]
 pub(crate) use operands::stands_in_memory;
 pub(crate) use operands::{in_table, linear, loops_around_product, reads_windows, steps_in_product};
@@ -237,19 +237,15 @@ pub fn summed(graph: &Graph, contract: NodeId) -> usize {
     summed.map(|(_, size)| size.at(NOMINAL_BATCH)).product()
 }
 
-/// A rough count of block instructions that one element of a pointwise node takes.
+/// A rough count of block instructions that one element of a node takes where it is read.
 pub fn cost(graph: &Graph, id: NodeId) -> usize {
-    let node = graph.node(id);
-    let record = ops::record(node.primitive);
-    match record.exactness {
-        ops::Exactness::Ulp(_) if record.is_pointwise() => 20,
-        _ if matches!(node.primitive, Primitive::Div | Primitive::Sqrt) => 4,
-        _ if matches!(node.primitive, Primitive::StopGradient) => 0,
-        _ if record.is_pointwise() => 1,
-        _ if matches!(record.lowering, Lowering::Gather) => 2,
+    let primitive = graph.node(id).primitive;
+    match ops::cost(primitive) {
+        Some(cost) => cost,
+        None if matches!(ops::record(primitive).lowering, Lowering::Gather) => 2,
         // Its operand is computed for each element.
-        _ if folded(graph, id).is_some() => 2 * SHORT_AXIS,
-        _ => 0,
+        None if folded(graph, id).is_some() => 2 * SHORT_AXIS,
+        None => 0,
     }
 }
 

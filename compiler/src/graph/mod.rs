@@ -246,6 +246,26 @@ impl Graph {
         });
         self.ancestors(self.roots.iter().map(Root::node).chain(sources))
     }
+    /// Without what no root needs, renumbered.
+    pub fn pruned(&self) -> Graph {
+        let live = self.live();
+        let mut result = Graph { origins: self.origins.clone(), ..Graph::new(self.name.clone()) };
+        let mut map = vec![NodeId(0); self.nodes.len()];
+        for id in self.ids().filter(|id| live[id.index()]) {
+            map[id.index()] = NodeId(result.nodes.len() as u32);
+            let mut node = self.node(id).clone();
+            for operand in &mut node.operands {
+                *operand = map[operand.index()];
+            }
+            result.nodes.push(node);
+        }
+        for origin in &mut result.origins {
+            // Where the node it came from is gone, the rule alone is left.
+            origin.of = origin.of.filter(|of| live[of.index()]).map(|of| map[of.index()]);
+        }
+        result.roots = self.roots.iter().map(|root| root.mapped(|id| map[id.index()])).collect();
+        result
+    }
     /// For each node, whether it is one of `from` or one of them needs it.
     pub fn ancestors(&self, from: impl IntoIterator<Item = NodeId>) -> Vec<bool> {
         let mut live = vec![false; self.nodes.len()];

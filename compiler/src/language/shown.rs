@@ -4,7 +4,6 @@ use crate::graph::Root;
 use crate::graph::text::{number, print};
 use crate::nn::Network;
 use crate::nn::choice::{self, Choices};
-use crate::step::pruned;
 use std::fmt::Write;
 
 /// Settings, parameters with their initialisers, and the graph of what is asked for.
@@ -32,5 +31,5 @@ pub fn shown(network: &Network, origins: bool) -> String {
     graph.roots.extend(network.loss.map(|node| output("loss", node)));
     graph.roots.extend(network.reports.iter().map(|report| output(&report.name, report.node)));
     graph.roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
-    text + &print(&pruned(&graph), origins)
+    text + &print(&graph.pruned(), origins)
 }

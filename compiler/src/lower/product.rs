@@ -7,7 +7,7 @@ use super::index::{Index, view};
 use super::kernel::KernelLowering;
 use super::storage::title;
 use crate::fusion::reads_windows;
-use crate::graph::{Attributes, NodeId, Parts};
+use crate::graph::{Attributes, Contraction, NodeId, Parts};
 use crate::loops::{Digit, Extent, Linear, Operand, OperandRows, ProductStatement, Statement, Steps, Var, View};
 use crate::ops::Fold;
 
@@ -30,16 +30,7 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     };
     let (a, b) = (graph.node(node).operands[0], graph.node(node).operands[1]);
     let domain = lowering.group.domains[position].clone();
-    let mut labels: Vec<Label> = Vec::new();
-    for number in 0..=spec.left.iter().chain(&spec.right).copied().max().unwrap_or(0) {
-        let size = |own: &[u8], operand: NodeId| {
-            own.iter().position(|label| *label == number).map(|axis| super::linear(graph.shape(operand).0[axis]))
-        };
-        let size = size(&spec.left, a).or_else(|| size(&spec.right, b)).unwrap_or(Linear::fixed(1));
-        let axis = spec.out.iter().position(|label| *label == number).map(|axis| domain[axis]);
-        let extent = axis.map_or(Extent::Whole(size), |axis| lowering.axes[axis].extent());
-        labels.push(Label { var: lowering.var(), extent, size, axis });
-    }
+    let labels = labels(lowering, &spec, (a, b), &domain);
     let index = |own: &[u8], lowering: &KernelLowering| -> Vec<Index> {
         own.iter()
             .map(|label| {
@@ -88,18 +79,37 @@ pub fn lower(lowering: &mut KernelLowering, position: usize) -> Result<(), Lower
     let accumulate = !turns.is_empty();
     let (m, n, k) = (m.extent, n.extent, k.extent);
     let statement = ProductStatement { title: name, a, b, c, m, n, k, accumulate, origin: node.0 };
-    let mut statement = Statement::Product(Box::new(statement));
-    for label in outer.iter().chain(&turns).rev() {
-        let label = &labels[*label as usize];
+    let around = outer.iter().chain(&turns).map(|label| &labels[*label as usize]);
+    let statement = looped(Statement::Product(Box::new(statement)), around)?;
+    lowering.push(statement);
+    lowering.spread(position)
+}
+
+/// The labels of a contraction of these operands, whose result spans these axes of the group.
+fn labels(lowering: &mut KernelLowering, spec: &Contraction, (a, b): (NodeId, NodeId), domain: &[usize]) -> Vec<Label> {
+    let graph = lowering.scope.graph;
+    let most = spec.left.iter().chain(&spec.right).copied().max().unwrap_or(0);
+    let label = |number: u8| {
+        let axis_in = |labels: &[u8]| labels.iter().position(|label| *label == number);
+        let size = |labels: &[u8], operand: NodeId| axis_in(labels).map(|axis| super::linear(graph.shape(operand).0[axis]));
+        let size = size(&spec.left, a).or_else(|| size(&spec.right, b)).unwrap_or(Linear::fixed(1));
+        let axis = axis_in(&spec.out).map(|axis| domain[axis]);
+        let extent = axis.map_or(Extent::Whole(size), |axis| lowering.axes[axis].extent());
+        Label { var: lowering.var(), extent, size, axis }
+    };
+    (0..=most).map(label).collect()
+}
+
+/// A statement with loops over these labels around it, the first of them outermost.
+fn looped<'a>(statement: Statement, labels: impl DoubleEndedIterator<Item = &'a Label>) -> Result<Statement, LowerError> {
+    labels.rev().try_fold(statement, |statement, label| {
         let (step, total) = match label.extent {
             Extent::Whole(size) => (1, size),
             Extent::Tile { step: 1, .. } => (1, Linear::fixed(1)),
-            Extent::Tile { .. } => return Err(LowerError(format!("%{}: a label that is looped over is cut into tiles", node.0))),
+            Extent::Tile { .. } => return Err(LowerError("a label that is looped over is cut into tiles".into())),
         };
-        statement = Statement::Tiles { var: label.var, step, total, body: vec![statement] };
-    }
-    lowering.push(statement);
-    lowering.spread(position)
+        Ok(Statement::Tiles { var: label.var, step, total, body: vec![statement] })
+    })
 }
 
 /// Labels taken together as one index.

@@ -19,7 +19,7 @@ mod sources;
 mod tests;
 mod window;
 
-use crate::graph::{Attributes, BuildError, Builder, Element, NodeId, Type};
+use crate::graph::{Attributes, BuildError, Builder, Element, Graph, NodeId, Type};
 use crate::loops::Value;
 use crate::loops::block::BlockBuilder;
 pub use arithmetic::LARGEST_INTEGER;
@@ -367,6 +367,26 @@ impl Record {
     pub fn is_source(&self) -> bool {
         matches!(self.lowering, Lowering::Source)
     }
+}
+
+/// A rough count of block instructions that one element of a pointwise primitive takes.
+pub fn cost(primitive: Primitive) -> Option<usize> {
+    let record = record(primitive);
+    let cost = match (primitive, record.exactness) {
+        (_, Exactness::Ulp(_)) => 20,
+        (Primitive::Div | Primitive::Sqrt, _) => 4,
+        (Primitive::StopGradient, _) => 0,
+        _ => 1,
+    };
+    record.is_pointwise().then_some(cost)
+}
+
+/// The node that a chain of views ends in.
+pub fn bottom(graph: &Graph, mut id: NodeId) -> NodeId {
+    while matches!(record(graph.node(id).primitive).lowering, Lowering::View) {
+        id = graph.node(id).operands[0];
+    }
+    id
 }
 
 /// The primitive of this name in text forms.

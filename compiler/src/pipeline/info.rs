@@ -4,7 +4,7 @@ use crate::graph::{Shape, Type};
 use crate::nn::arguments::{check_bounds, is_representable, range};
 use crate::nn::formulas::Bounded;
 use crate::nn::network::Use;
-use crate::nn::parameters::{self, Asked, Measure};
+use crate::nn::parameters::{self, Asked, Learned, Measure};
 use crate::nn::{Kind, Network};
 use crate::{step, summary};
 
@@ -114,79 +114,20 @@ pub struct Report {
 impl Info {
     /// Of a network at its two times, with the states of its training step if it trains.
     pub(super) fn of(training: &Network, evaluation: &Network, states: &[parameters::State]) -> Info {
-        let field = |source: &parameters::Source, is_target| {
-            let is_it = |network: &Network, node| network.builder.graph().source_name(node) == Some(&source.name);
-            let (mut steps, mut asked) = (None, Vec::new());
-            // One of the two times may not ask.
-            for network in [training, evaluation] {
-                let own = network.lengths.iter().filter(|(node, _)| is_it(network, *node)).map(|(_, steps)| *steps);
-                steps = steps.into_iter().chain(own).min();
-                for (node, one) in &network.asked {
-                    if is_it(network, *node) && !asked.contains(one) {
-                        asked.push(*one);
-                    }
-                }
-            }
-            Field { name: source.name.clone(), ty: source.ty.clone(), is_target, steps, asked }
-        };
-        let inputs = training.inputs.iter().map(|source| field(source, false));
-        let fields = inputs.chain(training.targets.iter().map(|source| field(source, true))).collect();
-        let sizes = |shape: &Shape| shape.at(1);
-        let tensors = training
-            .learned()
-            .map(|learned| Tensor {
-                name: learned.name.clone(),
-                shape: sizes(&learned.shape),
-                proximal: step::penalties_of(training, learned).iter().any(|applied| applied.proximal),
-            })
-            .collect();
-        let states = states
-            .iter()
-            .map(|state| State {
-                name: state.name.clone(),
-                shape: sizes(&state.ty.shape),
-                initial: state.initial,
-                saved: state.saved,
-            })
-            .collect();
-        let settings = training
-            .settings
-            .iter()
-            .map(|setting| Setting {
-                name: setting.name.clone(),
-                value: setting.value,
-                declared: setting.declared,
-                kinds: setting.kinds.clone(),
-            })
-            .collect();
-        let name = |node| training.builder.graph().source_name(node).unwrap_or_default().to_string();
-        let scalers = training
-            .scalers
-            .iter()
-            .map(|scaler| Scaler {
-                field: name(scaler.source),
-                standardize: scaler.measure == Measure::Standardize,
-                shift: name(scaler.shift),
-                scale: name(scaler.scale),
-            })
-            .collect();
-        let reports = training
-            .reports
-            .iter()
-            .map(|report| Report { name: report.name.clone(), higher_is_better: report.higher_is_better })
-            .collect();
+        let inputs = training.inputs.iter().map(|source| (source, false));
+        let fields = inputs.chain(training.targets.iter().map(|source| (source, true)));
         let graph = evaluation.builder.graph();
-        let predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone())).collect();
+        let predictions = evaluation.predicts.iter().map(|(name, node)| (name.clone(), graph.ty(*node).clone()));
         Info {
             name: training.name.clone(),
-            fields,
-            parameters: tensors,
-            states,
-            settings,
+            fields: fields.map(|(source, is_target)| Field::of([training, evaluation], source, is_target)).collect(),
+            parameters: training.learned().map(|learned| Tensor::of(training, learned)).collect(),
+            states: states.iter().map(State::of).collect(),
+            settings: training.settings.iter().map(Setting::of).collect(),
             bounded: training.bounded.clone(),
-            scalers,
-            reports,
-            predictions,
+            scalers: training.scalers.iter().map(|scaler| Scaler::of(training, scaler)).collect(),
+            reports: training.reports.iter().map(Report::of).collect(),
+            predictions: predictions.collect(),
             trains: training.loss.is_some() && training.optimizer.is_some(),
             needs_two_rows: needs_two_rows(training),
             summary: summary::summary(training, evaluation),
@@ -199,6 +140,60 @@ impl Info {
         let value = |name: &str| self.settings.iter().zip(values).find(|(known, _)| known.name == name).map(|(_, value)| *value);
         let mut hanging = self.bounded.iter().filter(|bounded| bounded.reads(&self.settings[place].name));
         hanging.try_for_each(|bounded| bounded.check(&value)).map_err(|fault| format!("another number: {}", fault.message))
+    }
+}
+
+/// The sizes of a tensor that has the same in every batch.
+fn sizes(shape: &Shape) -> Vec<usize> {
+    shape.at(1)
+}
+
+impl Field {
+    /// One of the two networks may not ask.
+    fn of(networks: [&Network; 2], source: &parameters::Source, is_target: bool) -> Self {
+        let (mut steps, mut asked) = (None, Vec::new());
+        for network in networks {
+            let is_it = |node| network.builder.graph().source_name(node) == Some(&source.name);
+            let own = network.lengths.iter().filter(|(node, _)| is_it(*node)).map(|(_, steps)| *steps);
+            steps = steps.into_iter().chain(own).min();
+            for (node, one) in &network.asked {
+                if is_it(*node) && !asked.contains(one) {
+                    asked.push(*one);
+                }
+            }
+        }
+        Self { name: source.name.clone(), ty: source.ty.clone(), is_target, steps, asked }
+    }
+}
+
+impl Tensor {
+    fn of(network: &Network, learned: &Learned) -> Self {
+        let proximal = step::penalties_of(network, learned).iter().any(|applied| applied.proximal);
+        Self { name: learned.name.clone(), shape: sizes(&learned.shape), proximal }
+    }
+}
+
+impl State {
+    fn of(state: &parameters::State) -> Self {
+        Self { name: state.name.clone(), shape: sizes(&state.ty.shape), initial: state.initial, saved: state.saved }
+    }
+}
+
+impl Scaler {
+    fn of(network: &Network, scaler: &parameters::Scaler) -> Self {
+        let name = |node| network.builder.graph().source_name(node).unwrap_or_default().to_string();
+        Self {
+            field: name(scaler.source),
+            standardize: scaler.measure == Measure::Standardize,
+            shift: name(scaler.shift),
+            scale: name(scaler.scale),
+        }
+    }
+}
+
+impl Report {
+    fn of(report: &parameters::Report) -> Self {
+        Self { name: report.name.clone(), higher_is_better: report.higher_is_better }
     }
 }
 
@@ -218,6 +213,11 @@ fn needs_two_rows(training: &Network) -> Option<String> {
 }
 
 impl Setting {
+    fn of(setting: &parameters::Setting) -> Self {
+        let parameters::Setting { name, value, declared, kinds, .. } = setting.clone();
+        Self { name, value, declared, kinds }
+    }
+
     /// Whether a value may be set; the error says what it must be.
     pub fn check(&self, value: f64) -> Result<(), String> {
         if !value.is_finite() {

@@ -19,49 +19,75 @@ impl Fit<'_> {
         let train = bind(&self.data, &info.fields, true)?;
         let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
         let batch = if info.fields.is_empty() { 1 } else { self.batch };
+        let (used, turns) = self.batches(batch, train.rows)?;
+        self.check_checkpoint()?;
+        let (epochs, steps) = self.extent(turns.div_ceil(self.accumulate as u64))?;
+        self.check_patience()?;
+        let threads = self.team(batch)?;
+        let (monitor, higher_is_better) = self.monitored()?;
+        let (accumulate, shuffle) = (self.accumulate, self.shuffle);
+        Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
+    }
+
+    /// The rows of an epoch that has so many, and its batches.
+    fn batches(&self, batch: usize, rows: usize) -> Result<(usize, u64)> {
         if batch == 0 {
             return Err(Error::setting("batch", 0, "at least 1"));
         }
-        if batch > train.rows {
-            return Err(Error::setting("batch", batch, &format!("at most {}, the rows of the training set", train.rows)));
-        }
-        let kept = self.checkpoint.as_ref().map(|checkpoint| &checkpoint.file);
-        if let Some(file) = kept.filter(|file| file.metadata().is_ok_and(|data| !data.is_file())) {
-            let found = format!("`{}`, which is no file", file.display());
-            return Err(Error::setting("checkpoint", found, "a file, from which the training can go on"));
+        if batch > rows {
+            return Err(Error::setting("batch", batch, &format!("at most {rows}, the rows of the training set")));
         }
         if !(1..=MOST_BATCHES).contains(&self.accumulate) {
             return Err(Error::setting("accumulate", self.accumulate, &format!("at least 1 and at most {MOST_BATCHES} batches")));
         }
-        let whole = train.rows / batch;
-        let rest = train.rows % batch;
-        let turns = if rest > 0 && !self.drop_last { whole + 1 } else { whole } as u64;
-        let updates = turns.div_ceil(self.accumulate as u64);
+        let (whole, rest) = (rows / batch, rows % batch);
         self.model.check_rows(batch)?;
-        if rest > 0 && !self.drop_last {
+        let (used, turns) = if rest > 0 && !self.drop_last {
             self.model.check_rows(rest)?;
-        }
-        let (epochs, steps) = match (self.epochs, self.steps) {
-            (Some(_), Some(_)) => return Err(Error::setting("steps", "given beside `epochs`", "one of the two")),
-            (Some(epochs), None) => (epochs, epochs.saturating_mul(updates)),
-            (None, Some(steps)) => (steps.div_ceil(updates), steps),
-            (None, None) => (1, updates),
+            (rows, whole + 1)
+        } else {
+            (whole * batch, whole)
         };
+        if turns > i32::MAX as usize || rows > u32::MAX as usize {
+            return Err(Error::setting("rows", rows, "below 2147483648"));
+        }
+        Ok((used, turns as u64))
+    }
+
+    fn check_checkpoint(&self) -> Result<()> {
+        let kept = self.checkpoint.as_ref().map(|checkpoint| &checkpoint.file);
+        match kept.filter(|file| file.metadata().is_ok_and(|data| !data.is_file())) {
+            Some(file) => {
+                let found = format!("`{}`, which is no file", file.display());
+                Err(Error::setting("checkpoint", found, "a file, from which the training can go on"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Epochs and steps, where an epoch has so many updates.
+    fn extent(&self, updates: u64) -> Result<(u64, u64)> {
+        const MOST: u64 = i32::MAX as u64;
         // Nothing may be left of a run that is gone on with.
         let least = u64::from(self.model.resumed.is_none());
-        if self.steps.is_some_and(|steps| steps < least) {
-            return Err(Error::setting("steps", 0, "at least 1"));
+        match (self.epochs, self.steps) {
+            (Some(_), Some(_)) => Err(Error::setting("steps", "given beside `epochs`", "one of the two")),
+            (Some(epochs), None) if epochs < least || epochs > MOST => {
+                Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"))
+            }
+            (Some(epochs), None) => Ok((epochs, epochs.saturating_mul(updates))),
+            (None, Some(steps)) if steps < least => Err(Error::setting("steps", steps, "at least 1")),
+            (None, Some(steps)) if steps.div_ceil(updates) > MOST => {
+                let most = MOST.saturating_mul(updates);
+                Err(Error::setting("steps", steps, &format!("at most {most}, which are {MOST} epochs of {updates}")))
+            }
+            (None, Some(steps)) => Ok((steps.div_ceil(updates), steps)),
+            (None, None) => Ok((1, updates)),
         }
-        if let Some(steps) = self.steps.filter(|_| epochs > i32::MAX as u64) {
-            let most = (i32::MAX as u64).saturating_mul(updates);
-            return Err(Error::setting("steps", steps, &format!("at most {most}, which are {} epochs of {updates}", i32::MAX)));
-        }
-        if epochs < least || epochs > i32::MAX as u64 {
-            return Err(Error::setting("epochs", epochs, "at least 1 and below 2147483648"));
-        }
-        if turns > i32::MAX as u64 || train.rows > u32::MAX as usize {
-            return Err(Error::setting("rows", train.rows, "below 2147483648"));
-        }
+    }
+
+    /// Checks what decides when to stop and when to lower the rate.
+    fn check_patience(&self) -> Result<()> {
         if self.patience == Some(0) {
             return Err(Error::setting("patience", 0, "at least 1"));
         }
@@ -71,7 +97,7 @@ impl Fit<'_> {
             ("plateau", self.plateau.is_some()),
             ("monitor", self.monitor.is_some()),
         ];
-        if let Some((name, _)) = judged.iter().find(|(_, is_asked)| *is_asked && validation.is_none()) {
+        if let Some((name, _)) = judged.iter().find(|(_, is_asked)| *is_asked && self.validation.is_none()) {
             return Err(Error::setting(name, "used without a validation set", "accompanied by `.validate(…)`"));
         }
         if let Some((factor, epochs)) = self.plateau {
@@ -85,22 +111,28 @@ impl Fit<'_> {
         if !(self.least >= 0.0 && self.least.is_finite()) {
             return Err(Error::setting("least", self.least, "a finite number of at least 0"));
         }
+        Ok(())
+    }
+
+    /// The number of threads.
+    fn team(&self, batch: usize) -> Result<NonZeroUsize> {
         let threads = NonZeroUsize::new(self.threads).filter(|threads| threads.get() <= 1024);
-        let Some(most) = threads else {
-            return Err(Error::setting("threads", self.threads, "at least 1 and at most 1024"));
-        };
-        let threads = if self.all_threads { most } else { worth(&self.model.compiled, "train", batch, most) };
+        let most = threads.ok_or_else(|| Error::setting("threads", self.threads, "at least 1 and at most 1024"))?;
+        Ok(if self.all_threads { most } else { worth(&self.model.compiled, "train", batch, most) })
+    }
+
+    /// What epochs are compared by, and whether more of it is better.
+    fn monitored(&self) -> Result<(String, bool)> {
+        let reports = &self.model.compiled.info.reports;
         let monitor = self.monitor.clone().unwrap_or_else(|| "loss".into());
-        let report = info.reports.iter().find(|report| report.name == monitor);
-        if report.is_none() && monitor != "loss" {
-            let names: Vec<&str> =
-                std::iter::once("loss").chain(info.reports.iter().map(|report| report.name.as_str())).collect();
-            return Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))));
+        match reports.iter().find(|report| report.name == monitor) {
+            Some(report) => Ok((monitor, report.higher_is_better)),
+            None if monitor == "loss" => Ok((monitor, false)),
+            None => {
+                let names: Vec<&str> = std::iter::once("loss").chain(reports.iter().map(|report| report.name.as_str())).collect();
+                Err(Error::setting("monitor", format!("`{monitor}`"), &format!("one of: {}", names.join(", "))))
+            }
         }
-        let higher_is_better = report.is_some_and(|report| report.higher_is_better);
-        let (accumulate, used) = (self.accumulate, if self.drop_last { whole * batch } else { train.rows });
-        let shuffle = self.shuffle;
-        Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
     }
 }
 

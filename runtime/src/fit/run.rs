@@ -18,17 +18,17 @@ use gradc_compiler::step::{SKIPPED, accumulate, plateau};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-struct SlotSet {
+/// Scalars that the run and the driver's code share.
+struct Slots {
     batch: Slot,
     stop: Slot,
     steps: Slot,
     step: Slot,
     step_word: Slot,
     epoch: Option<Slot>,
-    loss: Option<Slot>,
     penalty: Option<Slot>,
-    rows: Option<Slot>,
-    metrics: Vec<Option<Slot>>,
+    training: Sums,
+    validation: Sums,
     improved: Option<Slot>,
     best: Option<Slot>,
     /// Best epoch, and for how long patience and plateau have waited.
@@ -36,6 +36,46 @@ struct SlotSet {
     finite: Option<Slot>,
     rate_factor: Option<Slot>,
     group: Group,
+}
+
+impl Slots {
+    fn of(model: &Model) -> Self {
+        let slots = &model.compiled.assembled.slots;
+        let find = |name: &str| slots.get(name).copied();
+        let must = |name: &str| find(name).unwrap_or(Slot(0));
+        Self {
+            batch: must("batch"),
+            stop: must("stop"),
+            steps: must("steps"),
+            step: must("step"),
+            step_word: must("step.word"),
+            epoch: find(EPOCH),
+            penalty: find("train.penalty.sum"),
+            training: Sums::of(model, "train"),
+            validation: Sums::of(model, "evaluate"),
+            improved: find("improved"),
+            best: find("best"),
+            judged: ["best.epoch", "waited", "plateau.waited"].map(find),
+            finite: find("finite"),
+            rate_factor: find(&format!("setting.{}", plateau::SCALE)),
+            group: Group::of(model),
+        }
+    }
+}
+
+/// What a pass over rows sums up: the loss, the rows themselves, and what the network reports.
+struct Sums {
+    loss: Option<Slot>,
+    rows: Option<Slot>,
+    metrics: Vec<Option<Slot>>,
+}
+
+impl Sums {
+    fn of(model: &Model, unit: &str) -> Self {
+        let find = |name: &str| model.compiled.assembled.slots.get(&format!("{unit}.{name}.sum")).copied();
+        let metrics = model.compiled.info.reports.iter().map(|report| find(&report.name));
+        Self { loss: find("loss"), rows: find("rows"), metrics: metrics.collect() }
+    }
 }
 
 /// Where a step that accumulates is told which batch of its update it sees.
@@ -62,8 +102,7 @@ pub(super) struct Run<'a> {
     plan: &'a Plan,
     workspace: &'a mut Workspace,
     shared: &'a Shared,
-    slots: SlotSet,
-    validation_slots: (Option<Slot>, Option<Slot>, Vec<Option<Slot>>),
+    slots: Slots,
     seed: u64,
     first_epoch: u64,
     /// Epochs of the run that this one goes on with.
@@ -143,41 +182,20 @@ impl<'a> Run<'a> {
         keeper: Keeper,
         before: u64,
     ) -> Result<Self> {
-        let slots = &model.compiled.assembled.slots;
-        let find = |name: &str| slots.get(name).copied();
-        let must = |name: &str| find(name).unwrap_or(Slot(0));
         let reports = &model.compiled.info.reports;
-        let metrics =
-            |prefix: &str| reports.iter().map(|report| find(&format!("{prefix}.{}.sum", report.name))).collect::<Vec<_>>();
         let columns = plan.columns(reports.len());
         let names = ["loss", "penalty"].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
         let results: Vec<Option<BufferId>> =
             names.map(|name| model.compiled.assembled.outputs.get(&format!("train.{name}")).copied()).collect();
         let width = Self::STEP + results.len();
-        let recorded = usize::try_from(plan.steps).map_or(RECORDS, |steps| steps.min(RECORDS));
-        workspace.set_f64(must("step"), model.step as f64);
+        let recorded = |count: u64| usize::try_from(count).map_or(RECORDS, |count| count.min(RECORDS));
+        let validated = plan.validation.as_ref().map(|bound| bound.rows);
+        let slots = Slots::of(model);
+        workspace.set_f64(slots.step, model.step as f64);
         Ok(Run {
             plan,
             shared,
-            slots: SlotSet {
-                batch: must("batch"),
-                stop: must("stop"),
-                steps: must("steps"),
-                step: must("step"),
-                step_word: must("step.word"),
-                epoch: find(EPOCH),
-                loss: find("train.loss.sum"),
-                penalty: find("train.penalty.sum"),
-                rows: find("train.rows.sum"),
-                metrics: metrics("train"),
-                improved: find("improved"),
-                best: find("best"),
-                judged: ["best.epoch", "waited", "plateau.waited"].map(find),
-                finite: find("finite"),
-                rate_factor: find(&format!("setting.{}", plateau::SCALE)),
-                group: Group::of(model),
-            },
-            validation_slots: (find("evaluate.loss.sum"), find("evaluate.rows.sum"), metrics("evaluate")),
+            slots,
             seed: model.seed,
             first_epoch: model.epoch,
             before,
@@ -187,25 +205,20 @@ impl<'a> Run<'a> {
             taken: 0,
             step: model.step,
             batches: model.batches,
-            pass: plan.validation.as_ref().map(|bound| Pass::new(model, bound.rows)),
-            scores: [
-                Scores::new(model, "train", plan.used),
-                Scores::new(model, "evaluate", plan.validation.as_ref().map_or(0, |bound| bound.rows)),
-            ],
+            pass: validated.map(|rows| Pass::new(model, rows)),
+            scores: [Scores::new(model, "train", plan.used), Scores::new(model, "evaluate", validated.unwrap_or(0))],
             epoch_started: Instant::now(),
             rate_factor: 1.0,
             skips: model.buffer(SKIPPED),
             skipped: 0.0,
             columns,
             row: vec![0.0; columns.width()],
-            records: Vec::with_capacity(
-                columns.width() * usize::try_from(plan.epochs).map_or(RECORDS, |epochs| epochs.min(RECORDS)),
-            ),
+            records: Vec::with_capacity(columns.width() * recorded(plan.epochs)),
             snapshot: Snapshot::new(model, asked.snapshots)?,
             since_snapshot: SNAPSHOT_STEPS,
             asked,
             results,
-            steps: Vec::with_capacity(if asked.steps { recorded * width } else { 0 }),
+            steps: Vec::with_capacity(if asked.steps { recorded(plan.steps) * width } else { 0 }),
             keeper,
             rows: 0,
             seen: 0,
@@ -276,6 +289,10 @@ impl<'a> Run<'a> {
             (Some(sum), Some(rows)) => self.workspace.f64(sum) / self.workspace.f64(rows),
             _ => 0.0,
         }
+    }
+
+    fn metrics(&self, sums: &Sums) -> impl Iterator<Item = f64> {
+        sums.metrics.iter().map(|metric| self.mean(*metric, sums.rows))
     }
 }
 
@@ -348,9 +365,9 @@ impl Driver for Run<'_> {
         self.seen += self.rows as u64;
         // No one else writes it; an addition in one piece would wait for all that the step has stored.
         self.shared.rows.store(self.seen, Ordering::Relaxed);
-        self.shared.loss.store(self.mean(self.slots.loss, self.slots.rows).to_bits(), Ordering::Relaxed);
-        if let Some(metric) = self.slots.metrics.first() {
-            self.shared.metric.store(self.mean(*metric, self.slots.rows).to_bits(), Ordering::Relaxed);
+        self.shared.loss.store(self.mean(self.slots.training.loss, self.slots.training.rows).to_bits(), Ordering::Relaxed);
+        if let Some(metric) = self.slots.training.metrics.first() {
+            self.shared.metric.store(self.mean(*metric, self.slots.training.rows).to_bits(), Ordering::Relaxed);
         }
     }
 
@@ -383,8 +400,8 @@ impl Driver for Run<'_> {
         let first: [f64; Columns::FIRST] = [
             (self.before + self.begun) as f64,
             self.step as f64,
-            self.mean(self.slots.loss, self.slots.rows),
-            self.mean(self.slots.penalty, self.slots.rows),
+            self.mean(self.slots.training.loss, self.slots.training.rows),
+            self.mean(self.slots.penalty, self.slots.training.rows),
             f64::from(improved),
             self.epoch_started.elapsed().as_secs_f64(),
             self.rate_factor,
@@ -395,11 +412,11 @@ impl Driver for Run<'_> {
         row.clear();
         row.extend(first);
         row.extend(self.judged());
-        row.extend(self.slots.metrics.iter().map(|slot| self.mean(*slot, self.slots.rows)));
+        row.extend(self.metrics(&self.slots.training));
         if self.columns.validates {
-            let (loss, rows, metrics) = &self.validation_slots;
-            row.push(self.mean(*loss, *rows));
-            row.extend(metrics.iter().map(|slot| self.mean(*slot, *rows)));
+            let sums = &self.slots.validation;
+            row.push(self.mean(sums.loss, sums.rows));
+            row.extend(self.metrics(sums));
         }
         let is_finite = self.slots.finite.is_none_or(|slot| self.workspace.i32(slot) != 0);
         self.shared.cut.store(!is_finite || self.position < self.plan.used, Ordering::Relaxed);

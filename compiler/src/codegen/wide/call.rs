@@ -92,9 +92,7 @@ impl Emitter<'_> {
         let Chosen { selection, wide, gains } = chosen;
         let lanes = lanes(block)?;
         let mut p = self.preamble(Some(var), true, block, &lanes)?;
-        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, selection.arguments() as u32, 3);
-        let slot = self.builder.create_sized_stack_slot(slot);
-        let arguments = self.builder.ins().stack_addr(types::I64, slot, 0);
+        let arguments = self.argument_block(selection.arguments());
         self.hand_pointers(&selection, block, &mut p, arguments)?;
         for (number, &gain) in gains.iter().enumerate() {
             let gain = self.linear(gain);
@@ -108,10 +106,22 @@ impl Emitter<'_> {
             self.builder.ins().store(MEMORY, count, arguments, selection.turns_at() as i32);
             self.builder.ins().store(MEMORY, rows, arguments, selection.rows_at() as i32);
         }
+        self.call_own(wide, arguments, count);
+        Ok(())
+    }
+
+    /// Room on the stack for what a function is handed.
+    pub(super) fn argument_block(&mut self, bytes: i64) -> ir::Value {
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 3);
+        let slot = self.builder.create_sized_stack_slot(slot);
+        self.builder.ins().stack_addr(types::I64, slot, 0)
+    }
+
+    /// Calls a function that stands behind the code of its kernel.
+    pub(super) fn call_own(&mut self, wide: Wide, arguments: ir::Value, count: ir::Value) {
         let number = self.wides.len() as u32;
         self.wides.push(wide);
         self.call(Callee::Wide(number), &[arguments, count]);
-        Ok(())
     }
 
     /// Writes the pointers of a selection's places into the argument block.

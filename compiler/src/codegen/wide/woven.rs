@@ -1,7 +1,7 @@
 //! The side of the caller of a [woven function](super::weave): which product and nest have one, and what is handed over.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, StackSlotData, StackSlotKind, types};
+use cranelift_codegen::ir::{self, InstBuilder};
 
 use super::super::Error;
 use super::super::function::{Bound, Emitter, MEMORY};
@@ -9,7 +9,6 @@ use super::super::listing::Serves;
 use super::super::nest::as_one;
 use super::super::plan::{plan, stride};
 use super::super::preamble::{check_vector, lanes};
-use super::super::symbols::Callee;
 use super::super::turns::{Count, turns};
 use super::operations::Selection;
 use super::order::divides;
@@ -95,9 +94,7 @@ impl Emitter<'_> {
 
     fn call_woven(&mut self, woven: Woven, product: &ProductStatement, block: &Block, steps: ir::Value) -> Result<(), Error> {
         let Woven { shape, selection, wide, outer, axis } = woven;
-        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, arguments(&selection) as u32, 3);
-        let slot = self.builder.create_sized_stack_slot(slot);
-        let arguments = self.builder.ins().stack_addr(types::I64, slot, 0);
+        let arguments = self.argument_block(arguments(&selection));
         outer.iter().for_each(|&var| self.bind(var, Bound::Zero));
         let lanes: Vec<Lane> = lanes(block)?;
         let mut p = self.preamble(Some(axis.var), true, block, &lanes)?;
@@ -120,9 +117,7 @@ impl Emitter<'_> {
         }
         self.origin(None);
         let none = self.int(0);
-        let number = self.wides.len() as u32;
-        self.wides.push(wide);
-        self.call(Callee::Wide(number), &[arguments, none]);
+        self.call_own(wide, arguments, none);
         Ok(())
     }
 }

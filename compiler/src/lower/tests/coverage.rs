@@ -1,10 +1,10 @@
 //! Where in kernels each primitive has stood: a table that shows what random graphs leave out.
 
 use super::trial::Trial;
-use crate::fusion::{Inlined, Work, bottom, member_accesses, stands_in_memory, work};
+use crate::fusion::{Inlined, Work, member_accesses, stands_in_memory, work};
 use crate::graph::{Element, Graph, NodeId, Root};
 use crate::lower::nests;
-use crate::ops::{self, Exactness, Lowering, PRIMITIVES, Primitive};
+use crate::ops::{self, Exactness, Lowering, PRIMITIVES, Primitive, bottom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 

@@ -2,7 +2,6 @@
 //! steps and where constants are used.
 
 use crate::autodiff::gradients_where_any;
-use crate::fusion::{bottom, cost};
 use crate::graph::scan::Role;
 use crate::graph::{BuildError, Builder, Element, Graph, NodeId, Origin, Scan, Shape, Type};
 use crate::ops::{self, Lowering, Primitive};
@@ -49,7 +48,7 @@ fn is_row(graph: &Graph, id: NodeId) -> bool {
 
 /// The constant that a node without rows is a view of.
 fn constant_beneath(body: &Graph, id: NodeId) -> Option<usize> {
-    let id = bottom(body, id);
+    let id = ops::bottom(body, id);
     match Role::of(body.node(id)) {
         Some(Role::Constant(number)) if body.ty(id).element == Element::F32 => Some(number),
         _ => None,
@@ -157,7 +156,7 @@ fn is_worth_saving(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     let record = ops::record(node.primitive);
     let is_plain = matches!(record.lowering, Lowering::View | Lowering::Source | Lowering::Coordinate);
-    let is_cheap = record.is_pointwise() && cost(graph, id) <= CHEAP;
+    let is_cheap = ops::cost(node.primitive).is_some_and(|cost| cost <= CHEAP);
     node.ty.element == Element::F32 && node.ty.shape.has_batch() && !is_plain && !is_cheap
 }
 

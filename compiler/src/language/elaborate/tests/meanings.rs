@@ -270,8 +270,7 @@ fn an_optimizer_of_ones_own_equals_the_one_of_the_catalogue() {
         crate::step::training_step(&sound(&text, true)).expect("the step can be built")
     };
     let (mine, theirs) = (step("heavy(0.1)"), step("momentum(0.1)"));
-    let text =
-        |graph: &crate::graph::Graph| crate::graph::text::print(&crate::step::pruned(graph), false).replace("momentum", "heavy");
+    let text = |graph: &crate::graph::Graph| crate::graph::text::print(&graph.pruned(), false).replace("momentum", "heavy");
     assert_eq!(text(&mine.graph), text(&theirs.graph));
     assert_eq!(mine.states.len(), 2);
 }
@@ -286,7 +285,7 @@ fn a_literal_in_an_optimizer_s_lines_is_a_constant() {
         let names: Vec<&str> = network.settings.iter().map(|setting| setting.name.as_str()).collect();
         assert_eq!(names, ["rate"], "{gradient}");
         let step = crate::step::training_step(&network).expect("the step can be built");
-        crate::graph::text::print(&crate::step::pruned(&step.graph), false)
+        crate::graph::text::print(&step.graph.pruned(), false)
     };
     for layer in ["noise", "dropout"] {
         let expected = step("", &format!("gradient.{layer}(k)"));
@@ -319,7 +318,7 @@ fn a_point_of_ones_own_moves_the_gradient() {
     let theirs = around("", "let y = x.dense(8);").replace("sgd(0.1)", "nesterov(0.1)");
     let shown = |text: &str| {
         let step = crate::step::training_step(&sound(text, true)).expect("the step can be built");
-        crate::graph::text::print(&crate::step::pruned(&step.graph), false).replace("nesterov", "ahead")
+        crate::graph::text::print(&step.graph.pruned(), false).replace("nesterov", "ahead")
     };
     assert_eq!(shown(&text), shown(&theirs));
 }
