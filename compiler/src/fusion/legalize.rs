@@ -7,7 +7,6 @@
 use super::operands;
 use crate::graph::{Attributes, BuildError, Builder, Carried, Contraction, Dim, Graph, NodeId, Parts, Root, Shape};
 use crate::ops::{self, Lowering, Primitive};
-use std::collections::HashSet;
 
 /// The graph in legal form; dead nodes are dropped.
 pub fn legalize(graph: &Graph) -> Result<Graph, BuildError> {
@@ -56,16 +55,16 @@ pub fn legalize_with_places(graph: &Graph) -> Result<(Graph, Vec<Option<NodeId>>
             builder.output(name.clone(), node);
         }
     }
-    let outputs: HashSet<NodeId> = builder.graph().roots.iter().map(Root::node).collect();
-    // What is written in place comes last, after everything that reads the old value.
+    let known = builder.graph().nodes.len();
+    // What is written in place comes last, after everything that reads the old value, and after all results.
     for root in &graph.roots {
         if let Root::Update { source, node } = root {
             let next = find(*node)?;
             // The copy stands where the value stands that it copies.
             builder.set_origin(builder.graph().origin(next).clone());
             let mut node = builder.unary(Primitive::StopGradient, next)?;
-            // No update is the copy that an output is: results are known before anything is overwritten.
-            if outputs.contains(&node) {
+            // Equal nodes are one: a copy that something else reads, or that is a result, stands further up.
+            while node.index() < known {
                 node = builder.unary(Primitive::StopGradient, node)?;
             }
             builder.update(find(*source)?, node)?;

@@ -48,6 +48,22 @@ fn an_update_and_a_result_may_be_copies_of_one_source() {
 }
 
 #[test]
+fn an_update_may_be_a_copy_that_others_read() {
+    holds(|b| {
+        let (p, q) = (parameter(b, "p", &[32])?, parameter(b, "q", &[])?);
+        let copy = b.unary(Primitive::StopGradient, p)?;
+        let most = b.reduce(Primitive::ReduceMax, copy, &[0])?;
+        let x = input(b, "x", &[40])?;
+        let result = b.unary(Primitive::Tanh, x)?;
+        b.output("result", result);
+        b.update(p, p)?;
+        let less = b.sub(q, most)?;
+        b.update(q, less)?;
+        Ok(())
+    });
+}
+
+#[test]
 fn inputs_are_results() {
     holds(|b| {
         for (name, dims) in [("a", &[][..]), ("b", &[33]), ("c", &[2, 3, 5])] {
