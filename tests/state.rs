@@ -188,3 +188,71 @@ fn several_threads_predict_with_memory_of_their_own() {
         }
     });
 }
+
+network! {
+    pub Scaled {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let h = x.standardize().dense(3);
+        let p = h.dense(1);
+        predict  p.restore(y);
+        minimize p.mean_squared_error(y.standardize());
+        using    sgd(0.01);
+    }
+}
+
+network! {
+    pub Unscaled {
+        input  x: [batch, 2];
+        target y: [batch, 1];
+        let h = x.standardize().dense(3);
+        let p = h.dense(1);
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    sgd(0.01);
+    }
+}
+
+fn scaled_rows() -> Dataset {
+    let data = Dataset::new().f32("x", &[2], &[1.0, 10.0, 3.0, 30.0]).and_then(|data| data.f32("y", &[1], &[5.0, 9.0]));
+    data.expect("the data is right")
+}
+
+fn train_one_epoch(net: &mut Model) {
+    net.fit(&scaled_rows()).batch(2).quiet().run().expect("it trains");
+}
+
+#[test]
+fn scalers_that_a_file_knows_nothing_of_are_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("unscaled.safetensors");
+    let mut source = Unscaled::options().compile().expect("it compiles");
+    source.set_parameter("x.standardize.mean", &[7.0, 7.0]).expect("a state");
+    source.save(&file).expect("it saves");
+    let mut net = Scaled::options().compile().expect("it compiles");
+    net.load_matching(&file).expect("it loads");
+    train_one_epoch(&mut net);
+    assert_eq!(net.parameter("x.standardize.mean").expect("a state"), [7.0, 7.0], "what the file knows is measured");
+    assert_eq!(net.parameter("x.standardize.deviation").expect("a state"), [1.0, 10.0], "what nobody knew is taken");
+    assert_eq!(net.parameter("y.standardize.mean").expect("a state"), [7.0], "the other scaler is not measured");
+    assert_eq!(net.parameter("y.standardize.deviation").expect("a state"), [2.0]);
+}
+
+#[test]
+fn what_a_scaler_is_given_stays_through_runs_and_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("scaled.safetensors");
+    let mut net = Scaled::options().compile().expect("it compiles");
+    net.set_parameter("x.standardize.deviation", &[4.0, 4.0]).expect("a state");
+    net.save_checkpoint(&file).expect("it saves");
+    let mut other = Scaled::options().compile().expect("it compiles");
+    other.load_checkpoint(&file).expect("it loads");
+    for net in [&mut net, &mut other] {
+        train_one_epoch(net);
+        assert_eq!(net.parameter("x.standardize.deviation").expect("a state"), [4.0, 4.0]);
+        assert_eq!(net.parameter("x.standardize.mean").expect("a state"), [2.0, 20.0]);
+        net.reset(1).expect("it begins anew");
+        train_one_epoch(net);
+        assert_eq!(net.parameter("x.standardize.deviation").expect("a state"), [1.0, 10.0]);
+    }
+}

@@ -12,7 +12,7 @@ use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
 use gradc_compiler::pipeline::{Front, Info, Setting, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,8 @@ pub struct Model {
     pub(crate) batches: u64,
     /// Epochs begun so far: each has its own permutation.
     pub(crate) epoch: u64,
-    /// Whether scalers have been measured (or loaded).
-    pub(crate) scaled: bool,
+    /// Names of the scalers' states that have been measured, loaded or set; the first run measures the others.
+    pub(crate) scaled: BTreeSet<String>,
     /// Where the run stood that left the checkpoint behind which the model is; the next run goes on with it.
     pub(crate) resumed: Option<Standing>,
     /// What is compiled into the step for someone to see.
@@ -82,7 +82,7 @@ impl Model {
             step: 0,
             batches: 0,
             epoch: 0,
-            scaled: false,
+            scaled: BTreeSet::new(),
             resumed: None,
             watches: Vec::new(),
             watched: Vec::new(),
@@ -103,7 +103,7 @@ impl Model {
         self.step = 0;
         self.batches = 0;
         self.epoch = 0;
-        self.scaled = false;
+        self.scaled.clear();
         self.resumed = None;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
@@ -175,7 +175,7 @@ impl Model {
         Ok(self.store.get(buffer))
     }
 
-    /// Replaces a parameter's values.
+    /// Replaces the values of a parameter or state, row-major. What a scaler is given so (`x.standardize.mean`) is not measured any more.
     ///
     /// # Errors
     /// An unknown name, another number of values, a value that is not finite.
@@ -198,6 +198,7 @@ impl Model {
             ));
         }
         own.copy_from_slice(values);
+        self.note_scaled(name);
         Ok(())
     }
 

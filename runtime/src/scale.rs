@@ -5,11 +5,8 @@ use crate::model::Model;
 use crate::rows::Bound;
 
 impl Model {
-    /// Measures every scaler on these rows, unless that has been done or the model was loaded.
+    /// Measures on these rows what scalers have not been given yet.
     pub(crate) fn measure_scalers(&mut self, rows: &Bound) -> Result<()> {
-        if self.scaled {
-            return Ok(());
-        }
         for scaler in self.compiled.info.scalers.clone() {
             let Some(field) = self.compiled.fields.iter().position(|field| *field == scaler.field) else { continue };
             let (Some(values), Some(shift), Some(scale)) =
@@ -17,15 +14,32 @@ impl Model {
             else {
                 continue;
             };
+            let unknown = [(scaler.shift, shift, 0), (scaler.scale, scale, 1)].into_iter();
+            let unknown: Vec<_> = unknown.filter(|(name, ..)| !self.scaled.contains(name)).collect();
+            if unknown.is_empty() {
+                continue;
+            }
             let measured = if scaler.standardize { moments(values, rows.rows) } else { ranges(values, rows.rows) };
-            for (buffer, column) in [(shift, 0), (scale, 1)] {
+            for (name, buffer, column) in unknown {
+                self.scaled.insert(name);
                 for (own, pair) in self.store.get_mut(buffer).iter_mut().zip(&measured) {
                     *own = pair[column] as f32;
                 }
             }
         }
-        self.scaled = true;
         Ok(())
+    }
+
+    /// Remembers that a state has got its values from outside, if it is one of a scaler.
+    pub(crate) fn note_scaled(&mut self, name: &str) {
+        if self.is_of_scaler(name) {
+            self.scaled.insert(name.to_owned());
+        }
+    }
+
+    /// Whether a state is what a scaler has measured.
+    pub(crate) fn is_of_scaler(&self, name: &str) -> bool {
+        self.compiled.info.scalers.iter().any(|scaler| scaler.shift == name || scaler.scale == name)
     }
 }
 

@@ -100,7 +100,7 @@ impl Model {
             step: self.step,
             batches: self.batches,
             epoch: self.epoch,
-            scaled: self.scaled,
+            scaled: self.scaled.clone(),
             resumed: None,
             watches: Vec::new(),
             watched: Vec::new(),

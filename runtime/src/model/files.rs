@@ -7,7 +7,7 @@ use crate::fit::{JUDGED, Judged, Standing};
 use gradc_compiler::loops::{BufferId, Lane};
 use gradc_compiler::pipeline::State;
 use gradc_compiler::splitmix;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -16,6 +16,9 @@ const FINGERPRINT: &str = "fingerprint";
 
 /// The key under which a checkpoint of a training lists the tensors that are no parameters: it tells such a file from others.
 const MOMENTS: &str = "moments";
+
+/// The key under which a file lists the states of scalers that were known when it was written; the others have nothing to say.
+const SCALED: &str = "scaled";
 
 /// The keys under which a checkpoint that was written within a run tells its epochs and steps, and what the epochs are judged by.
 const RUN_EPOCHS: &str = "run.epochs";
@@ -69,7 +72,6 @@ impl Model {
         let fits = fits.and_then(|()| check_finite(&saved, &checkpoint));
         fits.map_err(|error| error.in_file(&path.display().to_string()))?;
         self.take(&checkpoint, &saved);
-        self.scaled = true;
         Ok(())
     }
 
@@ -83,7 +85,6 @@ impl Model {
         let saved = self.saved();
         let loaded = checkpoint::match_some(&named(&saved), checkpoint);
         let taken: Vec<_> = saved.into_iter().filter(|kept| loaded.taken.contains(&kept.name)).collect();
-        self.scaled |= self.compiled.info.scalers.iter().any(|scaler| loaded.taken.contains(&scaler.shift));
         self.take(checkpoint, &taken);
         loaded
     }
@@ -114,11 +115,15 @@ impl Model {
     }
 
     fn take(&mut self, checkpoint: &Checkpoint, tensors: &[Kept]) {
+        let unknown = |name: &str| checkpoint.metadata.get(SCALED).is_some_and(|known| known.lines().all(|known| known != name));
         for Kept { name, buffer, .. } in tensors {
             if let Some((_, values)) = checkpoint.tensors.get(name) {
                 let own = self.store.get_mut(*buffer);
                 if own.len() == values.len() {
                     own.copy_from_slice(values);
+                    if !unknown(name) {
+                        self.note_scaled(name);
+                    }
                 }
             }
         }
@@ -150,6 +155,7 @@ impl Model {
             ("network".to_string(), self.name().to_string()),
             ("step".to_string(), step.to_string()),
             (FINGERPRINT.to_string(), self.fingerprint()),
+            (SCALED.to_string(), self.scaled.iter().map(String::as_str).collect::<Vec<_>>().join("\n")),
         ])
     }
 
@@ -233,7 +239,7 @@ impl Model {
         }
         let moments: Vec<&str> = kept.iter().filter(|kept| !kept.saved).map(|kept| kept.name.as_str()).collect();
         let Reached { step: _, batches, epoch } = progress;
-        let numbers = [("batches", batches), ("epoch", epoch), ("seed", self.seed), ("scaled", u64::from(self.scaled))];
+        let numbers = [("batches", batches), ("epoch", epoch), ("seed", self.seed)];
         texts.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
         texts.insert(MOMENTS.to_owned(), moments.join("\n"));
         let settings = self.compiled.info.settings.iter().zip(&self.settings);
@@ -249,6 +255,12 @@ impl Model {
     /// What is kept in f64, and what in f32.
     fn by_width(&self, asked: impl Fn(&State) -> bool) -> (Vec<Kept>, Vec<Kept>) {
         self.kept(asked).into_iter().partition(|kept| self.lane(kept.buffer) == Lane::F64)
+    }
+
+    /// Which states of scalers a checkpoint says are known.
+    fn scaled_in(&self, read: &Checkpoint) -> Result<BTreeSet<String>> {
+        let names = read.metadata.get(SCALED).ok_or_else(|| lacks(SCALED))?;
+        names.lines().map(|name| if self.is_of_scaler(name) { Ok(name.to_owned()) } else { Err(lacks(SCALED)) }).collect()
     }
 
     fn take_training(&mut self, read: &Checkpoint) -> Result<()> {
@@ -268,7 +280,7 @@ impl Model {
         self.check_origin(read)?;
         check_finite(&kept, read)?;
         let progress = Reached { step: number(read, "step")?, batches: number(read, "batches")?, epoch: number(read, "epoch")? };
-        let (seed, scaled) = (number(read, "seed")?, number::<u64>(read, "scaled")? != 0);
+        let (seed, scaled) = (number(read, "seed")?, self.scaled_in(read)?);
         let names = self.compiled.info.settings.iter().map(|setting| setting_key(&setting.name));
         let settings: Vec<f64> = names.map(|name| number(read, &name)).collect::<Result<_>>()?;
         for (place, setting) in self.compiled.info.settings.iter().enumerate() {
