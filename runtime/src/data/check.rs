@@ -196,7 +196,8 @@ pub(super) fn class_range(classes: u32) -> String {
 
 /// What to do when labels between `least` and `greatest` do not fit `classes` classes.
 pub(super) fn class_help(classes: u32, least: f64, greatest: f64) -> String {
-    if least >= 1.0 && greatest == f64::from(classes) {
+    // One label alone does not show where they start.
+    if least >= 1.0 && least < greatest && greatest == f64::from(classes) {
         "the labels seem to start at 1: subtract 1 from each".to_owned()
     } else if least < 0.0 {
         format!("labels start at 0, the least here is {least}: number the classes anew, or leave these rows out")
@@ -267,6 +268,13 @@ pub(super) fn split_bounds(fractions: &[f64], rows: usize) -> Result<Vec<usize>>
         ));
     }
     Ok(bounds)
+}
+
+/// An error if one of these numbers is that of no row.
+pub(super) fn row_numbers(numbers: &[usize], rows: usize) -> Result<()> {
+    let Some(place) = numbers.iter().position(|number| *number >= rows) else { return Ok(()) };
+    let found = format!("number {place} of the rows is {}", numbers[place]);
+    Err(Error::data(found, format!("one of 0..{rows}"), "rows are counted from 0"))
 }
 
 /// An error unless two datasets have the same fields in the same order.

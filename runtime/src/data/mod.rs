@@ -144,6 +144,7 @@ impl FieldSpec {
 /// assert_eq!((train.rows(), test.rows()), (1, 1));
 /// # Ok::<(), gradc_runtime::error::Error>(())
 /// ```
+#[must_use = "rows and fields are chosen in a dataset of their own; this one stays as it is"]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
     columns: Vec<Arc<Column>>,
@@ -256,6 +257,39 @@ impl Dataset {
     /// The first `n` rows, or all if there are fewer.
     pub fn take(&self, n: usize) -> Dataset {
         self.slice(0, n.min(self.rows))
+    }
+
+    /// The rows of these numbers (from 0) in this order; one may come several times, as in bootstrap samples or where rare classes are to weigh more.
+    /// An error for a number that no row has.
+    pub fn pick(&self, rows: &[usize]) -> Result<Dataset> {
+        check::row_numbers(rows, self.rows)?;
+        check::row_limit(rows.len())?;
+        Ok(self.gathered(rows.len(), |place| rows[place]))
+    }
+
+    /// For cross validation `count` pairs: the rows without one part, and that part. Each row is in one part; parts are of consecutive rows, as
+    /// long as each other but for one row, so that data in an order are [shuffled](Dataset::shuffled) first. A pair is copied when it is asked for.
+    /// An error unless there are at least two parts and a row for each.
+    ///
+    /// ```
+    /// use gradc_runtime::data::Dataset;
+    ///
+    /// let data = Dataset::new().f32("x", &[], &[0.0, 1.0, 2.0, 3.0, 4.0])?;
+    /// for (train, valid) in data.shuffled(7).folds(5)? {
+    ///     assert_eq!((train.rows(), valid.rows()), (4, 1));
+    /// }
+    /// # Ok::<(), gradc_runtime::error::Error>(())
+    /// ```
+    pub fn folds(&self, count: usize) -> Result<impl ExactSizeIterator<Item = (Dataset, Dataset)>> {
+        if !(2..=self.rows).contains(&count) {
+            return Err(Error::setting("folds", count, &format!("at least 2 and at most {}, the rows", self.rows)));
+        }
+        let bound = move |part: usize| (part as u128 * self.rows as u128 / count as u128) as usize;
+        Ok((0..count).map(move |part| {
+            let (start, end) = (bound(part), bound(part + 1));
+            let kept = |place: usize| if place < start { place } else { place + end - start };
+            (self.gathered(self.rows - (end - start), kept), self.slice(start, end))
+        }))
     }
 
     /// The rows of `self`, then those of `other`; an error unless both have the same fields in the same order.

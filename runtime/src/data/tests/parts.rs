@@ -54,3 +54,40 @@ fn take_and_concat() {
     let other = Dataset::new().u32("y", &[], &[0]).unwrap();
     says(data.concat(&other), &["the second dataset has the fields y: u32[]"]);
 }
+
+#[test]
+fn folds_leave_each_row_out_once() {
+    let data = numbered(11);
+    for count in 2..=11 {
+        let folds = data.folds(count).unwrap();
+        assert_eq!(folds.len(), count);
+        let mut left_out = Vec::new();
+        for (train, valid) in folds {
+            assert!(valid.rows() == 11 / count || valid.rows() == 11_usize.div_ceil(count), "{count}: {}", valid.rows());
+            let mut both = [order(&train), order(&valid)].concat();
+            both.sort_unstable();
+            assert_eq!(both, order(&data), "{count}");
+            assert!(order(&train).is_sorted(), "the order stays");
+            left_out.extend(order(&valid));
+        }
+        assert_eq!(left_out, order(&data), "{count}");
+    }
+    for count in [0, 1, 12, usize::MAX] {
+        says(data.folds(count).map(drop), &["`folds`", "at most 11"]);
+    }
+    assert!(Dataset::new().folds(2).is_err());
+}
+
+#[test]
+fn rows_are_picked_in_the_order_that_is_asked_for() {
+    let data = numbered(5);
+    assert_eq!(order(&data.pick(&[4, 0, 0, 2]).unwrap()), [4, 0, 0, 2]);
+    assert_eq!(data.pick(&[]).unwrap().rows(), 0);
+    says(data.pick(&[1, 5]), &["number 1 of the rows is 5", "0..5"]);
+}
+
+#[test]
+fn one_label_alone_does_not_say_where_labels_start() {
+    says(Dataset::new().class("city", 4, &[1, 4]), &["subtract 1"]);
+    says(Dataset::new().class("city", 4, &[4]), &["declare more classes"]);
+}
