@@ -459,3 +459,12 @@ fn a_channel_of_one_pixel_needs_two_rows() {
     net.fit(&data).batch(2).drop_last().epochs(2).quiet().run().expect("it trains");
     assert!(net.parameter("p.batch_norm.running_variance").expect("it is there").iter().all(|value| value.is_finite()));
 }
+
+/// Only a batch that someone asked for can be too large.
+#[test]
+fn few_rows_are_one_batch() {
+    let rows = DigitsBatch { pixels: &pixels(5), digit: &[0, 1, 2, 3, 4] };
+    let history = net().fit(&rows).record_steps().quiet().run().expect("it trains");
+    assert_eq!(history.steps.iter().map(|step| step.rows).collect::<Vec<_>>(), [5]);
+    refuses(|net| net.fit(&rows).batch(32).quiet().run(), &["`batch`", "32", "at most 5"]);
+}

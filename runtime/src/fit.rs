@@ -35,11 +35,37 @@ type EpochCall<'m> = dyn FnMut(&Epoch) -> ControlFlow<()> + 'm;
 const SNAPSHOT_STEPS: u64 = 1000;
 
 /// A training run about to start. Nothing is checked before [`Fit::run`].
+///
+/// ```
+/// # use gradc_compiler::{base::place::Source, language::declaration::Declaration};
+/// # use gradc_runtime::{compiled::Options, data::Dataset, model::Model};
+/// # use std::ops::ControlFlow;
+/// # let text = "Line { input x: [batch, 1]; target y: [batch, 1]; let p = x.dense(1); predict p; minimize p.mean_squared_error(y); \
+/// #     using sgd(0.1); report off = mean_absolute_error(p, y); }";
+/// # let declaration = Declaration::parse(Source::new("line.net", text)).expect("a network");
+/// # let mut net = Model::from_declaration(&declaration, &Options::default())?;
+/// let data = Dataset::new().f32("x", &[1], &[0.0, 1.0, 2.0, 3.0])?.f32("y", &[1], &[1.0, 3.0, 5.0, 7.0])?;
+/// let [train, valid] = data.split([0.5, 0.5])?;
+/// let mut log = Vec::new();
+/// let history = net
+///     .fit(&train)
+///     .validate(&valid)
+///     .epochs(500)
+///     .on_epoch(|epoch| {
+///         log.push(epoch.validated("off"));
+///         if epoch.validated("off") < 0.01 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+///     })
+///     .quiet()
+///     .run()?;
+/// assert_eq!(log.len(), history.epochs.len());
+/// # Ok::<(), gradc_runtime::error::Error>(())
+/// ```
+#[must_use = "nothing runs before `run`"]
 pub struct Fit<'m> {
     model: &'m mut Model,
     data: Rows<'m>,
     validation: Option<Rows<'m>>,
-    batch: usize,
+    batch: Option<usize>,
     epochs: Option<u64>,
     steps: Option<u64>,
     patience: Option<u64>,
@@ -77,7 +103,7 @@ impl<'m> Fit<'m> {
             model,
             data,
             validation: None,
-            batch: 32,
+            batch: None,
             epochs: None,
             steps: None,
             patience: None,
@@ -108,9 +134,9 @@ impl<'m> Fit<'m> {
         self.validation = Some(data.into());
         self
     }
-    /// Rows of a step (default 32); more than there are is an error. The last batch of an epoch may be smaller.
+    /// Rows of a step (default: 32, or all where there are fewer); more than there are is an error. The last batch of an epoch may be smaller.
     pub fn batch(mut self, rows: usize) -> Self {
-        self.batch = rows;
+        self.batch = Some(rows);
         self
     }
     /// Passes over the data (default 1).

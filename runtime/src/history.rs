@@ -6,6 +6,7 @@ use crate::profile::Profile;
 use crate::report::plot::{self, Panel, Series};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One epoch of a run.
@@ -21,9 +22,11 @@ pub struct Epoch {
     pub loss: f64,
     /// Mean of the penalties.
     pub penalty: f64,
-    /// Training metrics, in the order of [`History::metrics`].
+    /// Names of the metrics, as in [`History::metrics`].
+    pub metrics: Arc<[String]>,
+    /// Training metrics, in their order; [`Epoch::metric`] finds one by name.
     pub training: Vec<f64>,
-    /// Validation loss and metrics, if there is a validation set.
+    /// Validation loss and metrics, if there is a validation set; [`Epoch::validated`] finds a metric by name.
     pub validation: Option<(f64, Vec<f64>)>,
     /// Whether it was the best so far.
     pub improved: bool,
@@ -33,6 +36,23 @@ pub struct Epoch {
     pub rate_factor: f64,
     /// Steps of the epoch that a clip left out because the norm of the gradient was not finite (`non_finite = skip`).
     pub skipped: u64,
+}
+
+impl Epoch {
+    /// A metric over the training rows of the epoch, each measured before the update that it takes part in; NaN if there is none of this name.
+    pub fn metric(&self, name: &str) -> f64 {
+        self.of(&self.training, name)
+    }
+
+    /// A metric over the validation rows at the epoch's end; NaN without them, or if there is none of this name.
+    pub fn validated(&self, name: &str) -> f64 {
+        self.validation.as_ref().map_or(f64::NAN, |(_, metrics)| self.of(metrics, name))
+    }
+
+    fn of(&self, metrics: &[f64], name: &str) -> f64 {
+        let place = self.metrics.iter().position(|known| known == name);
+        place.and_then(|place| metrics.get(place).copied()).unwrap_or(f64::NAN)
+    }
 }
 
 /// One step of a run.

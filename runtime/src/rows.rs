@@ -57,6 +57,7 @@ impl From<()> for Rows<'_> {
 }
 
 /// Arrays by field name.
+#[must_use = "`done` makes the rows"]
 #[derive(Clone, Debug)]
 pub struct RowsBuilder<'a>(Vec<(&'static str, Slice<'a>)>);
 

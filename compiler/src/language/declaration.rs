@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A parsed text and the network of it that is meant.
+#[must_use = "a declaration that is changed is another one"]
 #[derive(Clone, Debug)]
 pub struct Declaration {
     source: Source,

@@ -5,6 +5,8 @@ use crate::error::Result;
 use std::borrow::Cow;
 
 /// Collects fields; see [`Dataset::builder`].
+#[must_use = "`build` makes the dataset"]
+#[derive(Debug)]
 pub struct Builder(Result<Dataset>);
 
 impl Default for Builder {

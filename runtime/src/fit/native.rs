@@ -68,7 +68,7 @@ impl Fit<'_> {
         let units = [("train", capacity(plan.batch)), ("evaluate", capacity(CHUNK))];
         let mut workspace = self.model.workspace(&units, plan.threads.get())?;
         self.instruct(plan, standing, |name, value| slots.set(&mut workspace, name, value));
-        let shared = Shared::new(plan.columns(compiled.info.reports.len()));
+        let shared = Shared::new(plan.columns(&compiled.info.reports));
         let entry = Entry::of(self.model, "fit", &workspace, plan.threads)?;
         let keeper = self.model.keeper(plan.batch, plan.steps)?;
         let course = Course {

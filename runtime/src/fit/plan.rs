@@ -7,7 +7,11 @@ use crate::error::{Error, Result};
 use crate::random::permutation;
 use crate::rows::{Bound, bind};
 use gradc_compiler::lower::threads;
+use gradc_compiler::pipeline::Report;
 use std::num::NonZeroUsize;
+
+/// Rows of a step where nobody says how many.
+const BATCH: usize = 32;
 
 /// Most batches of an update.
 const MOST_BATCHES: usize = 1 << 20;
@@ -18,7 +22,7 @@ impl Fit<'_> {
         let info = &self.model.compiled.info;
         let train = bind(&self.data, &info.fields, true)?;
         let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
-        let batch = if info.fields.is_empty() { 1 } else { self.batch };
+        let batch = if info.fields.is_empty() { 1 } else { self.batch.unwrap_or(BATCH.min(train.rows)) };
         let (used, turns) = self.batches(batch, train.rows)?;
         self.check_checkpoint()?;
         let (epochs, steps) = self.extent(turns.div_ceil(self.accumulate as u64))?;
@@ -229,7 +233,8 @@ impl Plan {
         ];
         terms.map(|(name, term)| (name.to_owned(), term)).into()
     }
-    pub(super) fn columns(&self, metrics: usize) -> Columns {
+    pub(super) fn columns(&self, reports: &[Report]) -> Columns {
+        let metrics = reports.iter().map(|report| report.name.clone()).collect();
         Columns { metrics, validates: self.validation.is_some() }
     }
 }

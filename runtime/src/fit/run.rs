@@ -122,7 +122,6 @@ pub(super) struct Run<'a> {
     /// The state that counts skipped steps, and what it was when the epoch began.
     skips: Option<BufferId>,
     skipped: f32,
-    columns: Columns,
     /// The epoch's record in the making.
     row: Vec<f64>,
     /// Rows of all epochs so far.
@@ -183,7 +182,7 @@ impl<'a> Run<'a> {
         before: u64,
     ) -> Result<Self> {
         let reports = &model.compiled.info.reports;
-        let columns = plan.columns(reports.len());
+        let columns = &shared.columns;
         let names = ["loss", "penalty"].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
         let results: Vec<Option<BufferId>> =
             names.map(|name| model.compiled.assembled.outputs.get(&format!("train.{name}")).copied()).collect();
@@ -211,7 +210,6 @@ impl<'a> Run<'a> {
             rate_factor: 1.0,
             skips: model.buffer(SKIPPED),
             skipped: 0.0,
-            columns,
             row: vec![0.0; columns.width()],
             records: Vec::with_capacity(columns.width() * recorded(plan.epochs)),
             snapshot: Snapshot::new(model, asked.snapshots)?,
@@ -234,7 +232,7 @@ impl<'a> Run<'a> {
 
     pub(super) fn finish(mut self) -> Ended {
         self.keeper.ended(self.workspace, self.step, self.rows);
-        let epochs = self.records.chunks(self.columns.width()).map(|row| self.columns.epoch(row)).collect();
+        let epochs = self.records.chunks(self.shared.columns.width()).map(|row| self.shared.columns.epoch(row)).collect();
         let step = |row: &[f64]| Step {
             step: row[0] as u64,
             rows: row[1] as usize,
@@ -413,7 +411,7 @@ impl Driver for Run<'_> {
         row.extend(first);
         row.extend(self.judged());
         row.extend(self.metrics(&self.slots.training));
-        if self.columns.validates {
+        if self.shared.columns.validates {
             let sums = &self.slots.validation;
             row.push(self.mean(sums.loss, sums.rows));
             row.extend(self.metrics(sums));

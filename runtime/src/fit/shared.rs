@@ -4,11 +4,12 @@ use super::{JUDGED, Judged};
 use crate::history::Epoch;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What the run tells whoever watches, and the flag that ends it.
 #[derive(Default)]
 pub(super) struct Shared {
+    pub(super) columns: Columns,
     pub(super) stop: AtomicBool,
     /// Whether the last epoch that has ended was cut short: by `stop`, by the last of all steps, or by a loss that is not finite.
     pub(super) cut: AtomicBool,
@@ -34,17 +35,19 @@ struct Record {
 
 /// How an epoch's record lies in a row of numbers, so that none has to be allocated while a run goes on: the numbers that every
 /// epoch has, how the run has judged it, then the training metrics, then the validation's loss and metrics.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 pub(super) struct Columns {
-    pub(super) metrics: usize,
+    /// Names of the metrics.
+    pub(super) metrics: Arc<[String]>,
     pub(super) validates: bool,
 }
 
 impl Columns {
     pub(super) const FIRST: usize = 9;
 
-    pub(super) fn width(self) -> usize {
-        Self::FIRST + JUDGED.len() + self.metrics + if self.validates { 1 + self.metrics } else { 0 }
+    pub(super) fn width(&self) -> usize {
+        let metrics = self.metrics.len();
+        Self::FIRST + JUDGED.len() + metrics + if self.validates { 1 + metrics } else { 0 }
     }
 
     /// How the run has judged its epochs.
@@ -52,13 +55,14 @@ impl Columns {
         std::array::from_fn(|number| row[Self::FIRST + number])
     }
 
-    pub(super) fn epoch(self, row: &[f64]) -> Epoch {
-        let (training, validation) = row[Self::FIRST + JUDGED.len()..].split_at(self.metrics);
+    pub(super) fn epoch(&self, row: &[f64]) -> Epoch {
+        let (training, validation) = row[Self::FIRST + JUDGED.len()..].split_at(self.metrics.len());
         Epoch {
             epoch: row[0] as u64,
             step: row[1] as u64,
             loss: row[2],
             penalty: row[3],
+            metrics: self.metrics.clone(),
             training: training.to_vec(),
             validation: validation.split_first().map(|(loss, metrics)| (*loss, metrics.to_vec())),
             improved: row[4] != 0.0,
@@ -79,7 +83,7 @@ pub(super) const RECORDS: usize = 1 << 16;
 impl Shared {
     pub(super) fn new(columns: Columns) -> Self {
         let record = Record { row: Vec::with_capacity(columns.width()), ..Record::default() };
-        Self { record: Mutex::new(record), ..Self::default() }
+        Self { record: Mutex::new(record), columns, ..Self::default() }
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -98,17 +102,17 @@ impl Shared {
     }
 
     /// The last epoch that has ended, if it came after epoch `seen`.
-    pub(super) fn ended(&self, columns: Columns, seen: u64) -> Option<Epoch> {
+    pub(super) fn ended(&self, seen: u64) -> Option<Epoch> {
         let record = self.record();
         let is_new = record.row.first().is_some_and(|epoch| *epoch as u64 > seen);
-        is_new.then(|| columns.epoch(&record.row))
+        is_new.then(|| self.columns.epoch(&record.row))
     }
 
     /// Answers the open question, if there is one; `Break` ends the run.
-    pub(super) fn answer(&self, columns: Columns, call: &mut Answer) {
+    pub(super) fn answer(&self, call: &mut Answer) {
         let mut record = self.record();
         if std::mem::take(&mut record.asked) {
-            if call(&columns.epoch(&record.row), Columns::judged(&record.row)).is_break() {
+            if call(&self.columns.epoch(&record.row), Columns::judged(&record.row)).is_break() {
                 self.stop.store(true, Ordering::Relaxed);
             }
             record.open = false;

@@ -27,7 +27,6 @@ impl Watch<'_> {
     pub(super) fn run(&self, done: &team::Done, mut on_epoch: Option<&mut Answer>) {
         let _release = Release(self.shared);
         let mut display = Display::new(self.quiet);
-        let columns = self.plan.columns(self.metrics.len());
         let mut seen = 0;
         let mut validation = None;
         // A run that waits for answers is looked at more often.
@@ -35,14 +34,14 @@ impl Watch<'_> {
         loop {
             let ended = done.wait_for(pause);
             if let Some(call) = &mut on_epoch {
-                self.shared.answer(columns, call);
+                self.shared.answer(call);
             }
             if self.interrupt.is_some_and(crate::interrupt::Guard::asked) {
                 self.shared.stop.store(true, Ordering::Relaxed);
             }
             let progress = self.progress(validation);
             // A quiet run shows nothing: its records need no copy.
-            let epoch = if self.quiet { None } else { self.shared.ended(columns, seen) };
+            let epoch = if self.quiet { None } else { self.shared.ended(seen) };
             match epoch {
                 Some(epoch) => {
                     let step = self.done + epoch.step - self.first_step;

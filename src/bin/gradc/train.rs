@@ -29,9 +29,9 @@ pub struct Train {
     /// Shuffles the rows before they are split (default: they are split in the file's order).
     #[arg(long, value_name = "SEED", requires = "split")]
     split_seed: Option<u64>,
-    /// Rows of a step.
-    #[arg(long, default_value_t = 32, value_name = "ROWS")]
-    batch: usize,
+    /// Rows of a step (default: 32, or all where there are fewer).
+    #[arg(long, value_name = "ROWS")]
+    batch: Option<usize>,
     /// Passes over the training rows (default 1).
     #[arg(long, conflicts_with = "steps")]
     epochs: Option<u64>,
@@ -216,12 +216,10 @@ impl Train {
     fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
         let names: Vec<String> = model.info().reports.iter().map(|report| report.name.clone()).collect();
         let left = self.checkpoint.left(model, self.epochs, self.steps)?;
-        let mut fit = model
-            .fit(rows(&parts.train))
-            .batch(self.batch)
-            .shuffle(self.shuffle)
-            .threads(self.threads.unwrap_or(0))
-            .interruptible();
+        let mut fit = model.fit(rows(&parts.train)).shuffle(self.shuffle).threads(self.threads.unwrap_or(0)).interruptible();
+        if let Some(rows) = self.batch {
+            fit = fit.batch(rows);
+        }
         if self.pin {
             fit = fit.pinned();
         }
