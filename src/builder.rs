@@ -45,7 +45,7 @@ pub use gradc_compiler::nn::optimizers::{Rule, Update};
 pub use gradc_compiler::nn::{Argument, Call};
 pub use tensor::Tensor;
 
-use crate::{Error, Model, Options, Result};
+use crate::{Error, Model, Options, Predictor, Result};
 use checks::{declared, help, of_another_network, own_values};
 use gradc_compiler::base::place::Place;
 use gradc_compiler::graph::NodeId;
@@ -55,11 +55,12 @@ use gradc_compiler::nn::fault::NAME_UNKNOWN;
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;
 use gradc_compiler::nn::{Fault, Network};
-use gradc_compiler::pipeline;
+use gradc_compiler::pipeline::{self, Front};
 use gradc_runtime::compiled::front_error;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::panic::Location;
+use std::path::Path;
 
 /// A call by name: a function, an optimizer, a clip, a penalty, an initialiser; arguments by [`Call::with`] and [`Call::set`].
 pub fn call(name: &str) -> Call {
@@ -88,6 +89,7 @@ pub fn declare(name: &str, declaration: impl Fn(&Net)) -> Declared {
 }
 
 /// A declared network, about to be compiled.
+#[must_use = "`compile` makes the model"]
 #[derive(Debug)]
 pub struct Declared {
     networks: std::result::Result<(Network, Network), String>,
@@ -114,9 +116,20 @@ impl Declared {
     /// # Errors
     /// [`Error::Model`] with the mistakes of the declaration, each with the file and line of its call.
     pub fn compile(self) -> Result<Model> {
+        Model::compile(self.front()?, &self.options)
+    }
+
+    /// Compiles what serves, and loads a file of parameters.
+    ///
+    /// # Errors
+    /// The mistakes of the declaration, and those of [`Predictor::load`].
+    pub fn predictor(self, file: impl AsRef<Path>) -> Result<Predictor> {
+        Predictor::load(self.front()?, file, &self.options)
+    }
+
+    fn front(&self) -> Result<Front> {
         let (training, evaluation) = self.networks()?;
-        let front = pipeline::front(training, evaluation, String::new(), None).map_err(|error| front_error(&error))?;
-        Model::compile(front, &self.options)
+        pipeline::front(training, evaluation, String::new(), None).map_err(|error| front_error(&error))
     }
 }
 

@@ -38,7 +38,7 @@ pub fn compile(text: &Text, seed: u64) -> Result<Model> {
 
 /// Compiles what serves, and loads a file of parameters.
 pub fn predictor(text: &Text, file: impl AsRef<std::path::Path>) -> Result<Predictor> {
-    Predictor::load(compiled::front(&declaration(text)?)?, file, &Options::default())
+    Predictor::from_declaration(&declaration(text)?, file, &Options::default())
 }
 
 /// Reads a file of data, whose columns or arrays fill the inputs in the order of their declaration, then the targets.

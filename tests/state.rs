@@ -256,3 +256,99 @@ fn what_a_scaler_is_given_stays_through_runs_and_files() {
         assert_eq!(net.parameter("x.standardize.deviation").expect("a state"), [1.0, 10.0]);
     }
 }
+
+#[test]
+fn a_predictor_and_a_reader_know_the_sizes_of_the_options() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, table) = (folder.path().join("mixed.safetensors"), folder.path().join("rows.csv"));
+    let net = Mixed::options().width(7).seed(3).compile().expect("it compiles");
+    net.save(&file).expect("it saves");
+    let rows = MixedInputs { left: &[0.5; 5], right: &[0.25; 5] };
+    let predictor = Mixed::options().width(7).predictor(&file).expect("it has the same sizes");
+    assert_eq!(predictor.predict(&rows).expect("it predicts"), net.predict(&rows).expect("it predicts").value);
+    let declared = Mixed::predictor(&file).map(|_| ()).map_err(|error| error.to_string());
+    assert!(declared.is_err_and(|message| message.contains("[5, 7] in the file")));
+
+    let declaration = Mixed::options().width(7).declaration().expect("a declaration");
+    let served = gradc::Predictor::from_declaration(&declaration, &file, &gradc::Options::default()).expect("it is loaded");
+    assert_eq!(served.predict(&rows).expect("it predicts"), predictor.predict(&rows).expect("it predicts"));
+
+    std::fs::write(&table, "1,2,3,4\n5,6,7,8\n").expect("it is written");
+    assert_eq!(Wide::options().width(3).read(table.as_path()).map(|data| data.rows()).expect("rows of three and one"), 2);
+    assert!(Wide::read(table.as_path()).is_err(), "rows of two and one");
+}
+
+network! {
+    pub Wide {
+        const width = 2;
+        setting warmth = 1;
+        input  x: [batch, width];
+        target y: [batch, 1];
+        let p = x.dense(1).dropout(0.5) / warmth;
+        predict  p;
+        minimize p.mean_squared_error(y);
+        using    adam(0.05);
+        report   off = mean_absolute_error(p, y), twice = 2 * mean_absolute_error(p, y);
+    }
+}
+
+fn wide_rows(rows: usize) -> Dataset {
+    let x: Vec<f32> = (0..2 * rows).map(|i| (i * 7 % 11) as f32 / 5.0).collect();
+    let y: Vec<f32> = x.chunks(2).map(|x| x[0] - x[1]).collect();
+    Dataset::new().f32("x", &[2], x).and_then(|data| data.f32("y", &[1], y)).expect("the data is right")
+}
+
+#[test]
+fn a_clone_goes_on_as_the_model_does_and_neither_sees_the_other() {
+    let data = wide_rows(20);
+    let mut net = Wide::options().seed(5).compile().expect("it compiles");
+    net.fit(&data).epochs(2).quiet().run().expect("it trains");
+    net.set_warmth(2.0).expect("a setting");
+    let mut other = net.try_clone().expect("there is memory");
+    other.fit(&data).epochs(3).quiet().run().expect("it trains");
+    assert_ne!(bits(&net), bits(&other), "they share parameters");
+    net.fit(&data).epochs(3).quiet().run().expect("it trains");
+    assert_eq!(bits(&net), bits(&other));
+    assert_eq!(other.setting("warmth").expect("a setting"), 2.0);
+    other.reset(6).expect("it begins anew");
+    assert_ne!(bits(&net), bits(&other));
+}
+
+#[test]
+fn a_predictor_of_a_model_serves_its_parameters_and_settings() {
+    let rows = WideInputs { x: &[1.0, 2.0, 3.0, 4.0] };
+    let mut net = Wide::options().seed(5).compile().expect("it compiles");
+    net.set_warmth(4.0).expect("a setting");
+    let own = net.predict(&rows).expect("it predicts");
+    let predictor = gradc::Predictor::from(Model::from(net));
+    let served = std::thread::scope(|scope| scope.spawn(|| predictor.clone().predict(&rows)).join());
+    assert_eq!(served.expect("no panic").expect("it predicts"), own);
+}
+
+#[test]
+fn an_epoch_tells_its_metrics_by_name() {
+    let data = wide_rows(40);
+    let mut net = Wide::options().seed(5).compile().expect("it compiles");
+    let mut seen = Vec::new();
+    for reference in [false, true] {
+        let fit = net.fit(&data).validate(&data).epochs(2).quiet().on_epoch(|epoch| {
+            assert_eq!(epoch.metric("twice"), 2.0 * epoch.metric("off"));
+            assert!(epoch.metric("nothing").is_nan() && epoch.validated("nothing").is_nan());
+            seen.push(epoch.validated("off"));
+            ControlFlow::Continue(())
+        });
+        let history = if reference { fit.reference() } else { fit }.restore_best(false).run().expect("it trains");
+        let last = history.epochs.last().expect("an epoch");
+        assert_eq!(Some(last.validated("off")), last.validation.as_ref().map(|(_, metrics)| metrics[0]));
+        assert_eq!(&*last.metrics, history.metrics.as_slice());
+    }
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|off| off.is_finite()));
+}
+
+#[test]
+fn a_state_is_found_by_its_nearest_name() {
+    let net = Scaled::options().compile().expect("it compiles");
+    let message = net.parameter("x.standardize.maen").map(|_| ()).map_err(|error| error.to_string());
+    assert!(message.is_err_and(|message| message.contains("`x.standardize.mean`")));
+}

@@ -66,17 +66,21 @@ pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenSt
             }
             /// The network as a value, of which statements can be replaced.
             pub fn declaration() -> ::gradc::Result<::gradc::Declaration> {
-                Self::__text(&[], ::gradc::expansion::declaration)
+                Self::options().declaration()
             }
-            /// Serves a saved model; nothing of the training is compiled.
+            /// Serves a saved model; nothing of the training is compiled. [`Self::options`] has the same for other sizes than the declared.
             pub fn predictor(file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
-                Self::__text(&[], |text| ::gradc::expansion::predictor(text, file))
+                Self::options().predictor(file)
             }
             /// Reads a file of data, or what `Dataset::csv`, `data::idx`, `data::npz`, `data::images` describe: its columns or
             /// arrays fill the inputs in the order of their declaration, then the targets; arrays with names fill the fields of
             /// these names.
             pub fn read(file: impl ::core::convert::Into<::gradc::data::Reader>) -> ::gradc::Result<::gradc::Dataset> {
-                Self::__text(&[], |text| ::gradc::expansion::read(text, file))
+                Self::options().read(file)
+            }
+            /// The same network once more, as it is now; see `Model::try_clone`.
+            pub fn try_clone(&self) -> ::gradc::Result<Self> {
+                self.0.try_clone().map(Self)
             }
             #(#setters)*
             #methods
@@ -92,6 +96,13 @@ pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenSt
         impl ::core::ops::DerefMut for #name {
             fn deref_mut(&mut self) -> &mut ::gradc::Model {
                 &mut self.0
+            }
+        }
+
+        /// The model alone, of the type that all networks have.
+        impl ::core::convert::From<#name> for ::gradc::Model {
+            fn from(net: #name) -> ::gradc::Model {
+                net.0
             }
         }
 
@@ -270,7 +281,8 @@ fn measured<'p>(parts: &'p Parts<'p>) -> impl Iterator<Item = &'p Name> {
 fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
     let doc = format!("How [`{name}`] is compiled.");
     // A constant called like one of the methods can still be set by `Declaration::size`.
-    let sizes = parts.constants.iter().filter(|size| !["seed", "compile"].contains(&size.text.as_str())).map(|size| {
+    let taken = ["seed", "compile", "declaration", "predictor", "read"];
+    let sizes = parts.constants.iter().filter(|size| !taken.contains(&size.text.as_str())).map(|size| {
         let (method, text) = (ident(size, tokens), &size.text);
         let doc = format!("The size `{text}`, in place of the declared one.");
         quote! {
@@ -284,6 +296,7 @@ fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: 
     });
     quote! {
         #[doc = #doc]
+        #[must_use = "`compile` makes the network"]
         #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
         #visibility struct #options {
             seed: ::core::primitive::u64,
@@ -301,6 +314,18 @@ fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: 
             /// Compiles the network.
             pub fn compile(self) -> ::gradc::Result<#name> {
                 #name::__text(&self.sizes, |text| ::gradc::expansion::compile(text, self.seed)).map(#name)
+            }
+            /// The network of these sizes as a value, of which statements can be replaced.
+            pub fn declaration(self) -> ::gradc::Result<::gradc::Declaration> {
+                #name::__text(&self.sizes, ::gradc::expansion::declaration)
+            }
+            /// Serves a saved model of these sizes; nothing of the training is compiled.
+            pub fn predictor(self, file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
+                #name::__text(&self.sizes, |text| ::gradc::expansion::predictor(text, file))
+            }
+            /// Reads data for a network of these sizes.
+            pub fn read(self, file: impl ::core::convert::Into<::gradc::data::Reader>) -> ::gradc::Result<::gradc::Dataset> {
+                #name::__text(&self.sizes, |text| ::gradc::expansion::read(text, file))
             }
         }
     }

@@ -134,6 +134,32 @@ impl Model {
         (std::mem::replace(&mut self.compiled, compiled), std::mem::replace(&mut self.store, store))
     }
 
+    /// The same model once more, as it is now: parameters, moments, settings, seed, step. The code is shared and nothing is compiled. Both
+    /// go on with the same bits as long as both are told the same; members of an ensemble [`reset`](Model::reset) each to a seed of their own.
+    ///
+    /// # Errors
+    /// Memory that is refused.
+    pub fn try_clone(&self) -> Result<Model> {
+        let mut store = Store::new(&self.compiled.assembled.program)?;
+        for buffer in store.buffers().collect::<Vec<_>>() {
+            store.get_mut(buffer).copy_from_slice(self.store.get(buffer));
+        }
+        Ok(Model {
+            compiled: self.compiled.clone(),
+            store,
+            spare: Spare::default(),
+            settings: self.settings.clone(),
+            seed: self.seed,
+            step: self.step,
+            batches: self.batches,
+            epoch: self.epoch,
+            scaled: self.scaled.clone(),
+            resumed: self.resumed.clone(),
+            watches: self.watches.clone(),
+            watched: self.watched.clone(),
+        })
+    }
+
     /// The name of the network.
     pub fn name(&self) -> &str {
         &self.compiled.info.name
@@ -231,7 +257,8 @@ impl Model {
             "setting" => self.compiled.info.settings.iter().map(|setting| setting.name.as_str()).collect(),
             _ => self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str()).collect(),
         };
-        let near = gradc_compiler::language::names::nearest(name, names.iter().copied());
+        let states = self.compiled.info.states.iter().map(|state| state.name.as_str()).filter(|_| kind == "parameter");
+        let near = gradc_compiler::language::names::nearest(name, names.iter().copied().chain(states));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", names.join(", ")),

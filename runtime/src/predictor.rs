@@ -1,22 +1,34 @@
 //! A trained network for serving: shared, unchanging, without the code of training.
 
 use crate::checkpoint;
-use crate::compiled::Options;
+use crate::compiled::{Options, front};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
 use crate::model::Model;
 use crate::rows::Rows;
+use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::pipeline::Front;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Serves a saved network; cloning it is cheap, and all threads may use it at once.
+/// Serves a trained network; cloning it is cheap, and all threads may use it at once.
+///
+/// Of a file it takes the parameters; settings have the values that they are declared with, or that [`Declaration::size`] has given them.
+/// One that is made [of a model](Predictor::from) serves what that was: its parameters and its settings.
 #[derive(Clone, Debug)]
 pub struct Predictor {
     model: Arc<Model>,
 }
 
 impl Predictor {
+    /// Compiles what serves of a declaration, and loads its parameters.
+    ///
+    /// # Errors
+    /// Mistakes of the declaration, and those of [`Predictor::load`].
+    pub fn from_declaration(declaration: &Declaration, file: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        Self::load(front(declaration)?, file, options)
+    }
+
     /// Compiles what serves, and loads its parameters.
     ///
     /// # Errors
@@ -56,5 +68,13 @@ impl Predictor {
     /// The model behind it.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+}
+
+/// Serves the model as it is now; no file is needed and nothing is compiled.
+impl From<Model> for Predictor {
+    fn from(model: Model) -> Predictor {
+        model.release_memory();
+        Predictor { model: Arc::new(model) }
     }
 }

@@ -7,8 +7,6 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::random::Rng;
 use crate::rows::{Rows, bind, specs};
-use crate::spare::Spare;
-use crate::workspace::Store;
 use std::sync::Arc;
 
 /// Steps of a short diagnosis, and rows of each.
@@ -83,28 +81,11 @@ impl Model {
         Ok(history.diagnosis.unwrap_or_default())
     }
 
-    /// The same model once more; the code is shared.
+    /// The model as a run of its own finds it.
     fn copy(&self) -> Result<Model> {
         // The copy's runs make memory of their own.
         self.release_memory();
-        let mut store = Store::new(&self.compiled.assembled.program)?;
-        for buffer in store.buffers().collect::<Vec<_>>() {
-            store.get_mut(buffer).copy_from_slice(self.store.get(buffer));
-        }
-        Ok(Model {
-            spare: Spare::default(),
-            compiled: self.compiled.clone(),
-            store,
-            settings: self.settings.clone(),
-            seed: self.seed,
-            step: self.step,
-            batches: self.batches,
-            epoch: self.epoch,
-            scaled: self.scaled.clone(),
-            resumed: None,
-            watches: Vec::new(),
-            watched: Vec::new(),
-        })
+        Ok(Model { resumed: None, watches: Vec::new(), watched: Vec::new(), ..self.try_clone()? })
     }
 
     /// Random rows for every field; `None` for a network without any.
