@@ -2,29 +2,41 @@
 //!
 //! Everything here is read from the tree, not from the elaborated network, so that the same types are there after an error.
 
+mod types;
+
 use gradc_compiler::base::place::{Source, Span};
-use gradc_compiler::language::ast::{ElementKind, File, Name, Network, Output, StatementKind, TensorType};
+use gradc_compiler::language::ast::{Expression, File, Name, Network, Output, StatementKind, TensorType};
 use gradc_compiler::language::elaborate::report_name;
+use gradc_compiler::language::print::expression;
 use gradc_compiler::language::source::span_of;
 use gradc_compiler::nn;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
+use types::{options_type, result_types, rows_types};
 
 /// What the types are made from.
 struct Parts<'a> {
     fields: Vec<Field<'a>>,
-    constants: Vec<&'a Name>,
-    settings: Vec<&'a Name>,
+    constants: Vec<Named<'a>>,
+    settings: Vec<Named<'a>>,
     /// Of several values served.
-    served: Vec<&'a Name>,
-    measured: Vec<&'a Name>,
+    served: Vec<Named<'a>>,
+    measured: Vec<Named<'a>>,
 }
 
 /// An input or a target.
 struct Field<'a> {
     name: &'a Name,
+    doc: &'a [String],
     tensor: &'a TensorType,
     is_target: bool,
+}
+
+/// A name for a value.
+struct Named<'a> {
+    name: &'a Name,
+    doc: &'a [String],
+    value: &'a Expression,
 }
 
 /// What the macro knows of a network.
@@ -48,6 +60,7 @@ pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenSt
     let constants = constants(&parts, elaborated);
     let setters = parts.settings.iter().map(|setting| setter(setting, tokens));
     let methods = served_and_measured(&name, &parts);
+    let conversions = conversions(&name);
     let options_type = options_type(&name, &options, &visibility, &parts, tokens);
     let rows_types = rows_types(&name, &visibility, &parts, tokens);
     let result_types = result_types(&name, &visibility, &parts, tokens);
@@ -86,6 +99,16 @@ pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenSt
             #methods
         }
 
+        #conversions
+        #options_type
+        #rows_types
+        #result_types
+    }
+}
+
+/// The network is its model, and becomes it.
+fn conversions(name: &Ident) -> TokenStream {
+    quote! {
         impl ::core::ops::Deref for #name {
             type Target = ::gradc::Model;
             fn deref(&self) -> &::gradc::Model {
@@ -105,26 +128,26 @@ pub fn network(network: &Network, file: &File, source: &Source, tokens: &TokenSt
                 net.0
             }
         }
-
-        #options_type
-        #rows_types
-        #result_types
     }
 }
 
-fn parts_of(network: &Network) -> Parts<'_> {
+fn parts_of<'n>(network: &'n Network) -> Parts<'n> {
     let mut parts =
         Parts { fields: Vec::new(), constants: Vec::new(), settings: Vec::new(), served: Vec::new(), measured: Vec::new() };
     for statement in &network.statements {
+        let doc = statement.doc.as_slice();
+        let named = |output: &'n Output, name| Named { name, doc, value: &output.value };
         match &statement.kind {
-            StatementKind::Input { name, tensor } => parts.fields.push(Field { name, tensor, is_target: false }),
-            StatementKind::Target { name, tensor } => parts.fields.push(Field { name, tensor, is_target: true }),
-            StatementKind::Const { name, .. } => parts.constants.push(name),
-            StatementKind::Setting { name, .. } => parts.settings.push(name),
+            StatementKind::Input { name, tensor } => parts.fields.push(Field { name, doc, tensor, is_target: false }),
+            StatementKind::Target { name, tensor } => parts.fields.push(Field { name, doc, tensor, is_target: true }),
+            StatementKind::Const { name, value } => parts.constants.push(Named { name, doc, value }),
+            StatementKind::Setting { name, value } => parts.settings.push(Named { name, doc, value }),
             StatementKind::Predict(outputs) => {
-                parts.served.extend(outputs.iter().filter_map(|output: &Output| output.name.as_ref()))
+                parts.served.extend(outputs.iter().filter_map(|output| Some(named(output, output.name.as_ref()?))))
             }
-            StatementKind::Report(outputs) => parts.measured.extend(outputs.iter().filter_map(report_name)),
+            StatementKind::Report(outputs) => {
+                parts.measured.extend(outputs.iter().filter_map(|output| Some(named(output, report_name(output)?))))
+            }
             _ => {}
         }
     }
@@ -137,7 +160,7 @@ fn parts_of(network: &Network) -> Parts<'_> {
         ("served", &mut parts.served),
         ("measured", &mut parts.measured),
     ] {
-        names.retain(|name| seen.insert((kind, name.text.clone())));
+        names.retain(|named| seen.insert((kind, named.name.text.clone())));
     }
     parts
 }
@@ -220,7 +243,7 @@ fn constants(parts: &Parts, elaborated: &Elaborated) -> TokenStream {
     });
     // Two metrics may differ in case alone, and one may be called as another constant is: the first has it, all have `monitor_named`.
     let mut taken = std::collections::HashSet::from(["PARAMETERS".to_owned(), "LOSS".to_owned()]);
-    let monitors = parts.measured.iter().map(|name| (name.text.to_uppercase(), &name.text));
+    let monitors = parts.measured.iter().map(|named| (named.name.text.to_uppercase(), &named.name.text));
     let monitors = monitors.filter(|(constant, _)| taken.insert(constant.clone())).map(|(constant, text)| {
         let constant = plain(&constant);
         let doc = format!("Judges a run by `{text}`.");
@@ -237,11 +260,15 @@ fn constants(parts: &Parts, elaborated: &Elaborated) -> TokenStream {
     }
 }
 
-fn setter(setting: &Name, tokens: &TokenStream) -> TokenStream {
-    let (method, text) = (format_ident!("set_{}", setting.text, span = token_span(setting, tokens)), &setting.text);
-    let doc = format!("Changes the setting `{text}`; nothing is compiled.");
+fn setter(setting: &Named, tokens: &TokenStream) -> TokenStream {
+    let Named { name, doc, value } = setting;
+    let (method, text) = (format_ident!("set_{}", name.text, span = token_span(name, tokens)), &name.text);
+    let docs = behind(doc, format!("Changes the setting `{text}`, declared as `{}`; nothing is compiled.", expression(value)));
     quote! {
-        #[doc = #doc]
+        #(#[doc = #docs])*
+        ///
+        /// # Errors
+        /// A value outside the bounds of what the setting stands for.
         pub fn #method(&mut self, value: ::core::primitive::f64) -> ::gradc::Result<()> {
             self.0.set(#text, value)
         }
@@ -251,13 +278,17 @@ fn setter(setting: &Name, tokens: &TokenStream) -> TokenStream {
 /// `evaluate`, and `predict` if several values are served.
 fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
     let metrics = format_ident!("{name}Metrics");
-    let fields =
-        measured(parts).map(|name| (plain(&name.text), &name.text)).map(|(field, text)| quote!(#field: evaluation.metric(#text)));
+    let fields = measured(parts)
+        .map(|named| (plain(&named.name.text), &named.name.text))
+        .map(|(field, text)| quote!(#field: evaluation.metric(#text)));
     let predict = (parts.served.len() > 1).then(|| {
         let prediction = format_ident!("{name}Prediction");
-        let fields = parts.served.iter().map(|name| plain(&name.text));
+        let fields = parts.served.iter().map(|named| plain(&named.name.text));
         quote! {
             /// What the network serves for rows of its inputs.
+            ///
+            /// # Errors
+            /// Rows that do not fit the network's inputs.
             pub fn predict<'r>(&self, rows: impl ::core::convert::Into<::gradc::Rows<'r>>) -> ::gradc::Result<#prediction> {
                 let mut served = self.0.predict_all(rows)?;
                 ::core::result::Result::Ok(#prediction { #(#fields: ::gradc::expansion::first(&mut served)),* })
@@ -266,6 +297,9 @@ fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
     });
     quote! {
         /// Loss and metrics on rows; nothing of the model changes.
+        ///
+        /// # Errors
+        /// Rows that do not fit the network.
         pub fn evaluate<'r>(&self, rows: impl ::core::convert::Into<::gradc::Rows<'r>>) -> ::gradc::Result<#metrics> {
             let evaluation = self.0.evaluate(rows)?;
             ::core::result::Result::Ok(#metrics { loss: evaluation.loss #(, #fields)* })
@@ -274,136 +308,14 @@ fn served_and_measured(name: &Ident, parts: &Parts) -> TokenStream {
     }
 }
 
-fn measured<'p>(parts: &'p Parts<'p>) -> impl Iterator<Item = &'p Name> {
-    parts.measured.iter().copied().filter(|name| name.text != "loss")
+fn measured<'p>(parts: &'p Parts<'p>) -> impl Iterator<Item = &'p Named<'p>> {
+    parts.measured.iter().filter(|named| named.name.text != "loss")
 }
 
-fn options_type(name: &Ident, options: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
-    let doc = format!("How [`{name}`] is compiled.");
-    // A constant called like one of the methods can still be set by `Declaration::size`.
-    let taken = ["seed", "compile", "declaration", "predictor", "read"];
-    let sizes = parts.constants.iter().filter(|size| !taken.contains(&size.text.as_str())).map(|size| {
-        let (method, text) = (ident(size, tokens), &size.text);
-        let doc = format!("The size `{text}`, in place of the declared one.");
-        quote! {
-            #[doc = #doc]
-            #[allow(clippy::cast_precision_loss)]
-            pub fn #method(mut self, size: ::core::primitive::usize) -> Self {
-                self.sizes.push((#text, size as ::core::primitive::f64));
-                self
-            }
-        }
-    });
-    quote! {
-        #[doc = #doc]
-        #[must_use = "`compile` makes the network"]
-        #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #visibility struct #options {
-            seed: ::core::primitive::u64,
-            sizes: ::std::vec::Vec<(&'static ::core::primitive::str, ::core::primitive::f64)>,
-        }
-
-        #[allow(dead_code)]
-        impl #options {
-            /// Fixes weights, order and masks (default 0).
-            pub fn seed(mut self, seed: ::core::primitive::u64) -> Self {
-                self.seed = seed;
-                self
-            }
-            #(#sizes)*
-            /// Compiles the network.
-            pub fn compile(self) -> ::gradc::Result<#name> {
-                #name::__text(&self.sizes, |text| ::gradc::expansion::compile(text, self.seed)).map(#name)
-            }
-            /// The network of these sizes as a value, of which statements can be replaced.
-            pub fn declaration(self) -> ::gradc::Result<::gradc::Declaration> {
-                #name::__text(&self.sizes, ::gradc::expansion::declaration)
-            }
-            /// Serves a saved model of these sizes; nothing of the training is compiled.
-            pub fn predictor(self, file: impl ::core::convert::AsRef<::std::path::Path>) -> ::gradc::Result<::gradc::Predictor> {
-                #name::__text(&self.sizes, |text| ::gradc::expansion::predictor(text, file))
-            }
-            /// Reads data for a network of these sizes.
-            pub fn read(self, file: impl ::core::convert::Into<::gradc::data::Reader>) -> ::gradc::Result<::gradc::Dataset> {
-                #name::__text(&self.sizes, |text| ::gradc::expansion::read(text, file))
-            }
-        }
-    }
-}
-
-/// `DigitsInputs` and `DigitsBatch`: borrowed rows whose fields are the declared ones.
-fn rows_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
-    let inputs: Vec<&Field> = parts.fields.iter().filter(|field| !field.is_target).collect();
-    let all: Vec<&Field> = parts.fields.iter().collect();
-    let inputs_doc = format!("Rows that [`{name}`] predicts from, row-major.");
-    let batch_doc = format!("Rows that [`{name}`] trains on, row-major.");
-    let inputs = rows_type(&format_ident!("{name}Inputs"), &inputs_doc, visibility, &inputs, tokens);
-    let batch = rows_type(&format_ident!("{name}Batch"), &batch_doc, visibility, &all, tokens);
-    quote!(#inputs #batch)
-}
-
-fn rows_type(name: &Ident, doc: &str, visibility: &TokenStream, fields: &[&Field], tokens: &TokenStream) -> TokenStream {
-    if fields.is_empty() {
-        return TokenStream::new();
-    }
-    let names: Vec<Ident> = fields.iter().map(|field| ident(field.name, tokens)).collect();
-    let texts = fields.iter().map(|field| &field.name.text);
-    let methods: Vec<Ident> = fields.iter().map(|field| element(field.tensor)).collect();
-    quote! {
-        #[doc = #doc]
-        #[::core::prelude::v1::derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #visibility struct #name<'a> {
-            #(#[allow(missing_docs)] pub #names: &'a [::core::primitive::#methods],)*
-        }
-
-        impl<'a> ::core::convert::From<&#name<'a>> for ::gradc::Rows<'a> {
-            fn from(rows: &#name<'a>) -> ::gradc::Rows<'a> {
-                ::gradc::Rows::inputs() #(.#methods(#texts, rows.#names))* .done()
-            }
-        }
-    }
-}
-
-/// The Rust type of a field's elements, which is also the name of the method that adds them to rows.
-fn element(tensor: &TensorType) -> Ident {
-    let kind = tensor.element.as_ref().map_or(&ElementKind::F32, |element| &element.kind);
-    plain(match kind {
-        ElementKind::F32 => "f32",
-        ElementKind::I32 => "i32",
-        ElementKind::U32 | ElementKind::Class(_) => "u32",
-        ElementKind::Bool => "bool",
-    })
-}
-
-/// `DigitsMetrics`, and `DigitsPrediction` if several values are served.
-fn result_types(name: &Ident, visibility: &TokenStream, parts: &Parts, tokens: &TokenStream) -> TokenStream {
-    let metrics = format_ident!("{name}Metrics");
-    let doc = format!("What [`{name}`] measures over rows.");
-    let fields = measured(parts).map(|name| ident(name, tokens));
-    let prediction = (parts.served.len() > 1).then(|| {
-        let prediction = format_ident!("{name}Prediction");
-        let doc = format!("What [`{name}`] serves.");
-        let fields = parts.served.iter().map(|name| ident(name, tokens));
-        quote! {
-            #[doc = #doc]
-            #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
-            #visibility struct #prediction {
-                #(#[allow(missing_docs)] pub #fields: ::gradc::Prediction,)*
-            }
-        }
-    });
-    quote! {
-        #[doc = #doc]
-        #[::core::prelude::v1::derive(
-            ::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug, ::core::cmp::PartialEq
-        )]
-        #visibility struct #metrics {
-            /// Mean loss over the rows, without penalties.
-            pub loss: ::core::primitive::f64,
-            #(#[allow(missing_docs)] pub #fields: ::core::primitive::f64,)*
-        }
-        #prediction
-    }
+/// The user's doc comment, and behind it what the declaration says.
+fn behind(doc: &[String], declared: String) -> Vec<String> {
+    let between = (!doc.is_empty()).then(String::new);
+    doc.iter().cloned().chain(between).chain([declared]).collect()
 }
 
 /// The user's word as an identifier at the user's place.

@@ -20,8 +20,17 @@ use proc_macro2::TokenStream;
 
 /// Declares networks, functions and optimizers; see the crate `gradc` for an example, and its guide for the language.
 ///
-/// For `pub Digits { … }` it makes the types `Digits` (which is a `gradc::Model` with what belongs to this network), `DigitsOptions`,
-/// `DigitsInputs`, `DigitsBatch` and `DigitsMetrics`.
+/// For `pub Digits { … }` it makes these types, each item with what the declaration says of it:
+///
+/// | type | holds |
+/// |---|---|
+/// | `Digits` | the model, a `gradc::Model` with `evaluate` (and `predict` of several values) in the types below; `options`, `declaration`, `predictor`, `read`, `try_clone`; `set_rate` for `setting rate`; `LOSS` and `ACCURACY`, by which a run is judged; `PARAMETERS`, their number, where no number of the text is rustc's alone |
+/// | `DigitsOptions` | the seed, and for `const width` a method `width`; `compile`, and what `Digits` has for the declared sizes |
+/// | `DigitsInputs`, `DigitsBatch` | borrowed rows: each `input`, each `input` and `target`, row-major |
+/// | `DigitsMetrics` | the loss, and what is reported |
+/// | `DigitsPrediction` | what is served, if it is more than one value |
+///
+/// A doc comment may stand before the network and before each of its statements.
 #[proc_macro]
 pub fn network(tokens: proc_macro::TokenStream) -> proc_macro::TokenStream {
     network_of(tokens.into()).into()
@@ -64,5 +73,30 @@ fn network_item(item: &Item) -> Option<&ast::Network> {
     match item {
         Item::Network(network) => Some(network),
         Item::Function(_) | Item::Optimizer(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_and_setting_says_what_it_was_declared_as() {
+        let text = "pub Net { const width = 8; setting eta = 0.1; /// Grey values.\n input x: [batch, 4]; target y: class(3); \
+            let z = x.dense(width).dense(3); predict p = z.softmax(), logits = z; minimize z.cross_entropy(y); using sgd(eta); \
+            /// Hits.\n report accuracy(z, y); }";
+        let written = network_of(text.parse().expect("tokens")).to_string();
+        for told in [
+            "declared `8`",
+            "declared as `0.1`",
+            "Grey values.",
+            "`[batch, 4]`, row by row.",
+            "`class(3)`, row by row.",
+            "`z.softmax()`",
+            "Hits.",
+            "`accuracy(z, y)`",
+        ] {
+            assert!(written.contains(told), "{told} is missing in\n{written}");
+        }
     }
 }

@@ -248,6 +248,9 @@ impl Model {
     }
 
     /// The first of what the network serves.
+    ///
+    /// # Errors
+    /// Rows that do not fit the network's inputs; a network without `predict`.
     pub fn predict<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Prediction> {
         let first = self.predict_all(rows)?.into_iter().next();
         first

@@ -51,16 +51,25 @@ impl Predictor {
     }
 
     /// The first of what the network serves.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
     pub fn predict<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Prediction> {
         self.model.predict(rows)
     }
 
     /// Everything that the network serves, by name.
+    ///
+    /// # Errors
+    /// As [`Model::predict_all`].
     pub fn predict_all<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Vec<(String, Prediction)>> {
         self.model.predict_all(rows)
     }
 
     /// Loss and metrics on rows.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
     pub fn evaluate<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Evaluation> {
         self.model.evaluate(rows)
     }
