@@ -11,7 +11,7 @@ use gradc_compiler::language::print::expression;
 use gradc_compiler::language::source::span_of;
 use gradc_compiler::nn;
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use types::{options_type, result_types, rows_types};
 
 /// What the types are made from.
@@ -185,7 +185,9 @@ fn text(network: &Network, file: &File, source: &Source, tokens: &TokenStream) -
     let (text, first_line, name) = (source.text(), source.first_line(), &network.name.text);
     let numbers = file.rust.iter().map(|number| {
         let value = within(tokens, number.span);
-        quote!(#value as ::core::primitive::f64)
+        // At the place of the value, so that rustc speaks of it and not of the whole macro.
+        let place = value.clone().into_iter().next().map_or_else(proc_macro2::Span::call_site, |first| first.span());
+        quote_spanned!(proc_macro2::Span::call_site().located_at(place)=> #value as ::core::primitive::f64)
     });
     let count = file.rust.len();
     quote! {

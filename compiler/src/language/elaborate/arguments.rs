@@ -1,6 +1,6 @@
 //! Arguments: from what was written to what a function of the catalogue takes.
 
-use super::examples::example;
+use super::examples::{example, of_rust};
 use super::fixes::Change;
 use super::value::Value;
 use super::{Elaborator, WRONG_VALUE};
@@ -64,7 +64,11 @@ impl<'a> Elaborator<'a> {
             (Kind::Flag, Some(name)) => return Some(Argument::Word(name.text.clone())),
             (Kind::Number { .. } | Kind::Size { .. }, Some(name)) if nearest(&name.text, self.visible()).is_none() => {
                 let message = format!("nothing is called `{}` here", name.text);
-                self.report(Diagnostic::error(NAME_UNKNOWN, name.span, message).write(example(parameter)));
+                let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, message).write(example(parameter));
+                self.report(match of_rust(&name.text) {
+                    Some(braces) => mistake.help(format!("write `{}`, or {braces}", example(parameter))),
+                    None => mistake,
+                });
                 return None;
             }
             _ => {}

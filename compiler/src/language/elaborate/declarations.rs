@@ -1,5 +1,6 @@
 //! Inputs, targets, parameters, settings and constants.
 
+use super::examples::of_rust;
 use super::sizes::row_count;
 use super::value::Value;
 use super::{DECLARED_TYPE, Elaborator, MAX_COUNT, TOO_LARGE, WRONG_VALUE};
@@ -121,7 +122,8 @@ impl<'a> Elaborator<'a> {
         self.report(match nearest(&name.text, known) {
             Some(near) => mistake.write(near),
             None => {
-                let help = format!("write a number, or declare it above: `const {} = 64;`", name.text);
+                let braces = of_rust(&name.text).map_or_else(String::new, |braces| format!(", or {braces}"));
+                let help = format!("write a number, or declare it above: `const {} = 64;`{braces}", name.text);
                 mistake.help(help).fix(name.span, "64")
             }
         });

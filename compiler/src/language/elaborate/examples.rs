@@ -7,6 +7,12 @@ use crate::nn::arguments::check_bounds;
 use crate::nn::fault::Detail;
 use crate::nn::{Fault, Kind, Parameter};
 
+/// How a constant of Rust is written whose name is one capital letter, which alone is the name of a matrix.
+pub(super) fn of_rust(name: &str) -> Option<String> {
+    let is_one_capital = name.len() == 1 && name.starts_with(|c: char| c.is_ascii_uppercase());
+    is_one_capital.then(|| format!("`{{{name}}}` for a constant of a Rust program"))
+}
+
 /// Something that the parameter takes.
 pub(super) fn example(parameter: &Parameter) -> String {
     if let Some(default) = parameter.default.filter(|text| !text.is_empty()) {

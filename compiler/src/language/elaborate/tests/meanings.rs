@@ -341,6 +341,14 @@ fn an_unknown_rust_number_silences_what_follows() {
 }
 
 #[test]
+fn a_constant_of_one_letter_is_told_its_braces() {
+    let shown = mistakes(&around("", "let y = x.dense(N);"));
+    assert!(shown.contains("nothing is called `N`") && shown.contains("write `64`, or `{N}` for a constant"), "{shown}");
+    let shown = mistakes("Net { input x: [batch, N]; let p = x.dense(1); predict p; }");
+    assert!(shown.contains("`const N = 64;`, or `{N}` for a constant"), "{shown}");
+}
+
+#[test]
 fn one_mistake_is_one_message() {
     let text =
         around("", "let a = x.dens(4); let b = a.relu().dense(3) + a; let c = b.softmax().cross_entropy(t); let y = c * a + b;");
