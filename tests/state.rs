@@ -340,7 +340,7 @@ fn an_epoch_tells_its_metrics_by_name() {
         let history = if reference { fit.reference() } else { fit }.restore_best(false).run().expect("it trains");
         let last = history.epochs.last().expect("an epoch");
         assert_eq!(Some(last.validated("off")), last.validation.as_ref().map(|(_, metrics)| metrics[0]));
-        assert_eq!(&*last.metrics, history.metrics.as_slice());
+        assert_eq!(&*last.names, history.metrics.as_slice());
     }
     assert_eq!(seen.len(), 4);
     assert!(seen.iter().all(|off| off.is_finite()));

@@ -23,7 +23,7 @@ pub struct Epoch {
     /// Mean of the penalties.
     pub penalty: f64,
     /// Names of the metrics, as in [`History::metrics`].
-    pub metrics: Arc<[String]>,
+    pub names: Arc<[String]>,
     /// Training metrics, in their order; [`Epoch::metric`] finds one by name.
     pub training: Vec<f64>,
     /// Validation loss and metrics, if there is a validation set; [`Epoch::validated`] finds a metric by name.
@@ -50,7 +50,7 @@ impl Epoch {
     }
 
     fn of(&self, metrics: &[f64], name: &str) -> f64 {
-        let place = self.metrics.iter().position(|known| known == name);
+        let place = self.names.iter().position(|known| known == name);
         place.and_then(|place| metrics.get(place).copied()).unwrap_or(f64::NAN)
     }
 }

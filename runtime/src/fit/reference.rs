@@ -86,7 +86,7 @@ impl Course<'_> {
             batches: self.reached.batches,
             loss: means.of("loss"),
             penalty: means.of("penalty"),
-            metrics: self.info.reports.iter().map(|report| report.name.clone()).collect(),
+            names: self.info.reports.iter().map(|report| report.name.clone()).collect(),
             training: self.measured(&means),
             seconds: begun.elapsed().as_secs_f64(),
             rate_factor,

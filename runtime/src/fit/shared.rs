@@ -62,7 +62,7 @@ impl Columns {
             step: row[1] as u64,
             loss: row[2],
             penalty: row[3],
-            metrics: self.metrics.clone(),
+            names: self.metrics.clone(),
             training: training.to_vec(),
             validation: validation.split_first().map(|(loss, metrics)| (*loss, metrics.to_vec())),
             improved: row[4] != 0.0,
