@@ -326,3 +326,30 @@ fn a_chunk_that_weighs_nothing_gives_its_shares() {
         assert!((loss - 2_f64.ln()).abs() < 1e-6, "{loss}");
     }
 }
+
+/// What the compiler measures for itself has names that no report has.
+#[test]
+fn a_report_may_be_called_what_the_compiler_calls_its_own() {
+    let answers: Vec<f32> = wave(7, 0.4).iter().map(|value| 3.0 + value).collect();
+    let data = Dataset::new().f32("x", &[2], wave(14, 1.1)).and_then(|data| data.f32("y", &[1], answers)).expect("data");
+    let trained = |name: &str, is_reference: bool| {
+        let text = format!(
+            "Named {{ input x: [batch, 2]; target y: [batch, 1]; let p = x.standardize().dense(1); predict p; \
+             minimize p.mean_squared_error(y) + l2(0.1); using sgd(0.1); report {name} = sum(y), auc = mean(p); }}"
+        );
+        let declaration = gradc::Declaration::parse(Source::new("named.net", &text)).expect("a text");
+        let mut net = Model::from_declaration(&declaration, &gradc::Options::default()).expect("it compiles");
+        let fit = net.fit(&data).validate(&data).batch(3).epochs(2).record_steps().quiet();
+        let history = if is_reference { fit.reference().run() } else { fit.run() }.expect("it trains");
+        let epochs: Vec<_> = history.epochs.iter().map(|epoch| (epoch.loss, epoch.penalty, epoch.training.clone())).collect();
+        let steps: Vec<_> = history.steps.iter().map(|step| (step.loss, step.penalty, step.metrics.clone())).collect();
+        let measured = net.evaluate(&data).expect("a pass");
+        (epochs, steps, measured.loss, measured.metrics.into_iter().map(|(_, value)| value).collect::<Vec<_>>())
+    };
+    for is_reference in [false, true] {
+        let usual = trained("answers", is_reference);
+        for name in ["rows", "penalty", "total", "epoch", "step", "seed", "finite", "best", "carried", "skipped"] {
+            assert_eq!(trained(name, is_reference), usual, "`{name}`");
+        }
+    }
+}

@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// Functions of the symbol table that drivers call; each receives the context of the first thread.
 pub mod calls {
-    /// Start of an epoch: makes its permutation, keeps a snapshot of the state, sets the slots `steps` (turns) and `rows.sum` to 0.
+    /// Start of an epoch: makes its permutation, keeps a snapshot of the state, sets the slots `steps` (turns) and `train.rows` to 0.
     pub const EPOCH: &str = "epoch";
     /// Fills `rows` and the slots `batch` for the next step of training; raises `stop` if asked to from outside.
     pub const NEXT: &str = "next";

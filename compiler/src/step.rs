@@ -7,7 +7,8 @@
 //! - [`initial`]: nothing → first values of the parameters.
 //!
 //! # Outputs
-//! `loss` (without penalty), `penalty` and `total` (their sum; both only where there is a penalty), then the reports by their names.
+//! `loss` (without penalty), [`PENALTY`] and [`TOTAL`] (their sum; both only where there is a penalty), then the reports by their names.
+//! A name that is ours has a dot wherever a report could be called the same; `loss` is kept from reports by the language.
 //! A value that is no mean over rows has companions `name.part`, from which chunks of rows combine. What is watched
 //! ([`probes`]) stands behind them, then the figures of a [`diagnosis`].
 //!
@@ -69,6 +70,10 @@ pub struct StepGraph {
 /// Name of the root that is differentiated, and of those that carry scalars to the second half.
 const CARRIED: &str = "carried";
 
+/// Outputs of a step with a penalty: what it adds to the loss, and what is differentiated.
+pub const PENALTY: &str = "loss.penalty";
+pub const TOTAL: &str = "loss.total";
+
 /// The training step of a network built for training.
 pub fn training_step(network: &Network) -> Result<StepGraph, Fault> {
     complete(network, forward(network)?)
@@ -91,8 +96,8 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
     roots.push(output(CARRIED, total));
     roots.push(output("loss", loss));
     if let Some(penalty) = penalty {
-        roots.push(output("penalty", penalty));
-        roots.push(output("total", total));
+        roots.push(output(PENALTY, penalty));
+        roots.push(output(TOTAL, total));
     }
     roots.extend(measured(network));
     roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));

@@ -201,7 +201,7 @@ impl Model {
     /// Means of the pass that the workspace has just seen.
     pub(crate) fn evaluation(&self, workspace: &Workspace) -> Evaluation {
         let slots = Slots(&self.compiled.assembled);
-        let rows = slots.get(workspace, "evaluate.rows.sum");
+        let rows = slots.get(workspace, "evaluate.rows");
         let mean = |name: &str| slots.get(workspace, &format!("evaluate.{name}.sum")) / rows;
         let metrics = self.compiled.info.reports.iter().map(|report| (report.name.clone(), mean(&report.name))).collect();
         let count = |sum: &f64| *sum as u64;

@@ -25,7 +25,7 @@ impl Scores {
     /// Room for a pass of `train` or `evaluate` over so many rows: nothing is allocated later.
     pub fn new(model: &Model, unit: &str, rows: usize) -> Self {
         let assembled = &model.compiled.assembled;
-        let slot = |name: &str| assembled.slots.get(&format!("{unit}.{name}.sum")).copied();
+        let slot = |name: &str| assembled.slots.get(&format!("{unit}.{name}")).copied();
         let output = |name: &str, part: &str| assembled.outputs.get(&format!("{unit}.{name}.{part}")).copied();
         let width = |name: &str| {
             let graph = &assembled.unit(unit)?.graph;
@@ -34,7 +34,7 @@ impl Scores {
         };
         let kept = assembled.ranked.iter().filter_map(|name| {
             let width = width(name)?;
-            let (score, answer, sum) = (output(name, SCORE)?, output(name, ANSWER)?, slot(name)?);
+            let (score, answer, sum) = (output(name, SCORE)?, output(name, ANSWER)?, slot(&format!("{name}.sum"))?);
             Some(Kept { name: name.clone(), score, answer, sum, width, pairs: Vec::with_capacity(rows.saturating_mul(width)) })
         });
         Scores { kept: kept.collect(), rows: slot("rows") }

@@ -9,6 +9,7 @@ use crate::graph::{Builder, Graph, NodeId};
 use crate::ops::{self, Array, Derivative, Environment, Evaluation, Primitive};
 use crate::passes::validate;
 use crate::reference;
+use crate::step::TOTAL;
 use std::fmt::Write;
 
 /// Rows of the batch on which gradients are checked, and what decides the values.
@@ -77,7 +78,7 @@ pub fn derive(step: &Graph, parameter: &str) -> Result<Derivation, String> {
         let names: Vec<&str> = step.ids().filter(known).filter_map(|id| step.source_name(id)).collect();
         format!("no parameter is called `{parameter}`; there are: {}", names.join(", "))
     })?;
-    let loss = step.output("total").or_else(|| step.output("loss")).ok_or("the step has no loss")?;
+    let loss = step.output(TOTAL).or_else(|| step.output("loss")).ok_or("the step has no loss")?;
     let mut builder = Builder::continue_from(step.clone());
     let mut path: Vec<(NodeId, NodeId)> = Vec::new();
     // The builder shares equal nodes, so that gradients have the numbers that they have in the step.

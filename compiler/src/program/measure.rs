@@ -135,11 +135,11 @@ impl Assembly {
         Nest { title: format!("sums of {name}"), axes, block: block.finish() }
     }
 
-    /// Adds a batch to the sums of a pass: `rows.sum += rows`, and for the loss and each metric `k.sum` such that `k.sum / rows.sum` is its
+    /// Adds a batch to the sums of a pass: `rows += batch`, and for the loss and each metric `k.sum` such that `k.sum / rows` is its
     /// value for all rows so far, however its chunks combine.
     pub(super) fn accumulate(&mut self, unit: &Unit, control: BufferId, prefix: &str) -> Vec<Control> {
         let batch = self.slot("batch", Lane::I32);
-        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
+        let total = self.slot(&format!("{prefix}.rows"), Lane::F64);
         let mut kernels = Vec::new();
         let mut block = BlockBuilder::new();
         let rows = rows(&mut block, control, batch);
@@ -187,7 +187,7 @@ impl Assembly {
             let slot = self.slot(&format!("{prefix}.{name}.sum"), Lane::F64);
             set(&mut block, control, slot, zero);
         }
-        let total = self.slot(&format!("{prefix}.rows.sum"), Lane::F64);
+        let total = self.slot(&format!("{prefix}.rows"), Lane::F64);
         set(&mut block, control, total, zero);
         kernels.push(Control::Scalar(block.finish()));
         kernels
@@ -229,7 +229,7 @@ impl Assembly {
         let mut block = BlockBuilder::new();
         let load = |block: &mut BlockBuilder, slot: Slot, lane: Lane| block.load_scalar(control, i64::from(slot.0), lane);
         let zero = block.f64(0.0);
-        let rows = self.slot("evaluate.rows.sum", Lane::F64);
+        let rows = self.slot("evaluate.rows", Lane::F64);
         let rows = load(&mut block, rows, Lane::F64);
         let mut watched = zero;
         for (name, _) in self.measured(unit) {

@@ -42,7 +42,7 @@ fn buffer(assembled: &Assembled, found: impl Fn(Space, &str) -> bool) -> BufferI
     BufferId(buffers.iter().position(|buffer| found(buffer.space, &buffer.name)).unwrap() as u32)
 }
 
-/// Evaluates all rows in chunks of at most three; gives `name.sum / rows.sum` for each name.
+/// Evaluates all rows in chunks of at most three; gives `name.sum / rows` for each name.
 fn evaluate(x: &[f32], w: &[f32], names: &[&str]) -> Vec<f64> {
     let root = Combination::of_mean("mean", |mean| Formula::Sqrt(Box::new(mean)));
     let combinations = [("loss".to_string(), Combination::weighted("weights")), ("rmse".to_string(), root)].into();
@@ -67,7 +67,7 @@ fn evaluate(x: &[f32], w: &[f32], names: &[&str]) -> Vec<f64> {
     };
     run_entry(&assembled.program, "evaluate", &mut memory, &mut call).unwrap();
     let read = |name: &str| memory.slot_f64(slot(&assembled, name)).unwrap();
-    let count = read("evaluate.rows.sum");
+    let count = read("evaluate.rows");
     assert_eq!(count, x.len() as f64);
     names.iter().map(|name| read(&format!("evaluate.{name}.sum")) / count).collect()
 }

@@ -18,6 +18,7 @@ use gradc_compiler::ops::Environment;
 use gradc_compiler::pipeline::Info;
 use gradc_compiler::program::Graphs;
 use gradc_compiler::reference;
+use gradc_compiler::step::PENALTY;
 pub(crate) use interpreter::Interpreter;
 use interpreter::{Means, Tensors};
 use judge::Judge;
@@ -85,7 +86,7 @@ impl Course<'_> {
             step: self.reached.step,
             batches: self.reached.batches,
             loss: means.of("loss"),
-            penalty: means.of("penalty"),
+            penalty: means.of(PENALTY),
             names: self.info.reports.iter().map(|report| report.name.clone()).collect(),
             training: self.measured(&means),
             seconds: begun.elapsed().as_secs_f64(),
@@ -126,7 +127,7 @@ impl Course<'_> {
         }
         if let Some(steps) = &mut self.steps {
             let metrics = self.info.reports.iter().map(|report| scalar(&report.name)).collect();
-            steps.push(Step { step, rows: rows.len(), loss, penalty: scalar("penalty"), metrics });
+            steps.push(Step { step, rows: rows.len(), loss, penalty: scalar(PENALTY), metrics });
         }
         self.reached.batches += 1;
         self.reached.step += u64::from(turn.is_last);

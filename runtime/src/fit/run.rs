@@ -14,7 +14,7 @@ use crate::watch::Keeper;
 use crate::workspace::Workspace;
 use gradc_compiler::loops::{BufferId, Slot};
 use gradc_compiler::lower::EPOCH;
-use gradc_compiler::step::{SKIPPED, accumulate, plateau};
+use gradc_compiler::step::{PENALTY, SKIPPED, accumulate, plateau};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ impl Slots {
             step: must("step"),
             step_word: must("step.word"),
             epoch: find(EPOCH),
-            penalty: find("train.penalty.sum"),
+            penalty: find(&format!("train.{PENALTY}.sum")),
             training: Sums::of(model, "train"),
             validation: Sums::of(model, "evaluate"),
             improved: find("improved"),
@@ -72,9 +72,10 @@ struct Sums {
 
 impl Sums {
     fn of(model: &Model, unit: &str) -> Self {
-        let find = |name: &str| model.compiled.assembled.slots.get(&format!("{unit}.{name}.sum")).copied();
-        let metrics = model.compiled.info.reports.iter().map(|report| find(&report.name));
-        Self { loss: find("loss"), rows: find("rows"), metrics: metrics.collect() }
+        let find = |name: &str| model.compiled.assembled.slots.get(&format!("{unit}.{name}")).copied();
+        let sum = |name: &str| find(&format!("{name}.sum"));
+        let metrics = model.compiled.info.reports.iter().map(|report| sum(&report.name));
+        Self { loss: sum("loss"), rows: find("rows"), metrics: metrics.collect() }
     }
 }
 
@@ -183,7 +184,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let reports = &model.compiled.info.reports;
         let columns = &shared.columns;
-        let names = ["loss", "penalty"].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
+        let names = ["loss", PENALTY].into_iter().chain(reports.iter().map(|report| report.name.as_str()));
         let results: Vec<Option<BufferId>> =
             names.map(|name| model.compiled.assembled.outputs.get(&format!("train.{name}")).copied()).collect();
         let width = Self::STEP + results.len();

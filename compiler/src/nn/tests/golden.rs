@@ -36,7 +36,7 @@ fn run(case: &Case) -> Vec<String> {
     for (index, loss) in case.expected.losses.iter().enumerate() {
         let number = index + 1;
         let outputs = advance(&step.graph, &mut sources, batch, number as u64);
-        let total = outputs.get("total").unwrap_or(&outputs["loss"]);
+        let total = outputs.get(step::TOTAL).unwrap_or(&outputs["loss"]);
         found.extend(unlike(&format!("loss of step {number}"), &total.data, &[*loss], TOLERANCE));
         if index == 0 {
             let (moment, factor) = case.expected.moment;
