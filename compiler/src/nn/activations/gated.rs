@@ -23,6 +23,9 @@ pub static GELU: Function = Function {
     ..ACTIVATION
 };
 
+/// A square beyond which `gelu_tanh` is 0 or x itself, for f64 too.
+const SATURATED: f64 = 1e4;
+
 pub static GELU_TANH: Function = Function {
     name: "gelu_tanh",
     doc: "gelu through tanh",
@@ -30,7 +33,10 @@ pub static GELU_TANH: Function = Function {
     formula: "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))",
     build: |network, x, _| {
         let builder = &mut network.builder;
+        // From 1e4 on the tanh is 1 and its slope 0, times the square's infinity it would be NaN.
+        let most = builder.constant_like(x, SATURATED)?;
         let square = builder.mul(x, x)?;
+        let square = builder.binary(Primitive::Min, most, square)?;
         let cube = builder.mul(square, x)?;
         let cube = builder.scale(cube, 0.044715)?;
         let sum = builder.add(x, cube)?;

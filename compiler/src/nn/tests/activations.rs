@@ -47,6 +47,21 @@ fn graph(name: &'static str) -> (Graph, Values) {
     (graph, values)
 }
 
+/// Far out, where a square is infinite, a slope is still a number.
+#[test]
+fn slopes_are_finite_in_the_tails() {
+    for activation in activations::LIST {
+        let (graph, mut values) = graph(activation.name);
+        let x = values.get_mut("x").expect("an input");
+        for (point, value) in x.data.iter_mut().enumerate() {
+            *value = if point % 2 == 0 { -1e200 } else { 1e200 };
+        }
+        let environment = Environment { sources: values, batch: 1, ..Environment::default() };
+        let slopes = &reference::run(&graph, &environment).0["slope"];
+        assert!(slopes.data.iter().all(|slope| slope.is_finite()), "{}: {:?}", activation.name, slopes.data);
+    }
+}
+
 #[test]
 fn first_and_second_derivatives_are_those_of_finite_differences() {
     for activation in activations::LIST {
