@@ -67,6 +67,8 @@ pub const PAGES: &[Page] = pages! {
     "E0510"
     "unused_input"
     "unused_value"
+    "unused_function"
+    "empty_loop"
     "softmax_before_loss"
     "no_softmax_before_loss"
     "selu_without_lecun"

@@ -7,6 +7,7 @@ use super::Elaborator;
 use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::graph::{Element, Node, NodeId};
+use crate::language::ast::Iteration;
 use crate::nn::layers::feature_axis;
 use crate::nn::network::Use;
 use crate::nn::parameters::{Learned, Source};
@@ -19,6 +20,8 @@ use crate::step::penalties_of;
 pub const LINTS: &[(&str, &str)] = &[
     ("unused_input", "an input or target that nothing uses is fed for nothing"),
     ("unused_value", "a value that nothing uses is not computed; often another name was meant"),
+    ("unused_function", "a function or optimizer that no network calls says nothing; often another name was meant"),
+    (EMPTY_LOOP, "a loop without turns leaves everything as it was; often its bounds are the wrong way round"),
     (SOFTMAX_BEFORE_LOSS, "a loss on logits takes the softmax itself; a second one flattens the gradient"),
     (NO_SOFTMAX_BEFORE_LOSS, "a loss on probabilities or their logarithms takes them as they come: of other numbers it is none"),
     (SELU_WITHOUT_LECUN, "selu keeps mean 0 and variance 1 only with weights of variance 1/fan_in"),
@@ -34,6 +37,7 @@ pub const LINTS: &[(&str, &str)] = &[
     (ROWS_TOGETHER, "rows are served in chunks of any size: a prediction that hangs on other rows changes with them"),
 ];
 
+const EMPTY_LOOP: &str = "empty_loop";
 const SOFTMAX_BEFORE_LOSS: &str = "softmax_before_loss";
 const NO_SOFTMAX_BEFORE_LOSS: &str = "no_softmax_before_loss";
 const SELU_WITHOUT_LECUN: &str = "selu_without_lecun";
@@ -73,6 +77,20 @@ impl<'a> Elaborator<'a> {
             self.report(warning);
             self.is_partial = is_partial;
         }
+    }
+
+    /// A loop of the network itself that never turns; in a function it may be the call that asks for no turn.
+    pub(super) fn lint_turns(&mut self, over: &Iteration) {
+        if self.frames.len() > 1 {
+            return;
+        }
+        let warning = Diagnostic::warning(EMPTY_LOOP, over.span(), "this loop has no turns");
+        self.warn(vec![match over {
+            Iteration::Range { .. } => {
+                warning.help("a range runs upwards and ends before its second number: write `0..3` for three turns")
+            }
+            Iteration::List { .. } => warning.help("name what it runs over, such as `[64, 32]`, or remove it"),
+        }]);
     }
 
     /// Looks for what changes with the chunks that rows come in: at evaluation time, for in training rows may meet.

@@ -239,7 +239,7 @@ impl<'a> Elaborator<'a> {
         }
         // Where something is misspelt, what was meant looks unused.
         if !self.diagnostics.has_errors() {
-            self.diagnostics.extend(unused::find(network));
+            self.diagnostics.extend(unused::find(self.file, network));
         }
         let allowed = self.allowed;
         self.diagnostics.retain(|diagnostic| diagnostic.is_error() || !allowed.contains(diagnostic.code));

@@ -184,6 +184,9 @@ impl<'a> Elaborator<'a> {
             return self.unknown_turns(variable, body);
         };
         let count = values.len();
+        if count == 0 {
+            self.lint_turns(over);
+        }
         for (index, value) in values.into_iter().enumerate() {
             if !self.may_go_on(over.span()) {
                 return;

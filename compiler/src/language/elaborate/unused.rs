@@ -1,19 +1,58 @@
 //! Names that nothing uses.
 //!
 //! A name is used wherever the word stands as a value or is called; an assignment is no use. That is seen from the tree
-//! alone, so that what only one of the two times needs is used.
+//! alone, so that what only one of the two times needs is used. A function serves all networks of a text: it is used if a
+//! way of calls leads to it from one of them.
 
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{Block, Call, Expression, ExpressionKind, Iteration, Name, Network, Output, Statement, StatementKind};
+use crate::language::ast::{
+    Block, Call, Expression, ExpressionKind, File, Function, Item, Iteration, Name, Network, Output, Statement, StatementKind,
+};
 use std::collections::HashSet;
 
-/// A warning for each unused input and value of a network; a name that begins with `_` may be unused.
-pub(super) fn find(network: &Network) -> Vec<Diagnostic> {
-    let mut names = Names::default();
-    names.statements(&network.statements);
-    let Names { defined, used } = names;
-    let unused = defined.into_iter().filter(|(name, _)| !used.contains(name.text.as_str()) && !name.text.starts_with('_'));
-    unused.map(|(name, what)| warning(name, what)).collect()
+/// A warning for each unused input and value of a network and of the functions that it calls, and for each function and optimizer
+/// that no network of the text needs; a name that begins with `_` may be unused.
+pub(super) fn find(file: &File, network: &Network) -> Vec<Diagnostic> {
+    let mut unused = Names::of(&network.statements).unused();
+    let called = needed(file, used_in_statements(&network.statements));
+    for function in functions(file).filter(|function| called.contains(function.name.text.as_str())) {
+        let mut names = Names::default();
+        names.block(&function.body);
+        unused.extend(names.unused());
+    }
+    let networks = file.items.iter().filter_map(|item| match item {
+        Item::Network(network) => Some(network),
+        _ => None,
+    });
+    let needed = needed(file, networks.flat_map(|network| used_in_statements(&network.statements)).collect());
+    let idle = |name: &&Name| !needed.contains(name.text.as_str()) && !name.text.starts_with('_');
+    let named = file.items.iter().filter_map(|item| match item {
+        Item::Function(function) => Some(&function.name),
+        Item::Optimizer(optimizer) => Some(&optimizer.name),
+        Item::Network(_) => None,
+    });
+    unused.extend(named.filter(idle).map(|name| warning(name, "function")));
+    unused
+}
+
+fn functions(file: &File) -> impl Iterator<Item = &Function> {
+    file.items.iter().filter_map(|item| match item {
+        Item::Function(function) => Some(function),
+        _ => None,
+    })
+}
+
+/// These words and all that the functions among them use in turn.
+fn needed<'a>(file: &'a File, mut words: HashSet<&'a str>) -> HashSet<&'a str> {
+    let mut left: Vec<&Function> = functions(file).collect();
+    while let Some(place) = left.iter().position(|function| words.contains(function.name.text.as_str())) {
+        words.extend(used_in_block(&left.swap_remove(place).body));
+    }
+    words
+}
+
+fn used_in_statements(statements: &[Statement]) -> HashSet<&str> {
+    Names::of(statements).used
 }
 
 /// Every word that a statement uses as a value or calls.
@@ -32,11 +71,12 @@ pub(super) fn used_in_block(block: &Block) -> HashSet<&str> {
 
 /// `what` is the word that declared the name, empty for a value.
 fn warning(name: &Name, what: &str) -> Diagnostic {
-    let (lint, what) = match what {
-        "" => ("unused_value", String::new()),
-        what => ("unused_input", format!("the {what} ")),
+    let (lint, message) = match what {
+        "" => ("unused_value", format!("nothing uses `{}`", name.text)),
+        "function" => ("unused_function", format!("no network calls `{}`", name.text)),
+        what => ("unused_input", format!("nothing uses the {what} `{}`", name.text)),
     };
-    Diagnostic::warning(lint, name.span, format!("nothing uses {what}`{}`", name.text))
+    Diagnostic::warning(lint, name.span, message)
         .help(format!("remove it, or name it `_{}`", name.text))
         .fix(name.span, format!("_{}", name.text))
 }
@@ -48,6 +88,18 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    fn of(statements: &'a [Statement]) -> Names<'a> {
+        let mut names = Names::default();
+        names.statements(statements);
+        names
+    }
+
+    fn unused(self) -> Vec<Diagnostic> {
+        let Names { defined, used } = self;
+        let unused = defined.into_iter().filter(|(name, _)| !used.contains(name.text.as_str()) && !name.text.starts_with('_'));
+        unused.map(|(name, what)| warning(name, what)).collect()
+    }
+
     fn statements(&mut self, statements: &'a [Statement]) {
         for statement in statements {
             self.statement(&statement.kind);

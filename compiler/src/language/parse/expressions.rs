@@ -205,6 +205,10 @@ impl Parser {
             let message = "this number is too large: numbers are f32, which end at 3.4e38";
             return Err(error(NUMBER, span, message).write("1e30").into());
         }
+        if value != 0.0 && value as f32 == 0.0 {
+            let message = "this number is too small: numbers are f32, which rounds it to 0";
+            return Err(error(NUMBER, span, message).write("1e-30").into());
+        }
         let number = Number::Literal { text, value, integer };
         let kind = ExpressionKind::Number(number);
         Ok(Expression { kind, span })

@@ -83,6 +83,7 @@ fn each_slip_has_its_message() {
             "let y = x.elu(alpha = -3.5e38);",
             "2:24 E0104 this number is too large: numbers are f32, which end at 3.4e38 (write `1e30`)",
         ),
+        ("let y = 1e-46;", "2:9 E0104 this number is too small: numbers are f32, which rounds it to 0 (write `1e-30`)"),
         ("let y = f(1 2);", "2:13 E0102 expected `,` or `)`, found `2` (write `,` before it)"),
         (
             "let y = f(a = 1, 2);",
