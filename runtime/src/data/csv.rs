@@ -69,7 +69,8 @@ impl Csv {
         Csv { separator: Some(separator), ..self }
     }
 
-    /// The columns to read, in this order, by name or by number from 1 (default: all, in the order of the file).
+    /// The columns to read, in this order, by name or by number from 1 (default: all, in the order of the file). Names and numbers
+    /// that the file does not have are those of the files behind it ([`Csv::targets`]), whose columns are counted on.
     pub fn columns<N: ToString>(self, names: impl IntoIterator<Item = N>) -> Csv {
         Csv { columns: Some(names.into_iter().map(|name| name.to_string()).collect()), ..self }
     }
@@ -108,41 +109,30 @@ impl Csv {
     /// Reads the file. Errors: it cannot be opened, decompressed or understood, a line of another width, a text or nothing
     /// where a number must stand, an unknown column, no rows, a second file of another row count.
     pub fn read(&self) -> Result<Table> {
-        let mut separator = self.separator;
-        let mut table = self.read_alone(separator)?;
-        for other in self.others.iter().rev() {
-            separator = other.separator.or(separator);
-            table = table.beside(other.read_alone(separator)?)?;
+        let files: Vec<&Csv> = std::iter::once(self).chain(self.others.iter().rev()).collect();
+        let mut separator = None;
+        let mut opened = Vec::with_capacity(files.len());
+        for file in &files {
+            separator = file.separator.or(separator);
+            opened.push(file.open(separator)?);
         }
-        Ok(table)
+        choose(&files, &mut opened)?;
+        let mut tables = opened.into_iter().map(Opened::read);
+        let first = tables.next().expect("a reader is one of a file")?;
+        tables.try_fold(first, |table, other| table.beside(other?))
     }
 
-    fn read_alone(&self, separator: Option<char>) -> Result<Table> {
+    /// Reads what the first lines say.
+    fn open(&self, separator: Option<char>) -> Result<Opened<'_>> {
         let named_file = |error: Error| error.in_file(&self.source.name());
         let mut records = Records::open(&self.source, self.skip, separator.unwrap_or(','))?;
         let Some(first) = records.next()? else {
             return Err(named_file(no_rows()));
         };
         let second = records.next()?;
-        let mut layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
-        let mut table = Table::new(self.source.name(), layout.headings());
-        table.targets = self.targets.len();
+        let layout = self.layout(&first, second.as_ref()).map_err(named_file)?;
         let held = if layout.names.is_some() { [None, second] } else { [Some(first), second] };
-        for record in held.into_iter().flatten() {
-            layout.append(&mut table, &record).map_err(named_file)?;
-        }
-        while let Some(record) = records.next()? {
-            layout.append(&mut table, &record).map_err(named_file)?;
-        }
-        if table.rows() == 0 {
-            return Err(named_file(no_rows()));
-        }
-        for (place, column) in layout.selected.iter().enumerate() {
-            if let Some(categories) = &layout.categories[*column] {
-                table.number_classes(place, categories.sorted());
-            }
-        }
-        Ok(table)
+        Ok(Opened { file: self.source.name(), records, held, layout, targets: 0 })
     }
 
     fn layout(&self, first: &Record, second: Option<&Record>) -> Result<Layout> {
@@ -165,20 +155,104 @@ impl Csv {
             return Err(Error::data(found, format!("at most {MOST_COLUMNS}"), "check the separator").at(first.line, None));
         }
         let names = named.then(|| first.cells.iter().map(text).collect());
-        let categories = vec![None; width];
-        let mut layout = Layout { width, names, selected: Vec::new(), may_be_names: guessed && !named, categories };
-        layout.selected = match &self.columns {
-            Some(columns) => columns.iter().map(|name| layout.find(name)).collect::<Result<_>>()?,
-            None => (0..width).collect(),
-        };
-        let targets: Vec<usize> = self.targets.iter().map(|name| layout.find(name)).collect::<Result<_>>()?;
-        layout.selected.retain(|column| !targets.contains(column));
-        layout.selected.extend(targets);
-        for (name, order) in &self.categories {
-            let column = layout.find(name)?;
-            layout.categories[column] = Some(Categories::new(name, order.as_deref())?);
+        let (selected, categories) = ((0..width).collect(), vec![None; width]);
+        Ok(Layout { width, names, selected, may_be_names: guessed && !named, categories })
+    }
+}
+
+/// Finds what each file asks for by name or number, in itself and in the files behind it. A file of which nothing is chosen keeps all
+/// its columns.
+fn choose(files: &[&Csv], opened: &mut [Opened<'_>]) -> Result<()> {
+    let mut chosen: Vec<Option<Vec<usize>>> = vec![None; files.len()];
+    for (place, file) in files.iter().enumerate() {
+        let Some(columns) = &file.columns else { continue };
+        chosen[place] = Some(Vec::new());
+        for name in columns {
+            let (from, column) = find(&opened[place..], name)?;
+            chosen[place + from].get_or_insert_default().push(column);
         }
-        Ok(layout)
+    }
+    for (one, chosen) in opened.iter_mut().zip(chosen) {
+        one.layout.selected = chosen.unwrap_or_else(|| (0..one.layout.width).collect());
+    }
+    for (place, file) in files.iter().enumerate() {
+        let targets = file.targets.iter().map(|name| find(&opened[place..], name)).collect::<Result<Vec<_>>>()?;
+        for &(from, column) in &targets {
+            opened[place + from].layout.selected.retain(|known| *known != column);
+        }
+        for (from, column) in targets {
+            let one = &mut opened[place + from];
+            one.layout.selected.push(column);
+            one.targets += 1;
+        }
+        for (name, order) in &file.categories {
+            let (from, column) = find(&opened[place..], name)?;
+            opened[place + from].layout.categories[column] = Some(Categories::new(name, order.as_deref())?);
+        }
+    }
+    Ok(())
+}
+
+/// The file and column of a name, or of a number that counts on from file to file.
+fn find(opened: &[Opened<'_>], name: &str) -> Result<(usize, usize)> {
+    let named = |layout: &Layout| layout.names.as_ref()?.iter().position(|known| known == name);
+    if let Some(found) = opened.iter().enumerate().find_map(|(place, one)| Some((place, named(&one.layout)?))) {
+        return Ok(found);
+    }
+    let mut before = 0;
+    for (place, one) in opened.iter().enumerate() {
+        match name.parse::<usize>() {
+            Ok(number) if (before + 1..=before + one.layout.width).contains(&number) => return Ok((place, number - 1 - before)),
+            _ => before += one.layout.width,
+        }
+    }
+    let found = format!("there is no column `{name}`");
+    let range = format!("a number in 1..={before}");
+    let files = opened.iter().map(|one| one.file.as_str()).collect::<Vec<_>>().join(" and ");
+    let names: Vec<&String> = opened.iter().filter_map(|one| one.layout.names.as_ref()).flatten().collect();
+    let error = if names.is_empty() {
+        Error::data(found, range, "the file has no line of names: give the number, or say that it has (header)")
+    } else {
+        let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+        let more = if names.len() > shown.len() { ", …" } else { "" };
+        Error::data(found, format!("a name or {range}"), format!("the names are {}{more}", shown.join(", ")))
+    };
+    Err(error.in_file(&files))
+}
+
+/// A file whose first lines have been read.
+struct Opened<'a> {
+    file: String,
+    records: Records<'a>,
+    /// Lines that were read and hold numbers.
+    held: [Option<Record>; 2],
+    layout: Layout,
+    /// Selected columns at the end that were called targets.
+    targets: usize,
+}
+
+impl Opened<'_> {
+    /// Reads the rest.
+    fn read(self) -> Result<Table> {
+        let Opened { file, mut records, held, mut layout, targets } = self;
+        let named_file = |error: Error| error.in_file(&file);
+        let mut table = Table::new(file.clone(), layout.headings());
+        table.targets = targets;
+        for record in held.into_iter().flatten() {
+            layout.append(&mut table, &record).map_err(named_file)?;
+        }
+        while let Some(record) = records.next()? {
+            layout.append(&mut table, &record).map_err(named_file)?;
+        }
+        if table.rows() == 0 {
+            return Err(named_file(no_rows()));
+        }
+        for (place, column) in layout.selected.iter().enumerate() {
+            if let Some(categories) = &layout.categories[*column] {
+                table.number_classes(place, categories.sorted());
+            }
+        }
+        Ok(table)
     }
 }
 
@@ -207,24 +281,6 @@ impl Layout {
             classes: Vec::new(),
         };
         self.selected.iter().map(heading).collect()
-    }
-
-    fn find(&self, name: &str) -> Result<usize> {
-        if let Some(column) = self.names.as_ref().and_then(|names| names.iter().position(|known| known == name)) {
-            return Ok(column);
-        }
-        match name.parse() {
-            Ok(number) if (1..=self.width).contains(&number) => return Ok(number - 1),
-            _ => {}
-        }
-        let found = format!("there is no column `{name}`");
-        let range = format!("a number in 1..={}", self.width);
-        let Some(names) = &self.names else {
-            return Err(Error::data(found, range, "the file has no line of names: give the number, or say that it has (header)"));
-        };
-        let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
-        let more = if names.len() > shown.len() { ", …" } else { "" };
-        Err(Error::data(found, format!("a name or {range}"), format!("the names are {}{more}", shown.join(", "))))
     }
 
     fn append(&mut self, table: &mut Table, record: &Record) -> Result<()> {

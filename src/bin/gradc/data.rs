@@ -25,7 +25,7 @@ pub struct DataArguments {
     /// What stands between columns of a CSV file (\t for a tab); a run of spaces separates like one.
     #[arg(long, value_name = "CHARACTER", value_parser = separator, requires = "data")]
     separator: Option<char>,
-    /// The columns or arrays to read, in this order, by name or by number from 1.
+    /// The columns or arrays to read, in this order, by name or by number from 1; those of a second file are counted on.
     #[arg(long, value_delimiter = ',', value_name = "A,B,C", requires = "data")]
     columns: Option<Vec<String>>,
     /// The column of the target in a CSV file, by name or by number from 1; may be given once a target.

@@ -58,6 +58,21 @@ fn targets_may_lie_in_a_second_file() {
 }
 
 #[test]
+fn columns_are_chosen_of_all_files_and_of_a_file_that_none_is_chosen_of_all_are_read() {
+    let read = |columns: &[&str]| {
+        let other = csv("id,y,kind\none,5,b\ntwo,6,a");
+        let file = csv("a,b,id\n1,2,one\n3,4,two").columns(columns).targets(other);
+        file.categories("kind").read()
+    };
+    assert_eq!(rows(&read(&["b", "a", "y"]).unwrap()), [[2., 1., 5.], [4., 3., 6.]]);
+    assert_eq!(rows(&read(&["1", "6", "5"]).unwrap()), [[1., 1., 5.], [3., 0., 6.]]);
+    assert_eq!(rows(&csv("a\n1\n2").columns(["a"]).targets(csv("y,z\n5,6\n7,8")).read().unwrap()), [[1., 5., 6.], [2., 7., 8.]]);
+    let target = csv("a\n1\n2").target("y").targets(csv("y,z\n5,6\n7,8")).read().unwrap();
+    assert_eq!(rows(&target), [[1., 6., 5.], [2., 8., 7.]]);
+    says(read(&["a", "q"]), &["no column `q`", "a number in 1..=6", "`a`, `b`, `id`, `id`, `y`, `kind`", "a.csv and a.csv"]);
+}
+
+#[test]
 fn gzip_is_known_by_its_first_bytes() {
     assert_eq!(rows(&leaked(zipped("a\n1\n2\n"), "misnamed.csv").read().unwrap()), [[1.], [2.]]);
     let members = [zipped("1\n"), zipped("2\n")].concat();
