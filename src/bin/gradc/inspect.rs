@@ -56,6 +56,8 @@ impl Dump {
             return self.network.model_with(true)?.dump(folder);
         }
         let Some(name) = &self.stage else {
+            // A list of stages is one of a network that has them.
+            self.network.elaborated(&self.network.declaration()?)?;
             let line = |stage: &Stage| format!("{:18} {}\n", stage.file_name(), stage.about());
             return say(&Stage::ALL.iter().map(line).collect::<String>());
         };

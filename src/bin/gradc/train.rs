@@ -6,8 +6,8 @@ use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
 use crate::resume::{Checkpoint, Left};
 use crate::weights::load_fitting;
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{ArgAction, Args};
 use gradc::runtime::checkpoint;
 use gradc::runtime::diagnosis::{Figures, Moment};
 use gradc::runtime::report::table::{Align, table};
@@ -50,9 +50,9 @@ pub struct Train {
     /// The least improvement that counts.
     #[arg(long, value_name = "AMOUNT")]
     least: Option<f64>,
-    /// Whether each epoch has an order of its own.
-    #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
-    shuffle: bool,
+    /// Whether each epoch has an order of its own (default true).
+    #[arg(long, value_name = "BOOL")]
+    shuffle: Option<bool>,
     /// Leaves out the last batch of an epoch if it is smaller.
     #[arg(long)]
     drop_last: bool,
@@ -187,7 +187,9 @@ impl Train {
 
     fn parts(&self, model: &Model) -> Result<Parts> {
         let Some(data) = self.data.read(model, true)? else {
-            return self.data.need(model, true).map(|train| Parts { train, valid: None, test: None });
+            let train = self.data.need(model, true)?;
+            self.check_rowless(model)?;
+            return Ok(Parts { train, valid: None, test: None });
         };
         if self.split.is_some() && self.split_seed.is_none() {
             tell(
@@ -213,10 +215,22 @@ impl Train {
         }
     }
 
+    /// What says how to go through rows says nothing where there are none.
+    fn check_rowless(&self, model: &Model) -> Result<()> {
+        let given = [("--batch", self.batch.is_some()), ("--shuffle", self.shuffle.is_some()), ("--drop-last", self.drop_last)];
+        let Some((flag, _)) = given.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+        let found = format!("given for `{}`, which has no rows to go through", model.name());
+        Err(Error::setting(flag, found, "left out"))
+    }
+
     fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
         let names: Vec<String> = model.info().reports.iter().map(|report| report.name.clone()).collect();
         let left = self.checkpoint.left(model, self.epochs, self.steps)?;
-        let mut fit = model.fit(rows(&parts.train)).shuffle(self.shuffle).threads(self.threads.unwrap_or(0)).interruptible();
+        let mut fit = model
+            .fit(rows(&parts.train))
+            .shuffle(self.shuffle.unwrap_or(true))
+            .threads(self.threads.unwrap_or(0))
+            .interruptible();
         if let Some(rows) = self.batch {
             fit = fit.batch(rows);
         }
