@@ -257,6 +257,31 @@ fn a_network_without_inputs_needs_no_data() {
     for command in ["train n.net", "evaluate n.net --weights n.st", "predict n.net --weights n.st"] {
         folder.refused(&format!("{command} --data rows.csv"), &["`--data`", "`T`, which has no inputs"]);
     }
+    for flag in ["--batch 5", "--shuffle false", "--drop-last"] {
+        let name = flag.split(' ').next().unwrap_or_default();
+        folder.refused(&format!("train n.net {flag}"), &[name, "`T`, which has no rows", "left out"]);
+    }
+}
+
+#[test]
+fn a_list_of_stages_is_one_of_a_network() {
+    let folder = Folder::new(&[("broken.net", "T { input x: [batch, 2] }")]);
+    assert!(folder.done("dump t.net").0.starts_with("01-declaration "));
+    folder.refused("dump broken.net", &["broken.net:1:24"]);
+    folder.refused("dump missing.net", &["missing.net"]);
+}
+
+#[test]
+fn columns_are_chosen_of_the_second_file_too() {
+    let folder = Folder::new(&[("second.csv", "id,kind,y\n1,left,3\n2,right,6\n3,left,9\n4,left,4\n")]);
+    folder.done("train t.net --data rows.csv --targets second.csv --columns a,b,y --batch 2");
+    let classes = NETWORK
+        .replace("y: [batch, 1]", "y: class(2)")
+        .replace("h.dense(1)", "h.dense(2)")
+        .replace("mean_squared_error", "cross_entropy");
+    std::fs::write(folder.path().join("c.net"), classes).expect("it is written");
+    folder.done("train c.net --data rows.csv --targets second.csv --columns a,b,kind --categories kind --batch 2");
+    folder.refused("train t.net --data rows.csv --targets second.csv --columns a,b,z --batch 2", &["no column `z`", "`kind`"]);
 }
 
 #[test]
@@ -276,4 +301,28 @@ fn a_loss_to_which_no_row_counts_is_a_note() {
     let files = [("i.net", ignores), ("i.csv", "1,2,1\n3,4,2\n")];
     let (out, said) = Folder::new(&files).done("train i.net --data i.csv --batch 1");
     assert!(!out.contains("note") && !said.contains("note"), "{out}{said}");
+}
+
+/// A graph that someone has changed by hand: each mistake has its line, and nothing panics.
+#[test]
+fn a_changed_graph_says_in_which_line_it_is_wrong() {
+    let graph = "graph A\n  %0 = input \"x\" : f32[n, 4]\n  %1 = parameter \"w\" : f32[4]\n  %2 = exp %0 : f32[n, 4]\n\
+                 \x20 output \"y\" = %2\n  update %1 = %1\n";
+    let folder = Folder::new(&[("a.txt", graph)]);
+    folder.done("opt a.txt");
+    for (before, after, expected) in [
+        ("exp %0 :", "exp %9 :", "line 4: %2 = exp uses %9 before it is made"),
+        ("exp %0 :", "expp %0 :", "line 4: no primitive is called expp; perhaps exp"),
+        ("exp %0 :", "add %0 :", "line 4: %2 = add: takes 2 operands, got 1"),
+        ("exp %0 : f32[n, 4]", "exp %0 : f32[n, 5]", "line 4: %2 = exp says f32[n, 5] but is f32[n, 4]"),
+        ("%2 = exp", "%7 = exp", "line 4: expected %2, found %7"),
+        ("\"y\" = %2", "\"y\" = %7", "line 5: a root asks for %7, which does not exist"),
+        ("update %1 = %1", "update %1 = %2", "line 6: update of %1 f32[4] by f32[n, 4]"),
+        ("update %1 = %1", "output \"y\" = %0", "line 6: another output is called \"y\""),
+    ] {
+        std::fs::write(folder.path().join("b.txt"), graph.replace(before, after)).expect("it is written");
+        for command in ["opt b.txt", "opt b.txt --pass fuse", "run-stage b.txt"] {
+            folder.refused(command, &[expected, "in b.txt", "change this line"]);
+        }
+    }
 }

@@ -47,3 +47,24 @@ fn machine_code_is_named_not_addressed() {
     let clif = net.stage(Stage::Clif);
     assert!(clif.contains("f32x4"), "loops are vector code");
 }
+
+/// A reader finds why each line is there: no kernel without a name, no value without an origin, an optimizer of one's own as any other.
+#[test]
+fn every_line_says_where_it_comes_from() {
+    let text = "optimizer own(rate) { state m = zeros; at theta + 0.9 * m; m = 0.9 * m - rate * gradient; theta = theta + m; }\n\
+                Net { input x: [batch, 4]; target y: [batch, 2]; let p = x.dense(8).batch_norm().relu().dense(2); predict p; \
+                minimize p.mean_squared_error(y) + l2(1e-4); using own(0.1); }";
+    let declaration = gradc::Declaration::parse(gradc::compiler::base::place::Source::new("own.net", text));
+    let net = compiled(Ok(declaration.expect("a text")));
+    for stage in [Stage::Graph, Stage::Gradient, Stage::Simplified] {
+        let graph = net.stage(stage);
+        for line in graph.lines().filter(|line| line.starts_with("  %")) {
+            assert!(line.contains(" ; "), "{}: {line}", stage.file_name());
+        }
+        // Before batch norm nobody asks for a bias.
+        assert!(graph.contains("parameters 5 (66 values)") && !graph.contains("p.dense.bias"), "{graph}");
+    }
+    assert!(net.stage(Stage::Gradient).contains("; p.dense.weight @ own.net:1:"));
+    assert!(net.stage(Stage::Gradient).contains("<- own of %"));
+    assert!(!net.stage(Stage::Fused).contains("\"\""), "{}", net.stage(Stage::Fused));
+}

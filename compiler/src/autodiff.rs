@@ -63,6 +63,9 @@ pub fn gradients(builder: &mut Builder, loss: NodeId, sources: &[NodeId]) -> Res
     sources.iter().zip(found).map(|(&source, found)| found.ok_or_else(|| unreachable_source(builder, source, loss))).collect()
 }
 
+/// Where the walk begins.
+const SEED: &str = "d(loss) = 1";
+
 /// The same, with `None` for a source from which no derivative flows to the loss.
 pub fn gradients_where_any(
     builder: &mut Builder,
@@ -74,9 +77,12 @@ pub fn gradients_where_any(
         return Err(GradientError::NotScalar { found: ty.to_string() });
     }
     let needed = downstream(builder, sources, loss);
-    let seed = builder.constant_like(loss, 1.0)?;
-    let mut gradients: HashMap<NodeId, NodeId> = HashMap::from([(loss, seed)]);
     let outer = builder.origin().clone();
+    let Origin { path, place, .. } = builder.graph().origin(loss).clone();
+    builder.set_origin(Origin { path, place, rule: SEED.into(), of: Some(loss) });
+    let seed = builder.constant_like(loss, 1.0)?;
+    builder.set_origin(outer.clone());
+    let mut gradients: HashMap<NodeId, NodeId> = HashMap::from([(loss, seed)]);
     for id in (0..=loss.0).rev().map(NodeId) {
         let Some(&gradient) = gradients.get(&id) else { continue };
         let node = builder.graph().node(id).clone();

@@ -6,7 +6,7 @@
 //! tried.
 
 use crate::autodiff::gradients;
-use crate::graph::{Builder, Element, Graph, NodeId, Root};
+use crate::graph::{Builder, Element, Graph, NodeId, Root, Type};
 use crate::nn::network::shape_text;
 use crate::nn::parameters::Learned;
 use crate::nn::{Fault, Network};
@@ -82,7 +82,7 @@ impl<'a> Point<'a> {
         let trained: Vec<&Learned> = network.learned().filter(|learned| !learned.wanted.frozen).collect();
         let sources: Vec<NodeId> = trained
             .iter()
-            .map(|learned| builder.source(Primitive::Parameter, &learned.name, builder.ty(learned.node).clone()))
+            .map(|learned| builder.source(Primitive::Parameter, &learned.name, Type::f32(learned.shape.clone())))
             .collect::<Result<_, _>>()?;
         let loss = rooted(builder.graph(), vec![("loss".to_owned(), total)]);
         if !reference::run(&loss, &environment).0["loss"].data[0].is_finite() {

@@ -67,7 +67,7 @@ pub struct StepGraph {
     pub states: Vec<State>,
 }
 
-/// Name of the root that is differentiated, and of those that carry scalars to the second half.
+/// First part of the names of the root that is differentiated and of those that carry values and scalars to the second half.
 const CARRIED: &str = "carried";
 
 /// Outputs of a step with a penalty: what it adds to the loss, and what is differentiated.
@@ -92,8 +92,10 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
         Some(penalty) => builder.add(loss, penalty)?,
         None => loss,
     };
+    builder.set_origin(Origin::default());
     let output = |name: &str, node: NodeId| Root::Output { name: name.to_string(), node };
-    roots.push(output(CARRIED, total));
+    let carried = |number: usize, node: NodeId| Root::Output { name: format!("{CARRIED}.{number}"), node };
+    roots.push(carried(0, total));
     roots.push(output("loss", loss));
     if let Some(penalty) = penalty {
         roots.push(output(PENALTY, penalty));
@@ -102,21 +104,25 @@ pub fn forward(network: &Network) -> Result<Forward, Fault> {
     roots.extend(measured(network));
     roots.extend(network.next_states.iter().map(|&(source, node)| Root::Update { source, node }));
     let own = 1..roots.len();
-    let mut carried = |nodes: Vec<NodeId>| {
+    let mut carry = |nodes: Vec<NodeId>| {
         let first = roots.len();
-        roots.extend(nodes.into_iter().map(|node| output(CARRIED, node)));
+        let numbers = first + 1 - own.end..;
+        roots.extend(numbers.zip(nodes).map(|(number, node)| carried(number, node)));
         first..roots.len()
     };
     let kinds = Kinds {
+        watched: carry(network.probes.iter().map(|probe| probe.node).collect()),
+        diagnosed: carry(diagnosis::parts(network).iter().map(|part| part.value).collect()),
+        scalars: carry(Scalars::of(network, optimizer).nodes().into_iter().map(|node| *node).collect()),
         own,
-        watched: carried(network.probes.iter().map(|probe| probe.node).collect()),
-        diagnosed: carried(diagnosis::parts(network).iter().map(|part| part.value).collect()),
-        scalars: carried(Scalars::of(network, optimizer).nodes().into_iter().map(|node| *node).collect()),
     };
     let mut graph = builder.finish();
     graph.name = format!("{} step", network.name);
     graph.roots = roots;
-    Ok(Forward { graph, kinds })
+    // What is served is no root of a step, and still a part of what is read. A bias that normalisation went on without is none.
+    let served = graph.ancestors(network.predicts.iter().map(|(_, node)| *node));
+    let live: Vec<bool> = graph.live().into_iter().zip(served).map(|(is_live, is_served)| is_live || is_served).collect();
+    Ok(Forward { graph: graph.restricted(&live), kinds })
 }
 
 fn loss(network: &Network) -> Result<NodeId, Fault> {
@@ -197,7 +203,6 @@ fn penalty(network: &Network, builder: &mut Builder) -> Result<Option<NodeId>, F
             None => term,
         });
     }
-    builder.set_origin(Origin::default());
     Ok(total)
 }
 

@@ -168,10 +168,9 @@ impl Life<'_> {
 pub fn bytes(functions: &[Compiled]) -> String {
     let mut text = String::new();
     let lines = |function: &Compiled| function.text.as_ref().map(|both| both.lines.clone()).unwrap_or_default();
-    let width = functions.iter().map(|function| function.name.chars().count()).max().unwrap_or(0).min(48);
+    let width = functions.iter().map(|function| function.name.chars().count()).max().unwrap_or(0);
     for function in functions {
-        let name: String = function.name.chars().take(width).collect();
-        let _ = writeln!(text, "{name:width$}  {}", text::Shares::of(&lines(function)));
+        let _ = writeln!(text, "{:width$}  {}", function.name, text::Shares::of(&lines(function)));
     }
     let all: Vec<_> = functions.iter().flat_map(lines).collect();
     let _ = writeln!(text, "{:width$}  {}", "all", text::Shares::of(&all));

@@ -2,7 +2,7 @@
 
 use super::reason::axis_name;
 use super::traffic::{Traffic, readers, traffic, updates};
-use super::{Fusion, Group, Member, NOMINAL_BATCH, Options, Reason, Work, fuse, work};
+use super::{Fusion, Group, Member, NOMINAL_BATCH, Options, Reason, Work, folded, fuse, work};
 use crate::base::size::bytes;
 use crate::graph::text::node_text;
 use crate::graph::{Graph, NodeId, Root};
@@ -96,25 +96,7 @@ fn reaches(graph: &Graph, from: NodeId, to: NodeId, is_member: &impl Fn(NodeId) 
 
 /// For each node whether some output needs it; what only updates need is the backward pass.
 fn needed_by_results(graph: &Graph) -> Vec<bool> {
-    let mut needed = vec![false; graph.nodes.len()];
-    for root in &graph.roots {
-        if let Root::Output { node, .. } = root {
-            needed[node.index()] = true;
-        }
-    }
-    for id in graph.ids().rev().filter(|id| needed[id.index()]).collect::<Vec<_>>() {
-        mark(graph, id, &mut needed);
-    }
-    needed
-}
-
-fn mark(graph: &Graph, id: NodeId, needed: &mut [bool]) {
-    for &operand in &graph.node(id).operands {
-        if !needed[operand.index()] {
-            needed[operand.index()] = true;
-            mark(graph, operand, needed);
-        }
-    }
+    graph.ancestors(graph.roots.iter().filter(|root| matches!(root, Root::Output { .. })).map(Root::node))
 }
 
 struct Printer<'a> {
@@ -133,8 +115,10 @@ impl Printer<'_> {
         let axes: Vec<String> = group.axes.iter().enumerate().map(|(axis, dim)| format!("{} < {dim}", axis_name(axis))).collect();
         let parallel: Vec<String> = group.parallel.iter().map(|&axis| axis_name(axis)).collect();
         let parallel = if parallel.is_empty() { "one tile".into() } else { format!("tiles of {}", parallel.join(" or ")) };
-        let title = named(graph, group, self.needed);
-        let _ = writeln!(text, "kernel {number} {title:?}   [{}], {parallel}", axes.join(", "));
+        // What someone wrote as a graph has no layers.
+        let title = Some(named(graph, group, self.needed)).filter(|title| !title.is_empty());
+        let title = title.map_or_else(String::new, |title| format!(" {title:?}"));
+        let _ = writeln!(text, "kernel {number}{title}   [{}], {parallel}", axes.join(", "));
         for ((member, domain), reason) in group.members.iter().zip(&group.domains).zip(&group.reasons) {
             self.member(text, group, *member, domain, reason);
         }
@@ -201,6 +185,8 @@ impl Printer<'_> {
     fn role(&self, group: &Group, member: Member) -> &'static str {
         let has_product = group.members.iter().any(|other| work(self.graph, *other) == Work::Product);
         match work(self.graph, member) {
+            // A sum of a few elements is a formula to the loops, and a sum to the reader.
+            Work::Map if folded(self.graph, member.node).is_some() => "reduce",
             Work::Map if has_product => "epilogue",
             Work::Map => "map",
             Work::Row | Work::Column => "reduce",

@@ -248,7 +248,10 @@ impl Graph {
     }
     /// Without what no root needs, renumbered.
     pub fn pruned(&self) -> Graph {
-        let live = self.live();
+        self.restricted(&self.live())
+    }
+    /// These nodes, among which are all that they need, renumbered.
+    pub fn restricted(&self, live: &[bool]) -> Graph {
         let mut result = Graph { origins: self.origins.clone(), ..Graph::new(self.name.clone()) };
         let mut map = vec![NodeId(0); self.nodes.len()];
         for id in self.ids().filter(|id| live[id.index()]) {

@@ -11,9 +11,10 @@
 //! A derived node's comment ends in `<- rule of %node`. The body of a scan is a graph of its own, in the lines behind the node that begin
 //! with a bar.
 
-use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Scan, Shape, Type, Window};
+use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Scan, Shape, Type, Window, verify};
+use crate::language::names::nearest;
 use crate::ops;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -175,6 +176,8 @@ fn parse_origin(text: &str) -> Origin {
 pub fn parse(text: &str) -> Result<Graph, String> {
     let mut graph = Graph::default();
     let mut origins = HashMap::new();
+    // For each node and root its line: what is wrong with it is known when all of them are there.
+    let (mut nodes_at, mut roots_at) = (Vec::new(), Vec::new());
     let mut lines = text.lines().enumerate().peekable();
     while let Some((number, raw)) = lines.next() {
         let (line, comment) = split_comment(raw);
@@ -184,6 +187,8 @@ pub fn parse(text: &str) -> Result<Graph, String> {
         }
         let at = |why: String| format!("line {}: {why}", number + 1);
         parse_line(&mut graph, &mut origins, line, comment).map_err(at)?;
+        nodes_at.resize(graph.nodes.len(), number + 1);
+        roots_at.resize(graph.roots.len(), number + 1);
         let mut body = String::new();
         while let Some((_, inside)) = lines.next_if(|(_, line)| line.trim_start().starts_with('|')) {
             let inside = inside.trim_start().trim_start_matches('|').trim_start();
@@ -200,8 +205,25 @@ pub fn parse(text: &str) -> Result<Graph, String> {
             scan.body = Arc::new(body);
         }
     }
-    super::verify::verify(&graph)?;
+    check(&graph, &nodes_at, &roots_at)?;
     Ok(graph)
+}
+
+/// What holds of every graph, and that no two results have one name, as what someone writes may have.
+fn check(graph: &Graph, nodes_at: &[usize], roots_at: &[usize]) -> Result<(), String> {
+    for (id, line) in graph.ids().zip(nodes_at) {
+        verify::node(graph, id).map_err(|why| format!("line {line}: {why}"))?;
+    }
+    let (mut updated, mut names) = (HashSet::new(), HashSet::new());
+    for (root, line) in graph.roots.iter().zip(roots_at) {
+        verify::root(graph, root, &mut updated).map_err(|why| format!("line {line}: {why}"))?;
+        if let Root::Output { name, .. } = root
+            && !names.insert(name)
+        {
+            return Err(format!("line {line}: another output is called {name:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Splits at the first `;` outside of quotes.
@@ -239,7 +261,7 @@ fn parse_line(graph: &mut Graph, origins: &mut HashMap<Origin, u32>, line: &str,
     }
     let (body, ty) = rest.rsplit_once(" : ").ok_or("a node ends in its type")?;
     let (name, arguments) = body.split_once(' ').unwrap_or((body, ""));
-    let primitive = ops::by_name(name).ok_or_else(|| format!("no primitive is called {name}"))?;
+    let primitive = ops::by_name(name).ok_or_else(|| unknown_primitive(name))?;
     let (operands, attributes) = parse_arguments(arguments.trim())?;
     let origin = parse_origin(comment);
     let origin = *origins.entry(origin.clone()).or_insert_with(|| {
@@ -248,6 +270,12 @@ fn parse_line(graph: &mut Graph, origins: &mut HashMap<Origin, u32>, line: &str,
     });
     graph.nodes.push(Node { primitive, attributes, operands, ty: parse_type(ty)?, origin });
     Ok(())
+}
+
+fn unknown_primitive(name: &str) -> String {
+    let near = nearest(name, ops::PRIMITIVES.iter().map(|primitive| ops::record(*primitive).name));
+    let near = near.map_or_else(String::new, |near| format!("; perhaps {near}"));
+    format!("no primitive is called {name}{near}")
 }
 
 fn parse_arguments(mut text: &str) -> Result<(Vec<NodeId>, Attributes), String> {

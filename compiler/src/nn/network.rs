@@ -123,6 +123,8 @@ pub struct Network {
     /// Where the next value of a state stands.
     next_places: HashMap<NodeId, usize>,
     pub(super) place: String,
+    /// What new nodes come from beside that place: nothing, but in an optimizer's lines a parameter's update.
+    source: Origin,
 }
 
 impl Network {
@@ -165,6 +167,7 @@ impl Network {
             state_nodes: HashSet::new(),
             next_places: HashMap::new(),
             place: String::new(),
+            source: Origin::default(),
         }
     }
 
@@ -206,9 +209,16 @@ impl Network {
     pub fn path(&self) -> String {
         self.scopes.iter().map(|scope| scope.segment.as_str()).collect::<Vec<_>>().join(".")
     }
+    /// Lets new nodes come from what these do, each from its own place.
+    pub(crate) fn derive_from(&mut self, origin: Origin) {
+        self.source = origin;
+        self.refresh_origin();
+    }
     fn refresh_origin(&mut self) {
-        let origin = Origin { path: self.path(), place: self.place.clone(), ..Origin::default() };
-        self.builder.set_origin(origin);
+        let (outer, inner) = (self.source.path.as_str(), self.path());
+        let parts = [outer, inner.as_str()].into_iter().filter(|part| !part.is_empty());
+        let path = parts.collect::<Vec<_>>().join(".");
+        self.builder.set_origin(Origin { path, place: self.place.clone(), ..self.source.clone() });
     }
     pub(super) fn path_of(&self, segment: &str) -> String {
         let path = self.path();

@@ -102,7 +102,15 @@ fn staged(file: &Path) -> Result<Staged> {
     } else {
         text = std::fs::read_to_string(file).map_err(failed)?;
     }
-    read(&text).map_err(|why| unfit(file, &why, "", "give a stage as `gradc dump` writes it"))
+    read(&text).map_err(|why| {
+        let is_of_a_line = why.starts_with("line ");
+        let help = if is_of_a_line {
+            "change this line to what `gradc dump` could write"
+        } else {
+            "give a stage as `gradc dump` writes it"
+        };
+        unfit(file, &why, "", help)
+    })
 }
 
 fn unfit(file: &Path, found: &str, expected: &str, help: &str) -> Error {

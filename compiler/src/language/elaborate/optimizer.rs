@@ -195,6 +195,7 @@ fn walk(lines: &Lines, update: &mut Update, call: &nn::Call, part: Part) -> Resu
     elaborator.network.is_fixed = true;
     let origin = update.builder.origin().clone();
     elaborator.network.builder = std::mem::take(update.builder);
+    elaborator.network.derive_from(origin.clone());
     let given = Given { theta: update.theta, gradient: update.gradient, numbers };
     let mut walk = Walk { given, memory: &mut *update.memory, optimizer: own, parameter: update.parameter };
     let value = walk.run(&mut elaborator, part);
