@@ -67,6 +67,9 @@ network! {
 
     /// Diabetes: ten measurements of a patient in, how far the disease has progressed a year later out, all in the catalogue's words.
     pub BuiltIn {
+        // The program puts the other losses and optimizers into variants.
+        allow(unused_function);
+
         input  patient:  [batch, 10];
         target progress: [batch, 1];
 
@@ -81,6 +84,8 @@ network! {
 
     /// The same in words of one's own.
     pub Own {
+        allow(unused_function);
+
         input  patient:  [batch, 10];
         target progress: [batch, 1];
 

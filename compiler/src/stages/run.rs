@@ -1,10 +1,10 @@
 //! Executing a stage: graphs by the f64 reference, loops by their interpreter.
 //!
 //! Sources that are not given are drawn at random, by their name and a seed, so that two stages of one network see the same values and
-//! their results can be compared.
+//! their results can be compared. Whole numbers are 0 and 1: loops do not say how many classes there are.
 
 use crate::base::columns::left;
-use crate::graph::{Graph, Shape};
+use crate::graph::{Element, Graph, Shape};
 use crate::loops::interpret::{Memory, run_entry, run_kernel, tiles};
 use crate::loops::verify::verify;
 use crate::loops::{Buffer, BufferId, Extent, Kernel, Lane, Parallel, Program, Space, Statement, Var};
@@ -48,6 +48,13 @@ pub fn graph(graph: &Graph, inputs: &Inputs) -> Result<Results, String> {
     let words = graph.ids().map(|id| size(graph.shape(id))).fold(0, usize::saturating_add);
     is_small(words, validate::cost(graph, inputs.batch), inputs.batch)?;
     let mut environment = validate::sample(graph, inputs.batch, inputs.seed);
+    for id in graph.ids().filter(|id| !graph.ty(*id).element.is_real()) {
+        let Some((name, array)) = graph.source_name(id).and_then(|name| Some((name, environment.sources.get_mut(name)?))) else {
+            continue;
+        };
+        let most = if let Element::Class(count) = graph.ty(id).element { f64::from(count) - 1.0 } else { 1.0 };
+        array.data = drawn(name, array.data.len(), Drawn::Whole, inputs.seed).iter().map(|value| value.min(most)).collect();
+    }
     for (name, values) in &inputs.given {
         let known: Vec<String> = environment.sources.keys().cloned().collect();
         let array = environment.sources.get_mut(name).ok_or_else(|| unknown(name, &known))?;
@@ -144,7 +151,7 @@ fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), S
             Space::Parameter(_) | Space::State(_) | Space::Input(_) => {
                 let values = match given {
                     Some(values) => fitted(&buffer.name, values, words.len())?,
-                    None => drawn(&buffer.name, words.len(), matches!(buffer.space, Space::State(_)), inputs.seed),
+                    None => drawn(&buffer.name, words.len(), Drawn::of(buffer), inputs.seed),
                 };
                 for (word, value) in words.iter_mut().zip(values) {
                     *word = if buffer.lane == Lane::I32 { value.max(0.0) as u32 } else { (value as f32).to_bits() };
@@ -162,7 +169,9 @@ fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), S
             EPOCH => validate::step_of(inputs.seed) as f64,
             "seed.low" => f64::from(inputs.seed as u32 as i32),
             // Settings; what the driver keeps there it writes before it reads it.
-            name if info.lane == Lane::F64 => drawn(name.strip_prefix(SETTING).unwrap_or(name), 1, true, inputs.seed)[0],
+            name if info.lane == Lane::F64 => {
+                drawn(name.strip_prefix(SETTING).unwrap_or(name), 1, Drawn::Positive, inputs.seed)[0]
+            }
             _ => 0.0,
         };
         let given = inputs.given.get(&info.name).or_else(|| inputs.given.get(info.name.strip_prefix(SETTING)?));
@@ -174,11 +183,34 @@ fn fill(program: &Program, memory: &mut Memory, inputs: &Inputs) -> Result<(), S
     inputs.given.keys().find(|name| !known.contains(name)).map_or(Ok(()), |name| Err(unknown(name, &known)))
 }
 
-/// The values that [`validate::sample`] draws for a source of reals of this name.
-fn drawn(name: &str, count: usize, positive: bool, seed: u64) -> Vec<f64> {
+/// Which numbers a source is made of.
+#[derive(Clone, Copy, PartialEq)]
+enum Drawn {
+    Real,
+    /// States and settings, such as deviations and rates.
+    Positive,
+    Whole,
+}
+
+impl Drawn {
+    fn of(buffer: &Buffer) -> Drawn {
+        match (buffer.lane, buffer.space) {
+            (Lane::I32, _) => Drawn::Whole,
+            (_, Space::State(_)) => Drawn::Positive,
+            _ => Drawn::Real,
+        }
+    }
+}
+
+/// The values of a source of this name; reals are those that [`validate::sample`] draws.
+fn drawn(name: &str, count: usize, kind: Drawn, seed: u64) -> Vec<f64> {
     let mut random = Random(validate::seed_of(name, seed));
-    let low = if positive { (0.01, 1.0) } else { (-1.5, 1.5) };
-    (0..count).map(|_| f64::from(random.between(low.0, low.1) as f32)).collect()
+    let mut one = || match kind {
+        Drawn::Real => f64::from(random.between(-1.5, 1.5) as f32),
+        Drawn::Positive => f64::from(random.between(0.01, 1.0) as f32),
+        Drawn::Whole => random.below(2) as f64,
+    };
+    (0..count).map(|_| one()).collect()
 }
 
 fn fitted(name: &str, values: &[f64], count: usize) -> Result<Vec<f64>, String> {

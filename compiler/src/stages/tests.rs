@@ -13,6 +13,7 @@ use crate::ops::Primitive;
 use crate::passes::{self, Context, Pass};
 use crate::pipeline::{Front, front};
 use crate::program::{Assembled, Unit, assemble};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn case(name: &str) -> PathBuf {
@@ -226,6 +227,22 @@ fn loops_and_graph_compute_the_same_from_the_same_inputs() {
         assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-5), "{expected:?} {found:?}");
     }
     assert!(run::graph(&front.forward, &run::Inputs { given: [("q".to_string(), vec![1.0])].into(), ..inputs }).is_err());
+}
+
+/// Classes and lengths are drawn alike too.
+#[test]
+fn loops_and_graph_draw_the_same_whole_numbers() {
+    for name in ["sequences", "words", "images"] {
+        let (front, assembled) = compiled(name);
+        let inputs = run::Inputs { given: BTreeMap::new(), batch: 3, seed: 5 };
+        let graph = run::graph(front.graphs.training.as_ref().expect("it trains"), &inputs).expect("the inputs fit");
+        let loops = run::loops(&assembled.program, "step", &inputs).expect("the inputs fit");
+        let loss = |results: &run::Results, name: &str| {
+            results.iter().find(|(known, _)| known == name).map(|(_, array)| array.data[0]).expect("a loss")
+        };
+        let (expected, found) = (loss(&graph, "loss"), loss(&loops, "train.loss"));
+        assert!((expected - found).abs() <= 1e-4 * expected.abs(), "{name}: {expected} {found}");
+    }
 }
 
 #[test]
