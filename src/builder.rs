@@ -47,10 +47,10 @@ pub use tensor::Tensor;
 
 use crate::{Error, Model, Options, Predictor, Result};
 use checks::{declared, help, of_another_network, own_values};
+use gradc_compiler::base::names::nearest;
 use gradc_compiler::base::place::Place;
 use gradc_compiler::graph::NodeId;
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, row_count};
-use gradc_compiler::language::names::nearest;
 use gradc_compiler::nn::fault::NAME_UNKNOWN;
 use gradc_compiler::nn::network::Scopes;
 use gradc_compiler::nn::parameters::Wanted;

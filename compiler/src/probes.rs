@@ -3,8 +3,8 @@
 //! A probe is one more output of the step: `hidden.relu` is a layer's value, `logits` a named one, `hidden.dense.weight` a parameter
 //! before its update, and with `.gradient` behind it the derivative of the total loss by it, before any clip.
 
+use crate::base::names::nearest;
 use crate::graph::{Element, NodeId};
-use crate::language::names::nearest;
 use crate::nn::fault::{NAME_UNKNOWN, NO_DERIVATIVE, WRONG_ELEMENT};
 use crate::nn::parameters::Probe;
 use crate::nn::{Family, Fault, Network};

@@ -258,7 +258,7 @@ impl Model {
             _ => self.compiled.info.parameters.iter().map(|parameter| parameter.name.as_str()).collect(),
         };
         let states = self.compiled.info.states.iter().map(|state| state.name.as_str()).filter(|_| kind == "parameter");
-        let near = gradc_compiler::language::names::nearest(name, names.iter().copied().chain(states));
+        let near = gradc_compiler::base::names::nearest(name, names.iter().copied().chain(states));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", names.join(", ")),

@@ -1,8 +1,8 @@
 //! What is looked at before a network takes it, and what is said of a mistake.
 
+use gradc_compiler::base::names::nearest;
 use gradc_compiler::graph::{Element, Shape, Type};
 use gradc_compiler::language::elaborate::{MAX_COUNT, TOO_LARGE, row_count};
-use gradc_compiler::language::names::nearest;
 use gradc_compiler::nn::fault::{ARGUMENT_MISSING, CANNOT_BUILD, WRONG_ELEMENT};
 use gradc_compiler::nn::{Argument, Call, Fault, Network};
 

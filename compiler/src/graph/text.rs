@@ -12,7 +12,7 @@
 //! with a bar.
 
 use super::{Attributes, Contraction, Dim, Element, Graph, Node, NodeId, Origin, Root, Scan, Shape, Type, Window, verify};
-use crate::language::names::nearest;
+use crate::base::names::nearest;
 use crate::ops;
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};

@@ -11,10 +11,10 @@ mod text;
 
 use super::ast::{File, Item, Network as Written, StatementKind};
 use super::elaborate::{Elaboration, RUST_NUMBER, disagreement, elaborate};
-use super::names::nearest;
 use super::parse::{parse_expression, parse_text};
 use super::print;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
+use crate::base::names::nearest;
 use crate::base::place::{Source, Span};
 use crate::nn::Network;
 use crate::nn::fault::NAME_UNKNOWN;

@@ -9,7 +9,6 @@ pub mod ast;
 pub mod codes;
 pub mod declaration;
 pub mod elaborate;
-pub mod names;
 pub mod parse;
 pub mod print;
 pub mod shown;

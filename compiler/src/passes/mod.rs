@@ -18,8 +18,6 @@ mod simplify;
 mod tests;
 pub mod validate;
 mod widen;
-#[cfg(test)]
-mod wrong_rules;
 
 use crate::graph::{Graph, NodeId, text, verify};
 use crate::rules::Exactness;

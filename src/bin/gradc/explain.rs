@@ -4,8 +4,8 @@
 use crate::print::say;
 use crate::why::Question;
 use clap::Args;
+use gradc::compiler::base::names::nearest;
 use gradc::compiler::language::codes::{PAGES, Page};
-use gradc::compiler::language::names::nearest;
 use gradc::compiler::manual;
 use gradc::{Error, Result};
 use std::path::Path;

@@ -3,11 +3,11 @@
 use super::value::Value;
 use super::{ENDLESS, Elaborator, MAX_DEPTH, NO_NUMBER, RUST_NUMBER, WRONG_VALUE};
 use crate::base::diagnostics::Diagnostic;
+use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::graph::text::number as digits;
 use crate::graph::{NodeId, Type};
 use crate::language::ast::{BinaryOperator, Expression, ExpressionKind, Name, Number, UnaryOperator};
-use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::arguments::is_representable;
 use crate::nn::fault::NAME_UNKNOWN;

@@ -5,10 +5,10 @@
 
 use super::Elaborator;
 use super::argument_fixes::argument_away;
+use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::graph::{Dim, Element};
 use crate::language::ast::{self, Call, Expression, ExpressionKind, Name};
-use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{
     ARGUMENT_BOUNDS, ARGUMENT_KIND, ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN, CLASSES_DIFFER, Detail,

@@ -7,9 +7,9 @@ use super::scope::Frame;
 use super::value::Value;
 use super::{ENDLESS, Elaborator};
 use crate::base::diagnostics::Diagnostic;
+use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::language::ast::{self, Formal, Function, Item};
-use crate::language::names::nearest;
 use crate::language::print;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN};
 

@@ -3,10 +3,10 @@
 use super::Elaborator;
 use super::value::Value;
 use crate::base::diagnostics::Diagnostic;
+use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::graph::{Element, NodeId};
 use crate::language::ast::{Item, Name, Statement, StatementKind};
-use crate::language::names::nearest;
 use crate::nn::fault::{NAME_TWICE, NAME_UNKNOWN};
 use crate::nn::{self, initializers, penalties};
 use std::collections::HashMap;

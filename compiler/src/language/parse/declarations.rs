@@ -2,9 +2,9 @@
 
 use super::tokens::Tokens;
 use super::{Parsed, Parser, UNEXPECTED, error};
+use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::language::ast::{Element, ElementKind, Expression, Name, Shape, StatementKind, TensorType};
-use crate::language::names::nearest;
 use crate::language::source::line_of;
 use proc_macro2::Delimiter;
 

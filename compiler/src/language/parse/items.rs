@@ -4,8 +4,8 @@ use super::expressions::assigned_name;
 use super::statements::Site;
 use super::tokens::Tokens;
 use super::{FOREIGN, MISPLACED, Parsed, Parser, UNEXPECTED, error};
+use crate::base::names::nearest;
 use crate::language::ast::{Formal, Function, Item, Network, Optimizer, OptimizerLine, OptimizerLineKind};
-use crate::language::names::nearest;
 use crate::language::source::{doc_text, line_of};
 use proc_macro2::Delimiter;
 

@@ -1,6 +1,6 @@
 //! Translation validation, tried on mistakes: each wrong rule is caught by evaluating before and after, and fuel finds its name.
 
-use super::{Context, Pass, bisect, run, simplify, validate};
+use super::super::{Context, Pass, bisect, run, simplify, validate};
 use crate::base::place::Source;
 use crate::graph::{Builder, Element, Graph, NodeId, Shape, Type};
 use crate::language::blessed;
