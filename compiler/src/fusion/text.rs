@@ -7,6 +7,7 @@ use crate::base::size::bytes;
 use crate::graph::text::node_text;
 use crate::graph::{Graph, NodeId, Root};
 use crate::ops::{self, Lowering};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Columns at which reasons and places start.
@@ -19,7 +20,16 @@ pub fn print(graph: &Graph, fusion: &Fusion, places: bool) -> String {
     let moved = traffic(graph, fusion);
     // A plan without fusion joins nothing, so it cannot make a cycle.
     let alone = fuse(graph, &Options { fuse: false }).unwrap_or_else(|_| fusion.clone());
-    let printer = Printer { graph, fusion, needed: &needed, places, alone_traffic: traffic(graph, &alone), alone };
+    let joined = joined(&alone, fusion);
+    let printer = Printer {
+        graph,
+        fusion,
+        needed: &needed,
+        places,
+        readers: readers(fusion),
+        joined,
+        alone_traffic: traffic(graph, &alone),
+    };
     let mut text = String::new();
     for (number, group) in fusion.groups.iter().enumerate() {
         printer.group(&mut text, number, group, &moved[number]);
@@ -30,6 +40,21 @@ pub fn print(graph: &Graph, fusion: &Fusion, places: bool) -> String {
     }
     printer.total(&mut text, &moved);
     text
+}
+
+/// For each group the groups of another plan whose members it has.
+fn joined(alone: &Fusion, fusion: &Fusion) -> Vec<Vec<usize>> {
+    let members = |(number, group): (usize, &Group)| group.members.iter().map(|member| (*member, number)).collect::<Vec<_>>();
+    let homes: BTreeMap<Member, usize> = fusion.groups.iter().enumerate().flat_map(members).collect();
+    let mut joined = vec![Vec::new(); fusion.groups.len()];
+    for (number, group) in alone.groups.iter().enumerate() {
+        let home = |member: &Member| homes.get(member).copied();
+        let first = group.members.first().and_then(home);
+        if let Some(first) = first.filter(|first| group.members.iter().all(|member| home(member) == Some(*first))) {
+            joined[first].push(number);
+        }
+    }
+    joined
 }
 
 /// What a kernel is called: the layers that it serves, and in which half of the step.
@@ -61,12 +86,17 @@ fn named(graph: &Graph, group: &Group, needed: &[bool]) -> String {
 /// Products of a kernel whose results never reach memory because the update that they lead to is in the same kernel, with the
 /// source that is updated.
 pub fn unstored_gradients(graph: &Graph, fusion: &Fusion, number: usize) -> Vec<(NodeId, NodeId)> {
-    let members = &fusion.groups[number].members;
+    unstored(graph, &fusion.groups[number].members, &readers(fusion))
+}
+
+fn unstored(graph: &Graph, members: &[Member], readers: &BTreeMap<NodeId, Vec<(usize, Member)>>) -> Vec<(NodeId, NodeId)> {
     let is_member = |id: NodeId| members.iter().any(|member| member.node == id);
     let is_product = |member: &&Member| work(graph, **member) == Work::Product;
     let mut found = Vec::new();
     for product in members.iter().filter(is_product).map(|member| member.node) {
-        if graph.roots.iter().any(|root| root.node() == product) || !readers(fusion, product).is_empty() {
+        if graph.roots.iter().any(|root| root.node() == product)
+            || readers.get(&product).is_some_and(|readers| !readers.is_empty())
+        {
             continue;
         }
         let is_own = |source: NodeId| graph.shape(source) == graph.shape(product);
@@ -104,8 +134,10 @@ struct Printer<'a> {
     fusion: &'a Fusion,
     needed: &'a [bool],
     places: bool,
-    /// The same graph with each node its own kernel.
-    alone: Fusion,
+    /// For each node the kernels that read it.
+    readers: BTreeMap<NodeId, Vec<(usize, Member)>>,
+    /// For each kernel those that it would be if each node had its own, and what all of these move.
+    joined: Vec<Vec<usize>>,
     alone_traffic: Vec<Traffic>,
 }
 
@@ -138,7 +170,7 @@ impl Printer<'_> {
                 self.line(text, &format!("{word:<9} {}", list.join(" ")), why, "");
             }
         }
-        for (gradient, source) in unstored_gradients(graph, self.fusion, number) {
+        for (gradient, source) in unstored(graph, &group.members, &self.readers) {
             let name = graph.source_name(source).unwrap_or_default();
             let why = format!("a gradient without a buffer: from the product's tile into next {name:?}");
             self.line(text, &format!("gradient  %{}", gradient.0), &why, "");
@@ -149,11 +181,9 @@ impl Printer<'_> {
             let half = if refusal.member.total { "the total of " } else { "" };
             let _ = writeln!(text, "  not fused with {other}: {half}%{}: {}", refusal.member.node.0, refusal.obstacle);
         }
-        let alone: Vec<usize> = (0..self.alone.groups.len())
-            .filter(|&other| self.alone.groups[other].members.iter().all(|member| group.members.contains(member)))
-            .map(|other| self.alone_traffic[other].bytes(graph, NOMINAL_BATCH))
-            .collect();
-        let (before, after) = (bytes(alone.iter().sum()), bytes(moved.bytes(graph, NOMINAL_BATCH)));
+        let alone = &self.joined[number];
+        let before = alone.iter().map(|&other| self.alone_traffic[other].bytes(graph, NOMINAL_BATCH)).sum();
+        let (before, after) = (bytes(before), bytes(moved.bytes(graph, NOMINAL_BATCH)));
         let _ = writeln!(text, "  passes over memory {} -> 1, bytes {before} -> {after}\n", alone.len());
     }
 
@@ -219,7 +249,7 @@ impl Printer<'_> {
                 }
             });
         }
-        let readers = readers(self.fusion, member.node);
+        let readers = self.readers.get(&member.node).map_or(&[][..], Vec::as_slice);
         let (forward, backward): (Vec<_>, Vec<_>) =
             readers.iter().partition(|(_, reader)| self.needed[reader.node.index()] || !self.needed[member.node.index()]);
         let list = |readers: &[&(usize, Member)]| {

@@ -66,13 +66,18 @@ pub fn updates(graph: &Graph) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
     })
 }
 
-/// Groups other than its own that read a node.
-pub fn readers(fusion: &Fusion, node: NodeId) -> Vec<(usize, Member)> {
-    let home = fusion.group_of(node);
-    let mut found = Vec::new();
-    for (number, group) in fusion.groups.iter().enumerate().filter(|(number, _)| Some(*number) != home) {
-        let reads = |member: &&Member| fusion.reads(**member).iter().any(|access| access.node == node);
-        found.extend(group.members.iter().find(reads).map(|member| (number, *member)));
+/// For each node the groups other than its own that read it, each with the first member that does.
+pub fn readers(fusion: &Fusion) -> BTreeMap<NodeId, Vec<(usize, Member)>> {
+    let mut found: BTreeMap<NodeId, Vec<(usize, Member)>> = BTreeMap::new();
+    for (number, group) in fusion.groups.iter().enumerate() {
+        for member in &group.members {
+            for node in fusion.reads(*member).iter().map(|access| access.node) {
+                let readers = found.entry(node).or_default();
+                if fusion.group_of(node) != Some(number) && readers.last().is_none_or(|(last, _)| *last != number) {
+                    readers.push((number, *member));
+                }
+            }
+        }
     }
     found
 }

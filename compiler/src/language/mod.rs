@@ -3,7 +3,7 @@
 //! One grammar, read from tokens: those rustc hands to the macro, or those of a text. [`parse`] turns them into the
 //! tree of [`ast`], which says what was written and nothing about what it means; [`mod@print`] gives a tree its canonical
 //! text; [`mod@elaborate`] builds the network that a tree means; [`source`] keeps the text of a macro's tokens with every token at its line and column, so that the compiled
-//! program can read its own declaration again; [`codes`] explains each mistake; [`names`] finds what a misspelt name was meant to be.
+//! program can read its own declaration again; [`codes`] explains each mistake.
 
 pub mod ast;
 pub mod codes;
