@@ -15,18 +15,10 @@ fn infer(operands: &[&Type], attributes: &Attributes, _: Option<&Type>) -> Resul
     Ok(Type::f32(a.shape.without(axes)))
 }
 
-/// Folds a run of neighbouring axes at a time, the last one first: sums of sums are nearer to the exact one than a single long sum.
 fn fold(evaluation: &Evaluation, start: f64, combine: fn(f64, f64) -> f64) -> Array {
+    let a = evaluation.operands[0];
     let Attributes::Axes(axes) = evaluation.attributes else { return Array::filled(evaluation.dims.to_vec(), f64::NAN) };
-    let runs = axes.chunk_by(|axis, next| axis + 1 == *next);
-    let fold =
-        |a: Option<Array>, run: &[usize]| Some(fold_run(a.as_ref().unwrap_or(evaluation.operands[0]), run, start, combine));
-    runs.rev().fold(None, fold).unwrap_or_else(|| evaluation.operands[0].clone())
-}
-
-fn fold_run(a: &Array, axes: &[usize], start: f64, combine: fn(f64, f64) -> f64) -> Array {
-    let dims = a.dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, extent)| *extent);
-    let mut result = Array::filled(dims.collect(), start);
+    let mut result = Array::filled(evaluation.dims.to_vec(), start);
     let steps = strides(&result.dims);
     let mut position = 0;
     for_each_index(&a.dims, |index| {

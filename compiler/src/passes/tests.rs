@@ -1,8 +1,5 @@
 //! Text in, text out: what the passes make of whole graphs.
 
-mod moments;
-mod wrong_rules;
-
 use super::*;
 use crate::autodiff;
 use crate::graph::{Attributes, Builder, Element, NodeId, Origin, Shape, Type, text};

@@ -44,15 +44,6 @@ pub(super) const RULES: &[Rule] = &[
         "As above.",
     )
     .when(SHARE),
-    rule(
-        "centred-gradient",
-        "sum{a}(add(sub(mul(g, broadcast{~a}(c)), mul(div(sub(x, broadcast{~a}(div(sum{a}(x), n))), broadcast{~a}(s)), \
-         broadcast{~a}(v))), broadcast{~a}(neg(div(mul(sum{a}(g), c), n)))))",
-        "0",
-        Reassociates,
-        "What comes back through a normalisation sums to zero: a bias before it has no gradient.",
-    )
-    .when(COUNT),
 ];
 
 /// The fixed extents of `x` along `a`, multiplied, and whether one is the batch.

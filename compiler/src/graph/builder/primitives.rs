@@ -245,7 +245,7 @@ impl Builder {
 
     // --- reductions and contractions -----------------------------------------------------------------------------
 
-    /// Reduces over axes, in any order.
+    /// Reduces over axes (any order); runs of neighbouring axes are reduced one after the other, the last first.
     pub fn reduce(&mut self, primitive: Primitive, a: NodeId, axes: &[usize]) -> Built {
         let mut axes = axes.to_vec();
         axes.sort_unstable();
@@ -253,7 +253,12 @@ impl Builder {
         if axes.is_empty() {
             return Ok(a);
         }
-        self.apply(primitive, &[a], Attributes::Axes(axes), None)
+        let mut start = axes.len() - 1;
+        while start > 0 && axes[start - 1] + 1 == axes[start] {
+            start -= 1;
+        }
+        let reduced = self.apply(primitive, &[a], Attributes::Axes(axes[start..].to_vec()), None)?;
+        self.reduce(primitive, reduced, &axes[..start])
     }
     /// Sum over axes.
     pub fn sum(&mut self, a: NodeId, axes: &[usize]) -> Built {
