@@ -1,5 +1,7 @@
 //! Text in, text out: what the passes make of whole graphs.
 
+mod wrong_rules;
+
 use super::*;
 use crate::autodiff;
 use crate::graph::{Attributes, Builder, Element, NodeId, Origin, Shape, Type, text};
