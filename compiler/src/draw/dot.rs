@@ -15,8 +15,8 @@ pub fn dot(picture: &Picture) -> String {
         let _ = writeln!(text, "  subgraph cluster_{0} {{\n    label={0};", part.name());
         for (number, layer) in picture.boxes.iter().enumerate().filter(|(_, layer)| layer.part == part) {
             let mut label = format!("{}\n", layer.name);
-            if layer.hidden > 0 {
-                let _ = writeln!(label, "... {} nodes before", layer.hidden);
+            if !layer.note.is_empty() {
+                let _ = writeln!(label, "... {}", layer.note);
             }
             label.extend(layer.lines.iter().map(|(_, line)| format!("{line}\n")));
             let _ = writeln!(text, "    b{number} [label={}];", quoted(&label));

@@ -45,12 +45,13 @@ pub fn layout(picture: &Picture) -> Layout {
         }
         let widest = members.iter().flat_map(|number| {
             let layer = &picture.boxes[*number];
-            layer.lines.iter().map(|(_, line)| line.chars().count()).chain([layer.name.chars().count() + 4])
+            let (name, note) = (layer.name.chars().count() + 4, layer.note.chars().count() + 2);
+            layer.lines.iter().map(|(_, line)| line.chars().count()).chain([name, note])
         });
         let width = widest.max().unwrap_or(0) as f64 * CHARACTER + 2.0 * PADDING;
         for &number in &members {
             let layer = &picture.boxes[number];
-            let lines = layer.lines.len() + usize::from(layer.hidden > 0);
+            let lines = layer.lines.len() + usize::from(!layer.note.is_empty());
             boxes[number] = Area { x: left, y: 0.0, width, height: HEAD + lines as f64 * LINE + PADDING };
         }
         columns.push((part, left, width));

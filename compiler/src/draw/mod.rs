@@ -5,6 +5,7 @@
 //! from meaning. Edges are tensors; those that cross from one column to another tell what a step must keep, and are marked with bytes.
 
 pub mod dot;
+mod fold;
 mod layout;
 mod part;
 pub mod svg;
@@ -30,6 +31,8 @@ pub struct Options {
     pub lines: Option<usize>,
     /// Rows of the batch for which bytes are given.
     pub batch: usize,
+    /// Turns of a loop that are like the turn before them share a box in each part of the step.
+    pub folded: bool,
 }
 
 /// Boxes and edges.
@@ -56,8 +59,8 @@ pub struct Layer {
     pub row: usize,
     /// Nodes with their text.
     pub lines: Vec<(NodeId, String)>,
-    /// Lines that are not shown.
-    pub hidden: usize,
+    /// What is left out before the lines, or empty.
+    pub note: String,
 }
 
 /// Tensors that one box makes and another reads.
@@ -78,13 +81,17 @@ pub fn picture(graph: &Graph, options: Options) -> Picture {
     let parts = parts(graph);
     let live = graph.live();
     let shown = |id: NodeId| live[id.index()] && graph.constant(id).is_none();
+    let layers: Vec<String> = graph.ids().map(|id| layer(graph, id)).collect();
+    let alike = if options.folded { fold::turns(graph, &parts, &layers, &shown) } else { Vec::new() };
     let mut places: BTreeMap<(Part, String), usize> = BTreeMap::new();
     let mut home: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut boxes: Vec<Layer> = Vec::new();
     for id in graph.ids().filter(|id| shown(*id)) {
-        let (part, name) = (parts[id.index()], layer(graph, id));
+        let (part, own) = (parts[id.index()], &layers[id.index()]);
+        let turns = alike.iter().find(|turns| turns.hold(own));
+        let name = turns.map_or_else(|| own.clone(), fold::Turns::name);
         let place = *places.entry((part, name.clone())).or_insert_with(|| {
-            boxes.push(Layer { name, part, row: 0, lines: Vec::new(), hidden: 0 });
+            boxes.push(Layer { name, part, row: 0, lines: Vec::new(), note: turns.map(fold::Turns::note).unwrap_or_default() });
             boxes.len() - 1
         });
         home[id.index()] = Some(place);
@@ -108,10 +115,16 @@ pub fn picture(graph: &Graph, options: Options) -> Picture {
     let bytes = |tensors: &[NodeId]| tensors.iter().map(size).fold(0, usize::saturating_add);
     let edges = found.into_iter().map(|((from, to), tensors)| Edge { from, to, bytes: bytes(&tensors), tensors }).collect();
     for layer in &mut boxes {
+        if !layer.note.is_empty() {
+            layer.lines.clear();
+        }
         let kept = options.lines.filter(|lines| layer.lines.len().saturating_sub(1) > *lines).unwrap_or(layer.lines.len());
-        layer.hidden = layer.lines.len() - kept;
-        // The last lines are what the layer hands on.
-        layer.lines.drain(..layer.hidden);
+        let hidden = layer.lines.len() - kept;
+        if hidden > 0 {
+            layer.note = format!("{hidden} nodes before");
+            // The last lines are what the layer hands on.
+            layer.lines.drain(..hidden);
+        }
     }
     Picture { title: graph.name.clone(), boxes, edges, rows }
 }

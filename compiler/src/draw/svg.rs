@@ -90,9 +90,8 @@ pub fn svg(picture: &Picture) -> String {
             escaped(&layer.name)
         );
         let mut at = y + HEAD + 10.0;
-        if layer.hidden > 0 {
-            let _ =
-                writeln!(text, "<text class=\"soft\" x=\"{:.1}\" y=\"{at:.1}\">… {} nodes before</text>", x + 8.0, layer.hidden);
+        if !layer.note.is_empty() {
+            let _ = writeln!(text, "<text class=\"soft\" x=\"{:.1}\" y=\"{at:.1}\">… {}</text>", x + 8.0, escaped(&layer.note));
             at += LINE;
         }
         for (id, line) in &layer.lines {

@@ -3,12 +3,12 @@
 use super::{Options, Part, Picture, dot, parts, picture, svg};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Primitive;
-use crate::stages::tests::compiled;
+use crate::stages::tests::{compiled, compiled_text};
 
 fn drawn(case: &str, lines: Option<usize>) -> (Graph, Picture) {
     let (front, _) = compiled(case);
     let graph = front.graphs.training.expect("the case trains");
-    let picture = picture(&graph, Options { lines, batch: 64 });
+    let picture = picture(&graph, Options { lines, batch: 64, folded: false });
     (graph, picture)
 }
 
@@ -94,6 +94,34 @@ fn boxes_do_not_overlap() {
 fn long_boxes_are_cut_and_say_so() {
     let (_, picture) = drawn("digits", Some(3));
     assert!(picture.boxes.iter().all(|layer| layer.lines.len() <= 4));
-    assert!(picture.boxes.iter().any(|layer| layer.hidden > 0));
+    assert!(picture.boxes.iter().any(|layer| !layer.note.is_empty()));
     assert!(svg::svg(&picture).contains("nodes before"));
+}
+
+/// The first turns read the loop's first value and the last one leads out: what differs is drawn, and what is alike is drawn once.
+#[test]
+fn turns_of_a_loop_that_are_alike_share_a_box() {
+    let source = "Deep { input x: [batch, 6]; target y: class(3); let mut h = x; for i in 0..9 { h = h.dense(6).elu(); } \
+                  let logits = h.dense(3); predict logits; minimize logits.cross_entropy(y); using sgd(0.1); }";
+    let (front, _) = compiled_text("deep.net", source);
+    let graph = front.graphs.training.expect("the network trains");
+    let [all, folded] = [false, true].map(|folded| picture(&graph, Options { lines: Some(8), batch: 64, folded }));
+    for part in Part::ALL {
+        let shared: Vec<_> = folded.boxes.iter().filter(|layer| layer.part == part && layer.name.contains(" to ")).collect();
+        let [shared] = shared[..] else { panic!("{} has {} shared boxes", part.name(), shared.len()) };
+        assert_eq!((shared.name.as_str(), shared.note.as_str()), ("h.2 to h.8", "7 turns like h.1"));
+        assert!(svg::svg(&folded).contains("… 7 turns like h.1"));
+    }
+    assert_eq!(
+        folded.boxes.iter().filter(|layer| layer.name.starts_with("h.1.")).count(),
+        all.boxes.iter().filter(|layer| layer.name.starts_with("h.7.")).count()
+    );
+    assert!(all.boxes.iter().all(|layer| !layer.name.contains(" to ")));
+    assert!(folded.rows < all.rows / 2);
+    // What passes between the shared boxes is the sum of what passes between the layers.
+    let kept = |picture: &Picture| {
+        let crosses = |edge: &&super::Edge| picture.boxes[edge.from].part != picture.boxes[edge.to].part;
+        picture.edges.iter().filter(crosses).flat_map(|edge| edge.tensors.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(kept(&folded), kept(&all));
 }

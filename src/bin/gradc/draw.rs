@@ -20,6 +20,9 @@ pub struct Draw {
     /// Rows of the batch for which bytes are given.
     #[arg(long, default_value_t = 64, value_name = "ROWS", value_parser = batch)]
     batch: usize,
+    /// Draw every turn of a loop, also those that are like the turn before.
+    #[arg(long)]
+    all_turns: bool,
 }
 
 impl Draw {
@@ -31,7 +34,7 @@ impl Draw {
             found: "a network without a step and without predictions".into(),
             expected: "something to draw".into(),
         })?;
-        let picture = picture(graph, Options { lines: Some(self.lines), batch: self.batch });
+        let picture = picture(graph, Options { lines: Some(self.lines), batch: self.batch, folded: !self.all_turns });
         let kind = self.out.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
         let text = match kind {
             "svg" => svg::svg(&picture),

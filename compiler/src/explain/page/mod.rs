@@ -49,7 +49,7 @@ impl Page<'_> {
         );
         html += &self.heading(unit);
         panel(&mut html, "source", "what was written", &self.source_lines(&unit.graph));
-        let drawn = picture(&unit.graph, Options { lines: None, batch: 64 });
+        let drawn = picture(&unit.graph, Options { lines: None, batch: 64, folded: false });
         panel(&mut html, "graph", "forward, backward, update; bytes for a batch of 64", &svg(&drawn));
         panel(&mut html, "loops", "kernels as nests and blocks", &self.loop_lines(unit));
         let lives = format!("<div class=\"lives\">{}</div>", lives::svg(self.assembled, unit));

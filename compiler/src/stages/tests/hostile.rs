@@ -207,7 +207,7 @@ fn inputs(batch: usize) -> run::Inputs {
 fn tried_graph(graph: &Graph) {
     graph::text::print(graph, true);
     for (lines, batch) in [(None, 0), (Some(0), 3), (Some(usize::MAX), usize::MAX)] {
-        let picture = draw::picture(graph, draw::Options { lines, batch });
+        let picture = draw::picture(graph, draw::Options { lines, batch, folded: batch == 3 });
         draw::svg::svg(&picture);
         draw::dot::dot(&picture);
     }
