@@ -48,6 +48,35 @@ fn a_file_trains_to_the_bits_of_the_macro() {
     assert_eq!(bits(&saved), bits(&own), "the file and the macro differ");
 }
 
+/// Where a network is asked for, such a file is named for what it is.
+#[test]
+fn a_file_of_parameters_can_be_looked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let text = "Small { input x: [batch, 2]; target y: [batch, 1]; let p = x.dense(1); predict p; \
+                minimize p.mean_squared_error(y); using adam(0.01); }";
+    std::fs::write(path("small.net"), text).expect("it is written");
+    std::fs::write(path("rows.csv"), "1,2,3\n2,1,4\n").expect("it is written");
+    let run = ["--batch", "2", "--epochs", "3", "--save", &path("w"), "--checkpoint", &path("c")];
+    gradc(&[&["train", &path("small.net"), "--data", &path("rows.csv")], &run[..]].concat());
+    let (parameters, training) = (gradc(&["summary", &path("w")]), gradc(&["summary", &path("c")]));
+    for words in ["network      Small", "step         3", "p.dense.weight  [2, 1]       2", "2 tensors, 3 values, 12 B"] {
+        assert!(parameters.contains(words), "{words}\n{parameters}");
+    }
+    for words in ["setting.rate", "0.01", "p.dense.weight.adam.m", "seed"] {
+        assert!(training.contains(words), "{words}\n{training}");
+    }
+    for (arguments, words) in [
+        (vec!["show", &path("w")], "a file of parameters"),
+        (vec!["train", &path("w"), "--data", &path("rows.csv")], "`gradc summary`"),
+        (vec!["summary", &path("w"), "--set", "a=3"], "`--set`"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_gradc")).args(&arguments).output().expect("the command was built");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && message.contains(words), "{arguments:?}: {message}");
+    }
+}
+
 #[test]
 fn the_page_of_trained_weights_tells_the_share_of_zeros() {
     let folder = tempfile::tempdir().expect("a folder");

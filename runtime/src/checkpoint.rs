@@ -4,6 +4,7 @@
 //! file: the old one or the new one. It carries a digest of all names, shapes, values and texts, which is verified on loading;
 //! files from elsewhere carry none and load too. Equal contents give equal bytes.
 
+mod contents;
 mod format;
 mod matching;
 

@@ -213,7 +213,7 @@ fn values(progress: &Progress) -> String {
 }
 
 /// Four digits, at a constant width in the usual range.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0.0000".to_owned(),
         size if !value.is_finite() || (1e-3..100.0).contains(&size) => format!("{value:.4}"),

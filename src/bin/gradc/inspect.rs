@@ -5,6 +5,7 @@ use crate::print::say;
 use clap::Args;
 use gradc::compiler::stages::Stage;
 use gradc::compiler::summary::summary;
+use gradc::runtime::checkpoint;
 use gradc::{Error, Result};
 use std::path::PathBuf;
 
@@ -16,6 +17,9 @@ pub struct Summary {
 
 impl Summary {
     pub fn run(self) -> Result<()> {
+        if let Some(file) = self.network.tensors()? {
+            return say(&checkpoint::load(file)?.summary());
+        }
         let declaration = self.network.declaration()?;
         let networks = self.network.elaborated(&declaration)?;
         say(&summary(&networks.training, &networks.evaluation))

@@ -58,7 +58,7 @@ enum Command {
     Predict(serve::Predict),
     /// Measures loss and metrics of a trained network on data from a file.
     Evaluate(serve::Evaluate),
-    /// Prints the table of layers.
+    /// Prints the table of layers, or what a file of parameters holds.
     Summary(inspect::Summary),
     /// Checks a network: shapes, lints, gradients against finite differences.
     Check(check::Check),

@@ -1,6 +1,7 @@
 //! A network from a file, with what the command line says about it.
 
 use crate::print::tell;
+use crate::weights::is_of_tensors;
 use clap::{Args, ValueEnum};
 use gradc::compiler::base::diagnostics::Diagnostics;
 use gradc::compiler::base::place::Source;
@@ -9,7 +10,7 @@ use gradc::compiler::passes::{Context, validate};
 use gradc::compiler::pipeline::{FrontError, front_with};
 use gradc::{Declaration, Error, Model, Options, Result};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which network, and what replaces its numbers.
 #[derive(Args, Clone)]
@@ -61,6 +62,18 @@ impl NetworkOptions {
 }
 
 impl NetworkArguments {
+    /// The file, if it holds tensors and no network.
+    pub fn tensors(&self) -> Result<Option<&Path>> {
+        if !is_of_tensors(&self.file) {
+            return Ok(None);
+        }
+        let idle = [("--network", self.options.network.is_some()), ("--set", !self.options.set.is_empty())];
+        match idle.iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) => Err(Error::setting(name, "given beside a file of parameters", "given beside a .net file")),
+            None => Ok(Some(&self.file)),
+        }
+    }
+
     /// Constants and settings that are replaced.
     pub fn set(&self) -> &[(String, f64)] {
         &self.options.set
@@ -74,10 +87,14 @@ impl NetworkArguments {
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file).map_err(|source| Error::Io {
-            action: "read",
-            path: self.file.clone(),
-            source,
+        let no_network = |found: String, expected: &str| Error::Setting { name: "FILE".into(), found, expected: expected.into() };
+        if is_of_tensors(&self.file) {
+            let expected = "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are";
+            return Err(no_network(format!("`{name}`, a file of parameters"), expected));
+        }
+        let text = std::fs::read_to_string(&self.file).map_err(|source| match source.kind() {
+            std::io::ErrorKind::InvalidData => no_network(format!("`{name}`, which is no text"), "a .net file, in UTF-8"),
+            _ => Error::read(&self.file, source),
         })?;
         let source = Source::new(&name, &text);
         let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.options.network {

@@ -3,10 +3,28 @@
 use crate::print::tell;
 use gradc::runtime::checkpoint::Loaded;
 use gradc::{Model, Result};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Names that a list shows.
 const LISTED: usize = 8;
+
+/// Whether a file begins as safetensors do: with the length of a header, which fits into the file, and the header's brace. What is no regular
+/// file is not looked into: it can be read once.
+pub fn is_of_tensors(file: &Path) -> bool {
+    let begin = || -> std::io::Result<bool> {
+        let about = std::fs::metadata(file)?;
+        let mut bytes = [0; 9];
+        if !about.is_file() {
+            return Ok(false);
+        }
+        File::open(file)?.read_exact(&mut bytes)?;
+        let [length @ .., brace] = bytes;
+        Ok(brace == b'{' && u64::from_le_bytes(length) < about.len())
+    };
+    begin().unwrap_or(false)
+}
 
 /// Loads those that fit and says which; none, or one of another shape, is an error.
 pub fn load_fitting(model: &mut Model, file: &Path) -> Result<()> {
