@@ -334,6 +334,7 @@ fn io_help(source: &std::io::Error) -> &'static str {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "check the permissions, or choose another directory",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk; parameters that stood there are untouched",
         ErrorKind::IsADirectory => "name a file, not a directory",
+        ErrorKind::InvalidData => "the file is no text in UTF-8: name the one that is meant",
         _ => "see the system's message above",
     }
 }

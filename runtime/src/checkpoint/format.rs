@@ -131,7 +131,25 @@ pub(super) fn check_length(first: [u8; 8]) -> Result<()> {
     if (2..=MOST_HEADER).contains(&length) {
         return Ok(());
     }
-    Err(cut_off(&format!("the header has a length of {length} bytes; expected 2 to {MOST_HEADER}")))
+    match kind_of(first) {
+        Some((kind, help)) => Err(fault(format!("the file is {kind}"), "safetensors", help)),
+        None => Err(cut_off(&format!("the header has a length of {length} bytes; expected 2 to {MOST_HEADER}"))),
+    }
+}
+
+/// What a file is that begins with these bytes, if it is of a kind in which parameters often come or that is often given in their place; and what
+/// to do.
+fn kind_of(first: [u8; 8]) -> Option<(&'static str, &'static str)> {
+    let is_text = first.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    match first {
+        [b'P', b'K', 3, 4, ..] => {
+            Some(("a zip archive, as PyTorch's .pt and NumPy's .npz are", "write it with `safetensors.torch.save_file`"))
+        }
+        [0x80, 2..=5, ..] => Some(("a pickle of Python", "write it with `safetensors.torch.save_file`")),
+        [0x89, b'H', b'D', b'F', ..] => Some(("of HDF5, as Keras writes them", "write it with `safetensors.numpy.save_file`")),
+        _ if is_text => Some(("text", "name the file that `save` or `--save` wrote")),
+        _ => None,
+    }
 }
 
 /// Where the values begin, and the header.

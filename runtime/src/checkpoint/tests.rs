@@ -122,6 +122,24 @@ fn a_bare_file_name_lies_in_the_working_directory() {
     sync_directory(Path::new("net.safetensors")).unwrap();
 }
 
+/// Pickles, archives and networks stand beside the file that is meant, and are named for what they are.
+#[test]
+fn files_of_other_kinds_are_named() {
+    let scratch = Scratch::new("kinds");
+    for (bytes, word) in [
+        (&b"PK\x03\x04\x14\0\0\0\0\0"[..], "PyTorch"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9", "pickle"),
+        (b"\x89HDF\r\n\x1a\n\0", "Keras"),
+        (b"Iris {\n    input", "`--save`"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\xff{", "cut off"),
+    ] {
+        let file = scratch.0.join("file");
+        fs::write(&file, bytes).unwrap();
+        let message = load(&file).unwrap_err().to_string();
+        assert!(message.contains(word) && message.contains("safetensors"), "{message}");
+    }
+}
+
 #[test]
 fn contents_that_no_file_can_hold_are_refused() {
     let none = BTreeMap::new();
@@ -270,7 +288,7 @@ fn paths_that_hold_no_checkpoint_are_refused_by_name() {
     for (path, word) in [
         (scratch.0.as_path(), "directory"),
         (empty.as_path(), "cut off"),
-        (text.as_path(), "no safetensors file"),
+        (text.as_path(), "the file is text"),
         (Path::new(""), "cannot read"),
         (Path::new("a\0b"), "cannot read"),
     ] {
