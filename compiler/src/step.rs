@@ -194,9 +194,9 @@ fn penalty(network: &Network, builder: &mut Builder) -> Result<Option<NodeId>, F
             }
         }
     }
-    builder.set_origin(Origin { path: "penalty".into(), ..Origin::default() });
     let mut total = None;
     for (applied, sum) in sums {
+        builder.set_origin(Origin { path: "penalty".into(), place: applied.place.clone(), ..Origin::default() });
         let term = builder.mul(sum, applied.strength)?;
         total = Some(match total {
             Some(sum) => builder.add(sum, term)?,
@@ -269,6 +269,7 @@ pub fn complete(network: &Network, forward: Forward) -> Result<StepGraph, Fault>
     let mut roots: Vec<Root> = roots[kinds.own].to_vec();
     roots.extend(watched.into_iter().chain(figures).chain(next));
     if let Some(sound) = sound {
+        builder.set_origin(builder.graph().origin(sound).clone());
         skip::guarded(&mut builder, sound, &mut roots, &mut memory.states)?;
     }
     roots.extend(sums.next.iter().map(set));
@@ -382,8 +383,9 @@ fn derived(
 fn clip(builder: &mut Builder, gradients: &mut [NodeId], clips: &[ClipUse]) -> Result<Option<NodeId>, Fault> {
     let mut sound = None;
     for clip in clips {
+        let (path, place) = (clip.clip.name.into(), clip.place.clone());
+        builder.set_origin(Origin { path, place, rule: clip.clip.formula.into(), of: None });
         sound = skip::is_sound(builder, clip, gradients, sound)?;
-        builder.set_origin(Origin { path: clip.clip.name.into(), rule: clip.clip.formula.into(), ..Origin::default() });
         (clip.clip.apply)(builder, gradients, clip.limit)?;
     }
     builder.set_origin(Origin::default());

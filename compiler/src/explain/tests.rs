@@ -2,7 +2,7 @@
 
 use super::derivation::{TOLERANCE, derive};
 use super::{Journey, lines};
-use crate::stages::tests::compiled;
+use crate::stages::tests::{compiled, compiled_text};
 
 #[test]
 fn each_step_of_a_derivation_agrees_with_finite_differences() {
@@ -58,4 +58,35 @@ fn lines_of_loops_know_their_node() {
     assert!(inside.clone().count() > 100);
     let lost = inside.find(|line| line.node.is_none() && !line.text.trim_start().starts_with("tiles"));
     assert!(lost.is_none(), "{lost:?}");
+}
+
+#[test]
+fn each_node_of_a_step_leads_to_a_line() {
+    let text = "Small {
+    setting fade = 1e-4;
+    input  x: [batch, 4];
+    target y: [batch, 3];
+    let out = x.dense(8).relu().dense(3);
+    minimize out.mean_squared_error(y)
+        + l2(fade)
+        + l1(1e-4);
+    using adam(rate = 1e-3.cosine(to = 1e-5))
+        .clip_global_norm(1.0, non_finite = skip)
+        .clip_value(0.5);
+}
+";
+    let (front, assembled) = compiled_text("small.net", text);
+    let unit = assembled.unit("train").unwrap();
+    for graph in [&front.gradient, front.graphs.training.as_ref().unwrap(), &unit.graph] {
+        let lost: Vec<_> = graph.ids().filter(|id| graph.origin(*id).place.is_empty()).map(|id| graph.origin(id)).collect();
+        assert!(lost.is_empty(), "{} of {} nodes: {lost:?}", lost.len(), graph.nodes.len());
+    }
+    // Each term and each clip is told from the others: those of several lines lead to their own.
+    let lines = |path: &str| {
+        let origins = front.gradient.ids().map(|id| front.gradient.origin(id)).filter(|origin| origin.path == path);
+        origins.map(|origin| origin.place.split(':').nth(1).unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(lines("penalty"), ["7", "8"].map(str::to_owned).into());
+    assert_eq!(lines("clip_global_norm"), ["10"].map(str::to_owned).into());
+    assert_eq!(lines("clip_value"), ["11"].map(str::to_owned).into());
 }

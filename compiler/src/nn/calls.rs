@@ -152,6 +152,7 @@ impl Network {
         let mut call = arguments::resolve(penalty.name, penalty.parameters, call)?;
         self.check_numbers(penalty.name, penalty.parameters, &mut call)?;
         let strength = self.tunable(&call, "strength", Kind::NOT_NEGATIVE, setting)?;
-        Ok(Applied { penalty, strength, proximal: call.flag("proximal"), on_all: call.word("on") == Some("all") })
+        let (proximal, on_all) = (call.flag("proximal"), call.word("on") == Some("all"));
+        Ok(Applied { penalty, strength, proximal, on_all, place: self.place.clone() })
     }
 }

@@ -31,6 +31,8 @@ pub struct ClipUse {
     pub limit: NodeId,
     /// Whether a step whose norm is not finite is left out.
     pub skips: bool,
+    /// Where it stands in the source.
+    pub place: String,
 }
 
 const LIMIT: Parameter = Parameter::required("limit", Kind::POSITIVE, "the largest that is let through");

@@ -29,7 +29,7 @@ impl PartialEq for Penalty {
 }
 
 /// A penalty in force.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Applied {
     /// Which one.
     pub penalty: &'static Penalty,
@@ -39,6 +39,16 @@ pub struct Applied {
     pub proximal: bool,
     /// On biases, normalisation parameters and slopes too.
     pub on_all: bool,
+    /// Where it stands in the source.
+    pub place: String,
+}
+
+/// Wherever they stand: what is equal is summed up before it is multiplied.
+impl PartialEq for Applied {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |applied: &Applied| (applied.strength, applied.proximal, applied.on_all);
+        self.penalty == other.penalty && key(self) == key(other)
+    }
 }
 
 const STRENGTH: Parameter = Parameter::required("strength", Kind::NOT_NEGATIVE, "the factor λ, such as 1e-4");

@@ -156,7 +156,7 @@ impl Network {
                 let mut call = arguments::resolve(clip.name, clip.parameters, given)?;
                 self.check_numbers(clip.name, clip.parameters, &mut call)?;
                 let limit = self.tunable(&call, "limit", Kind::POSITIVE, clip.name)?;
-                Ok(ClipUse { clip, limit, skips: call.word("non_finite") == Some("skip") })
+                Ok(ClipUse { clip, limit, skips: call.word("non_finite") == Some("skip"), place: self.place.clone() })
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         self.optimizer = Some(OptimizerUse { rule, call, clips });

@@ -228,7 +228,8 @@ impl<'a> Elaborator<'a> {
         let clips: Vec<Option<nn::Call>> = rest.iter().map(|call| self.clip(call, first, value.span)).collect();
         let clips: Option<Vec<nn::Call>> = clips.into_iter().collect();
         if let Some(own) = self.own_optimizer(&first.name.text) {
-            return self.using_own(own, first, clips, is_first);
+            self.using_own(own, first, clips, is_first);
+            return self.place_clips(&rest, is_first);
         }
         let optimizer = match optimizers::find(&first.name.text) {
             Ok(optimizer) => optimizer,
@@ -242,6 +243,15 @@ impl<'a> Elaborator<'a> {
         let Some(clips) = clips else { return };
         if is_first && let Err(fault) = self.network.using(&arguments, &clips) {
             self.call_fault(fault, first, optimizer.parameters, 0);
+        }
+        self.place_clips(&rest, is_first);
+    }
+
+    /// Clips come from their own words, which may stand lines below their optimizer's.
+    fn place_clips(&mut self, written: &[&Call], is_first: bool) {
+        let clips = self.network.optimizer.iter_mut().filter(|_| is_first).flat_map(|optimizer| &mut optimizer.clips);
+        for (clip, call) in clips.zip(written) {
+            clip.place = self.source.place(call.name.span).to_string();
         }
     }
 
@@ -272,6 +282,7 @@ impl<'a> Elaborator<'a> {
             return;
         }
         for (written, group) in std::mem::take(&mut self.groups) {
+            self.at(written.name.span);
             if let Err(fault) = self.network.group(&group) {
                 self.call_fault(fault, written, groups::PARAMETERS, 0);
             }
