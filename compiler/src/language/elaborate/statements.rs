@@ -139,9 +139,12 @@ impl<'a> Elaborator<'a> {
             Some(binding) => {
                 let span = binding.span;
                 let message = format!("`{}` does not change", name.text);
-                let mistake = Diagnostic::error(NOT_ASSIGNABLE, name.span, message).because(span, "named here, without `mut`");
-                let is_let = self.statement_at(span).is_some_and(|first| matches!(first.kind, StatementKind::Let { .. }));
-                self.report(match is_let {
+                let mistake = Diagnostic::error(NOT_ASSIGNABLE, name.span, message);
+                let first = self.statement_at(span).map(|first| innermost(first, span));
+                let is_turn = matches!(first, Some(StatementKind::For { .. }));
+                let reason = if is_turn { "each turn of this loop sets it" } else { "named here, without `mut`" };
+                let mistake = mistake.because(span, reason);
+                self.report(match matches!(first, Some(StatementKind::Let { .. })) {
                     true => mistake.help(format!("write `let mut {}`", name.text)).fix(span, format!("mut {}", name.text)),
                     false => mistake.write(format!("let {}", self.free_name(&name.text))),
                 });
@@ -234,7 +237,15 @@ impl<'a> Elaborator<'a> {
     fn iterated(&mut self, over: &'a Iteration) -> Option<Vec<Value<'a>>> {
         match over {
             Iteration::List { values, .. } => {
-                let values: Vec<Value> = values.iter().map(|value| self.expression(value)).collect();
+                let batch = "the batch is no number: it is known when the network runs";
+                let known = |this: &mut Self, written: &'a Expression| {
+                    let value = this.expression(written);
+                    if let Value::Batch = value {
+                        this.report(Diagnostic::error(WRONG_VALUE, written.span, batch).write("64"));
+                    }
+                    value
+                };
+                let values: Vec<Value> = values.iter().map(|value| known(self, value)).collect();
                 let is_known = |value: &Value| !matches!(value, Value::Unknown | Value::Batch);
                 values.iter().all(is_known).then_some(values)
             }
@@ -283,4 +294,15 @@ fn without_value(chain: &Expression) -> Option<String> {
     }
     let ExpressionKind::Name(name) = &first.kind else { return None };
     Some(print::expression(chain).strip_prefix(&name.text)?.strip_prefix('.')?.to_owned())
+}
+
+/// What a statement or one in its braces says at this place.
+fn innermost(statement: &Statement, span: Span) -> &StatementKind {
+    let inside: Vec<&Block> = match &statement.kind {
+        StatementKind::For { body, .. } => vec![body],
+        StatementKind::Training { then, otherwise } => std::iter::once(then).chain(otherwise).collect(),
+        _ => Vec::new(),
+    };
+    let inner = inside.into_iter().flat_map(|block| &block.statements).find(|inner| inner.span.contains(span));
+    inner.map_or(&statement.kind, |inner| innermost(inner, span))
 }

@@ -1,10 +1,12 @@
 //! What begins no statement: misspelt words, and words of other languages.
 
+use super::expressions::is_name;
 use super::statements::{Found, NETWORK_WORDS, Site};
 use super::tokens::Tokens;
 use super::{FOREIGN, MISPLACED, Parsed, Parser, error};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::names::nearest;
+use crate::base::place::Span;
 use crate::language::ast::Name;
 use crate::language::print;
 use crate::language::source::line_of;
@@ -73,4 +75,108 @@ pub(super) fn foreign_loop(tokens: &Tokens) -> Diagnostic {
     }
     let slip = error(FOREIGN, word, "a loop has as many turns as are known beforehand");
     slip.help("write `for i in 0..3 { … }`").fix(word.to(header.last()), "for i in 0..3")
+}
+
+/// `break` and `continue` of Rust.
+pub(super) fn foreign_turn(tokens: &Tokens) -> Diagnostic {
+    let word = tokens.here();
+    let mut rest = tokens.behind();
+    while !rest.is_empty() && !rest.at(";") {
+        rest.skip();
+    }
+    rest.take(";");
+    let slip = error(FOREIGN, word, "every turn of a loop is taken, from its first statement to its last");
+    slip.help("take it away").fix(word.to(rest.last()), "")
+}
+
+/// `let (a, b) = …` of Rust, whose tokens stand at its last word before them: the names, of which there is one at least.
+pub(super) fn several_names(tokens: &Tokens, start: Span, mutable: bool) -> Option<(Diagnostic, Vec<Name>)> {
+    let mut rest = tokens.behind();
+    let (inside, brackets) = rest.take_group(Delimiter::Parenthesis).or_else(|| rest.take_group(Delimiter::Bracket))?;
+    rest.take("=")?;
+    let names: Vec<Name> = words_in(inside.rest()).into_iter().filter_map(|word| named(&word, brackets)).collect();
+    let first = names.first()?;
+    let mut written = rest;
+    while !rest.is_empty() && !rest.at(";") {
+        rest.skip();
+    }
+    let is_value = |tree: &TokenTree| !matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+    let value: TokenStream = written.rest().into_iter().take_while(is_value).collect();
+    let values = match written.take_group(Delimiter::Parenthesis) {
+        Some((inside, _)) if written.is_empty() || written.at(";") => parts_of(inside.rest()),
+        _ => Vec::new(),
+    };
+    let word_of = |name: &Name| if mutable { format!("let mut {}", name.text) } else { format!("let {}", name.text) };
+    let one = |(name, value): (&Name, String)| format!("{} = {value}", word_of(name));
+    let written: Vec<String> = if values.len() == names.len() {
+        names.iter().zip(values).map(one).collect()
+    } else {
+        // A name that nothing asks for was there for the brackets' sake.
+        let asked = words_in(rest.rest());
+        let is_asked = |name: &&Name| asked.contains(&name.text);
+        let kept: Vec<&Name> =
+            if names.iter().any(|name| is_asked(&name)) { names.iter().filter(is_asked).collect() } else { vec![first] };
+        kept.into_iter().map(|name| one((name, line_of(value.clone())))).collect()
+    };
+    let written = written.join("; ");
+    let slip = error(FOREIGN, brackets, "a `let` names one value");
+    Some((slip.help(format!("write `{written};`")).fix(start.to(rest.last()), written), names))
+}
+
+fn named(word: &str, span: Span) -> Option<Name> {
+    (is_name(word) && word != "_").then(|| Name { text: word.to_owned(), span })
+}
+
+/// All words, however deep they stand.
+fn words_in(tokens: TokenStream) -> Vec<String> {
+    let words = tokens.into_iter().flat_map(|tree| match tree {
+        TokenTree::Ident(word) => vec![word.to_string()],
+        TokenTree::Group(group) => words_in(group.stream()),
+        _ => Vec::new(),
+    });
+    words.collect()
+}
+
+/// What stands between `,`.
+fn parts_of(tokens: TokenStream) -> Vec<String> {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_comma = |tree: &TokenTree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let parts = trees.split(is_comma).filter(|part| !part.is_empty());
+    parts.map(|part| line_of(part.iter().cloned().collect())).collect()
+}
+
+/// What stands in the place of a loop's variable and is none: `(i, x)` of several, `(let i = 0; i < 3; i++)` of C.
+pub(super) fn foreign_variable(tokens: &mut Tokens) -> Option<(Diagnostic, Name, bool)> {
+    let mut rest = *tokens;
+    let (inside, brackets) = rest.take_group(Delimiter::Parenthesis)?;
+    let name = words_in(inside.rest()).iter().find_map(|word| named(word, brackets))?;
+    let has_header = rest.at_word("in");
+    let (message, text) = match has_header {
+        true => ("a loop has one variable", name.text.clone()),
+        false => ("a loop is written without brackets, over a range", format!("{} in 0..3", name.text)),
+    };
+    *tokens = rest;
+    Some((error(FOREIGN, brackets, message).write(text), name, has_header))
+}
+
+/// `(0..3)`, `(0..3).rev()` or `(0..9).step_by(2)` behind `in`.
+pub(super) fn bracketed_range(tokens: &Tokens) -> Option<Diagnostic> {
+    let mut rest = *tokens;
+    let (inside, brackets) = rest.take_group(Delimiter::Parenthesis)?;
+    let mut dots = inside;
+    while !dots.is_empty() && !dots.at("..") && !dots.at("..=") {
+        dots.skip();
+    }
+    if dots.is_empty() {
+        return None;
+    }
+    let message = match rest.at(".") {
+        true => "a loop counts up by one",
+        false => "the range of a loop stands without brackets",
+    };
+    while !rest.is_empty() && !rest.at_group(Delimiter::Brace) && !rest.at(";") {
+        rest.skip();
+    }
+    let range = line_of(inside.rest());
+    Some(error(FOREIGN, brackets, message).help(format!("write `{range}`")).fix(brackets.to(rest.last()), range))
 }

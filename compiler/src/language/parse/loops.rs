@@ -1,11 +1,14 @@
 //! Loops: `for i in 0..20 { … }`.
 
+use super::foreign::{bracketed_range, foreign_variable};
 use super::tokens::Tokens;
 use super::{Parsed, Parser, UNEXPECTED, error};
+use crate::base::diagnostics::Diagnostic;
 use crate::base::place::Span;
 use crate::language::ast::{Call, Expression, ExpressionKind, Iteration, Name, StatementKind};
 use crate::language::print;
-use proc_macro2::Delimiter;
+use crate::language::source::line_of;
+use proc_macro2::{Delimiter, TokenTree};
 
 impl Parser {
     pub(super) fn for_statement(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
@@ -28,7 +31,7 @@ impl Parser {
                 let body = self.block_without_value(inside, span)?;
                 Ok(StatementKind::For { variable, over, body })
             }
-            None => Err(tokens.expected("`{` and the body of the loop").into()),
+            None => Err(without_body(tokens).into()),
         }
     }
 
@@ -38,10 +41,26 @@ impl Parser {
                 tokens.skip();
                 name
             }
-            _ => self.name(tokens)?,
+            _ => match foreign_variable(tokens) {
+                Some((slip, name, has_header)) => {
+                    self.report(slip.into());
+                    if !has_header {
+                        let over = unreadable_list(name.span);
+                        return Ok((name, over));
+                    }
+                    name
+                }
+                None => self.name(tokens)?,
+            },
         };
-        if tokens.take_word("in").is_none() {
+        let instead = ["=", ":"].into_iter().find_map(|symbol| tokens.take(symbol)).or_else(|| tokens.take_word("of"));
+        if let Some(instead) = instead {
+            self.report(error(UNEXPECTED, instead, "a loop's variable runs `in` something").write("in").into());
+        } else if tokens.take_word("in").is_none() {
             return Err(tokens.expected("`in`").help("write `in` before it").fix(tokens.gap(), " in").into());
+        }
+        if let Some(slip) = bracketed_range(tokens) {
+            return Err(slip.into());
         }
         let from = self.expression(tokens)?;
         let inclusive = tokens.at("..=");
@@ -51,6 +70,7 @@ impl Parser {
             let span = from.span.to(to.span);
             let (from, to) = (Box::new(from), Box::new(to));
             let range = Iteration::Range { from, to, inclusive, span };
+            self.nothing_behind(tokens);
             return Ok((variable, range));
         }
         match from.kind {
@@ -64,6 +84,38 @@ impl Parser {
             }
         }
     }
+}
+
+impl Parser {
+    /// Steps over what stands between a range and the body: `step 2`.
+    fn nothing_behind(&mut self, tokens: &mut Tokens) {
+        let mut rest = *tokens;
+        while !rest.is_empty() && !rest.at_group(Delimiter::Brace) && !rest.at(";") && !rest.at("=") {
+            rest.skip();
+        }
+        let here = tokens.here();
+        if rest.here() != here && rest.at_group(Delimiter::Brace) {
+            let slip = error(UNEXPECTED, here, "a loop counts up by one: behind its range stands its body");
+            self.report(slip.help("take this away").fix(here.to(rest.last()), "").into());
+            *tokens = rest;
+        }
+    }
+}
+
+/// A loop whose body has no braces, or none.
+fn without_body(tokens: &Tokens) -> Diagnostic {
+    let slip = tokens.expected("`{` and the body of the loop");
+    let (here, mut rest) = (tokens.here(), *tokens);
+    while !rest.is_empty() && !rest.at(";") {
+        rest.skip();
+    }
+    if rest.here() == here {
+        return slip.help("write `{ }` before it").fix(tokens.gap(), " { }");
+    }
+    let is_body = |tree: &TokenTree| !matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+    let body = format!("{{ {}; }}", line_of(tokens.rest().into_iter().take_while(is_body).collect()));
+    rest.take(";");
+    slip.help(format!("write `{body}`")).fix(here.to(rest.last()), body)
 }
 
 fn unreadable_list(span: Span) -> Iteration {

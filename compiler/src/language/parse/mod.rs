@@ -29,7 +29,7 @@ mod loops;
 mod statements;
 mod tokens;
 
-use super::ast::{Expression, File, RustNumber};
+use super::ast::{Expression, File, Name, RustNumber};
 use super::source::depth_of;
 use crate::base::diagnostics::{Diagnostic, Diagnostics};
 use crate::base::place::{Source, Span};
@@ -134,6 +134,8 @@ struct Parser {
     declared: HashSet<String>,
     /// Height of the expression or block that was parsed last.
     height: usize,
+    /// Names beside the one of the last `let`, which stood in brackets with it.
+    beside: Vec<Name>,
     /// Tokens were stepped over since the last statement; what is missing behind them was already said.
     stepped_over: bool,
 }

@@ -1,7 +1,7 @@
 //! Statements of networks and of blocks.
 
 use super::expressions::{assigned_name, free_name, is_grammar, is_name, keyword_as_name};
-use super::foreign::{begins_nothing, foreign_loop};
+use super::foreign::{begins_nothing, foreign_loop, foreign_turn, several_names};
 use super::tokens::Tokens;
 use super::{FOREIGN, MISPLACED, Parsed, Parser, UNEXPECTED, error};
 use crate::base::diagnostics::Diagnostic;
@@ -74,6 +74,12 @@ impl Parser {
                         self.semicolon(tokens);
                     }
                     statements.push(Statement { doc, kind, word, span });
+                    // They are defined all the same, so that their uses are no mistakes.
+                    for name in std::mem::take(&mut self.beside) {
+                        let (span, value) = (name.span, Expression::invalid(name.span));
+                        let kind = StatementKind::Let { mutable: true, name, value };
+                        statements.push(Statement { doc: Vec::new(), kind, word: span, span });
+                    }
                 }
                 Ok(Found::Value(expression)) => value = Some(expression),
                 Err(slip) => {
@@ -144,6 +150,7 @@ impl Parser {
             "for" => self.for_statement(tokens)?,
             "if" => return self.if_statement(tokens, site),
             "while" | "loop" => return Err(foreign_loop(tokens).into()),
+            "break" | "continue" if site != Site::Network => return Err(foreign_turn(tokens).into()),
             "return" if site == Site::Body => return self.returned(tokens),
             "allow" if tokens.behind().at_group(Delimiter::Parenthesis) => self.allow(tokens)?,
             _ if site != Site::Network => return self.bare_value(tokens, site),
@@ -188,9 +195,17 @@ impl Parser {
     }
 
     fn let_statement(&mut self, tokens: &mut Tokens) -> Parsed<StatementKind> {
+        let start = tokens.here();
         let mutable = tokens.behind().at_word("mut");
         if mutable {
             tokens.skip();
+        }
+        if let Some((slip, mut names)) = several_names(tokens, start, mutable) {
+            let name = names.remove(0);
+            self.beside = names;
+            tokens.skip();
+            let (name, value) = self.unreadable_value(tokens, name, slip);
+            return Ok(StatementKind::Let { mutable: true, name, value });
         }
         let (name, value) = self.named_value(tokens)?;
         Ok(StatementKind::Let { mutable, name, value })

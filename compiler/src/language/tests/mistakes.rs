@@ -105,7 +105,7 @@ fn each_slip_has_its_message() {
         ),
         ("for i in n { h = i; }", "2:10 E0102 a loop runs over a range `0..20` or a list `[512, 256]` (write `0..n`)"),
         ("for i 0..3 { h = i; }", "2:7 E0102 expected `in`, found `0` (write `in` before it)"),
-        ("for i in 0..3 h = i;", "2:15 E0102 expected `{` and the body of the loop, found `h`"),
+        ("for i in 0..3 h = i;", "2:15 E0102 expected `{` and the body of the loop, found `h` (write `{ h = i; }`)"),
         (
             "for i in 0..3 { i }",
             "2:17 E0105 nothing uses this value (assign it: `name = …;`, with `let mut name` before the braces)",
