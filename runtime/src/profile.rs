@@ -70,7 +70,7 @@ impl Profile {
             first,
             format!("{:.1}", 1e6 * seconds / steps),
             format!("{:.1} %", 100.0 * seconds / self.total().as_secs_f64().max(1e-12)),
-            if calls > 0 { format!("{:.2}", 1e-6 * flops / steps) } else { String::new() },
+            if calls > 0 { format!("{:.2}", flops / steps / self.unit().1) } else { String::new() },
             if calls > 0 { format!("{:.1}", bytes / steps / 1024.0) } else { String::new() },
             rate(flops),
             rate(bytes),
@@ -79,13 +79,23 @@ impl Profile {
         ]
     }
 
+    /// The unit in which even the least operations of a kernel have figures, one for all rows.
+    fn unit(&self) -> (&'static str, f64) {
+        let some = self.kernels.iter().map(|kernel| kernel.flops / self.steps.max(1) as f64).filter(|flops| *flops > 0.0);
+        match some.fold(f64::INFINITY, f64::min) {
+            least if least < 1e2 => ("FLOP", 1.0),
+            least if least < 1e5 => ("kFLOP", 1e3),
+            _ => ("MFLOP", 1e6),
+        }
+    }
+
     fn print(&self, first: &str, last: &str, rows: &[Vec<String>]) -> String {
         use Align::{Left, Right};
         let columns = [
             (first, Left),
             ("µs/step", Right),
             ("share", Right),
-            ("MFLOP", Right),
+            (self.unit().0, Right),
             ("KiB", Right),
             ("GFLOP/s", Right),
             ("GB/s", Right),
@@ -215,4 +225,33 @@ fn owner(compiled: &Compiled, path: String) -> String {
 fn is_heavy(unit: &gradc_compiler::program::Unit, node: NodeId) -> bool {
     use gradc_compiler::graph::Attributes;
     matches!(unit.graph.node(node).attributes, Attributes::Contract(_) | Attributes::Scan(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_told_in_a_unit_that_shows_them() {
+        let kernel = |name: &str, flops: f64| KernelTime {
+            name: name.into(),
+            layer: name.into(),
+            calls: 10,
+            time: Duration::from_micros(10),
+            flops,
+            ..KernelTime::default()
+        };
+        for (flops, unit, shown) in [(120.0, "FLOP", "12.00"), (25_600.0, "kFLOP", "2.56"), (2.5e7, "MFLOP", "2.50")] {
+            let kernels = vec![kernel("train.0", flops), kernel("train.1", 0.0)];
+            let text = Profile { steps: 10, kernels, ..Profile::default() }.to_string();
+            let lines: Vec<&str> = text.lines().collect();
+            let heading = lines.iter().find(|line| line.starts_with("kernel ")).expect("a table");
+            let row = lines.iter().find(|line| line.starts_with("train.0 ")).expect("a row");
+            let words: Vec<&str> = heading.split_whitespace().collect();
+            assert!(words.contains(&unit) && row.split_whitespace().any(|word| word == shown), "{text}");
+            // Numbers end where their heading does.
+            let end = |line: &str, word: &str| line.find(word).map(|place| line[..place + word.len()].chars().count());
+            assert_eq!(end(heading, unit), end(row, shown), "{text}");
+        }
+    }
 }
