@@ -257,6 +257,8 @@ fn a_network_without_inputs_needs_no_data() {
     for command in ["train n.net", "evaluate n.net --weights n.st", "predict n.net --weights n.st"] {
         folder.refused(&format!("{command} --data rows.csv"), &["`--data`", "`T`, which has no inputs"]);
     }
+    folder.refused("profile n.net --steps 2 --batch 5", &["--batch", "`T`, which has no rows", "left out"]);
+    folder.done("profile t.net --data rows.csv --steps 2");
     for flag in ["--batch 5", "--shuffle false", "--drop-last"] {
         let name = flag.split(' ').next().unwrap_or_default();
         folder.refused(&format!("train n.net {flag}"), &[name, "`T`, which has no rows", "left out"]);

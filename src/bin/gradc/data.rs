@@ -127,6 +127,13 @@ pub fn batch(text: &str) -> std::result::Result<usize, String> {
     text.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| "expected a number of rows, at least 1".into())
 }
 
+/// What says how to go through rows says nothing where there are none: `given` tells which of its flags were given.
+pub fn check_rowless(model: &Model, given: &[(&str, bool)]) -> Result<()> {
+    let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let found = format!("given for `{}`, which has no rows to go through", model.name());
+    Err(Error::setting(flag, found, "left out"))
+}
+
 /// The rows that were read, or nothing for a network that takes none.
 pub fn rows(data: &Option<Dataset>) -> Rows<'_> {
     data.as_ref().map_or_else(|| Rows::from(()), Rows::from)

@@ -1,6 +1,6 @@
 //! `gradc profile`.
 
-use crate::data::{DataArguments, rows};
+use crate::data::{DataArguments, batch, check_rowless, rows};
 use crate::network::NetworkArguments;
 use crate::print::{line, say};
 use crate::train::threads;
@@ -14,9 +14,9 @@ pub struct Profile {
     network: NetworkArguments,
     #[command(flatten)]
     data: DataArguments,
-    /// Rows of a step.
-    #[arg(long, default_value_t = 32, value_name = "ROWS")]
-    batch: usize,
+    /// Rows of a step [default: 32, or all if they are fewer].
+    #[arg(long, value_name = "ROWS", value_parser = batch)]
+    batch: Option<usize>,
     /// Steps that are timed, after as many that are not (default 200).
     #[arg(long, default_value_t = 200)]
     steps: u64,
@@ -32,8 +32,13 @@ impl Profile {
     pub fn run(self) -> Result<()> {
         let (mut model, _) = self.network.compiled(|options| Options { profile: true, ..options })?;
         let data = self.data.need(&model, true)?;
+        if data.is_none() {
+            check_rowless(&model, &[("--batch", self.batch.is_some())])?;
+        }
         let mut fit = |timed: bool| {
-            let fit = model.fit(rows(&data)).batch(self.batch).steps(self.steps).threads_exactly(self.threads).quiet();
+            let fit = model.fit(rows(&data));
+            let fit = if let Some(rows) = self.batch { fit.batch(rows) } else { fit };
+            let fit = fit.steps(self.steps).threads_exactly(self.threads).quiet();
             if timed { fit.profile() } else { fit }.run()
         };
         fit(false)?;

@@ -1,6 +1,6 @@
 //! `gradc train`.
 
-use crate::data::{DataArguments, rows};
+use crate::data::{DataArguments, check_rowless, rows};
 use crate::network::NetworkArguments;
 use crate::outputs::{self, Writing};
 use crate::print::{line, say, tell};
@@ -187,8 +187,10 @@ impl Train {
 
     fn parts(&self, model: &Model) -> Result<Parts> {
         let Some(data) = self.data.read(model, true)? else {
+            let given =
+                [("--batch", self.batch.is_some()), ("--shuffle", self.shuffle.is_some()), ("--drop-last", self.drop_last)];
             let train = self.data.need(model, true)?;
-            self.check_rowless(model)?;
+            check_rowless(model, &given)?;
             return Ok(Parts { train, valid: None, test: None });
         };
         if self.split.is_some() && self.split_seed.is_none() {
@@ -213,14 +215,6 @@ impl Train {
                 expected: "two or three shares: training, validation, test".into(),
             }),
         }
-    }
-
-    /// What says how to go through rows says nothing where there are none.
-    fn check_rowless(&self, model: &Model) -> Result<()> {
-        let given = [("--batch", self.batch.is_some()), ("--shuffle", self.shuffle.is_some()), ("--drop-last", self.drop_last)];
-        let Some((flag, _)) = given.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
-        let found = format!("given for `{}`, which has no rows to go through", model.name());
-        Err(Error::setting(flag, found, "left out"))
     }
 
     fn fit(&self, model: &mut Model, parts: &Parts) -> Result<History> {
