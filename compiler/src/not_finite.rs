@@ -77,25 +77,28 @@ pub fn named(graph: &Graph, node: NodeId) -> (String, Option<String>) {
     let name = if origin.path.is_empty() { name } else { format!("`{}`: {name}", origin.path) };
     let name = if is_rate(graph, node) { format!("the rate or another number of the optimizer, {name}") } else { name };
     let place = |origin: &Origin| Some(origin.place.clone()).filter(|place| !place.is_empty());
-    match (place(origin), source(graph, node)) {
-        (None, Some(source)) if !source.path.is_empty() => {
-            (format!("{name}, made of what comes from `{}`", source.path), place(source))
-        }
-        (None, source) => (name, source.and_then(place)),
-        (own, _) => (name, own),
+    match source(graph, node) {
+        Some(source) => (format!("{name}, made of what comes from `{}`", source.path), place(source).or(place(origin))),
+        None => (name, place(origin)),
     }
 }
 
-/// The call from which all comes that a node is made of, if it is made of one value: the gradient that a clip takes the norm of.
+/// The call from which all comes that a node is made of, if it is made of one value and stands in what no layer made: the gradient that a clip
+/// takes the norm of.
 fn source(graph: &Graph, mut node: NodeId) -> Option<&Origin> {
-    while graph.origin(node).place.is_empty() {
+    let own = graph.origin(node).path.as_str();
+    let of_loss = graph.ancestors(graph.output("loss"));
+    if graph.ids().any(|id| of_loss[id.index()] && graph.origin(id).path == own) {
+        return None;
+    }
+    while graph.origin(node).path == own {
         let (first, others) = graph.node(node).operands.split_first()?;
         if others.iter().any(|other| other != first) {
             return None;
         }
         node = *first;
     }
-    Some(graph.origin(node))
+    Some(graph.origin(node)).filter(|origin| !origin.path.is_empty())
 }
 
 /// Whether a node belongs to the update alone and follows from no data, parameter or state: then it is what the optimizer was given.

@@ -34,6 +34,26 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("learning_rate", "rate"),
     ("eps", "epsilon"),
     ("units", "width"),
+    ("out_features", "width"),
+    ("hidden_size", "width"),
+    ("embedding_dim", "width"),
+    ("output_dim", "width"),
+    ("out_channels", "channels"),
+    ("filters", "channels"),
+    ("kernel_size", "kernel"),
+    ("strides", "stride"),
+    ("pool_size", "size"),
+    ("num_heads", "heads"),
+    ("n_heads", "heads"),
+    ("is_causal", "causal"),
+    ("negative_slope", "slope"),
+    ("pos_weight", "positive_weight"),
+    ("class_weight", "class_weights"),
+    ("sample_weight", "weights"),
+    ("ignore_index", "ignore"),
+    ("use_bias", "bias"),
+    ("kernel_initializer", "init"),
+    ("max_norm", "limit"),
     ("linear", "dense"),
     ("fc", "dense"),
     ("fully_connected", "dense"),
@@ -142,6 +162,7 @@ mod tests {
         assert_eq!(nearest("drop_out", LAYERS), Some("dropout"));
         assert_eq!(nearest("dnese", LAYERS), Some("dense"));
         assert_eq!(nearest("linear", LAYERS), Some("dense"));
+        assert_eq!(nearest("pos_weight", ["weights", "positive_weight"]), Some("positive_weight"));
         assert_eq!(nearest("BatchNorm1d", LAYERS), Some("batch_norm"));
         assert_eq!(nearest("ridge", ["hinge", "l2"]), Some("l2"));
         assert_eq!(nearest("lr", ["beta1", "rate"]), Some("rate"));
