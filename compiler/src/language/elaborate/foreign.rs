@@ -14,6 +14,20 @@ const TOLD_TO_THE_RUN: &[(&str, &str)] = &[
     ("early_stopping", "train with `--patience 8`; in a program write `.patience(8)` behind `fit`"),
 ];
 
+/// What is a formula here: words for it elsewhere, what it is, and how it is written of `x`.
+const FORMULAS: &[(&[&str], &str, &str)] = &[
+    (&["square"], "a square", "(x * x)"),
+    (&["var", "variance"], "a variance", "mean((x - mean(x)) * (x - mean(x)))"),
+    (&["std", "stddev"], "a standard deviation", "sqrt(mean((x - mean(x)) * (x - mean(x))))"),
+    (&["norm", "l2_norm"], "a norm", "sqrt(sum(x * x))"),
+    (&["logsumexp", "log_sum_exp"], "the logarithm of a sum of powers", "(max(x) + log(sum(exp(x - max(x)))))"),
+    (
+        &["global_average_pool", "global_avg_pool", "global_avg_pool2d", "adaptive_avg_pool2d", "global_average_pooling2d"],
+        "the mean of each channel",
+        "x.mean(axis = 3).mean(axis = 2)",
+    ),
+];
+
 impl Elaborator<'_> {
     /// The mistake of a call that means something elsewhere, if it is known what.
     pub(super) fn foreign_call(&self, call: &Call, whole: &Expression) -> Option<Diagnostic> {
@@ -29,8 +43,12 @@ impl Elaborator<'_> {
             _ => call.arguments.split_first().map(|(first, rest)| (&first.value, rest))?,
         };
         let written = operand(base);
+        if let Some((_, what, formula)) = FORMULAS.iter().find(|(words, ..)| words.contains(&name)) {
+            let shown = formula.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(formula);
+            let mistake = mistake.help(format!("{what} is `{shown}`"));
+            return Some(if rest.is_empty() { mistake.fix(whole.span, of(formula, &written)) } else { mistake });
+        }
         match name {
-            "square" => Some(mistake.help("a square is `x * x`").fix(whole.span, format!("({written} * {written})"))),
             "pow" | "power" => {
                 let mistake = mistake.help("a square is `x * x`, any power `exp(a * log(x))`");
                 Some(mistake.fix(whole.span, power(&written, rest)?))
@@ -75,6 +93,16 @@ impl Elaborator<'_> {
         fixed.arguments.remove(place);
         is_activation.then(|| Change::write(call.span, format!("{}.{word}()", print::call(&fixed))))
     }
+}
+
+/// A formula of `x` with something in its place.
+fn of(formula: &str, written: &str) -> String {
+    let is_of_word = |letter: char| letter.is_ascii_alphanumeric();
+    let put = |word: &str| match word.strip_prefix('x').filter(|rest| !rest.starts_with(is_of_word)) {
+        Some(rest) => format!("{written}{rest}"),
+        None => word.to_owned(),
+    };
+    formula.split_inclusive(|letter| !is_of_word(letter)).map(put).collect()
 }
 
 fn power(base: &str, rest: &[Argument]) -> Option<String> {
