@@ -264,8 +264,8 @@ impl<'a> IntoIterator for &'a Diagnostics {
     }
 }
 
-/// What a user wrote may hold control characters, and they must not reach a terminal.
-fn shown(text: &str) -> String {
+/// What a user or a file wrote may hold control characters, and they must not reach a terminal.
+pub fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

@@ -3,15 +3,11 @@
 use super::Checkpoint;
 use crate::report::progress::short;
 use crate::report::table::{Align, table};
+use gradc_compiler::base::diagnostics::shown;
 use gradc_compiler::base::size::bytes;
 
 /// What a text of several lines, such as a list of names, is shortened to.
 const LONGEST: usize = 60;
-
-/// In one line, and without what would move a terminal's cursor.
-fn plain(text: &str) -> String {
-    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
-}
 
 /// Count, mean and deviation, least and greatest of the finite values of a tensor, and how many are zero or not finite.
 struct Figures {
@@ -58,9 +54,9 @@ impl Checkpoint {
         let width = self.metadata.keys().map(|key| key.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
         for (key, value) in self.metadata.iter().filter(|(_, value)| !value.is_empty()) {
-            let line = plain(value);
+            let line = shown(&value.lines().collect::<Vec<_>>().join(" "));
             let cut = if line.chars().count() > LONGEST { "…" } else { "" };
-            text += &format!("{:width$}  {}{cut}\n", plain(key), line.chars().take(LONGEST).collect::<String>());
+            text += &format!("{:width$}  {}{cut}\n", shown(key), line.chars().take(LONGEST).collect::<String>());
         }
         let figures: Vec<Figures> = self.tensors.values().map(|(_, values)| Figures::of(values)).collect();
         let rows: Vec<Vec<String>> = self
@@ -68,13 +64,13 @@ impl Checkpoint {
             .iter()
             .zip(&figures)
             .map(|((name, (shape, values)), figures)| {
-                [vec![plain(name), format!("{shape:?}"), values.len().to_string()], figures.cells()].concat()
+                [vec![shown(name), format!("{shape:?}"), values.len().to_string()], figures.cells()].concat()
             })
             .collect();
         let names = ["values", "mean", "deviation", "least", "greatest", "zero", "not finite"];
-        let shown = if figures.iter().any(|figures| figures.wrong > 0) { names.len() } else { names.len() - 1 };
+        let count = if figures.iter().any(|figures| figures.wrong > 0) { names.len() } else { names.len() - 1 };
         let mut columns = vec![("tensor", Align::Left), ("shape", Align::Left)];
-        columns.extend(names[..shown].iter().map(|name| (*name, Align::Right)));
+        columns.extend(names[..count].iter().map(|name| (*name, Align::Right)));
         let all: usize = self.tensors.values().map(|(_, values)| values.len()).sum();
         let (tensors, size) = (self.tensors.len(), bytes(size_of::<f32>() * all));
         let plural = if tensors == 1 { "" } else { "s" };
