@@ -87,15 +87,14 @@ impl NetworkArguments {
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
-        let no_network = |found: String, expected: &str| Error::Setting { name: "FILE".into(), found, expected: expected.into() };
         if is_of_tensors(&self.file) {
-            let expected = "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are";
-            return Err(no_network(format!("`{name}`, a file of parameters"), expected));
+            return Err(Error::Setting {
+                name: "FILE".into(),
+                found: format!("`{name}`, a file of parameters"),
+                expected: "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are".into(),
+            });
         }
-        let text = std::fs::read_to_string(&self.file).map_err(|source| match source.kind() {
-            std::io::ErrorKind::InvalidData => no_network(format!("`{name}`, which is no text"), "a .net file, in UTF-8"),
-            _ => Error::read(&self.file, source),
-        })?;
+        let text = std::fs::read_to_string(&self.file).map_err(|source| Error::read(&self.file, source))?;
         let source = Source::new(&name, &text);
         let declared = Declaration::parse(source.clone()).and_then(|declaration| match &self.options.network {
             Some(network) => declaration.network(network),
