@@ -6,8 +6,6 @@ use std::process::{Child, Command, Output, Stdio};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/src/data/digits.csv.gz");
 const NETWORK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/digits.net");
-/// Two mistakes: its messages go to stderr.
-const WRONG: &str = "A {} B {}";
 
 fn gradc(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradc"));
@@ -69,7 +67,7 @@ fn a_full_disk_is_an_error_with_its_reason() {
         );
     }
     // Where messages cannot be written either, the exit code still tells.
-    std::fs::write(folder.path().join("wrong.net"), WRONG).expect("it is written");
+    std::fs::write(folder.path().join("wrong.net"), "A {} B {}").expect("it is written");
     let status = gradc(folder.path(), &["check", "wrong.net"]).stderr(full()).status().expect("the command was built");
     assert_eq!(status.code(), Some(1));
 }

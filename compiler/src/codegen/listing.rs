@@ -7,10 +7,23 @@
 use cranelift_codegen::ir::SourceLoc;
 use cranelift_codegen::{Final, MachSrcLoc};
 use cranelift_module::{ModuleReloc, ModuleRelocTarget};
-use iced_x86::{Decoder, DecoderOptions, FastFormatter, Instruction, Register};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::symbols::Names;
+
+#[cfg(any(test, target_arch = "aarch64"))]
+mod aarch64;
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod words;
+#[cfg(any(test, target_arch = "x86_64"))]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+use aarch64::decode;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use words::decode;
+#[cfg(target_arch = "x86_64")]
+use x86_64::decode;
 
 /// Places from here on are kernels that a driver runs.
 pub(super) const KERNEL: u32 = 0x8000_0000;
@@ -73,7 +86,79 @@ pub struct Line {
     pub made: Option<Made>,
 }
 
-/// Decodes the bytes of a function, whose statements keep `kept` bytes on the stack for themselves: what lies above them is spilled.
+/// An instruction, as the reader of its processor tells it.
+struct Decoded {
+    /// Bytes from the function's start.
+    offset: usize,
+    size: usize,
+    /// What stands before the name of [`Decoded::refers`], all if it has none.
+    text: String,
+    /// What stands behind that name.
+    rest: String,
+    refers: Option<Refers>,
+    act: Act,
+}
+
+/// What an instruction names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refers {
+    /// A place in the function, to which it may jump.
+    Place(usize),
+    /// A number behind the code, which it reads.
+    Constant(usize),
+    /// What the relocation with this number is to.
+    Symbol(usize),
+}
+
+/// What an instruction does for the function as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Act {
+    /// Saves or gives back registers, or moves the stack pointer.
+    Frame,
+    Return,
+    /// Moves a register to the stack or back, so many bytes above its pointer.
+    Stack(u64),
+    Other,
+}
+
+impl Decoded {
+    fn is_jump(&self) -> bool {
+        matches!(self.refers, Some(Refers::Place(_)))
+    }
+
+    fn is_stack_move(&self, kept: u64) -> bool {
+        matches!(self.act, Act::Stack(at) if at >= kept)
+    }
+
+    fn is_frame(&self) -> bool {
+        matches!(self.act, Act::Frame | Act::Return)
+    }
+
+    /// The text with the name in it; constants are counted from the `end` of the code.
+    fn named(&self, relocations: &[ModuleReloc], names: &Names, labels: &BTreeMap<usize, String>, end: usize) -> String {
+        let name = match self.refers {
+            None => return self.text.clone(),
+            Some(Refers::Place(at)) => labels.get(&at).cloned().unwrap_or_default(),
+            Some(Refers::Constant(at)) => format!("constants+{}", at - end),
+            Some(Refers::Symbol(number)) => symbol(&relocations[number], names),
+        };
+        format!("{}{name}{}", self.text, self.rest)
+    }
+}
+
+fn symbol(relocation: &ModuleReloc, names: &Names) -> String {
+    match &relocation.name {
+        ModuleRelocTarget::User { index, .. } => names.callee(*index).map_or_else(String::new, |callee| names.name(callee)),
+        other => other.to_string(),
+    }
+}
+
+/// The relocation within these bytes.
+fn relocation(relocations: &[ModuleReloc], bytes: std::ops::Range<usize>) -> Option<usize> {
+    relocations.iter().position(|relocation| bytes.contains(&(relocation.offset as usize)))
+}
+
+/// Reads the bytes of a function back, whose statements keep `kept` bytes on the stack for themselves: what lies above them is spilled.
 pub(super) fn listing(
     code: &[u8],
     places: &[MachSrcLoc<Final>],
@@ -82,37 +167,33 @@ pub(super) fn listing(
     kept: u64,
 ) -> Vec<Line> {
     let (instructions, end) = decode(code, relocations);
-    let targets: BTreeSet<u64> = instructions.iter().filter(|one| is_jump(one)).map(Instruction::near_branch_target).collect();
-    let labels: BTreeMap<u64, String> =
+    let targets: BTreeSet<usize> = instructions
+        .iter()
+        .filter_map(|one| match one.refers {
+            Some(Refers::Place(at)) => Some(at),
+            _ => None,
+        })
+        .collect();
+    let labels: BTreeMap<usize, String> =
         targets.into_iter().zip(1..).map(|(target, number)| (target, format!("L{number}"))).collect();
     let own: Vec<Serves> = instructions.iter().map(|one| place(one, places)).collect();
     let body = own.iter().position(|serves| serves.is_placed()).unwrap_or(0);
-    let mut formatter = FastFormatter::new();
     // Constants by their place, with what they serve.
     let mut read: BTreeMap<usize, Serves> = BTreeMap::new();
     let mut lines = Vec::new();
     for (at, one) in instructions.iter().enumerate() {
-        let saves = is_stack_move(one, kept) && (at < body || leads_to_return(&instructions[at..], &own[at..]));
-        let around = is_frame(one) || saves;
+        let saves = one.is_stack_move(kept) && (at < body || leads_to_return(&instructions[at..], &own[at..]));
+        let around = one.is_frame() || saves;
         let (serves, made) = match own[at] {
             Serves::Function if around => (Serves::Function, Some(Made::Frame)),
-            Serves::Function => (beside(&instructions, &own, at), is_stack_move(one, kept).then_some(Made::Spill)),
-            placed => (placed, is_stack_move(one, kept).then_some(Made::Spill)),
+            Serves::Function => (beside(&instructions, &own, at), one.is_stack_move(kept).then_some(Made::Spill)),
+            placed => (placed, one.is_stack_move(kept).then_some(Made::Spill)),
         };
-        if let Some(address) = constant(one, relocations) {
-            read.entry(address as usize).or_insert(serves);
+        if let Some(Refers::Constant(address)) = one.refers {
+            read.entry(address).or_insert(serves);
         }
-        let mut text = String::new();
-        formatter.format(one, &mut text);
-        let offset = one.ip() as usize;
-        lines.push(Line {
-            offset,
-            size: one.len(),
-            text: named(text, one, relocations, names, &labels, end),
-            label: labels.get(&one.ip()).cloned(),
-            serves,
-            made,
-        });
+        let text = one.named(relocations, names, &labels, end);
+        lines.push(Line { offset: one.offset, size: one.size, text, label: labels.get(&one.offset).cloned(), serves, made });
     }
     if end < code.len() {
         // Padding before the first constant serves nothing.
@@ -121,116 +202,41 @@ pub(super) fn listing(
     let starts: Vec<(usize, Serves)> = read.into_iter().collect();
     for (at, &(start, serves)) in starts.iter().enumerate() {
         let next = starts.get(at + 1).map_or(code.len(), |(next, _)| *next);
-        let bytes: Vec<String> = code[start..next].iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!("bytes {}", bytes.join(" "));
+        let text = format!("bytes {}", in_hex(&code[start..next]));
         let label = (start == end).then(|| "constants".into());
         lines.push(Line { offset: start, size: next - start, text, label, serves, made: Some(Made::Constant) });
     }
     lines
 }
 
-/// Instructions, and where they end: constants follow, and an instruction that reads one tells where they begin.
-fn decode(code: &[u8], relocations: &[ModuleReloc]) -> (Vec<Instruction>, usize) {
-    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
-    let mut end = code.len() as u64;
-    let mut instructions = Vec::new();
-    while decoder.can_decode() && decoder.ip() < end {
-        let one = decoder.decode();
-        if let Some(address) = constant(&one, relocations) {
-            end = end.min(address);
-        }
-        instructions.push(one);
-    }
-    // What was decoded between the last return and the constants is padding.
-    while instructions.last().is_some_and(|one| one.is_invalid() || one.next_ip() > end || is_padding(one)) {
-        instructions.pop();
-    }
-    let end = instructions.last().map_or(0, |one| one.next_ip() as usize);
-    (instructions, end)
-}
-
-/// Where the constant lies that an instruction reads.
-fn constant(one: &Instruction, relocations: &[ModuleReloc]) -> Option<u64> {
-    (one.is_ip_rel_memory_operand() && relocation(one, relocations).is_none()).then(|| one.ip_rel_memory_address())
-}
-
-/// Zeros decode to an addition to memory that generated code never makes.
-fn is_padding(one: &Instruction) -> bool {
-    one.code() == iced_x86::Code::Add_rm8_r8 || one.mnemonic() == iced_x86::Mnemonic::Nop
-}
-
-fn is_jump(one: &Instruction) -> bool {
-    one.is_jmp_short_or_near() || one.is_jcc_short_or_near()
-}
-
-fn is_stack_move(one: &Instruction, kept: u64) -> bool {
-    use iced_x86::Mnemonic::{Mov, Movdqu, Movsd, Movss, Movupd, Movups};
-    one.memory_base() == Register::RSP
-        && one.memory_displacement64() >= kept
-        && matches!(one.mnemonic(), Mov | Movups | Movupd | Movdqu | Movss | Movsd)
-}
-
-fn is_frame(one: &Instruction) -> bool {
-    use iced_x86::Mnemonic::{Pop, Push, Ret};
-    let moves_frame = one.op0_register() == Register::RBP && one.op1_register() == Register::RSP;
-    matches!(one.mnemonic(), Push | Pop | Ret) || one.op0_register() == Register::RSP || moves_frame
+fn in_hex(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }
 
 /// Whether only instructions that serve nothing stand between this one and the return.
-fn leads_to_return(instructions: &[Instruction], serves: &[Serves]) -> bool {
+fn leads_to_return(instructions: &[Decoded], serves: &[Serves]) -> bool {
     let pairs = serves.iter().zip(instructions);
-    let unplaced = pairs.take_while(|(serves, one)| **serves == Serves::Function && !is_jump(one)).count();
-    instructions[..unplaced].iter().any(|one| one.mnemonic() == iced_x86::Mnemonic::Ret)
+    let unplaced = pairs.take_while(|(serves, one)| **serves == Serves::Function && !one.is_jump()).count();
+    instructions[..unplaced].iter().any(|one| one.act == Act::Return)
 }
 
 /// What an instruction serves that says nothing: a value that the optimiser made stands before the instruction that asked for it, and
 /// moves between registers on the way back into a loop stand behind the loop's last one.
-fn beside(instructions: &[Instruction], own: &[Serves], at: usize) -> Serves {
-    let straight = instructions[at..].iter().take_while(|one| !is_jump(one)).count();
+fn beside(instructions: &[Decoded], own: &[Serves], at: usize) -> Serves {
+    let straight = instructions[at..].iter().take_while(|one| !one.is_jump()).count();
     let ahead = own[at..at + straight].iter().find(|serves| serves.is_placed());
     let behind = || own[..at].iter().rfind(|serves| serves.is_placed());
     let found = ahead.or_else(behind).or_else(|| own[at..].iter().find(|serves| serves.is_placed()));
     found.copied().unwrap_or(Serves::Function)
 }
 
-fn place(one: &Instruction, places: &[MachSrcLoc<Final>]) -> Serves {
-    let offset = one.ip() as u32;
+fn place(one: &Decoded, places: &[MachSrcLoc<Final>]) -> Serves {
+    let offset = one.offset as u32;
     let after = places.partition_point(|place| place.start <= offset);
     let found = after.checked_sub(1).map(|at| &places[at]).filter(|place| offset < place.end);
     found.map_or(Serves::Function, |place| Serves::of(place.loc))
 }
 
-/// The function whose address is put into the instruction.
-fn relocation<'a>(one: &Instruction, relocations: &'a [ModuleReloc]) -> Option<&'a ModuleReloc> {
-    relocations.iter().find(|relocation| (one.ip()..one.next_ip()).contains(&u64::from(relocation.offset)))
-}
-
-/// The text with names in place of addresses.
-fn named(
-    text: String,
-    one: &Instruction,
-    relocations: &[ModuleReloc],
-    names: &Names,
-    labels: &BTreeMap<u64, String>,
-    end: usize,
-) -> String {
-    let last = |name: &str| {
-        let head = text.rfind([',', ' ']).map_or("", |position| &text[..=position]);
-        format!("{head}{name}")
-    };
-    if let Some(relocation) = relocation(one, relocations) {
-        return match &relocation.name {
-            ModuleRelocTarget::User { index, .. } => {
-                last(&names.callee(*index).map_or_else(String::new, |callee| names.name(callee)))
-            }
-            other => last(&other.to_string()),
-        };
-    }
-    if is_jump(one) {
-        return last(labels.get(&one.near_branch_target()).map_or("", String::as_str));
-    }
-    if let (true, Some(open), Some(close)) = (one.is_ip_rel_memory_operand(), text.find('['), text.find(']')) {
-        return format!("{}[constants+{}{}", &text[..open], one.ip_rel_memory_address() as usize - end, &text[close..]);
-    }
-    text
-}
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,8 @@ impl NetworkArguments {
             return Err(Error::Setting {
                 name: "FILE".into(),
                 found: format!("`{name}`, a file of parameters"),
-                expected: "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are".into(),
+                expected: "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are"
+                    .into(),
             });
         }
         let text = std::fs::read_to_string(&self.file).map_err(|source| Error::read(&self.file, source))?;
