@@ -58,7 +58,7 @@ pub static ADAMW: Optimizer = Optimizer {
         Form {
             of: &["paper", "torch", "optax"],
             formula: "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2; \
-                      theta = theta - rate * m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon); theta = theta - rate * weight_decay * theta",
+                      theta = theta - rate * (m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon) + weight_decay * theta)",
             build: |update, call| {
                 let moved = adam(update, call, update_size, Corrected::Root)?;
                 decay(update, call, moved)
@@ -68,7 +68,7 @@ pub static ADAMW: Optimizer = Optimizer {
         Form {
             of: &["keras"],
             formula: "m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2; \
-                      theta = theta - rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(s) + epsilon); theta = theta - rate * weight_decay * theta",
+                      theta = theta - rate * (sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(s) + epsilon) + weight_decay * theta)",
             build: |update, call| {
                 let moved = adam(update, call, update_size, Corrected::Step)?;
                 decay(update, call, moved)
