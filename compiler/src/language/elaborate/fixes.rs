@@ -5,6 +5,7 @@
 
 use super::Elaborator;
 use super::argument_fixes::argument_away;
+use super::foreign::optimizer_elsewhere;
 use crate::base::names::nearest;
 use crate::base::place::Span;
 use crate::graph::{Dim, Element};
@@ -97,9 +98,10 @@ impl<'a> Elaborator<'a> {
             ARGUMENT_MISSING => self.argument_added(fault, site),
             ARGUMENT_SURPLUS | ARGUMENT_TWICE => sizes_joined(site).or_else(|| argument_away(site.call?, site.argument?)),
             ARGUMENT_UNKNOWN => {
-                let near = near.map(|near| Change::write(span, near));
+                let elsewhere = site.argument.and_then(|argument| optimizer_elsewhere(site.call?, argument));
+                let near = || near.map(|near| Change::write(span, near));
                 let meant = || site.argument.and_then(|argument| self.meant_elsewhere(site.call?, argument));
-                near.or_else(meant).or_else(|| argument_away(site.call?, site.argument?))
+                elsewhere.or_else(near).or_else(meant).or_else(|| argument_away(site.call?, site.argument?))
             }
             ARGUMENT_KIND | ARGUMENT_BOUNDS => match near {
                 Some(near) => Some(Change::write(span, near)),

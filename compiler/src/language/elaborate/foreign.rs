@@ -1,12 +1,17 @@
 //! What other languages have a word for, and how this one says it.
 
 use super::Elaborator;
+use super::argument_fixes::argument_away;
+use super::examples::literal;
 use super::fixes::{Change, operand};
 use crate::base::diagnostics::Diagnostic;
-use crate::language::ast::{Argument, Call, Expression, ExpressionKind};
+use crate::base::names::nearest;
+use crate::base::place::Span;
+use crate::graph::text::number;
+use crate::language::ast::{Argument, Call, Expression, ExpressionKind, Name};
 use crate::language::print;
 use crate::nn::fault::NAME_UNKNOWN;
-use crate::nn::{self, Family, optimizers};
+use crate::nn::{self, Family, Parameter, optimizers};
 
 /// Words that are looked for in a network, and where they stand.
 const TOLD_TO_THE_RUN: &[(&str, &str)] = &[
@@ -71,19 +76,10 @@ impl Elaborator<'_> {
         Some(Change::new(help, whole.span, operand(base)))
     }
 
-    /// What an argument that a call does not have says in other frameworks: an activation, which stands behind the layer, or that
-    /// `sgd` is to be another optimizer.
+    /// What an argument that a call does not have says in other frameworks: an activation, which stands behind the layer.
     pub(super) fn meant_elsewhere(&self, call: &Call, argument: &Argument) -> Option<Change> {
-        let named = argument.name.as_ref().map(|name| name.text.as_str());
         let mut fixed = call.clone();
         let place = call.arguments.iter().position(|other| other.span == argument.span)?;
-        if let (true, Some(other)) =
-            (optimizers::find(&call.name.text).is_ok(), named.filter(|name| optimizers::find(name).is_ok()))
-        {
-            fixed.name.text = other.to_owned();
-            fixed.arguments[place].name.as_mut()?.text = "beta".to_owned();
-            return Some(Change::write(call.span, print::call(&fixed)));
-        }
         let word = match &argument.value.kind {
             ExpressionKind::Name(name) => name.text.as_str(),
             ExpressionKind::Text(text) => text.as_str(),
@@ -92,6 +88,78 @@ impl Elaborator<'_> {
         let is_activation = nn::function(word).is_some_and(|known| known.family == Family::Activation);
         fixed.arguments.remove(place);
         is_activation.then(|| Change::write(call.span, format!("{}.{word}()", print::call(&fixed))))
+    }
+}
+
+/// What an argument that an optimizer does not have says in other frameworks: that it is to be another optimizer
+/// (`sgd(lr = 0.1, momentum = 0.9, nesterov = True)`), two numbers at once (`betas`), or a penalty. As such an argument may change the name
+/// in front of all, the whole call is written as it stands here.
+pub(super) fn optimizer_elsewhere(call: &Call, argument: &Argument) -> Option<Change> {
+    let optimizer = optimizers::find(&call.name.text).ok()?;
+    let asked = argument.name.as_ref()?.text.as_str();
+    let is_own = |name: &str| optimizer.parameters.iter().any(|parameter| parameter.name == name);
+    if asked == "weight_decay" {
+        return without_decay(call, argument);
+    }
+    if ["alpha", "rho", "decay"].contains(&asked) && is_own("beta") {
+        return Some(Change::write(argument.name.as_ref()?.span, "beta"));
+    }
+    if asked != "betas" && optimizers::find(asked).is_err() {
+        return None;
+    }
+    let mut fixed = Call { arguments: Vec::new(), ..call.clone() };
+    let mut put = |name: &str, value: &Expression| {
+        let name = (!name.is_empty()).then(|| Name { text: name.to_owned(), span: Span::UNKNOWN });
+        fixed.arguments.push(Argument { name, value: value.clone(), span: Span::UNKNOWN });
+    };
+    let (mut other, mut is_told) = (call.name.text.as_str(), false);
+    for given in &call.arguments {
+        let name = given.name.as_ref().map_or("", |name| name.text.as_str());
+        let names_another = !is_own(name) && optimizers::find(name).is_ok();
+        match (&given.value.kind, flag(&given.value)) {
+            (_, Some(true)) if names_another => (other, is_told) = (name, true),
+            (_, Some(false)) if names_another => {}
+            _ if names_another => {
+                put("beta", &given.value);
+                other = if is_told { other } else { name };
+            }
+            (ExpressionKind::Array(values), _) if name == "betas" => {
+                ["beta1", "beta2"].into_iter().zip(values).for_each(|(name, value)| put(name, value));
+            }
+            _ => put(name, &given.value),
+        }
+    }
+    other.clone_into(&mut fixed.name.text);
+    let known = optimizers::find(other).ok()?.parameters;
+    for name in fixed.arguments.iter_mut().filter_map(|given| given.name.as_mut()) {
+        if let Some(own) = nearest(&name.text, known.iter().map(|parameter| parameter.name)).filter(|_| !has(known, &name.text)) {
+            own.clone_into(&mut name.text);
+        }
+    }
+    fixed.arguments.retain(|given| given.name.as_ref().is_none_or(|name| has(known, &name.text)));
+    Some(Change::write(call.span, print::call(&fixed)))
+}
+
+/// A weight decay of an optimizer that has none: `adamw` is adam with it, and beside the others it is a penalty of half its size.
+fn without_decay(call: &Call, argument: &Argument) -> Option<Change> {
+    if call.name.text == "adam" {
+        return Some(Change::write(call.name.span, "adamw"));
+    }
+    let taken = argument_away(call, argument)?;
+    let half = literal(&argument.value).map_or_else(|| format!("{} / 2", operand(&argument.value)), |decay| number(decay / 2.0));
+    Some(Change { help: format!("{}, and add `l2({half})` to what is minimised", taken.help), ..taken })
+}
+
+fn has(parameters: &[Parameter], name: &str) -> bool {
+    parameters.iter().any(|parameter| parameter.name == name)
+}
+
+/// Yes or no, as Rust or as Python writes it.
+fn flag(value: &Expression) -> Option<bool> {
+    match &value.kind {
+        ExpressionKind::Boolean(flag) => Some(*flag),
+        ExpressionKind::Name(name) => ["False", "True"].iter().position(|word| *word == name.text).map(|place| place == 1),
+        _ => None,
     }
 }
 
