@@ -63,6 +63,8 @@ pub enum Detail {
     None,
     /// Two values are compared element by element, so that their shapes must be equal.
     Elementwise,
+    /// A product of each row with each other one.
+    RowsByRows,
     /// What is needed is images, `[batch, channels, height, width]`.
     Images,
     /// What is needed is rows of steps, `[batch, steps, features]`.

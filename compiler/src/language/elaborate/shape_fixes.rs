@@ -1,6 +1,7 @@
 //! One change that compiles, for shapes and classes that do not fit.
 
 use super::Elaborator;
+use super::argument_fixes::argument_away;
 use super::fixes::{Change, Site, operand};
 use crate::graph::{Dim, Element, NodeId, Shape};
 use crate::language::ast::ExpressionKind;
@@ -25,6 +26,13 @@ impl<'a> Elaborator<'a> {
                 if *fault.detail() == Detail::Elementwise && site.call.is_some_and(|call| call.name.text == "cross_entropy") =>
             {
                 vec![self.classes_of_numbers(fault), first, second, self.declared_change(fault)]
+            }
+            SHAPES_DIFFER if *fault.detail() == Detail::RowsByRows => vec![self.row_by_row(site)],
+            // Layers before the call would change the value that it is called on, and not what is laid beside it.
+            SHAPES_DIFFER if matches!(fault.argument.as_deref(), Some("weights" | "mask")) => {
+                let one_a_row = fault.other.and_then(|weights| self.declared_as(weights, "[batch]".to_owned()));
+                let away = site.call.zip(site.argument).and_then(|(call, argument)| argument_away(call, argument));
+                vec![one_a_row, away]
             }
             SHAPES_DIFFER if site.call.is_some_and(|call| call.name.text == "matmul") => {
                 vec![first, second, self.row_by_matrices(fault, site), self.fitted_change(fault, site)]
@@ -66,6 +74,19 @@ impl<'a> Elaborator<'a> {
         let graph = self.network.builder.graph();
         let is_one = graph.shape(value).0.last() == Some(&Dim::Fixed(1)) && graph.shape(value) == graph.shape(target);
         (name.text == "cross_entropy" && is_one).then(|| Change::write(name.span, "binary_cross_entropy"))
+    }
+
+    /// Each row with its own in place of each with each other: the sum that stands on the diagonal of the product.
+    fn row_by_row(&self, site: &Site) -> Option<Change> {
+        let right = &site.call?.arguments.get(site.skipped)?.value;
+        let right = match &right.kind {
+            ExpressionKind::Method { receiver, call } if call.name.text == "transpose" => receiver,
+            ExpressionKind::Call(call) if call.name.text == "transpose" => &call.arguments.first()?.value,
+            _ => return None,
+        };
+        let text = format!("sum({} * {}, axis = 1)", operand(self.receiver_of(site)?), operand(right));
+        let help = format!("rows come in batches and know nothing of one another: `{text}` is each with its own");
+        Some(Change::new(help, site.whole?.span, text))
     }
 
     /// A row for each of several matrices: a matrix of one row, and a row again behind the product.

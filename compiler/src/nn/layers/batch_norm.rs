@@ -43,7 +43,7 @@ fn build(network: &mut Network, receiver: NodeId, call: &Call) -> Result<NodeId,
     let Dim::Fixed(width) = shape.0[axis] else {
         let message =
             format!("batch_norm needs features beside the batch; axis {axis} of {} is the batch", network.shape_text(x));
-        return Err(Fault::new(WRONG_RANK, message).about(x));
+        return Err(Fault::new(WRONG_AXIS, message).about(x).at("axis"));
     };
     let gamma = network.governed(call, Wanted::vector(width, "ones"))?;
     let gamma = network.parameter("gamma", gamma)?;

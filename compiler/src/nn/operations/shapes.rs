@@ -2,7 +2,7 @@
 
 use super::axis_of;
 use crate::graph::{Attributes, Contraction, Dim, Element, NodeId, Shape};
-use crate::nn::fault::{ARGUMENT_BOUNDS, SHAPES_DIFFER, WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK};
+use crate::nn::fault::{ARGUMENT_BOUNDS, Detail, SHAPES_DIFFER, WRONG_AXIS, WRONG_ELEMENT, WRONG_RANK};
 use crate::nn::{Call, Fault, Function, Kind, Network, Parameter, Receiver, network::shape_text};
 use crate::ops::Primitive;
 
@@ -29,6 +29,11 @@ fn matmul(network: &mut Network, x: NodeId, other: NodeId) -> Result<NodeId, Fau
     };
     if m < 1 || n < 2 || left.0[m - 1] != right.0[n - 2] || n > 2 && (m != n || left.0[..m - 2] != right.0[..n - 2]) {
         return wrong();
+    }
+    if left.0[..m - 1].contains(&Dim::Batch) && right.0[n - 1] == Dim::Batch {
+        let message = format!("matmul of {} and {} is each row with each other one", shape_text(&left), shape_text(&right));
+        let help = "rows come in batches and know nothing of one another: `sum(x * y, axis = 1)` is each with its own";
+        return Err(Fault::new(SHAPES_DIFFER, message).help(help).with(Detail::RowsByRows).about(x).against(other));
     }
     let (k, j) = (m as u8 - 1, m as u8);
     let own: Vec<u8> = (0..m as u8).collect();
@@ -132,6 +137,11 @@ pub static CONCAT: Function = Function {
     ],
     build: |network, x, call| {
         let axis = axis_of(network, x, call, "axis")?;
+        if network.builder.shape(x).0[axis] == Dim::Batch {
+            let message =
+                format!("concat: axis {axis} of {} is the batch: as many rows come out as go in", network.shape_text(x));
+            return Err(Fault::new(WRONG_AXIS, message).help("write `-1`, the last axis").at("axis").about(x));
+        }
         let mut parts = vec![x];
         parts.extend(call.tensors("others"));
         network.builder.concat(&parts, axis).map_err(|_| {
