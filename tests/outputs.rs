@@ -175,8 +175,17 @@ fn files_that_cannot_be_written_are_refused_before_the_run() {
     }
     refused(&["--save", "same", "--plot", "./same"], &["`--plot` cannot be `./same`, which `--save` writes"]);
     refused(&["--plot", "same", "--diagnose", "there/../same"], &["`--diagnose`", "which `--plot` writes"]);
+    let own = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
+    own("own.net", &std::fs::read_to_string(NETWORK).expect("the network"));
+    own("own.csv", "1,2\n");
+    let kept = |command: &[&str], word: &str| self::refused(folder.path(), command, &["`, which is read as `", word]);
+    kept(&["train", "own.net", "--data", DATA, "--save", "own.net"], "`FILE`");
+    kept(&["train", NETWORK, "--data", "own.csv", "--plot", "there/../own.csv"], "`--data`");
+    kept(&["predict", NETWORK, "--data", "own.csv", "--weights", "own.net", "--out", "own.csv"], "`--data`");
+    kept(&["predict", NETWORK, "--data", DATA, "--weights", "own.csv", "--out", "own.csv"], "`--weights`");
+    kept(&["report", "own.net", "--out", "own.net"], "`FILE`");
     let left = std::fs::read_dir(folder.path()).expect("a folder").count();
-    assert_eq!(left, 1, "something was left behind");
+    assert_eq!(left, 3, "something was left behind");
     let null = ["train", NETWORK, "--data", DATA, "--epochs", "2", "--save", "/dev/null", "--plot", "/dev/null"];
     assert!(!cfg!(unix) || gradc(folder.path(), &null).output().expect("the command was built").status.success());
 }

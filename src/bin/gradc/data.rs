@@ -4,7 +4,7 @@ use clap::Args;
 use gradc::data::{Csv, Files, Reader};
 use gradc::runtime::rows::specs;
 use gradc::{Dataset, Error, Model, Result, Rows};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file of data: what it holds fills the inputs in the order of their declaration, then the targets.
 #[derive(Args, Clone)]
@@ -41,6 +41,13 @@ impl DataArguments {
     /// Whether a file was named.
     pub fn is_given(&self) -> bool {
         self.data.is_some()
+    }
+
+    /// The files that are read, by their flags.
+    pub fn inputs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        [("--data", &self.data), ("--targets", &self.targets)]
+            .into_iter()
+            .filter_map(|(flag, file)| Some((flag, file.as_deref()?)))
     }
 
     /// Reads the rows that a network needs; `None` if no file was named.

@@ -62,6 +62,11 @@ impl NetworkOptions {
 }
 
 impl NetworkArguments {
+    /// The file that is read.
+    pub fn input(&self) -> (&'static str, &Path) {
+        ("FILE", &self.file)
+    }
+
     /// The file, if it holds tensors and no network.
     pub fn tensors(&self) -> Result<Option<&Path>> {
         if !is_of_tensors(&self.file) {

@@ -15,10 +15,15 @@ pub enum Writing {
     Beside,
 }
 
-/// Checks files by their flags: each can be written, so far as one can know before, and no two are one.
-pub fn check(outputs: &[(&str, &Path, Writing)]) -> Result<()> {
+/// Checks files by their flags: each can be written, so far as one can know before, no two are one, and none is a file that is read, which
+/// may be the only copy of a network or of data.
+pub fn check(outputs: &[(&str, &Path, Writing)], inputs: &[(&str, &Path)]) -> Result<()> {
     for (number, (flag, file, writing)) in outputs.iter().enumerate() {
         can_write(file, *writing).map_err(|source| Error::Io { action: "write", path: file.to_path_buf(), source })?;
+        if let Some((other, _)) = inputs.iter().find(|(_, read)| !is_device(file) && place(read) == place(file)) {
+            let found = format!("`{}`, which is read as `{other}`", file.display());
+            return Err(Error::Setting { name: (*flag).into(), found, expected: "a file of its own".into() });
+        }
         let same = |(_, other, _): &&(&str, &Path, Writing)| !is_device(file) && place(other) == place(file);
         if let Some((other, ..)) = outputs[..number].iter().find(same) {
             let found = format!("`{}`, which `{other}` writes", file.display());

@@ -2,6 +2,7 @@
 
 use crate::draw::write;
 use crate::network::NetworkArguments;
+use crate::outputs::{self, Writing};
 use clap::Args;
 use gradc::compiler::explain::page::Page;
 use gradc::{Result, Zeros};
@@ -21,6 +22,9 @@ pub struct Report {
 
 impl Report {
     pub fn run(self) -> Result<()> {
+        let weights = self.weights.iter().map(|file| ("--weights", file.as_path()));
+        let inputs: Vec<_> = weights.chain([self.network.input()]).collect();
+        outputs::check(&[("--out", &self.out, Writing::Directly)], &inputs)?;
         let declaration = self.network.declaration()?;
         let mut model = self.network.model_with(true)?;
         let mut notes = Vec::new();

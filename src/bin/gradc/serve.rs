@@ -2,6 +2,7 @@
 
 use crate::data::{DataArguments, rows};
 use crate::network::NetworkArguments;
+use crate::outputs::{self, Writing};
 use crate::print::{line, say};
 use crate::train::{evaluated, results};
 use clap::Args;
@@ -52,6 +53,11 @@ pub struct Evaluate {
 
 impl Predict {
     pub fn run(self) -> Result<()> {
+        if let Some(file) = &self.out {
+            let TrainedArguments { network, data, weights } = &self.trained;
+            let inputs: Vec<_> = data.inputs().chain([network.input(), ("--weights", weights)]).collect();
+            outputs::check(&[("--out", file, Writing::Directly)], &inputs)?;
+        }
         let model = self.trained.model()?;
         let data = self.trained.data.need(&model, false)?;
         let served = model.predict_all(rows(&data))?;

@@ -106,7 +106,8 @@ impl Train {
     /// Why the run ended.
     pub fn run(self) -> Result<Stopped> {
         // After a long run it is too late.
-        outputs::check(&self.outputs())?;
+        let inputs: Vec<_> = self.data.inputs().chain([self.network.input()]).collect();
+        outputs::check(&self.outputs(), &inputs)?;
         if self.validate {
             self.network.validate()?;
         }
