@@ -96,6 +96,30 @@ fn no_flag_is_ignored() {
 
 /// What a message calls a tab, the flag takes for one.
 #[test]
+fn exit_codes_tell_the_command_line_from_what_it_names() {
+    let folder = Folder::new(&[("wrong.net", "A {"), ("wrong.csv", "1\n")]);
+    for (code, line) in [
+        (2, "train t.net --data rows.csv --epochs none"),
+        (2, "train t.net --data rows.csv --epochs 0"),
+        (2, "train t.net --data rows.csv --batch 2 --patience 3"),
+        (2, "train t.net --data rows.csv --split 0.5,0.6"),
+        (2, "train t.net"),
+        (2, "dump t.net --stage 99"),
+        (2, "explain t.net"),
+        (2, "explain nothing_like_it"),
+        (2, "new 9lives"),
+        (2, "new gradc"),
+        (1, "train wrong.net --data rows.csv"),
+        (1, "train t.net --data wrong.csv"),
+        (1, "train t.net --data nowhere.csv"),
+    ] {
+        let (found, _, said) = folder.run(line);
+        assert_eq!(found, Some(code), "{line}: {said}");
+    }
+    folder.refused("explain t.net --node %3 --in 42", &["`--in` cannot be `42`"]);
+}
+
+#[test]
 fn a_separator_is_named_as_messages_name_it() {
     let tabs = ROWS.replace(',', "\t");
     let folder = Folder::new(&[("tabs.csv", &tabs)]);

@@ -26,12 +26,12 @@ impl Summary {
     }
 }
 
-/// The stage of this name or number.
-pub fn find_stage(name: &str) -> Result<Stage> {
+/// The stage of the name or number that is given behind a flag.
+pub fn find_stage(flag: &str, name: &str) -> Result<Stage> {
     // Of no name or number at all each would be the first.
     let is_said = name.chars().any(|character| !matches!(character, '0' | '-' | '.'));
     Stage::find(name).filter(|_| is_said).ok_or_else(|| Error::Setting {
-        name: "--stage".into(),
+        name: flag.into(),
         found: format!("`{name}`"),
         expected: format!("one of: {}", Stage::ALL.iter().map(|stage| stage.file_name()).collect::<Vec<_>>().join(", ")),
     })
@@ -65,7 +65,7 @@ impl Dump {
             let line = |stage: &Stage| format!("{:18} {}\n", stage.file_name(), stage.about());
             return say(&Stage::ALL.iter().map(line).collect::<String>());
         };
-        let stage = find_stage(name)?;
+        let stage = find_stage("--stage", name)?;
         say(&self.network.model_with(needs_text(stage))?.stage(stage))
     }
 }

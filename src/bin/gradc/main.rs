@@ -94,6 +94,9 @@ enum Command {
 /// What shells take for the end by an interrupt: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// A command line that cannot be run, as clap has it too.
+const WRONG_LINE: u8 = 2;
+
 /// The command line. A number below 0 is a value, which its flag takes or refuses, and no flag that nobody knows.
 fn command() -> clap::Command {
     let numbers = |argument: clap::Arg| match argument.get_action().takes_values() {
@@ -135,12 +138,13 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         Err(gradc::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
+            let code = if words::is_of_the_line(&error, &Arguments::command()) { WRONG_LINE } else { 1 };
             // Diagnostics of a network begin with `error[…]` or `warning[…]` themselves.
             match error {
                 gradc::Error::Model(diagnostics) => print::tell(&diagnostics),
                 other => print::tell(&format!("error: {}\n", words::in_flags(other, &Arguments::command()))),
             }
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }

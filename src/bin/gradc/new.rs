@@ -35,6 +35,13 @@ impl New {
                 expected: "a package name: letters, digits, `-` and `_`, a letter first".into(),
             });
         }
+        if name == "gradc" {
+            return Err(Error::Setting {
+                name: "NAME".into(),
+                found: "`gradc`, on which the project depends".into(),
+                expected: "another name".into(),
+            });
+        }
         if self.path.exists() {
             return Err(Error::Setting {
                 name: "NAME".into(),

@@ -17,7 +17,7 @@ pub struct Profile {
     /// Rows of a step [default: 32, or all if they are fewer].
     #[arg(long, value_name = "ROWS", value_parser = batch)]
     batch: Option<usize>,
-    /// Steps that are timed, after as many that are not (default 200).
+    /// Steps that are timed, after as many that are not.
     #[arg(long, default_value_t = 200)]
     steps: u64,
     /// Threads, just so many; with one, no time is spent waiting.

@@ -26,7 +26,7 @@ impl Show {
     pub fn run(self) -> Result<()> {
         let stages: Vec<Stage> = match self.stage.as_slice() {
             [] => Stage::ALL.to_vec(),
-            names => names.iter().map(|name| find_stage(name)).collect::<Result<_>>()?,
+            names => names.iter().map(|name| find_stage("--stage", name)).collect::<Result<_>>()?,
         };
         let model = self.network.model_with(stages.iter().any(|stage| needs_text(*stage)))?;
         let texts: Vec<(Stage, String)> = stages.iter().map(|stage| (*stage, model.stage(*stage))).collect();
@@ -179,7 +179,7 @@ impl Diff {
             let expected = "one stage of two networks, or two stages of one";
             return Err(Error::setting("--stage", format!("given {} times", self.stage.len()), expected));
         }
-        let named: Vec<Stage> = self.stage.iter().map(|name| find_stage(name)).collect::<Result<_>>()?;
+        let named: Vec<Stage> = self.stage.iter().map(|name| find_stage("--stage", name)).collect::<Result<_>>()?;
         let pair = |first, second| (named.first().copied().unwrap_or(first), named.get(1).copied().unwrap_or(second));
         let Some(other) = self.other else {
             let (earlier, later) = pair(Stage::Gradient, Stage::Simplified);

@@ -79,7 +79,7 @@ impl Question {
             source: declaration.source(),
             shown: self.lines,
         };
-        say(&life.text(find_stage(&self.stage)?, node).map_err(|why| unanswered("--node", why))?)
+        say(&life.text(find_stage("--in", &self.stage)?, node).map_err(|why| unanswered("--node", why))?)
     }
 
     fn kernels(&self, network: &NetworkArguments) -> Result<String> {

@@ -26,15 +26,19 @@ const WORDS: [(&str, &str); 17] = [
     ("(target)", "(`--target`)"),
 ];
 
+/// Whether an error is one of the command line: of a flag, or of a name that stands alone.
+pub fn is_of_the_line(error: &Error, command: &Command) -> bool {
+    let Error::Setting { name, .. } = error else { return false };
+    let stands_alone = ["FILE", "NAME"].contains(&name.as_str());
+    stands_alone || name.starts_with("--") || is_flag(name, &flags(command))
+}
+
 /// The message of an error, with the flags of the command where the library names calls and settings.
 pub fn in_flags(error: Error, command: &Command) -> String {
-    let flags: Vec<&str> =
-        command.get_subcommands().flat_map(Command::get_arguments).filter_map(|flag| flag.get_long()).collect();
+    let flags = flags(command);
     let error = match error {
         Error::Setting { name, found, expected } => {
-            let first = name.split(' ').next().unwrap_or_default().replace('_', "-");
-            let is_flag = flags.contains(&first.as_str());
-            let name = if is_flag { format!("--{}", name.replace('_', "-")) } else { name };
+            let name = if is_flag(&name, &flags) { format!("--{}", name.replace('_', "-")) } else { name };
             // What was given may be a name that happens to be a flag's.
             let found = if found.starts_with('`') { found } else { quoted(found, &flags) };
             Error::Setting { name, found, expected: quoted(expected, &flags) }
@@ -42,6 +46,16 @@ pub fn in_flags(error: Error, command: &Command) -> String {
         other => other,
     };
     WORDS.iter().fold(error.to_string(), |text, (call, flag)| text.replace(call, flag))
+}
+
+fn flags(command: &Command) -> Vec<&str> {
+    command.get_subcommands().flat_map(Command::get_arguments).filter_map(|flag| flag.get_long()).collect()
+}
+
+/// Whether a setting, or the thing of which it is one (`plateau factor`), is a flag here.
+fn is_flag(setting: &str, flags: &[&str]) -> bool {
+    let first = setting.split(' ').next().unwrap_or_default().replace('_', "-");
+    flags.contains(&first.as_str())
 }
 
 /// Quoted settings as flags.
