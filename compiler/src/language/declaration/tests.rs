@@ -118,6 +118,8 @@ fn a_constant_gets_another_value_and_must_be_there() {
     assert_eq!(elaborated(&declaration).training.parameters[0].shape.at(1), [2, 5]);
     assert!(declaration.text().contains("const width = 5;") && declaration.text().contains("setting rate = 0.0001;"));
     assert_eq!(meaning(&declaration), meaning(&parsed("again.net", &declaration.text())));
+    let far = mistakes(&declaration.clone().size("nothing_like_it", 5.0));
+    assert!(far.contains("there are `width`, `rate`"), "{far}");
     let found = mistakes(&declaration.size("widht", 5.0));
     assert!(found.contains("`Net` has no constant or setting `widht`") && found.contains("write `width`"), "{found}");
 }

@@ -324,7 +324,8 @@ impl<'a> Elaborator<'a> {
             // What is wrong stands outside of the text.
             self.diagnostics.push(match nearest(name, known.iter().copied()) {
                 Some(near) => mistake.help(format!("write `{near}`")),
-                None => mistake,
+                None if known.is_empty() => mistake.help("declare it there, or leave it as it is"),
+                None => mistake.help(format!("there are `{}`", known.join("`, `"))),
             });
         }
     }

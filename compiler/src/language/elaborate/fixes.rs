@@ -5,6 +5,7 @@
 
 use super::Elaborator;
 use super::argument_fixes::argument_away;
+use super::arguments::matched;
 use super::foreign::optimizer_elsewhere;
 use crate::base::names::nearest;
 use crate::base::place::Span;
@@ -101,7 +102,8 @@ impl<'a> Elaborator<'a> {
                 let elsewhere = site.argument.and_then(|argument| optimizer_elsewhere(site.call?, argument));
                 let near = || near.map(|near| Change::write(span, near));
                 let meant = || site.argument.and_then(|argument| self.meant_elsewhere(site.call?, argument));
-                elsewhere.or_else(near).or_else(meant).or_else(|| argument_away(site.call?, site.argument?))
+                let missing = || Some(Change::write(span, missing_parameter(site)?));
+                elsewhere.or_else(near).or_else(meant).or_else(missing).or_else(|| argument_away(site.call?, site.argument?))
             }
             ARGUMENT_KIND | ARGUMENT_BOUNDS => match near {
                 Some(near) => Some(Change::write(span, near)),
@@ -264,6 +266,19 @@ fn flag_given(site: &Site, argument: &ast::Argument) -> Option<Change> {
     let is_flag = |parameter: &&Parameter| parameter.name == name.text && parameter.kind == Kind::Flag;
     let flag = site.parameters.iter().find(is_flag).filter(|_| argument.name.is_none())?;
     Some(Change::write(argument.span, format!("{} = true", flag.name)))
+}
+
+/// What must be given and is not, where arguments of unknown names are: it was given by another name. The first of these is the first that is missing.
+fn missing_parameter(site: &Site) -> Option<&'static str> {
+    let given = matched(&site.call?.arguments, site.parameters, site.skipped);
+    let is_given =
+        |parameter: &&Parameter| given.iter().any(|(_, known)| known.is_some_and(|known| known.name == parameter.name));
+    let mut missing = site.parameters.iter().filter(|parameter| parameter.default.is_none() && !is_given(parameter));
+    let place = given
+        .iter()
+        .filter(|(_, known)| known.is_none())
+        .position(|(argument, _)| Some(argument.span) == site.argument.map(|one| one.span))?;
+    missing.nth(place).map(|parameter| parameter.name)
 }
 
 /// `reshape(2, 4)` for `reshape([2, 4])`.

@@ -80,6 +80,7 @@ impl<'a> Elaborator<'a> {
         example: &str,
     ) -> Vec<Option<Value<'a>>> {
         let mut given: Vec<Option<Value<'a>>> = vec![None; formals.len()];
+        let mut unknown = Vec::new();
         let mut place = 0;
         if let Some((value, expression)) = receiver {
             match given.first_mut() {
@@ -98,7 +99,7 @@ impl<'a> Elaborator<'a> {
                 Some(name) => match formals.iter().position(|formal| formal.name.text == name.text) {
                     Some(index) => index,
                     None => {
-                        self.unknown_formal(declared, formals, call, argument, name);
+                        unknown.push((argument, name));
                         continue;
                     }
                 },
@@ -113,8 +114,14 @@ impl<'a> Elaborator<'a> {
                 Some(slot) => *slot = Some(value),
             }
         }
-        let missing = formals.iter().zip(&given).find(|(formal, value)| formal.default.is_none() && value.is_none());
-        if let Some((formal, _)) = missing {
+        let is_missing = |(formal, value): &(&'a Formal, &Option<Value>)| formal.default.is_none() && value.is_none();
+        let mut missing = formals.iter().zip(&given).filter(is_missing).map(|(formal, _)| formal);
+        if !unknown.is_empty() {
+            // What is missing was given by another name.
+            for (argument, name) in unknown {
+                self.unknown_formal(declared, formals, call, argument, name, missing.next());
+            }
+        } else if let Some(formal) = missing.next() {
             let message = format!("`{}` needs `{}`", declared.text, formal.name.text);
             let mistake = Diagnostic::error(ARGUMENT_MISSING, call.span, message).because(formal.span, "declared here");
             self.report_with(mistake, Some(argument_given(call, &formal.name.text, example)));
@@ -138,13 +145,14 @@ impl<'a> Elaborator<'a> {
         call: &ast::Call,
         argument: &ast::Argument,
         name: &ast::Name,
+        missing: Option<&Formal>,
     ) {
         let message = format!("`{}` has no argument `{}`", declared.text, name.text);
         let mistake = Diagnostic::error(ARGUMENT_UNKNOWN, name.span, message).because(declared.span, "declared here");
         let names = formals.iter().map(|Formal { name, .. }| name.text.as_str());
         let first = usize::from(call.arguments.iter().all(|argument| argument.name.is_some()));
         let by_place = call.arguments.iter().filter(|argument| argument.name.is_none()).count() + 1 - first.min(1);
-        match nearest(&name.text, names.skip(by_place)) {
+        match nearest(&name.text, names.skip(by_place)).or(missing.map(|formal| formal.name.text.as_str())) {
             Some(near) => self.report(mistake.write(near)),
             None => self.report_with(mistake, argument_away(call, argument)),
         }

@@ -370,10 +370,24 @@ impl<'a> Elaborator<'a> {
         for name in names {
             if super::LINTS.iter().all(|(lint, _)| *lint != name.text) {
                 let mistake = Diagnostic::error(NAME_UNKNOWN, name.span, format!("no lint is called `{}`", name.text));
-                self.report(mistake.perhaps(nearest(&name.text, super::LINTS.iter().map(|(lint, _)| *lint))));
+                let near =
+                    nearest(&name.text, super::LINTS.iter().map(|(lint, _)| *lint)).map(|near| Change::write(name.span, near));
+                let change = near.or_else(|| self.not_allowed(names, name));
+                self.report_with(mistake, change);
             }
             self.allowed.insert(&name.text);
         }
+    }
+
+    /// A list of lints without one of them; an empty list is none.
+    fn not_allowed(&self, names: &[Name], name: &Name) -> Option<Change> {
+        let others: Vec<&str> = names.iter().filter(|other| other.span != name.span).map(|other| other.text.as_str()).collect();
+        let (first, last) = (names.first()?, names.last()?);
+        let taken = match others.is_empty() {
+            true => self.statement_away(name.span)?,
+            false => Change::write(first.span.to(last.span), others.join(", ")),
+        };
+        Some(Change { help: format!("{}; `gradc explain` lists the lints", taken.help), ..taken })
     }
 }
 
