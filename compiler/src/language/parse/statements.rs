@@ -103,7 +103,9 @@ impl Parser {
             return;
         }
         if !self.stepped_over {
-            let is_cut_off = tokens.is_empty() || self.next_line_begins(tokens);
+            // A word that only a statement begins with, in the same line too: what follows is the next statement, and is meant.
+            let next_begins = begins_statement(tokens);
+            let is_cut_off = tokens.is_empty() || next_begins;
             let slip = match is_cut_off {
                 true => error(UNEXPECTED, tokens.after_last(), "expected `;` behind the statement")
                     .help("write `;` here")
@@ -119,6 +121,9 @@ impl Parser {
                 }
             };
             self.report(slip.into());
+            if next_begins {
+                return;
+            }
             self.step_over(tokens);
         }
         tokens.take(";");
