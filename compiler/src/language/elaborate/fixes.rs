@@ -268,7 +268,8 @@ fn flag_given(site: &Site, argument: &ast::Argument) -> Option<Change> {
     Some(Change::write(argument.span, format!("{} = true", flag.name)))
 }
 
-/// What must be given and is not, where arguments of unknown names are: it was given by another name. The first of these is the first that is missing.
+/// What must be given and is not, where arguments of unknown names are: it was given by another name. The first of these is the
+/// first that is missing.
 fn missing_parameter(site: &Site) -> Option<&'static str> {
     let given = matched(&site.call?.arguments, site.parameters, site.skipped);
     let is_given =

@@ -29,7 +29,7 @@ unary!(STOP_GRADIENT, "stop_gradient", StopGradient, "x, through which no gradie
 pub static CLAMP: Function = Function {
     name: "clamp",
     doc: "x between low and high; NaN passes",
-    formula: "min(max(low, x), high)",
+    formula: "min(high, max(low, x))",
     parameters: &[
         Parameter::required("low", Kind::ANY, "the least value"),
         Parameter::required("high", Kind::ANY, "the greatest value").at_least("low"),
