@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 /// Variables whose value says how to compile: name, what may stand there, and whether a value does.
 type Switch = (&'static str, &'static str, fn(&str) -> bool);
-const SWITCHES: [Switch; 3] = [
+const SWITCHES: [Switch; 4] = [
     ("GRADC_ISA", "`portable`, `avx2` or `avx512`", |value| value.parse::<InstructionSet>().is_ok()),
     ("GRADC_WIDE", "0 or 1", |value| ["0", "1"].contains(&value)),
+    ("GRADC_PERF_MAP", "0 or 1", |value| ["0", "1"].contains(&value)),
     ("GRADC_FUEL", "a whole number of rewrites", |value| value.parse::<u64>().is_ok()),
 ];
 
@@ -51,9 +52,9 @@ pub fn fuel() -> Option<u64> {
     std::env::var("GRADC_FUEL").ok()?.parse().ok()
 }
 
-/// `GRADC_PERF_MAP`: whether `/tmp/perf-<pid>.map` tells Linux's `perf` the names of generated functions.
+/// `GRADC_PERF_MAP=1`: `/tmp/perf-<pid>.map` tells Linux's `perf` the names of generated functions.
 pub fn perf_map() -> bool {
-    std::env::var_os("GRADC_PERF_MAP").is_some_and(|value| !value.is_empty())
+    std::env::var("GRADC_PERF_MAP").is_ok_and(|value| value == "1")
 }
 
 #[cfg(test)]
@@ -63,12 +64,23 @@ mod tests {
     #[test]
     fn a_value_that_says_nothing_is_refused() {
         let with = |asked: &'static str, value: &'static str| understood(|name| (name == asked).then(|| value.to_owned()));
-        for (name, value) in
-            [("GRADC_ISA", "avx2"), ("GRADC_ISA", ""), ("GRADC_WIDE", "0"), ("GRADC_WIDE", "1"), ("GRADC_FUEL", "7")]
-        {
+        for (name, value) in [
+            ("GRADC_ISA", "avx2"),
+            ("GRADC_ISA", ""),
+            ("GRADC_WIDE", "0"),
+            ("GRADC_WIDE", "1"),
+            ("GRADC_FUEL", "7"),
+            ("GRADC_PERF_MAP", "0"),
+        ] {
             assert!(with(name, value).is_ok(), "{name}={value}");
         }
-        for (name, value) in [("GRADC_ISA", "avx1024"), ("GRADC_ISA", "AVX 2"), ("GRADC_WIDE", "false"), ("GRADC_FUEL", "-1")] {
+        for (name, value) in [
+            ("GRADC_ISA", "avx1024"),
+            ("GRADC_ISA", "AVX 2"),
+            ("GRADC_WIDE", "false"),
+            ("GRADC_FUEL", "-1"),
+            ("GRADC_PERF_MAP", "yes"),
+        ] {
             let message = with(name, value).expect_err("it says nothing").to_string();
             assert!(message.contains(name) && message.contains(value), "{message}");
         }
