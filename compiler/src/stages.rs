@@ -51,9 +51,13 @@ stages! {
 }
 
 impl Stage {
-    /// The stage whose file name starts like this: `03`, `fused`, `06-loops`.
+    /// The stage of this number, or whose name or file name starts like this: `3`, `03`, `fused`, `06-loops`.
     pub fn find(name: &str) -> Option<Stage> {
-        let matches = |stage: &&Stage| stage.file_name().starts_with(name) || stage.file_name()[3..].starts_with(name);
+        let number: Option<usize> = name.parse().ok();
+        let matches = |stage: &&Stage| {
+            let file = stage.file_name();
+            number.map_or_else(|| file.starts_with(name) || file[3..].starts_with(name), |number| file[..2].parse() == Ok(number))
+        };
         Stage::ALL.iter().find(matches).copied()
     }
 }

@@ -10,7 +10,7 @@ mod costs;
 mod tests;
 
 use crate::base::columns::{left, right};
-use crate::base::size::bytes;
+use crate::base::size::{bytes, counted};
 use crate::graph::{Element, NodeId, Type};
 use crate::nn::choice::{self, Choices};
 use crate::nn::network::{Use, shape_text};
@@ -174,8 +174,8 @@ fn parameters(network: &Network, learned: &[&Learned]) -> String {
     let count: usize = learned.iter().map(|one| values(one)).sum();
     let frozen: usize = learned.iter().filter(|one| one.wanted.frozen).map(|one| values(one)).sum();
     let states: usize = network.states.iter().map(|state| state.ty.shape.fixed_count()).sum();
-    let tensors = if learned.len() == 1 { "tensor" } else { "tensors" };
-    let mut text = format!("{} values in {} {tensors}, {}", grouped(count), learned.len(), bytes(size_of::<f32>() * count));
+    let mut text =
+        format!("{} values in {}, {}", grouped(count), counted(learned.len(), "tensor"), bytes(size_of::<f32>() * count));
     if frozen > 0 {
         text += &format!("; {} of them frozen", grouped(frozen));
     }

@@ -4,6 +4,7 @@ use crate::diagnosis::Diagnosis;
 use crate::error::Result;
 use crate::profile::Profile;
 use crate::report::plot::{self, Panel, Series};
+use gradc_compiler::base::size::counted;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -168,8 +169,7 @@ impl History {
     /// One line: epochs, loss if there were any, why it ended.
     pub fn line(&self) -> String {
         let loss = self.epochs.last().map_or_else(String::new, |last| format!("loss {}, ", five(last.loss)));
-        let count = self.epochs.len();
-        format!("{count} {}, {loss}{}", if count == 1 { "epoch" } else { "epochs" }, self.stopped)
+        format!("{}, {loss}{}", counted(self.epochs.len(), "epoch"), self.stopped)
     }
 
     /// What had been done by the time that a run failed.

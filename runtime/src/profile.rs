@@ -8,6 +8,7 @@ use crate::compiled::Compiled;
 use crate::evaluate::CHUNK;
 use crate::machine::Limits;
 use crate::report::table::{Align, table};
+use gradc_compiler::base::size::counted;
 use gradc_compiler::fusion::{text, traffic};
 use gradc_compiler::graph::NodeId;
 
@@ -109,7 +110,7 @@ impl Profile {
 impl fmt::Display for Profile {
     /// Two tables, by kernel and by layer, the slowest first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let threads = if self.threads == 1 { "1 thread".to_string() } else { format!("{} threads", self.threads) };
+        let threads = counted(self.threads, "thread");
         writeln!(f, "{}: {} steps of {} rows on {threads}", self.network, self.steps, self.batch)?;
         let Limits { flops, bandwidth } = self.limits;
         writeln!(f, "limits of a core: {:.0} GFLOP/s, {:.1} GB/s from memory\n", flops / 1e9, bandwidth / 1e9)?;
@@ -139,8 +140,7 @@ impl fmt::Display for Profile {
         let rows: Vec<Vec<String>> = layers
             .into_iter()
             .map(|(layer, (number, time, flops, bytes))| {
-                let of = if number == 1 { "1 kernel".to_string() } else { format!("{number} kernels") };
-                self.row([layer.to_string(), of], number, time, flops, bytes)
+                self.row([layer.to_string(), counted(number as usize, "kernel")], number, time, flops, bytes)
             })
             .collect();
         writeln!(f, "{}", self.print("layer", "in", &rows))?;

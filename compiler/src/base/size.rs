@@ -1,4 +1,4 @@
-//! Sizes of memory as people read them.
+//! Sizes and numbers of things as people read them.
 
 /// `640 B`, `1.5 KiB`, `2.0 MiB`, `1.2 GiB`.
 pub fn bytes(count: usize) -> String {
@@ -11,9 +11,20 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// `1 column`, `3 columns`: `what` is the word for one.
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, counted};
+
+    #[test]
+    fn one_thing_is_no_several() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "row")), ["0 rows", "1 row", "2 rows"]);
+    }
 
     #[test]
     fn a_size_has_the_largest_unit_of_which_there_is_one() {

@@ -149,7 +149,8 @@ fn partial_norms_ride_in_the_epilogues_of_weight_gradients() {
 
 #[test]
 fn a_stage_is_found_by_its_number_or_its_name() {
-    assert_eq!(Stage::find("05"), Some(Stage::Fused));
+    assert_eq!(["5", "05", "05-f"].map(Stage::find), [Some(Stage::Fused); 3]);
+    assert_eq!(["0", "10", "005-"].map(Stage::find), [None; 3]);
     assert_eq!(Stage::find("loops"), Some(Stage::Loops));
     assert_eq!(Stage::find("nothing"), None);
 }

@@ -4,7 +4,7 @@ use super::Checkpoint;
 use crate::report::progress::short;
 use crate::report::table::{Align, table};
 use gradc_compiler::base::diagnostics::shown;
-use gradc_compiler::base::size::bytes;
+use gradc_compiler::base::size::{bytes, counted};
 
 /// What a text of several lines, such as a list of names, is shortened to.
 const LONGEST: usize = 60;
@@ -72,10 +72,9 @@ impl Checkpoint {
         let mut columns = vec![("tensor", Align::Left), ("shape", Align::Left)];
         columns.extend(names[..count].iter().map(|name| (*name, Align::Right)));
         let all: usize = self.tensors.values().map(|(_, values)| values.len()).sum();
-        let (tensors, size) = (self.tensors.len(), bytes(size_of::<f32>() * all));
-        let plural = if tensors == 1 { "" } else { "s" };
+        let (tensors, size) = (counted(self.tensors.len(), "tensor"), bytes(size_of::<f32>() * all));
         let apart = if text.is_empty() { "" } else { "\n" };
-        text + apart + &table(&columns, &rows) + &format!("{tensors} tensor{plural}, {all} values, {size}\n")
+        text + apart + &table(&columns, &rows) + &format!("{tensors}, {all} values, {size}\n")
     }
 }
 

@@ -10,6 +10,7 @@ use super::records::{Record, Records, is_header, is_missing, number, text};
 use super::source::Source;
 use super::table::{Heading, Table};
 use crate::error::{Error, Result};
+use gradc_compiler::base::size::counted;
 
 /// More columns than this are a file of another kind.
 const MOST_COLUMNS: usize = 1 << 20;
@@ -142,7 +143,7 @@ impl Csv {
         if let (true, Some(second)) = (named && guessed, second)
             && width != second.cells.len()
         {
-            let found = format!("the line has {width} columns");
+            let found = format!("the line has {}", counted(width, "column"));
             let expected = format!("{}, as on the next line", second.cells.len());
             let help = match separator_within(&text(&first.cells[0])).filter(|_| width == 1) {
                 Some(separator) => separator_help(separator),
@@ -151,7 +152,7 @@ impl Csv {
             return Err(Error::data(found, expected, help).at(first.line, None));
         }
         if width > MOST_COLUMNS {
-            let found = format!("the line has {width} columns");
+            let found = format!("the line has {}", counted(width, "column"));
             return Err(Error::data(found, format!("at most {MOST_COLUMNS}"), "check the separator").at(first.line, None));
         }
         let names = named.then(|| first.cells.iter().map(text).collect());
@@ -286,7 +287,7 @@ impl Layout {
     fn append(&mut self, table: &mut Table, record: &Record) -> Result<()> {
         let count = record.cells.len();
         if count != self.width {
-            let found = format!("the line has {count} columns");
+            let found = format!("the line has {}", counted(count, "column"));
             let expected = format!("{}, as on the lines before", self.width);
             let help = "repair the line; a decimal comma or a separator within a text needs quotes";
             return Err(Error::data(found, expected, help).at(record.line, None));

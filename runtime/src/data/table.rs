@@ -4,6 +4,7 @@ use super::arrays::named_classes;
 use super::check::{class_help, class_range, first_wrong, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values};
 use crate::error::{Error, Result, Shape};
+use gradc_compiler::base::size::counted;
 use std::sync::Arc;
 
 /// Where a column of a table came from.
@@ -155,7 +156,7 @@ impl Table {
     }
 
     fn another_width<'a>(&self, asked: usize, specs: impl Iterator<Item = &'a FieldSpec>) -> Error {
-        let found = format!("the data has {} columns", self.width());
+        let found = format!("the data has {}", counted(self.width(), "column"));
         let expected = if asked == 0 { "none: the network has no inputs".into() } else { format!("{asked}: {}", listed(specs)) };
         let help = "choose the columns in the order of the declaration (columns, target), or change the network's inputs";
         Error::data(found, expected, help).in_file(&self.file_names())
@@ -219,7 +220,8 @@ impl Table {
         let value = self.values[row * self.width() + column];
         let rows =
             self.values.chunks(self.width()).filter(|row| row[start..end].iter().any(|value| !(*value as f32).is_finite()));
-        let found = format!("{} is {value:?}, in {} rows of `{}`", self.headings[column].title(), rows.count(), spec.name);
+        let found =
+            format!("{} is {value:?}, in {} of `{}`", self.headings[column].title(), counted(rows.count(), "row"), spec.name);
         self.refusal(
             row,
             column,

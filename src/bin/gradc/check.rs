@@ -5,6 +5,7 @@ use crate::network::NetworkArguments;
 use crate::print::say;
 use clap::Args;
 use gradc::compiler::base::columns::left;
+use gradc::compiler::base::size::counted;
 use gradc::compiler::gradient_check::{Compared, ROWS, compare, is_affordable, not_finite};
 use gradc::compiler::not_finite::Cause;
 use gradc::{Error, Result};
@@ -37,7 +38,7 @@ impl Check {
         }
         let (training, faulty) = (&elaborated.training, |fault| Error::Model(format!("{fault}\n")));
         let name = &training.name;
-        say(&format!("{name}: no errors, {}\n", counted(elaborated.warnings.len(), "warning")))?;
+        say(&format!("{name}: no errors, {}\n", how_many(elaborated.warnings.len(), "warning")))?;
         if !is_affordable(training).map_err(faulty)? {
             return say("gradients are not checked: the network is too large to be evaluated in f64 often enough\n");
         }
@@ -52,7 +53,7 @@ impl Check {
                 let cause = cause.map_or_else(String::new, |cause| because(&cause));
                 Err(Error::Model(format!(
                     "error: {} of {name} {} off\n{cause}",
-                    counted(wrong, "gradient"),
+                    how_many(wrong, "gradient"),
                     if wrong == 1 { "is" } else { "are" }
                 )))
             }
@@ -92,10 +93,6 @@ fn because(cause: &Cause) -> String {
     format!("  NaN or infinite first in {node}{place}\n{why}help: {help}\n")
 }
 
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
+fn how_many(count: usize, what: &str) -> String {
+    if count == 0 { format!("no {what}s") } else { counted(count, what) }
 }

@@ -9,6 +9,7 @@ use super::{ENDLESS, Elaborator};
 use crate::base::diagnostics::Diagnostic;
 use crate::base::names::nearest;
 use crate::base::place::Span;
+use crate::base::size::counted;
 use crate::language::ast::{self, Formal, Function, Item};
 use crate::language::print;
 use crate::nn::fault::{ARGUMENT_MISSING, ARGUMENT_SURPLUS, ARGUMENT_TWICE, ARGUMENT_UNKNOWN};
@@ -132,7 +133,7 @@ impl<'a> Elaborator<'a> {
     fn surplus(&mut self, declared: &ast::Name, formals: &[Formal], argument: Span, change: Option<Change>) {
         let message = match formals.len() {
             0 => format!("`{}` takes no arguments", declared.text),
-            count => format!("`{}` takes {count} argument{}", declared.text, if count == 1 { "" } else { "s" }),
+            count => format!("`{}` takes {}", declared.text, counted(count, "argument")),
         };
         let mistake = Diagnostic::error(ARGUMENT_SURPLUS, argument, message).because(declared.span, "declared here");
         self.report_with(mistake, change);

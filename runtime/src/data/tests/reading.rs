@@ -96,10 +96,10 @@ fn what_is_no_csv_is_named() {
 #[test]
 fn lines_of_another_width_are_told_with_their_number() {
     says(csv("1,2\n\n3,4,5\n").read(), &["the line has 3 columns; expected 2", "in a.csv, line 3\n"]);
-    says(csv("1,2\r\n\r\n3\r\n").read(), &["the line has 1 columns", "in a.csv, line 3\n"]);
+    says(csv("1,2\r\n\r\n3\r\n").read(), &["the line has 1 column", "in a.csv, line 3\n"]);
     says(csv("a,b,cat,dog\n1,2\n").read(), &["line has 4 columns; expected 2, as on the next line", "line 1\n", "skip 1"]);
     says(csv("a,b,c\n1,2\n3,4,5\n").read(), &["line has 3 columns; expected 2", "repair the next one"]);
-    says(csv("a;b\n1,5;2\n").read(), &["line has 1 columns; expected 2", "separated by ';': set the separator"]);
+    says(csv("a;b\n1,5;2\n").read(), &["line has 1 column; expected 2", "separated by ';': set the separator"]);
 }
 
 #[test]
