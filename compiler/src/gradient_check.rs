@@ -3,10 +3,10 @@
 //! For each parameter the slope of the loss along one random direction through all of its elements, and along some elements alone, is
 //! compared with what the gradient says of it. The reference interpreter computes both, so what is tested is the calculus, not the
 //! machine code. Central differences with a step of 1e-6 are right to about 1e-9 in f64; where the loss has a kink between the two points, a smaller step is
-//! tried.
+//! tried. What stands behind `stop_gradient` keeps the value that it has at the point: the calculus is told to take it for a constant.
 
 use crate::autodiff::gradients;
-use crate::graph::{Builder, Element, Graph, NodeId, Root, Type};
+use crate::graph::{Attributes, Builder, Element, Graph, NodeId, Root, Type};
 use crate::nn::network::shape_text;
 use crate::nn::parameters::Learned;
 use crate::nn::{Fault, Network};
@@ -104,6 +104,7 @@ impl<'a> Point<'a> {
 pub fn compare(network: &Network, seed: u64) -> Result<Vec<Compared>, Fault> {
     let Point { trained, mut environment, loss, gradients, .. } = Point::of(network, seed)?;
     let (gradient, _) = reference::run(&gradients, &environment);
+    let loss = held(loss, &mut environment);
     let mut random = Random(seed);
     let mut all = Vec::new();
     for learned in trained {
@@ -168,6 +169,19 @@ pub(crate) fn measured(loss: &Graph, environment: &mut Environment, name: &str, 
     }
     environment.sources.insert(name.to_owned(), begin);
     best
+}
+
+/// The loss whose values behind `stop_gradient` are those of this place, wherever its parameters are moved to.
+fn held(mut loss: Graph, environment: &mut Environment) -> Graph {
+    let values = reference::evaluate(&loss, environment);
+    for (index, (node, value)) in loss.nodes.iter_mut().zip(values).enumerate() {
+        let (Primitive::StopGradient, Some(value)) = (node.primitive, value) else { continue };
+        // No name of the language has a space.
+        let name = format!("held {index}");
+        environment.sources.insert(name.clone(), value);
+        (node.primitive, node.attributes, node.operands) = (Primitive::Input, Attributes::Name(name), Vec::new());
+    }
+    loss.pruned()
 }
 
 /// A graph with these outputs alone.
@@ -236,6 +250,19 @@ mod tests {
                     minimize q.binary_cross_entropy(y, from = probabilities) + q.cross_entropy(c, from = probabilities); using sgd(0.1); }";
         for one in compared(text) {
             assert!(one.is_right(), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_behind_stop_gradient_is_a_constant() {
+        let straight = "let h = x.dense(4); let q = h + stop_gradient(h.sign() - h); let p = q.dense(1)";
+        let reversed = "let h = x.dense(4).tanh(); let p = (2 * stop_gradient(h) - h).dense(1)";
+        for body in [straight, reversed] {
+            let all = compared(&format!(
+                "Net {{ input x: [batch, 3]; target y: [batch, 1]; {body}; minimize p.mean_squared_error(y); using sgd(0.1); }}"
+            ));
+            assert_eq!(all.len(), 4);
+            assert!(all.iter().all(Compared::is_right), "{all:?}");
         }
     }
 

@@ -188,7 +188,7 @@ impl Derivation {
     }
 }
 
-/// The loss if one element of a node's value were larger by `amount`.
+/// The loss if one element of a node's value were larger by `amount`; what stands behind `stop_gradient` stays as it is.
 fn moved(
     graph: &Graph,
     values: &[Option<Array>],
@@ -206,7 +206,8 @@ fn moved(
     new[node.index()] = own;
     for id in graph.ids().skip(node.index() + 1).take(loss.index() - node.index()) {
         let one = graph.node(id);
-        if !one.operands.iter().any(|operand| new[operand.index()].is_some()) {
+        let is_moved = one.operands.iter().any(|operand| new[operand.index()].is_some());
+        if !is_moved || one.primitive == Primitive::StopGradient {
             continue;
         }
         let operands: Option<Vec<&Array>> =

@@ -21,6 +21,17 @@ fn each_step_of_a_derivation_agrees_with_finite_differences() {
 }
 
 #[test]
+fn what_is_behind_stop_gradient_is_not_moved() {
+    let (front, _) = compiled_text(
+        "straight.net",
+        "Net { input x: [batch, 3]; target y: [batch, 1]; let h = x.dense(4); let q = h + stop_gradient(h.sign() - h); \
+         let p = q.dense(1); minimize p.mean_squared_error(y); using sgd(0.1); }",
+    );
+    let derivation = derive(&front.gradient, "h.dense.weight").unwrap();
+    assert!(derivation.worst().0 <= TOLERANCE, "{}", derivation.text());
+}
+
+#[test]
 fn a_wrong_gradient_differs() {
     let (front, _) = compiled("xor");
     let mut derivation = derive(&front.gradient, "h.dense.weight").unwrap();
