@@ -116,6 +116,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("f1_score", "f1"),
     ("top_k_accuracy", "top_k"),
     ("bce", "binary_cross_entropy"),
+    ("bce_loss", "binary_cross_entropy"),
+    ("bce_with_logits", "binary_cross_entropy"),
+    ("bce_with_logits_loss", "binary_cross_entropy"),
+    ("binary_cross_entropy_with_logits", "binary_cross_entropy"),
+    ("sigmoid_binary_cross_entropy", "binary_cross_entropy"),
+    ("softmax_cross_entropy_with_integer_labels", "cross_entropy"),
+    ("mse_loss", "mean_squared_error"),
+    ("squared_error", "mean_squared_error"),
+    ("huber_loss", "huber"),
+    ("hinge_loss", "hinge"),
+    ("kl_div", "kl_divergence"),
+    ("kl_div_loss", "kl_divergence"),
     ("nll_loss", "negative_log_likelihood"),
     ("nll", "negative_log_likelihood"),
     ("kl_div", "kl_divergence"),
@@ -198,6 +210,8 @@ mod tests {
         assert_eq!(nearest("ridge", ["hinge", "l2"]), Some("l2"));
         assert_eq!(nearest("lr", ["beta1", "rate"]), Some("rate"));
         assert_eq!(nearest("r2", ["rmse", "mae", "r_squared"]), Some("r_squared"));
+        assert_eq!(nearest("mse_loss", ["l2_loss", "mean_squared_error"]), Some("mean_squared_error"));
+        assert_eq!(nearest("BCEWithLogitsLoss", ["cross_entropy", "binary_cross_entropy"]), Some("binary_cross_entropy"));
         assert_eq!(nearest("Dense", LAYERS), Some("dense"));
         assert_eq!(nearest("batchnorm", LAYERS), Some("batch_norm"));
         assert_eq!(nearest("batch_normalise", LAYERS), None);
