@@ -235,9 +235,20 @@ fn an_epoch_that_was_cut_short_is_not_written() {
     let error = net.fit(&train).batch(48).epochs(3).checkpoint(&file).quiet().run().expect_err("such a rate leads nowhere");
     assert!(matches!(error, gradc::Error::Diverged { .. }), "{error}");
     assert!(!file.exists(), "its first epoch never ended");
-    // A file that cannot be written is said, and the run goes on.
+    // A file that cannot be written is said, and the run goes on; one that never could be is refused before it.
     let mut net = model(STATEFUL, 5);
-    let history = net.fit(&train).batch(48).epochs(2).checkpoint(folder.path().join("gone/run")).quiet().run();
+    let gone = folder.path().join("gone");
+    let refused = net.fit(&train).batch(48).checkpoint(gone.join("run")).quiet().run().expect_err("no such folder");
+    assert!(refused.to_string().contains("there is no folder"), "{refused}");
+    assert_eq!(net.steps_taken(), 0);
+    std::fs::create_dir(&gone).expect("a folder");
+    let vanish = |epoch: &gradc::Epoch| {
+        if epoch.epoch == 1 {
+            std::fs::remove_dir_all(&gone).expect("it is there");
+        }
+        ControlFlow::Continue(())
+    };
+    let history = net.fit(&train).batch(48).epochs(2).checkpoint(gone.join("run")).on_epoch(vanish).quiet().run();
     let history = history.expect("it trains");
     assert_eq!(history.epochs.len(), 2);
     assert!(history.notes.iter().any(|note| note.contains("checkpoint was not written")), "{:?}", history.notes);

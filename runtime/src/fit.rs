@@ -241,7 +241,8 @@ impl<'m> Fit<'m> {
     /// [`Model::load_checkpoint`](Model::load_checkpoint) and a run of the epochs that are left end with the bits of a run that was never ended,
     /// whatever killed it. The file is replaced only by a whole one. An epoch that is cut short by Ctrl-C, by the last of [`Fit::steps`] or by a loss that is
     /// not finite is not written, nor are parameters that are not finite. If a file cannot be written the run goes on, says so at once
-    /// unless it is quiet, and in [`History::notes`] if it was the last. A folder, a device or a pipe is an error before the run.
+    /// unless it is quiet, and in [`History::notes`] if it was the last. A folder, a device, a pipe or a file in a folder that is not there is
+    /// an error before the run.
     pub fn checkpoint(mut self, file: impl AsRef<Path>) -> Self {
         self.checkpoint = Some(Checkpointing { file: file.as_ref().to_path_buf(), names: self.model.of_training() });
         self

@@ -59,11 +59,16 @@ impl Fit<'_> {
     }
 
     fn check_checkpoint(&self) -> Result<()> {
-        let kept = self.checkpoint.as_ref().map(|checkpoint| &checkpoint.file);
-        match kept.filter(|file| file.metadata().is_ok_and(|data| !data.is_file())) {
-            Some(file) => {
-                let found = format!("`{}`, which is no file", file.display());
-                Err(Error::setting("checkpoint", found, "a file, from which the training can go on"))
+        let Some(file) = self.checkpoint.as_ref().map(|checkpoint| &checkpoint.file) else { return Ok(()) };
+        if file.metadata().is_ok_and(|data| !data.is_file()) {
+            let found = format!("`{}`, which is no file", file.display());
+            return Err(Error::setting("checkpoint", found, "a file, from which the training can go on"));
+        }
+        // A full disk may have room again after the next epoch; a path that leads nowhere is a mistake.
+        match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            Some(folder) => {
+                let found = format!("`{}`: there is no folder `{}`", file.display(), folder.display());
+                Err(Error::setting("checkpoint", found, "a file in a folder that is there"))
             }
             None => Ok(()),
         }
