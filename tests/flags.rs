@@ -352,3 +352,19 @@ fn a_changed_graph_says_in_which_line_it_is_wrong() {
         }
     }
 }
+
+/// Where one prediction is of classes, a number beside it is no reason to refuse their names.
+#[test]
+fn classes_are_named_beside_predictions_of_numbers() {
+    let net = "B { input x: [batch, 2]; target y: class(2); let l = x.dense(2); let n = x.dense(1); predict kind = l, size = n; \
+               minimize l.cross_entropy(y) + 0 * mean(n); using sgd(0.1); }";
+    let folder = Folder::new(&[("b.net", net), ("kinds.csv", "a,b,kind\n1,2,yes\n3,4,no\n")]);
+    let data = "--data kinds.csv --categories kind";
+    folder.done(&format!("train b.net {data} --batch 2 --save b.st"));
+    let (all, _) = folder.done(&format!("predict b.net {data} --weights b.st"));
+    let (named, _) = folder.done(&format!("predict b.net {data} --weights b.st --classes"));
+    for (all, named) in all.lines().zip(named.lines()).skip(1) {
+        let (all, named): (Vec<&str>, Vec<&str>) = (all.split(',').collect(), named.split(',').collect());
+        assert!(["yes", "no"].contains(&named[0]) && named[1..] == all[2..], "{all:?} {named:?}");
+    }
+}

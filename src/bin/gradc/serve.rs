@@ -37,7 +37,8 @@ pub struct Predict {
     /// Where the predictions go (default: stdout): one line a row, columns in the order of `predict`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The class of the largest value instead of all values: its name if the data have names, otherwise its number.
+    /// The class of the largest value instead of all values: its name if the data have names, otherwise its number. What is one
+    /// number a row stays that number.
     #[arg(long)]
     classes: bool,
 }
@@ -61,7 +62,8 @@ impl Predict {
         let model = self.trained.model()?;
         let data = self.trained.data.need(&model, false)?;
         let served = model.predict_all(rows(&data))?;
-        if let Some((name, _)) = served.iter().find(|(_, prediction)| self.classes && prediction.width() < 2) {
+        let is_number = |(_, prediction): &(String, Prediction)| prediction.width() < 2;
+        if let (true, true, Some((name, _))) = (self.classes, served.iter().all(is_number), served.first()) {
             return Err(Error::Setting {
                 name: "--classes".into(),
                 found: format!("asked of `{name}`, which is one number a row"),
@@ -89,7 +91,14 @@ impl Predict {
         let classes: Vec<Vec<usize>> = served.iter().map(|(_, prediction)| prediction.classes()).collect();
         for row in 0..served.first().map_or(0, |(_, prediction)| prediction.rows) {
             let cells: Vec<String> = if self.classes {
-                classes.iter().zip(&names).map(|(classes, names)| named(classes[row], names)).collect()
+                let cell =
+                    |(((_, prediction), classes), names): ((&(String, Prediction), &Vec<usize>), &&[String])| match prediction
+                        .row(row)
+                    {
+                        [number] => number.to_string(),
+                        _ => named(classes[row], names),
+                    };
+                served.iter().zip(&classes).zip(&names).map(cell).collect()
             } else {
                 served.iter().flat_map(|(_, prediction)| prediction.row(row)).map(f32::to_string).collect()
             };
