@@ -40,7 +40,9 @@ const SECTIONS: &[(&str, &str)] = &[
         "Rate schedules",
         "Numbers that hang on the step, for a rate and whatever else an optimizer takes: `adam(rate = cosine(1e-3, to = 1e-5))`, \
          `sgd(0.1 * warm_up(500))`. `t` is the step, counted from 1. A formula of one's own may use `step`, `epoch` (both from 1) and \
-         `steps`, those of the whole run: `sgd(0.1 / epoch)`. A number is constant as it stands, and so is `constant(1e-3)`. What waits for the validation loss is told to \
+         `steps`, those of the whole run: `sgd(0.1 / epoch)`. They count from the model's first step: a second `fit` goes on where the first \
+         stood, to an end that lies behind both, and `reset` begins anew. A loop of `step` has no end: tell its schedule the `steps`. A number \
+         is constant as it stands, and so is `constant(1e-3)`. What waits for the validation loss is told to \
          the run: `--plateau 0.5,3`, in a program `.plateau(0.5, 3)`.",
     ),
     (

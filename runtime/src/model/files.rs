@@ -75,7 +75,8 @@ impl Model {
         Ok(())
     }
 
-    /// Reads what fits, values that are NaN or infinite too; returns what was taken, what is missing and what has another shape.
+    /// Reads what fits, values that are NaN or infinite too; returns what was taken, what is missing and what has another shape. Scalers
+    /// are taken too, and no run measures what was taken.
     pub fn load_matching(&mut self, file: impl AsRef<Path>) -> Result<Loaded> {
         Ok(self.take_matching(&parameters(file.as_ref())?))
     }

@@ -42,6 +42,10 @@ impl Entry {
 impl Model {
     /// One update on a batch; returns its loss (mean over the rows, without penalties).
     ///
+    /// Scalers that nothing has measured yet are measured on this batch: let [`fit`](Model::fit) see all rows before a loop of one's own,
+    /// or give them their moments with [`set_parameter`](Model::set_parameter). A loop has no last step, so that a schedule to the end of
+    /// the run stays at its beginning: write `cosine(1e-3, steps = 1000)`.
+    ///
     /// No copy is kept between calls. A step whose loss is finite can leave parameters that are not, which the loss of the next one shows:
     /// then there is no state to go back to. [`fit`](Model::fit) keeps one; in a loop of one's own, [`save`](Model::save) the model from
     /// time to time and [`load`](Model::load) it again.
