@@ -360,11 +360,21 @@ fn classes_are_named_beside_predictions_of_numbers() {
                minimize l.cross_entropy(y) + 0 * mean(n); using sgd(0.1); }";
     let folder = Folder::new(&[("b.net", net), ("kinds.csv", "a,b,kind\n1,2,yes\n3,4,no\n")]);
     let data = "--data kinds.csv --categories kind";
-    folder.done(&format!("train b.net {data} --batch 2 --save b.st"));
+    folder.done(&format!("train b.net {data} --batch 2 --save b.st --checkpoint b.ck"));
     let (all, _) = folder.done(&format!("predict b.net {data} --weights b.st"));
     let (named, _) = folder.done(&format!("predict b.net {data} --weights b.st --classes"));
     for (all, named) in all.lines().zip(named.lines()).skip(1) {
         let (all, named): (Vec<&str>, Vec<&str>) = (all.split(',').collect(), named.split(',').collect());
         assert!(["yes", "no"].contains(&named[0]) && named[1..] == all[2..], "{all:?} {named:?}");
+    }
+    // The names are kept with the parameters: data without answers do not know them, and data with others are refused.
+    for (file, rows) in [("new.csv", "a,b\n1,2\n3,4\n"), ("other.csv", "a,b,kind\n1,2,yes\n3,4,maybe\n")] {
+        std::fs::write(folder.path().join(file), rows).expect("it is written");
+    }
+    let (again, _) = folder.done("predict b.net --data new.csv --weights b.st --classes");
+    assert_eq!(again, named);
+    for command in ["evaluate b.net --weights b.st", "train b.net --batch 2 --checkpoint b.ck --resume --epochs 2"] {
+        let command = format!("{command} --data other.csv --categories kind");
+        folder.refused(&command, &["`y` are maybe, yes", "expected no, yes", "--categories COLUMN=A,B,C"]);
     }
 }

@@ -468,3 +468,58 @@ fn few_rows_are_one_batch() {
     assert_eq!(history.steps.iter().map(|step| step.rows).collect::<Vec<_>>(), [5]);
     refuses(|net| net.fit(&rows).batch(32).quiet().run(), &["`batch`", "32", "at most 5"]);
 }
+
+network! {
+    Fruits {
+        input  size:  [batch, 1];
+        target fruit: class(3);
+        let z = size.dense(3);
+        predict  z;
+        minimize z.cross_entropy(fruit);
+        using    sgd(0.1);
+    }
+}
+
+/// Parameters are made for numbers: where data number the names of classes otherwise, each answer would be another's.
+#[test]
+fn classes_are_called_as_they_were_when_the_network_learned_them() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [file, weights] = ["fruit.csv", "fruit.safetensors"].map(|name| folder.path().join(name));
+    let rows = |names: [&str; 3], order: &[&str]| {
+        std::fs::write(&file, format!("1,{}\n2,{}\n3,{}\n", names[0], names[1], names[2])).expect("it is written");
+        let csv = Dataset::csv(&file);
+        Fruits::read(if order.is_empty() { csv.categories(2) } else { csv.categories_in_order(2, order) })
+    };
+    let learned = rows(["apple", "lime", "kiwi"], &[])?;
+    let others = rows(["apple", "lime", "pear"], &[])?;
+    let alike = rows(["lime", "apple", "kiwi"], &["apple", "kiwi", "lime"])?;
+    let told = |outcome: Result<()>| {
+        let message = outcome.expect_err("other names").to_string();
+        let words = ["`fruit` are apple, lime, pear", "expected apple, kiwi, lime", "categories_in_order", "`load_matching`"];
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+    };
+    let mut net = Fruits::options().compile()?;
+    assert!(net.class_names("fruit").is_empty());
+    told(net.fit(&learned).validate(&others).batch(1).quiet().run().map(drop));
+    assert!(net.class_names("fruit").is_empty(), "nothing was learned");
+    net.fit(&learned).validate(&alike).batch(1).quiet().run()?;
+    net.save(&weights)?;
+
+    let mut loaded = Fruits::options().compile()?;
+    loaded.load(&weights)?;
+    assert_eq!(loaded.class_names("fruit"), ["apple", "kiwi", "lime"]);
+    told(loaded.evaluate(&others).map(drop));
+    told(loaded.step(&others).map(drop));
+    told(loaded.fit(&others).quiet().run().map(drop));
+    loaded.evaluate(&alike)?;
+    told(Fruits::predictor(&weights)?.evaluate(&others).map(drop));
+    // Parameters for something else.
+    let mut matching = Fruits::options().compile()?;
+    matching.load_matching(&weights)?;
+    matching.evaluate(&others)?;
+    matching.step(&others)?;
+    assert_eq!(matching.class_names("fruit"), ["apple", "lime", "pear"]);
+    matching.reset(1)?;
+    matching.evaluate(&learned)?;
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::history::Epoch;
 use crate::model::Model;
 use crate::report::table::{Align, table};
-use crate::rows::{Bound, Rows, bind};
+use crate::rows::{Bound, Rows};
 use crate::scores::Scores;
 use crate::workspace::{Slots, Workspace, capacity};
 use gradc_compiler::graph::Dim;
@@ -163,7 +163,7 @@ impl Model {
     /// # Errors
     /// Rows that do not fit the network.
     pub fn evaluate<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Evaluation> {
-        let bound = bind(&rows.into(), &self.compiled.info.fields, true)?;
+        let bound = self.bound(&rows.into(), true)?;
         self.evaluate_bound(&bound)
     }
 
@@ -219,7 +219,7 @@ impl Model {
     /// # Errors
     /// Rows that do not fit the network's inputs.
     pub fn predict_all<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Vec<(String, Prediction)>> {
-        let bound = bind(&rows.into(), &self.compiled.info.fields, false)?;
+        let bound = self.bound(&rows.into(), false)?;
         let mut workspace = self.workspace(&[("predict", capacity(CHUNK))], 1)?;
         workspace.bind(&bound);
         let info = &self.compiled.info;

@@ -321,6 +321,7 @@ impl<'m> Fit<'m> {
         }
         let plan = self.plan()?;
         self.model.measure_scalers(&plan.train)?;
+        self.model.note_class_names(&plan.train);
         let (standing, otherwise) = self.standing(&plan);
         notes(self.quiet, otherwise.as_slice());
         let mut history = match self.reference {

@@ -8,6 +8,7 @@ use crate::rows::Rows;
 use crate::spare::Spare;
 use crate::watch::{Watch, Watched};
 use crate::workspace::Store;
+use classes::ClassNames;
 use gradc_compiler::codegen::InstructionSet;
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::loops::{BufferId, Lane};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::checkpoint::Loaded;
 
+pub(crate) mod classes;
 mod files;
 mod running;
 
@@ -44,6 +46,8 @@ pub struct Model {
     pub(crate) epoch: u64,
     /// Names of the scalers' states that have been measured, loaded or set; the first run measures the others.
     pub(crate) scaled: BTreeSet<String>,
+    /// What classes are called in the data that the parameters were trained on.
+    pub(crate) class_names: ClassNames,
     /// Where the run stood that left the checkpoint behind which the model is; the next run goes on with it.
     pub(crate) resumed: Option<Standing>,
     /// What is compiled into the step for someone to see.
@@ -83,6 +87,7 @@ impl Model {
             batches: 0,
             epoch: 0,
             scaled: BTreeSet::new(),
+            class_names: ClassNames::new(),
             resumed: None,
             watches: Vec::new(),
             watched: Vec::new(),
@@ -104,6 +109,7 @@ impl Model {
         self.batches = 0;
         self.epoch = 0;
         self.scaled.clear();
+        self.class_names.clear();
         self.resumed = None;
         for state in self.compiled.info.states.clone() {
             if let Some(buffer) = self.buffer(&state.name) {
@@ -154,6 +160,7 @@ impl Model {
             batches: self.batches,
             epoch: self.epoch,
             scaled: self.scaled.clone(),
+            class_names: self.class_names.clone(),
             resumed: self.resumed.clone(),
             watches: self.watches.clone(),
             watched: self.watched.clone(),

@@ -4,7 +4,7 @@ use crate::checkpoint;
 use crate::compiled::{Options, front};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Prediction};
-use crate::model::Model;
+use crate::model::{Model, classes};
 use crate::rows::Rows;
 use gradc_compiler::language::declaration::Declaration;
 use gradc_compiler::pipeline::Front;
@@ -47,6 +47,7 @@ impl Predictor {
         let names = loaded.taken.iter().map(String::as_str);
         let origin = model.check_origin(&checkpoint).and_then(|()| checkpoint::check_finite(names, &checkpoint));
         origin.map_err(|error| error.in_file(&file.as_ref().display().to_string()))?;
+        model.class_names = classes::read(&checkpoint.metadata);
         Ok(Predictor { model: Arc::new(model) })
     }
 

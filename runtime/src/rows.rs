@@ -120,6 +120,12 @@ impl Bound {
         }
     }
 
+    /// The fields whose classes have names, with these.
+    pub fn class_names(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let named = self.columns.iter().flatten().filter(|column| !column.classes.is_empty());
+        named.map(|column| (column.name.as_str(), column.classes.as_slice()))
+    }
+
     /// CRC-32 of all values: other rows have another one.
     pub fn digest(&self) -> u32 {
         let mut crc = Crc::new();

@@ -292,8 +292,12 @@ pub(super) fn same_fields(ours: &Dataset, theirs: &Dataset) -> Result<()> {
     if ours == theirs {
         return Ok(());
     }
-    let found = format!("the second dataset has the fields {}", theirs.join(", "));
-    Err(Error::data(found, ours.join(", "), "put together only datasets of the same fields in the same order"))
+    let listed = |fields: &[String]| match fields.is_empty() {
+        true => "no fields".to_owned(),
+        false => format!("the fields {}", fields.join(", ")),
+    };
+    let found = format!("the second dataset has {}", listed(&theirs));
+    Err(Error::data(found, listed(&ours), "put together only datasets of the same fields in the same order"))
 }
 
 /// An error at the value `index` of a field whose rows are `row_width` long.

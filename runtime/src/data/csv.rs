@@ -211,7 +211,14 @@ fn find(opened: &[Opened<'_>], name: &str) -> Result<(usize, usize)> {
     let range = format!("a number in 1..={before}");
     let files = opened.iter().map(|one| one.file.as_str()).collect::<Vec<_>>().join(" and ");
     let names: Vec<&String> = opened.iter().filter_map(|one| one.layout.names.as_ref()).flatten().collect();
-    let error = if names.is_empty() {
+    // A line that was not cut holds the names of all columns.
+    let uncut = opened.iter().filter(|one| one.layout.width == 1).find_map(|one| {
+        let first = one.held.iter().flatten().next().map(|record| text(&record.cells[0]));
+        separator_within(&first.or_else(|| one.layout.names.as_ref()?.first().cloned())?)
+    });
+    let error = if let Some(separator) = uncut {
+        Error::data(found, range, separator_help(separator))
+    } else if names.is_empty() {
         Error::data(found, range, "the file has no line of names: give the number, or say that it has (header)")
     } else {
         let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
@@ -333,6 +340,15 @@ fn separator_within(line: &str) -> Option<char> {
     SEPARATORS.into_iter().find(|separator| *separator != ' ' && line.contains(*separator))
 }
 
+/// Whether commas part the number's thousands, or may do so: `1,200`, `-1,234,567.5`.
+fn is_grouped(cell: &str) -> bool {
+    let whole = cell.trim_start_matches(['+', '-']).split('.').next().unwrap_or_default();
+    let mut groups = whole.split(',');
+    let is_digits = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups.next().is_some_and(|first| is_digits(first) && first.len() <= 3 && !first.starts_with('0'));
+    first && whole.contains(',') && groups.all(|group| group.len() == 3 && is_digits(group))
+}
+
 /// What to do about `cell`, which is no number.
 fn number_help(cell: &str, width: usize, may_be_name: bool) -> String {
     let separated = |&separator: &char| {
@@ -345,6 +361,15 @@ fn number_help(cell: &str, width: usize, may_be_name: bool) -> String {
     }
     if cell.contains('\r') {
         return "end each line with a line feed: a carriage return alone ends none".to_owned();
+    }
+    if is_grouped(cell) {
+        let (point, plain) = (cell.replacen(',', ".", 1), cell.replace(',', ""));
+        return match number(point.as_bytes()) {
+            Some(_) => format!(
+                "{cell} may be two numbers: write {point} where the comma is a decimal one, {plain} where it parts thousands"
+            ),
+            None => format!("nothing parts the thousands of a number: {plain} for {cell}"),
+        };
     }
     if cell.contains(',') && number(cell.replacen(',', ".", 1).as_bytes()).is_some() {
         return format!("numbers have a decimal point: {} for {cell}", cell.replacen(',', ".", 1));

@@ -6,7 +6,7 @@ use crate::data::{Dataset, Element};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::random::Rng;
-use crate::rows::{Rows, bind, specs};
+use crate::rows::{Rows, specs};
 use std::sync::Arc;
 
 /// Steps of a short diagnosis, and rows of each.
@@ -67,7 +67,7 @@ impl Model {
 
     /// How many rows there are: one for a network without inputs.
     fn rows(&self, data: &Rows) -> Result<usize> {
-        Ok(bind(data, &self.compiled.info.fields, true)?.rows)
+        Ok(self.bound(data, true)?.rows)
     }
 
     /// So many steps on a copy.

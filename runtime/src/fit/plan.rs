@@ -4,8 +4,9 @@ use super::shared::Columns;
 use super::{Fit, Terms};
 use crate::compiled::Compiled;
 use crate::error::{Error, Result};
+use crate::model::classes::agree;
 use crate::random::permutation;
-use crate::rows::{Bound, bind};
+use crate::rows::{Bound, Rows};
 use gradc_compiler::lower::threads;
 use gradc_compiler::pipeline::Report;
 use std::num::NonZeroUsize;
@@ -20,8 +21,8 @@ impl Fit<'_> {
     /// Checks everything that can be checked before the first step.
     pub(super) fn plan(&self) -> Result<Plan> {
         let info = &self.model.compiled.info;
-        let train = bind(&self.data, &info.fields, true)?;
-        let validation = self.validation.as_ref().map(|rows| bind(rows, &info.fields, true)).transpose()?;
+        let train = self.model.bound(&self.data, true)?;
+        let validation = self.validation.as_ref().map(|rows| self.validated(rows, &train)).transpose()?;
         let batch = if info.fields.is_empty() { 1 } else { self.batch.unwrap_or(BATCH.min(train.rows)) };
         let (used, turns) = self.batches(batch, train.rows)?;
         self.check_checkpoint()?;
@@ -31,6 +32,14 @@ impl Fit<'_> {
         let (monitor, higher_is_better) = self.monitored()?;
         let (accumulate, shuffle) = (self.accumulate, self.shuffle);
         Ok(Plan { train, validation, batch, accumulate, shuffle, used, turns, epochs, steps, threads, monitor, higher_is_better })
+    }
+
+    /// Rows of validation, whose classes are called as those of training.
+    fn validated(&self, rows: &Rows, train: &Bound) -> Result<Bound> {
+        let rows = self.model.bound(rows, true)?;
+        let names = train.class_names().map(|(field, names)| (field.to_owned(), names.to_vec()));
+        agree(&names.collect(), &rows)?;
+        Ok(rows)
     }
 
     /// The rows of an epoch that has so many, and its batches.

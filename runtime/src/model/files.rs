@@ -1,6 +1,6 @@
 //! Parameters and whole trainings in files.
 
-use super::Model;
+use super::{Model, classes};
 use crate::checkpoint::{self, Checkpoint, Loaded};
 use crate::error::{Error, Result};
 use crate::fit::{JUDGED, Judged, Standing};
@@ -49,7 +49,7 @@ pub(crate) struct Reached {
 }
 
 impl Model {
-    /// Writes parameters and saved states (running statistics, scalers) as safetensors, by their names in the declaration. Moments of the
+    /// Writes parameters, saved states (running statistics, scalers) and the names of classes as safetensors, by their names in the declaration. Moments of the
     /// optimizer, step and seed are not in it: it is what serves, or what another run begins with. [`Model::save_checkpoint`] writes all.
     ///
     /// # Errors
@@ -72,6 +72,7 @@ impl Model {
         let fits = fits.and_then(|()| check_finite(&saved, &checkpoint));
         fits.map_err(|error| error.in_file(&path.display().to_string()))?;
         self.take(&checkpoint, &saved);
+        self.class_names = classes::read(&checkpoint.metadata);
         Ok(())
     }
 
@@ -152,12 +153,14 @@ impl Model {
 
     /// What a file says of where it comes from.
     fn origin(&self, step: u64) -> BTreeMap<String, String> {
-        BTreeMap::from([
+        let mut origin = BTreeMap::from([
             ("network".to_string(), self.name().to_string()),
             ("step".to_string(), step.to_string()),
             (FINGERPRINT.to_string(), self.fingerprint()),
             (SCALED.to_string(), self.scaled.iter().map(String::as_str).collect::<Vec<_>>().join("\n")),
-        ])
+        ]);
+        origin.extend(classes::written(&self.class_names));
+        origin
     }
 
     /// The best epoch's copies of what is restored, by names that no parameter has.
@@ -302,6 +305,7 @@ impl Model {
         wide.iter().zip(numbers).for_each(|(kept, numbers)| self.store.set_numbers(kept.buffer, Lane::F64, &numbers));
         (self.step, self.batches, self.epoch) = (progress.step, progress.batches, progress.epoch);
         (self.seed, self.scaled, self.settings, self.resumed) = (seed, scaled, settings, resumed);
+        self.class_names = classes::read(&read.metadata);
         Ok(())
     }
 }

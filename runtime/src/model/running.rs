@@ -4,7 +4,7 @@ use super::Model;
 use crate::error::{Error, Result};
 use crate::fit::{Plan, worth};
 use crate::recover::Place;
-use crate::rows::{Rows, bind};
+use crate::rows::Rows;
 use crate::spare::{Room, UnitRows};
 use crate::team::{self, Barrier};
 use crate::workspace::{Slots, Workspace, capacity};
@@ -55,9 +55,10 @@ impl Model {
     /// finite before.
     pub fn step<'r>(&mut self, batch: impl Into<Rows<'r>>) -> Result<f64> {
         self.must_train()?;
-        let bound = bind(&batch.into(), &self.compiled.info.fields, true)?;
+        let bound = self.bound(&batch.into(), true)?;
         self.check_rows(bound.rows)?;
         self.measure_scalers(&bound)?;
+        self.note_class_names(&bound);
         let mut workspace = self.workspace(&[("train", capacity(bound.rows))], 1)?;
         workspace.bind(&bound);
         for (place, row) in workspace.rows_mut().iter_mut().zip(0..bound.rows as u32) {

@@ -72,35 +72,26 @@ impl Predict {
         }
         let failed = |source| Error::Io { action: "write", path: self.out.clone().unwrap_or_else(|| "stdout".into()), source };
         match &self.out {
-            None => self.write(&served, &data, &mut std::io::stdout().lock()).map_err(failed),
+            None => self.write(&served, &model, &mut std::io::stdout().lock()).map_err(failed),
             Some(file) => {
                 let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(failed)?);
-                self.write(&served, &data, &mut out).and_then(|()| out.flush()).map_err(failed)
+                self.write(&served, &model, &mut out).and_then(|()| out.flush()).map_err(failed)
             }
         }
     }
 
-    fn write(&self, served: &[(String, Prediction)], data: &Option<Dataset>, out: &mut impl Write) -> std::io::Result<()> {
+    fn write(&self, served: &[(String, Prediction)], model: &Model, out: &mut impl Write) -> std::io::Result<()> {
         let columns = served.iter().flat_map(|(name, prediction)| match prediction.width() {
             _ if self.classes => vec![name.clone()],
             1 => vec![name.clone()],
             width => (0..width).map(|column| format!("{name}.{column}")).collect(),
         });
         writeln!(out, "{}", columns.collect::<Vec<_>>().join(","))?;
-        let names: Vec<&[String]> = served.iter().map(|(_, prediction)| class_names(prediction, data)).collect();
-        let classes: Vec<Vec<usize>> = served.iter().map(|(_, prediction)| prediction.classes()).collect();
-        for row in 0..served.first().map_or(0, |(_, prediction)| prediction.rows) {
-            let cells: Vec<String> = if self.classes {
-                let cell =
-                    |(((_, prediction), classes), names): ((&(String, Prediction), &Vec<usize>), &&[String])| match prediction
-                        .row(row)
-                    {
-                        [number] => number.to_string(),
-                        _ => named(classes[row], names),
-                    };
-                served.iter().zip(&classes).zip(&names).map(cell).collect()
-            } else {
-                served.iter().flat_map(|(_, prediction)| prediction.row(row)).map(f32::to_string).collect()
+        let served: Vec<Served> = served.iter().map(|(_, prediction)| Served::of(prediction, model)).collect();
+        for row in 0..served.first().map_or(0, |served| served.prediction.rows) {
+            let cells: Vec<String> = match self.classes {
+                true => served.iter().map(|served| served.class(row)).collect(),
+                false => served.iter().flat_map(|served| served.prediction.row(row)).map(f32::to_string).collect(),
             };
             writeln!(out, "{}", cells.join(","))?;
         }
@@ -108,13 +99,31 @@ impl Predict {
     }
 }
 
-/// The names of what is predicted: those of the only field whose classes have names and are as many as the values of a row.
-fn class_names<'a>(prediction: &Prediction, data: &'a Option<Dataset>) -> &'a [String] {
-    let columns = data.iter().flat_map(Dataset::columns);
-    let mut fitting = columns.filter(|column| column.classes.len() > 1 && column.classes.len() == prediction.width());
-    match (fitting.next(), fitting.next()) {
-        (Some(column), None) => &column.classes,
-        _ => &[],
+/// A prediction with what its classes are called.
+struct Served<'a> {
+    prediction: &'a Prediction,
+    classes: Vec<usize>,
+    names: &'a [String],
+}
+
+impl<'a> Served<'a> {
+    /// The names are those of the only field whose classes have names and are as many as the values of a row.
+    fn of(prediction: &'a Prediction, model: &'a Model) -> Self {
+        let named = model.named_classes().map(|(_, names)| names);
+        let mut fitting = named.filter(|names| names.len() > 1 && names.len() == prediction.width());
+        let names = match (fitting.next(), fitting.next()) {
+            (Some(names), None) => names,
+            _ => &[],
+        };
+        Served { prediction, classes: prediction.classes(), names }
+    }
+
+    /// The class of a row, or the number if it has but one.
+    fn class(&self, row: usize) -> String {
+        match self.prediction.row(row) {
+            [number] => number.to_string(),
+            _ => named(self.classes[row], self.names),
+        }
     }
 }
 

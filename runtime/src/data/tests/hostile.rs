@@ -149,7 +149,7 @@ fn bytes_that_are_no_csv_are_refused() {
     refused(bytes(b"\xef\xbb\xbf"), &["no rows"]);
     refused(bytes(b"1,\xff\xfd\n"), &["line 1", "column 2"]);
     refused(bytes(b"\xff,\xfd\n1,2\n3,x\n"), &["line 3", "column 2", "\"x\""]);
-    refused(bytes(b"1,2\n3\n"), &["line 2", "1 columns", "2"]);
+    refused(bytes(b"1,2\n3\n"), &["line 2", "1 column", "2"]);
     refused(bytes(b"1,2\n3,4,5\n"), &["line 2", "3 columns"]);
     refused(bytes(b"1,2\n\"3,4\n5,6\n"), &["line 2", "quote is not closed"]);
     refused(bytes(b"1,2\n\n\"3\n"), &["line 3", "quote"]);
@@ -179,7 +179,7 @@ fn numbers_that_do_not_fit_the_element_are_refused_with_their_line() {
     for element in [Element::F32, Element::Class(3), Element::Class(0), Element::I32, Element::U32, Element::Bool] {
         refused(table.bind(&[target("y", element)]), &["line 1", "column 1"]);
     }
-    refused(table.bind(&[]), &["1 columns"]);
+    refused(table.bind(&[]), &["1 column"]);
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {

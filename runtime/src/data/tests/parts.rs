@@ -53,6 +53,8 @@ fn take_and_concat() {
     assert_eq!(data.take(9), data);
     let other = Dataset::new().u32("y", &[], &[0]).unwrap();
     says(data.concat(&other), &["the second dataset has the fields y: u32[]"]);
+    says(data.concat(&Dataset::new()), &["the second dataset has no fields; expected the fields "]);
+    says(Dataset::new().concat(&data), &["; expected no fields"]);
 }
 
 #[test]

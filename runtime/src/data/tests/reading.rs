@@ -116,6 +116,14 @@ fn text_is_told_with_its_place_and_a_reason() {
     says(csv("a\tb\n1\t2\n").read(), &["separated by '\\t': set the separator"]);
     says(csv("1,2\r3,4\r").read(), &["a carriage return alone ends none"]);
     says(csv("1,5;2\n3;4\n").separator(';').read(), &["the text \"1,5\"", "a decimal point: 1.5 for 1,5"]);
+    says(csv("1,200;2\n").separator(';').read(), &["1.200 where the comma is a decimal one, 1200 where it parts thousands"]);
+    says(
+        csv("-1,234,567.5;2\n").separator(';').read(),
+        &["nothing parts the thousands of a number: -1234567.5 for -1,234,567.5"],
+    );
+    says(csv("0,125;2\n").separator(';').read(), &["a decimal point: 0.125 for 0,125"]);
+    // Asked for by name before the first number is read.
+    says(csv("a;kind\n1;x\n2;y\n").categories("kind").read(), &["there is no column `kind`", "look separated by ';'"]);
     says(csv("a,b\nc,d\n1,2\n").read(), &["the text \"a\"", "if the line holds names, say so"]);
     says(csv("a,b\n1,2\n").header(false).read(), &["the text \"a\"", "line 1, column 1"]);
     let long = "x".repeat(99) + ",1\n2,3\nz,4";
