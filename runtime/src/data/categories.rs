@@ -39,6 +39,12 @@ impl Categories {
         if name.is_empty() {
             return Err(Error::data("an empty cell", "the name of a class", "leave the row out, or give what is missing a name"));
         }
+        // A quote that is not closed takes in the lines that follow, up to the next quote.
+        if name.contains(['\n', '\r']) {
+            let short: String = name.chars().take(40).collect();
+            let help = "close the quote; one within a text is written twice";
+            return Err(Error::data(format!("a name over several lines, {short:?}"), "the name of a class", help));
+        }
         if self.given || self.names.len() == MOST {
             let short: String = name.chars().take(40).collect();
             let expected = if self.given { format!("one of {}", self.listed()) } else { format!("at most {MOST} classes") };

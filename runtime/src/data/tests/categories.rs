@@ -60,6 +60,10 @@ fn names_that_do_not_fit_are_refused_with_their_line() {
         &["\"virginica\"", "setosa, versicolor", "line 2"],
     );
     says(csv(FLOWERS).categories_in_order("species", ["a", "a"]).read(), &["`a`", "differ"]);
+    says(
+        csv("a,species\n1,\"setosa\n2,x \"\"y\"\"\"\n").categories("species").read(),
+        &["a name over several lines, \"setosa\\n2", "close the quote", "line 2, column 2"],
+    );
     says(csv(FLOWERS).categories("species").read().unwrap().bind(&fields(4)), &["3 classes", "class(4)", "a.csv"]);
     let number = [input("width", &[]), input("species", &[])];
     says(csv(FLOWERS).categories("species").read().unwrap().bind(&number), &["setosa, versicolor, virginica", "`class`"]);
