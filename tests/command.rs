@@ -69,6 +69,7 @@ fn a_file_of_parameters_can_be_looked_into() {
     for (arguments, words) in [
         (vec!["show", &path("w")], "a file of parameters"),
         (vec!["train", &path("w"), "--data", &path("rows.csv")], "`gradc summary`"),
+        (vec!["train", &path("rows.csv"), "--data", &path("small.net")], "a .net file; data stand behind it"),
         (vec!["summary", &path("w"), "--set", "a=3"], "`--set`"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_gradc")).args(&arguments).output().expect("the command was built");

@@ -54,6 +54,12 @@ fn assignment(text: &str) -> std::result::Result<(String, f64), String> {
     Ok((name.trim().to_string(), value))
 }
 
+/// Whether a file's name says that it holds data.
+fn is_of_data(file: &Path) -> bool {
+    let extension = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["csv", "tsv", "npy", "npz", "idx", "gz", "png"].contains(&extension.as_str())
+}
+
 impl NetworkOptions {
     /// With the file that they are said of.
     pub fn of(self, file: PathBuf) -> NetworkArguments {
@@ -92,13 +98,10 @@ impl NetworkArguments {
     /// Parses the file.
     pub fn declaration(&self) -> Result<Declaration> {
         let name = self.file.display().to_string();
+        let no_network = |kind: &str, expected: &str| Error::setting("FILE", format!("`{name}`, a file of {kind}"), expected);
         if is_of_tensors(&self.file) {
-            return Err(Error::Setting {
-                name: "FILE".into(),
-                found: format!("`{name}`, a file of parameters"),
-                expected: "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are"
-                    .into(),
-            });
+            let expected = "a .net file; parameters stand behind it, at `--weights`, and `gradc summary` tells what they are";
+            return Err(no_network("parameters", expected));
         }
         let text = std::fs::read_to_string(&self.file).map_err(|source| Error::read(&self.file, source))?;
         let source = Source::new(&name, &text);
@@ -106,7 +109,10 @@ impl NetworkArguments {
             Some(network) => declaration.network(network),
             None => Ok(declaration),
         });
-        let declaration = declared.map_err(|diagnostics| Error::Model(self.shown(&diagnostics, &source)))?;
+        let declaration = declared.map_err(|diagnostics| match is_of_data(&self.file) {
+            true => no_network("data", "a .net file; data stand behind it, at `--data`"),
+            false => Error::Model(self.shown(&diagnostics, &source)),
+        })?;
         let names = || self.options.set.iter().map(|(name, _)| name);
         if let Some((_, name)) = names().enumerate().find(|(number, name)| names().take(*number).any(|before| before == *name)) {
             return Err(Error::setting("--set", format!("given twice for `{name}`"), "given once a name"));
