@@ -3,7 +3,7 @@
 
 use gradc::{Error, Model, Result};
 use std::fs::{File, OpenOptions, remove_file};
-use std::io::{self, ErrorKind, IsTerminal, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How a file comes to its name.
@@ -53,6 +53,7 @@ fn can_write(file: &Path, writing: Writing) -> io::Result<()> {
 /// A device takes an empty line, unless somebody would see it; to open a pipe would be to wait for its reader.
 #[cfg(unix)]
 fn device(file: &Path, data: &std::fs::Metadata) -> io::Result<()> {
+    use std::io::IsTerminal as _;
     use std::os::unix::fs::FileTypeExt as _;
     if !data.file_type().is_char_device() {
         return Ok(());
