@@ -253,6 +253,20 @@ fn a_training_that_goes_on_counts_from_its_start() {
     assert!(said.contains("rows of a batch: 1, before 2; training rows: 4 with the digest"), "{said}");
 }
 
+/// A schedule that leads to the last step leads elsewhere if that is another one.
+#[test]
+fn a_training_that_goes_on_for_longer_says_where_its_schedule_leads() {
+    let folder = Folder::new(&[("c.net", &NETWORK.replace("sgd(0.1)", "sgd(cosine(0.1))"))]);
+    let train = |epochs: u32| {
+        let line = format!("train c.net --data rows.csv --batch 2 --epochs {epochs} --checkpoint run.st --resume");
+        folder.done(&line).1
+    };
+    train(2);
+    assert!(!train(2).contains("otherwise"));
+    let said = train(3);
+    assert!(said.contains("the last step, to which a schedule leads: 6, before 4"), "{said}");
+}
+
 #[test]
 fn no_metric_hides_the_tables() {
     let net = "T { input x: [batch, 2]; target y: class(3); let p = x.dense(3); predict p; minimize p.cross_entropy(y); using sgd(0.1); \

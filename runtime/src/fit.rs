@@ -15,6 +15,7 @@ use crate::model::Model;
 use crate::report::progress::notes;
 use crate::rows::Rows;
 use crate::workspace::Store;
+use gradc_compiler::lower::STEPS;
 pub(crate) use plan::{Plan, Turn, worth};
 pub(crate) use reference::Interpreter;
 pub(crate) use run::Group;
@@ -336,7 +337,12 @@ impl<'m> Fit<'m> {
     fn standing(&mut self, plan: &Plan) -> (Standing, Option<String>) {
         let monitor = plan.validation.as_ref().map(|_| plan.monitor.as_str());
         let before = self.model.resumed.take();
-        let terms = if before.is_some() || self.checkpoint.is_some() { plan.terms() } else { Terms::new() };
+        let mut terms = if before.is_some() || self.checkpoint.is_some() { plan.terms() } else { Terms::new() };
+        if !terms.is_empty() && self.model.compiled.assembled.slots.contains_key(STEPS) {
+            // A schedule to the end of the run.
+            let last = self.model.step.saturating_add(plan.steps);
+            terms.insert("the last step, to which a schedule leads".into(), last.to_string());
+        }
         let otherwise = before.as_ref().and_then(|before| before.otherwise(&terms));
         let standing = before.unwrap_or_default().of_run(monitor, self.restore);
         (Standing { terms, ..standing }, otherwise)
