@@ -235,7 +235,8 @@ impl Dataset {
 
     /// The names of the classes of the field `name`, in the order in which they are counted; empty if no file named them.
     ///
-    /// `data.class_names("species")[net.predict(&rows)?.classes()[0]]` says what was predicted.
+    /// A model that has learned from them knows them too: `net.class_names("species")[net.predict(&rows)?.classes()[0]]` says what was
+    /// predicted.
     pub fn class_names(&self, name: &str) -> &[String] {
         self.column(name).map_or(&[], |column| &column.classes)
     }
