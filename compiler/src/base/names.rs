@@ -130,7 +130,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("kl_div_loss", "kl_divergence"),
     ("nll_loss", "negative_log_likelihood"),
     ("nll", "negative_log_likelihood"),
-    ("kl_div", "kl_divergence"),
     ("he_normal", "he"),
     ("kaiming", "he"),
     ("kaiming_normal", "he"),

@@ -209,7 +209,7 @@ pub(super) fn listing(
     lines
 }
 
-fn in_hex(bytes: &[u8]) -> String {
+pub(super) fn in_hex(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     bytes.join(" ")
 }

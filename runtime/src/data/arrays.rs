@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::bytes::Bytes;
+use super::categories::listed;
 use super::check::{class_help, class_range, first_wrong, row_limit, row_width};
 use super::{Column, Dataset, Element, FieldSpec, Values, width};
 use crate::error::{Error, Result, Shape};
@@ -265,9 +266,7 @@ pub(super) fn named_classes(classes: &[String], spec: &FieldSpec) -> Result<()> 
     if classes.is_empty() || spec.element == Element::Class(classes.len() as u32) {
         return Ok(());
     }
-    let shown: Vec<&str> = classes.iter().take(12).map(String::as_str).collect();
-    let more = if classes.len() > shown.len() { ", …" } else { "" };
-    let found = format!("the data for `{}` has {} classes: {}{more}", spec.name, classes.len(), shown.join(", "));
+    let found = format!("the data for `{}` has {} classes: {}", spec.name, classes.len(), listed(classes));
     let help = match spec.element {
         Element::Class(_) => {
             "declare as many classes, or name all of them in their order: a part of the names would be counted anew"

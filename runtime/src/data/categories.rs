@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// More names than this are no classes.
 const MOST: usize = 1 << 20;
 
+/// Names that a message shows at most.
+const SHOWN: usize = 12;
+
 /// The names of a column, each with the number it has for now.
 #[derive(Clone, Debug)]
 pub(super) struct Categories {
@@ -14,6 +17,12 @@ pub(super) struct Categories {
     numbers: HashMap<String, u32>,
     /// Whether the names were given, so that no other may come.
     given: bool,
+}
+
+/// Names of classes as messages show them: the first of many.
+pub(crate) fn listed(names: &[String]) -> String {
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    names[..names.len().min(SHOWN)].join(", ") + more
 }
 
 impl Categories {
@@ -47,7 +56,7 @@ impl Categories {
         }
         if self.given || self.names.len() == MOST {
             let short: String = name.chars().take(40).collect();
-            let expected = if self.given { format!("one of {}", self.listed()) } else { format!("at most {MOST} classes") };
+            let expected = if self.given { format!("one of {}", listed(&self.names)) } else { format!("at most {MOST} classes") };
             let help = "add the name to the classes, or leave the row out";
             return Err(Error::data(format!("the name {short:?}"), expected, help));
         }
@@ -55,11 +64,6 @@ impl Categories {
         self.names.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         Ok(number)
-    }
-
-    fn listed(&self) -> String {
-        let more = if self.names.len() > 12 { ", …" } else { "" };
-        self.names.iter().take(12).cloned().collect::<Vec<_>>().join(", ") + more
     }
 
     /// The names as they are counted at last: sorted unless their order was given; for each number so far the last one.

@@ -13,7 +13,7 @@
 mod arrays;
 mod builder;
 mod bytes;
-mod categories;
+pub(crate) mod categories;
 mod check;
 mod csv;
 mod digits;

@@ -4,7 +4,7 @@ use super::shared::Columns;
 use super::{Fit, Terms};
 use crate::compiled::Compiled;
 use crate::error::{Error, Result};
-use crate::model::classes::agree;
+use crate::model::classes::{agree, names_in};
 use crate::random::permutation;
 use crate::rows::{Bound, Rows};
 use gradc_compiler::lower::threads;
@@ -37,8 +37,7 @@ impl Fit<'_> {
     /// Rows of validation, whose classes are called as those of training.
     fn validated(&self, rows: &Rows, train: &Bound) -> Result<Bound> {
         let rows = self.model.bound(rows, true)?;
-        let names = train.class_names().map(|(field, names)| (field.to_owned(), names.to_vec()));
-        agree(&names.collect(), &rows)?;
+        agree(&names_in(train), &rows)?;
         Ok(rows)
     }
 

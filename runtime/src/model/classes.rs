@@ -1,6 +1,7 @@
 //! What classes are called. Data number names; parameters are made for the numbers, so other data must number the names alike.
 
 use super::Model;
+use crate::data::categories::listed;
 use crate::error::{Error, Result};
 use crate::rows::{Bound, Rows, bind};
 use std::collections::BTreeMap;
@@ -36,9 +37,13 @@ impl Model {
 
     /// Remembers the names of classes in the rows that the model learns from.
     pub(crate) fn note_class_names(&mut self, rows: &Bound) {
-        let names = rows.class_names().map(|(field, names)| (field.to_owned(), names.to_vec()));
-        self.class_names.extend(names);
+        self.class_names.extend(names_in(rows));
     }
+}
+
+/// The names that rows bring.
+pub(crate) fn names_in(rows: &Bound) -> ClassNames {
+    rows.class_names().map(|(field, names)| (field.to_owned(), names.to_vec())).collect()
 }
 
 /// Whether the classes of the rows are called as they are `known`, where both have names.
@@ -46,20 +51,13 @@ pub(crate) fn agree(known: &ClassNames, rows: &Bound) -> Result<()> {
     for (field, names) in rows.class_names() {
         if let Some(known) = known.get(field).filter(|known| *known != names) {
             return Err(Error::data(
-                format!("the classes of `{field}` are {}", shown(names)),
-                format!("{}, as the parameters were trained on", shown(known)),
+                format!("the classes of `{field}` are {}", listed(names)),
+                format!("{}, as the parameters were trained on", listed(known)),
                 "number them alike (categories_in_order), or take the parameters alone with `load_matching`",
             ));
         }
     }
     Ok(())
-}
-
-/// Names as they are shown: the first of many.
-fn shown(names: &[String]) -> String {
-    const MOST: usize = 12;
-    let more = if names.len() > MOST { ", …" } else { "" };
-    names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 /// Names as metadata of a file.

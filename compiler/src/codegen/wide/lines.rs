@@ -3,7 +3,7 @@
 use iced_x86::{Decoder, DecoderOptions, FastFormatter, Instruction};
 use std::collections::BTreeMap;
 
-use super::super::listing::{Line, Made, Serves};
+use super::super::listing::{Line, Made, Serves, in_hex};
 use super::{Span, Wide};
 
 /// The lines of a function that stands `start` bytes behind its kernel's beginning and is called `name`.
@@ -48,7 +48,6 @@ pub(in super::super) fn lines(wide: &Wide, start: usize, name: &str) -> Vec<Line
 }
 
 fn bytes(wide: &Wide, start: usize, from: usize, to: usize, serves: Serves, label: Option<String>) -> Line {
-    let words: Vec<String> = wide.bytes[from..to].iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = format!("bytes {}", words.join(" "));
+    let text = format!("bytes {}", in_hex(&wide.bytes[from..to]));
     Line { offset: start + from, size: to - from, text, label, serves, made: Some(Made::Constant) }
 }
