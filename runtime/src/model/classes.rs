@@ -52,7 +52,7 @@ pub(crate) fn agree(known: &ClassNames, rows: &Bound) -> Result<()> {
         if let Some(known) = known.get(field).filter(|known| *known != names) {
             return Err(Error::data(
                 format!("the classes of `{field}` are {}", listed(names)),
-                format!("{}, as the parameters were trained on", listed(known)),
+                format!("{}, as in the rows of training", listed(known)),
                 "number them alike (categories_in_order), or take the parameters alone with `load_matching`",
             ));
         }
