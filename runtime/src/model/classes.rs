@@ -35,9 +35,13 @@ impl Model {
         Ok(bound)
     }
 
-    /// Remembers the names of classes in the rows that the model learns from.
+    /// Remembers the names of classes in the rows that the model learns from. Those that it knows are the same, as the rows were checked.
     pub(crate) fn note_class_names(&mut self, rows: &Bound) {
-        self.class_names.extend(names_in(rows));
+        for (field, names) in rows.class_names() {
+            if !self.class_names.contains_key(field) {
+                self.class_names.insert(field.to_owned(), names.to_vec());
+            }
+        }
     }
 }
 

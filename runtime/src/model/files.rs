@@ -49,8 +49,9 @@ pub(crate) struct Reached {
 }
 
 impl Model {
-    /// Writes parameters, saved states (running statistics, scalers) and the names of classes as safetensors, by their names in the declaration. Moments of the
-    /// optimizer, step and seed are not in it: it is what serves, or what another run begins with. [`Model::save_checkpoint`] writes all.
+    /// Writes parameters and saved states (running statistics, scalers) as safetensors, by their names in the declaration, and the names of
+    /// classes. Moments of the optimizer, step and seed are not in it: it is what serves, or what another run begins with.
+    /// [`Model::save_checkpoint`] writes all.
     ///
     /// # Errors
     /// When the file cannot be written; what stood there before is then intact.

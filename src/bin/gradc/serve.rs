@@ -37,7 +37,7 @@ pub struct Predict {
     /// Where the predictions go (default: stdout): one line a row, columns in the order of `predict`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The class of the largest value instead of all values: its name if the data have names, otherwise its number. What is one
+    /// The class of the largest value instead of all values: its name if the network learned it, otherwise its number. What is one
     /// number a row stays that number.
     #[arg(long)]
     classes: bool,

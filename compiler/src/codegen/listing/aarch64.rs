@@ -7,7 +7,8 @@ use yaxpeax_arm::armv8::a64::{ARMv8, Instruction, Opcode, Operand};
 
 use super::{Act, Decoded, Refers, in_hex, relocation};
 
-/// The number of the stack pointer among the registers.
+/// The numbers of the frame's pointer and the stack's among the registers.
+const FRAME: u16 = 29;
 const STACK: u16 = 31;
 
 /// Instructions, and where they end: constants follow, and an instruction that reads one tells where they begin. The address of a
@@ -75,11 +76,10 @@ fn instruction(one: &Instruction, offset: usize, symbol: Option<usize>, relocati
 }
 
 fn act(one: &Instruction) -> Act {
-    let moves_frame = matches!(one.operands[1], Operand::RegisterOrSP(_, STACK));
     match (one.opcode, one.operands) {
         (Opcode::RET, _) => Act::Return,
         (Opcode::ADD | Opcode::SUB, [Operand::RegisterOrSP(_, STACK), ..]) => Act::Frame,
-        (Opcode::ADD, _) if moves_frame => Act::Frame,
+        (Opcode::ADD, [Operand::RegisterOrSP(_, FRAME), Operand::RegisterOrSP(_, STACK), ..]) => Act::Frame,
         (_, operands) => operands.iter().find_map(on_stack).unwrap_or(Act::Other),
     }
 }

@@ -38,8 +38,8 @@ fn instructions_of_an_aarch64() {
         0x9100_83ff, // add sp, sp, #32
         0xa8c1_7bfd, // ldp x29, x30, [sp], #16
         0xd65f_03c0, // ret
+        0x9100_43e5, // add x5, sp, #16
         0xd503_201f, // nop, so that numbers are aligned
-        0xd503_201f,
         0xd503_201f,
         0x3f80_0000, // four numbers
         0x4000_0000,
@@ -64,7 +64,7 @@ fn instructions_of_an_aarch64() {
         (56, 4, "add sp, sp, #0x20", None, Act::Frame),
         (60, 4, "ldp x29, x30, [sp], #0x10", None, Act::Frame),
         (64, 4, "ret", None, Act::Return),
-        (68, 4, "nop", None, Act::Other),
+        (68, 4, "add x5, sp, #0x10", None, Act::Other),
         (72, 4, "nop", None, Act::Other),
         (76, 4, "nop", None, Act::Other),
     ];
