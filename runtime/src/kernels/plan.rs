@@ -59,14 +59,13 @@ pub(super) struct Shape {
     pub gathered: bool,
 }
 
-/// Vectors in a row of a full tile, and of one that has too few rows to hide the latency of a multiply-add.
-pub(super) const FEW_COLUMNS: usize = 2;
+/// Vectors in a row of a tile that has too few rows to hide the latency of a multiply-add; others have [`Vector::WIDEST`].
 const MANY_COLUMNS: usize = 4;
 
 /// How to walk a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Vectors in a row of a full tile; the last may take one more in.
+    /// Vectors in a row of a full tile.
     pub columns: usize,
     /// Whether the left operand is copied into panels.
     pub pack_a: bool,
@@ -101,16 +100,16 @@ pub(super) fn turns<V: Vector>(m: usize, n: usize, k: usize, runs: usize, side_b
 ///
 /// A copy is repaid by the reads it makes cheap: a panel of `A` is read once for every panel of columns, a panel of `B` once for
 /// every panel of rows. Measured on Zen 3, copying `A` costs a step of one panel 5 cycles, against 6 for its multiply-adds, so that
-/// two panels of columns do not repay it and four do. Copying `B` rides in the first tile that reads it and is free; only where it
+/// two panels of two vectors do not repay it and four do. Copying `B` rides in the first tile that reads it and is free; only where it
 /// is near, or read once, does it not pay. A `B` whose columns are not side by side must be copied in any case.
 pub(super) fn plan<V: Vector>(shape: Shape) -> Plan {
-    let columns = if shape.m <= 2 { MANY_COLUMNS } else { FEW_COLUMNS };
+    let columns = if shape.m <= 2 { MANY_COLUMNS } else { V::WIDEST };
     let width = columns * V::LANES;
     let k = shape.k.max(1);
     let far = |stride: isize| k > 64 && stride.unsigned_abs() >= FAR;
     Plan {
         columns,
-        pack_a: far(shape.a_k) && shape.n > 3 * width,
+        pack_a: far(shape.a_k) && shape.n > 6 * V::LANES,
         pack_b: shape.gathered || shape.b_col != 1 || (far(shape.b_k) && shape.m > V::ROWS && k * shape.n > BLOCK_OF_B / 4),
         // What fits as a whole is not divided for: a small product is over in the time of a few divisions.
         block_n: if k * shape.n.next_multiple_of(V::LANES) <= BLOCK_OF_B {

@@ -19,14 +19,14 @@ pub(super) fn pieces(extent: usize, size: usize) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Columns in panels of `width`; the last takes in a single vector behind it, if tiles can be as wide: by itself that one would wait for as many
+/// Columns in panels of `width`. Of three vectors and one the last two panels are two and two: by itself a single vector would wait for as many
 /// elements of the left operand as two do.
 pub(super) fn panels<V: Vector>(columns: usize, width: usize) -> impl Iterator<Item = Span> {
-    let wide = if width == 2 * V::LANES { V::WIDEST * V::LANES } else { width };
     let mut start = 0;
     std::iter::from_fn(move || {
         let left = columns - start;
-        let span = Span { start, count: if left <= wide { left } else { width } };
+        let is_four = width == 3 * V::LANES && left.div_ceil(V::LANES) == 4;
+        let span = Span { start, count: left.min(if is_four { 2 * V::LANES } else { width }) };
         start += span.count;
         (span.count > 0).then_some(span)
     })

@@ -3,9 +3,9 @@
 use gradc_compiler::abi::{PACK_FLOATS, PRODUCT_BLOCK, Product};
 
 use super::pack::{Gathered, Panel, entry};
-use super::plan::{BLOCK_OF_B, FEW_COLUMNS, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
+use super::plan::{BLOCK_OF_B, MOST_BLOCK_OF_A, Plan, SLACK_OF_A, Shape, plan, turns};
 use super::spans::{Span, alike, even_pieces, panels, pieces};
-use super::tile::{MOST_ROWS, Strip, Tile, run};
+use super::tile::{MOST_ROWS, Strip, Tile, run, steps};
 use super::vector::{Vector, prefetch};
 
 /// Floats left free behind each packed block, for [`pack::copy`](super::pack::copy) writes whole vectors.
@@ -220,7 +220,7 @@ impl Block<'_> {
         let row_panels = even_pieces(rows.count, V::ROWS);
         let direct = self.product.b_col == 1 && self.b_steps.is_null();
         // Panels are as wide as those of a call with more rows, if there are enough of them.
-        let is_packed = self.is_packed && self.plan.columns == FEW_COLUMNS && n <= self.plan.block_n;
+        let is_packed = self.is_packed && self.plan.columns == V::WIDEST && n <= self.plan.block_n;
         let copies = first && self.plan.pack_b && !is_packed;
         let keep_first = copies && direct;
         let tiles = rows.count / V::ROWS * columns.count.div_ceil(width);
@@ -288,6 +288,7 @@ impl Block<'_> {
         Tile {
             a: [self.a; MOST_ROWS],
             a_k: self.product.a_k as isize,
+            steps: steps::EVEN,
             table: if self.plan.pack_a { std::ptr::null() } else { self.a_steps },
             places: self.turned.map_or(std::ptr::null(), |turned| turned.steps),
             b: self.b,
@@ -340,6 +341,12 @@ impl Block<'_> {
     /// Where the rows of a tile begin, of which the first is `row` of the product. All addresses are written: to count the rows would take
     /// longer.
     unsafe fn rows_of_a(&self, tile: &mut Tile, row: usize, panel: Span) {
+        tile.steps = match (tile.table.is_null(), tile.places.is_null()) {
+            (_, false) => steps::PLACES,
+            (false, _) => steps::NUMBERS,
+            _ if tile.a_k == 1 => steps::ALONG,
+            _ => steps::EVEN,
+        };
         let (first, stride) = if self.plan.pack_a {
             tile.a_k = panel.count as isize;
             (self.packed_a(panel).cast_const(), 1)
@@ -353,6 +360,9 @@ impl Block<'_> {
             }
             return;
         };
+        if stride == 1 && tile.steps == steps::EVEN {
+            tile.steps = steps::SIDE_BY_SIDE;
+        }
         for (index, a) in tile.a.iter_mut().enumerate() {
             *a = first.wrapping_offset(index as isize * stride);
         }
