@@ -1,5 +1,5 @@
-//! AVX-512: sixteen lanes, tiles of 8×32 in sixteen of the thirty-two registers, or of 8×48 in twenty-four. Eight rows keep all their addresses in general
-//! registers, and divide the heights that batches have.
+//! AVX-512: sixteen lanes, tiles of 8×48 in twenty-four of the thirty-two registers. Eight rows keep all their addresses in general registers, and divide
+//! the heights that batches have.
 
 use std::arch::x86_64::*;
 

@@ -11,7 +11,7 @@ pub(super) const MOST_ROWS: usize = 8;
 /// Most vectors in a row of a tile.
 pub(super) const MOST_COLUMNS: usize = 4;
 
-/// Rows from which on a tile of three vectors in a row is better than one of two and one of one, and rows share vectors.
+/// Rows from which on rows share vectors.
 const TALL: usize = 5;
 
 /// Most floats in a vector.
@@ -258,7 +258,8 @@ unsafe fn step<V: Vector, const ROWS: usize, const COLUMNS: usize, const END: us
         let own = if END > ends::ALONE { COLUMNS - 1 } else { COLUMNS };
         let mut factors = V::zero();
         for row in 0..ROWS {
-            let factor = V::splat(if STEPS == steps::SIDE_BY_SIDE { a[0].offset(offset).add(row) } else { a[row].offset(offset) });
+            let factor =
+                V::splat(if STEPS == steps::SIDE_BY_SIDE { a[0].offset(offset).add(row) } else { a[row].offset(offset) });
             for (chain, &vector) in chain[row][..own].iter_mut().zip(&row_of_b) {
                 *chain = factor.fused(vector, *chain);
             }
@@ -315,7 +316,7 @@ pub(super) unsafe fn turn<V: Vector>(tile: &Tile, c: *mut f32, sums: &Sums, rows
 /// As for [`compute`].
 pub(super) unsafe fn run<V: Vector>(tile: &mut Tile, rows: usize, left: usize) -> usize {
     let vectors = match left.div_ceil(V::LANES) {
-        3 if rows < TALL || V::WIDEST < 3 => 2,
+        3 if V::WIDEST < 3 => 2,
         vectors => vectors.min(MOST_COLUMNS),
     };
     let done = left.min(vectors * V::LANES);
@@ -391,7 +392,7 @@ unsafe fn select<V: Vector, const END: usize, const STEPS: u8, const KEEP: bool>
     if END <= ends::ALONE {
         kernel!(1 x 1 2 x 1 3 x 1 4 x 1 5 x 1 6 x 1 7 x 1 8 x 1
                 1 x 2 2 x 2 3 x 2 4 x 2 5 x 2 6 x 2 7 x 2 8 x 2
-                5 x 3 6 x 3 7 x 3 8 x 3
+                1 x 3 2 x 3 3 x 3 4 x 3 5 x 3 6 x 3 7 x 3 8 x 3
                 1 x 4 2 x 4)
     } else if V::SHARES && STEPS != steps::PLACES {
         kernel!(5 x 2 6 x 2 7 x 2 8 x 2
