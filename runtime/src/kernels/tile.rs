@@ -79,7 +79,7 @@ impl Strip {
 pub(super) struct Tile {
     pub a: [*const f32; MOST_ROWS],
     pub a_k: isize,
-    /// How they are found, one of [`steps`].
+    /// How the steps of these rows are found, one of [`steps`].
     pub steps: u8,
     pub table: *const u32,
     pub places: *const i32,
